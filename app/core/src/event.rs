@@ -1,0 +1,190 @@
+//! A delivery as it was verified, and the forge-neutral [`Event`] that it means.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CommitId, DeliveryId, ForgeKind, RepoRef};
+
+/// One webhook delivery whose signature was right.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The forge's id of it; a redelivery has the same.
+    pub id: DeliveryId,
+    /// Who sent it.
+    pub forge: ForgeKind,
+    /// The forge's name of the event, such as `pull_request`.
+    pub name: String,
+    /// The payload's `action`, such as `opened`, where the event has one.
+    pub action: Option<String>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The body exactly as it was signed.
+    pub body: Bytes,
+    /// What it means here.
+    pub event: Event,
+}
+
+/// What a delivery means, whichever forge it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Event {
+    /// Something happened to a pull request.
+    Pull(PullEvent),
+    /// A merge queue asks for checks on a group, or has given a group up.
+    MergeGroup(MergeGroupEvent),
+    /// A branch was pushed to.
+    Push(PushEvent),
+    /// Somebody asked for a check to be run again.
+    Rerequested(RerequestedEvent),
+    /// Recorded, but nothing is done.
+    Unused {
+        /// Why, for the journal: "event is not used", "no repository", ...
+        reason: String,
+    },
+}
+
+/// Who did something, as the forge names them. Permissions go by `id`, never by `login`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The forge's number of the account.
+    pub id: u64,
+    /// The name at that moment, for people.
+    pub login: String,
+}
+
+/// A pull request event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullEvent {
+    /// The repository that the pull request is to.
+    pub repo: RepoRef,
+    /// Its number.
+    pub number: u64,
+    /// The head commit, as the delivery has it.
+    pub head: CommitId,
+    /// The branch that it is to be merged into.
+    pub base_ref: String,
+    /// Who did it.
+    pub sender: User,
+    /// What happened.
+    pub change: PullChange,
+}
+
+/// What happened to a pull request, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullChange {
+    /// Opened, reopened or made ready for review: it wants its gates.
+    Opened,
+    /// New commits, or another base branch.
+    Updated,
+    /// Merged or closed: what runs for it can stop.
+    Closed,
+}
+
+/// A merge-queue event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeGroupEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The group's commit, on which the queue waits for checks.
+    pub head: CommitId,
+    /// The group's own branch, with `refs/heads/`.
+    pub head_ref: String,
+    /// The commit of the base branch that the group was made on.
+    pub base: CommitId,
+    /// The base branch, without `refs/heads/`.
+    pub base_ref: String,
+    /// Who caused it.
+    pub sender: User,
+    /// False once the queue has given the group up.
+    pub wanted: bool,
+}
+
+/// A push to a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// The branch's commit before, absent for a new branch.
+    pub before: Option<CommitId>,
+    /// The branch's commit now.
+    pub after: CommitId,
+    /// The repository's default branch.
+    pub default_branch: String,
+    /// Who pushed.
+    pub sender: User,
+}
+
+/// A wish to run checks again, from the forge's own buttons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RerequestedEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The commit that the checks are on.
+    pub head: CommitId,
+    /// Who asked.
+    pub sender: User,
+    /// What is to be run again.
+    pub what: Rerequested,
+}
+
+/// What is to be run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rerequested {
+    /// Every gate of the commit.
+    All,
+    /// The gates that did not pass.
+    Failed {
+        /// The `external_id` of the check whose button was pressed.
+        external_id: String,
+    },
+    /// One check.
+    Check {
+        /// Its `external_id`, which names run and gate.
+        external_id: String,
+    },
+}
+
+impl Event {
+    /// The repository that the event is about, where there is one.
+    pub fn repo(&self) -> Option<&RepoRef> {
+        match self {
+            Event::Pull(e) => Some(&e.repo),
+            Event::MergeGroup(e) => Some(&e.repo),
+            Event::Push(e) => Some(&e.repo),
+            Event::Rerequested(e) => Some(&e.repo),
+            Event::Unused { .. } => None,
+        }
+    }
+}
+
+/// What came of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on disk now.
+    New,
+    /// It was taken before.
+    Duplicate,
+}
+
+/// A delivery could not be taken; nothing of it was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("deliveries cannot be taken now: {cause}")]
+pub struct IntakeError {
+    /// When the sender may try again.
+    pub retry_after_secs: u32,
+    /// Why, for the log.
+    pub cause: String,
+}
+
+/// Takes verified deliveries. The engine is the one that does.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Returns once the delivery, and the run that it starts, are durable.
+    async fn take(&self, delivery: Delivery) -> Result<Taken, IntakeError>;
+}

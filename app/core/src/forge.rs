@@ -1,0 +1,166 @@
+//! The forge: what the engine asks of GitHub and GitLab, and the trait that an adapter implements.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::event::User;
+use crate::ids::{CommitId, ForgeKind, RepoRef};
+use crate::report::{Known, Published, Report};
+
+/// A pull request as the forge has it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullState {
+    /// Its number.
+    pub number: u64,
+    /// Whether it can still be merged.
+    pub open: bool,
+    /// Its head commit.
+    pub head: CommitId,
+    /// Whether its head lies in another repository than its base.
+    pub fork: bool,
+    /// The base branch.
+    pub base_ref: String,
+    /// The base branch's commit now: where the repository file is read from.
+    pub base: CommitId,
+    /// Who opened it.
+    pub author: User,
+    /// Its title. Untrusted text.
+    pub title: String,
+}
+
+/// Between which commits files are to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// What a pull request changes.
+    Pull {
+        /// Its number.
+        number: u64,
+    },
+    /// What lies between two commits.
+    Between {
+        /// The older one.
+        base: CommitId,
+        /// The newer one.
+        head: CommitId,
+    },
+}
+
+/// The files that a change touches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedFiles {
+    /// Their paths; of a renamed file both the old and the new one.
+    pub paths: Vec<String>,
+    /// Whether the forge named not all of them (GitHub names 3,000 at most). Then every `changed` rule counts as met.
+    pub incomplete: bool,
+}
+
+/// How to fetch from a repository. Given to git through its environment on the host, never by a URL or an argument.
+#[derive(Debug, Clone)]
+pub struct CloneCredential {
+    /// The address, without any credential in it.
+    pub url: String,
+    /// The name and the secret, where the repository needs them.
+    pub login: Option<(String, SecretString)>,
+}
+
+/// What a user may do in a repository, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Nothing.
+    None,
+    /// Look and comment.
+    Read,
+    /// Push.
+    Write,
+    /// Manage without access to what is sensitive.
+    Maintain,
+    /// Everything.
+    Admin,
+}
+
+/// A delivery that the forge tried and that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissedDelivery {
+    /// The forge's number of the attempt, by which it can be sent again.
+    pub attempt: u64,
+    /// The delivery's own id, which all its attempts share.
+    pub guid: String,
+    /// When it was tried.
+    pub at: Timestamp,
+    /// The event's name.
+    pub event: String,
+}
+
+/// What a failed call to a forge means for what comes next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForgeError {
+    /// Too many requests: nothing was done; come back later.
+    #[error("{forge} asks us to wait {wait_secs} s")]
+    RateLimited {
+        /// Who asks.
+        forge: ForgeKind,
+        /// How long.
+        wait_secs: u64,
+    },
+    /// It failed for a reason that may pass: a 5xx, a timeout, a cut connection. A write may have been done.
+    #[error("{forge} did not answer as it should: {cause}")]
+    Unavailable {
+        /// Which forge.
+        forge: ForgeKind,
+        /// What happened, without any secret.
+        cause: String,
+    },
+    /// It is not there, or we may not see it.
+    #[error("{what} does not exist on {forge}, or Gatewright may not see it")]
+    Missing {
+        /// Which forge.
+        forge: ForgeKind,
+        /// What was looked for.
+        what: String,
+    },
+    /// The forge will not do it, and asking again will not change that: a missing permission, an invalid request.
+    #[error("{forge} refused: {cause}")]
+    Refused {
+        /// Which forge.
+        forge: ForgeKind,
+        /// Its words.
+        cause: String,
+    },
+}
+
+/// A forge that Gatewright serves.
+#[async_trait]
+pub trait Forge: Send + Sync {
+    /// A pull request as it is now.
+    async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError>;
+
+    /// The commit that a branch points at now.
+    async fn branch(&self, repo: &RepoRef, name: &str) -> Result<CommitId, ForgeError>;
+
+    /// A file of at most 1 MiB at a commit. None where that commit has no such file.
+    async fn file(&self, repo: &RepoRef, commit: &CommitId, path: &str) -> Result<Option<Bytes>, ForgeError>;
+
+    /// The files that a change touches.
+    async fn changed_files(&self, repo: &RepoRef, change: &Change) -> Result<ChangedFiles, ForgeError>;
+
+    /// What a user may do, asked from the forge by the user's id.
+    async fn permission(&self, repo: &RepoRef, user: &User) -> Result<Permission, ForgeError>;
+
+    /// A credential that can read this one repository and nothing else.
+    async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError>;
+
+    /// Makes the forge show this report: finds the object of this key, or makes it, and sets it to what the report says.
+    /// Doing it twice changes nothing.
+    async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError>;
+
+    /// Asks for deliveries that failed since `since`, and has those that `wanted` picks sent again. Returns how many were.
+    async fn redeliver(
+        &self,
+        since: Timestamp,
+        wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
+    ) -> Result<u64, ForgeError>;
+}

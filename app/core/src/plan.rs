@@ -1,0 +1,170 @@
+//! Planning: which gates of a repository file apply to a change, and which do not and why. Pure.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{GateConfig, GateEvent, RepoConfig, When};
+use crate::forge::ChangedFiles;
+use crate::ids::GateName;
+
+/// What planning goes by.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// The kind of event.
+    pub event: GateEvent,
+    /// The branch that the change is going to, or that was pushed.
+    pub branch: &'a str,
+    /// The files that it touches.
+    pub files: &'a ChangedFiles,
+    /// Only these gates, where a person asked for some only. What they need is taken to have passed.
+    pub only: Option<&'a [GateName]>,
+}
+
+/// A plan: every gate of the file, each with whether it applies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In the order of the file.
+    pub gates: Vec<PlannedGate>,
+}
+
+/// A gate in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedGate {
+    /// The gate as the base branch's file has it.
+    pub config: GateConfig,
+    /// Whether it applies.
+    pub applies: Applies,
+}
+
+/// Whether a gate applies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Applies {
+    /// It runs.
+    Yes,
+    /// It does not, and this is why.
+    No {
+        /// For people: "no changed file matches `app/**`".
+        because: String,
+    },
+    /// It was not asked for; an earlier run's verdict stands.
+    NotAskedFor,
+}
+
+/// Whether planning needs the list of changed files at all.
+pub fn needs_changed_files(config: &RepoConfig) -> bool {
+    config.gates.iter().any(|gate| !gate.when.changed.is_empty())
+}
+
+/// Plans a change. The same inputs give the same plan.
+pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
+    let gates = config.gates.iter().map(|gate| PlannedGate { config: gate.clone(), applies: applies(gate, change) });
+    Plan { gates: gates.collect() }
+}
+
+fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {
+    if change.only.is_some_and(|only| !only.contains(&gate.name)) {
+        return Applies::NotAskedFor;
+    }
+    match unmet(&gate.when, change) {
+        None => Applies::Yes,
+        Some(because) => Applies::No { because },
+    }
+}
+
+/// The first of a gate's conditions that a change does not meet.
+fn unmet(when: &When, change: &Change<'_>) -> Option<String> {
+    let events: &[GateEvent] = if when.events.is_empty() { &GateEvent::DEFAULT } else { &when.events };
+    if !events.contains(&change.event) {
+        return Some(format!("it does not run for {}", event_words(change.event)));
+    }
+    if !when.branches.is_empty() && !globs(&when.branches).is_match(change.branch) {
+        return Some(format!("the branch `{}` does not match {}", change.branch, quoted(&when.branches)));
+    }
+    if !when.changed.is_empty() && !change.files.incomplete && !any_changed(&when.changed, &change.files.paths) {
+        return Some(format!("no changed file matches {}", quoted(&when.changed)));
+    }
+    None
+}
+
+fn event_words(event: GateEvent) -> &'static str {
+    match event {
+        GateEvent::PullRequest => "pull requests",
+        GateEvent::MergeGroup => "merge groups",
+        GateEvent::Push => "pushes",
+    }
+}
+
+fn any_changed(rules: &[String], paths: &[String]) -> bool {
+    let (out, take): (Vec<&String>, Vec<&String>) = rules.iter().partition(|rule| rule.starts_with('!'));
+    let out = globs(out.iter().map(|rule| &rule[1..]));
+    // Rules that only take paths out mean "anything but these".
+    let take = if take.is_empty() { globs(["**"]) } else { globs(take) };
+    paths.iter().any(|path| take.is_match(path) && !out.is_match(path))
+}
+
+/// The set of these globs, in which `*` does not cross a `/`. Globs were checked when the file was read; one that is
+/// not valid all the same matches nothing.
+fn globs<I, S>(rules: I) -> GlobSet
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<str>,
+{
+    let mut set = GlobSetBuilder::new();
+    for rule in rules {
+        if let Ok(glob) = glob(rule.as_ref()) {
+            set.add(glob);
+        }
+    }
+    set.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// A glob as the repository file writes it.
+pub fn glob(rule: &str) -> Result<Glob, globset::Error> {
+    globset::GlobBuilder::new(rule).literal_separator(true).build()
+}
+
+fn quoted(rules: &[String]) -> String {
+    rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(paths: &[&str]) -> ChangedFiles {
+        ChangedFiles { paths: paths.iter().map(|p| (*p).to_owned()).collect(), incomplete: false }
+    }
+
+    fn rules(rules: &[&str]) -> Vec<String> {
+        rules.iter().map(|r| (*r).to_owned()).collect()
+    }
+
+    fn change<'a>(files: &'a ChangedFiles) -> Change<'a> {
+        Change { event: GateEvent::PullRequest, branch: "main", files, only: None }
+    }
+
+    #[test]
+    fn a_gate_for_paths_runs_only_when_one_of_them_changed() {
+        let when = When { changed: rules(&["app/**", "!**/*.md"]), ..When::default() };
+        assert_eq!(unmet(&when, &change(&files(&["app/core/lib.rs"]))), None);
+        assert!(unmet(&when, &change(&files(&["app/README.md", "docs/x.rs"]))).is_some());
+    }
+
+    #[test]
+    fn a_list_of_files_that_the_forge_cut_never_hides_a_gate() {
+        let when = When { changed: rules(&["app/**"]), ..When::default() };
+        let cut = ChangedFiles { incomplete: true, ..files(&["docs/x.md"]) };
+        assert_eq!(unmet(&when, &change(&cut)), None);
+    }
+
+    #[test]
+    fn a_gate_runs_for_pull_requests_and_merge_groups_unless_it_says_otherwise() {
+        let none = files(&[]);
+        let push = Change { event: GateEvent::Push, ..change(&none) };
+        assert_eq!(unmet(&When::default(), &push).as_deref(), Some("it does not run for pushes"));
+        let when = When { events: vec![GateEvent::Push], branches: rules(&["release/*"]), ..When::default() };
+        assert!(unmet(&when, &push).is_some_and(|why| why.contains("`main` does not match `release/*`")));
+        assert_eq!(unmet(&when, &Change { branch: "release/1", ..push }), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! What a forge is made to show: check runs and the one sticky comment, each under a stable key.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CommitId, GateName, RunId};
+use crate::verdict::Annotation;
+
+/// Names one object on the forge for ever.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ReportKey {
+    /// The check of one gate in one run.
+    Gate(GateName),
+    /// The one check of a run that can be required.
+    Aggregate,
+    /// The one comment of a pull request, shared by all its runs.
+    Comment,
+}
+
+impl From<ReportKey> for String {
+    fn from(key: ReportKey) -> String {
+        match key {
+            ReportKey::Gate(gate) => format!("gate:{gate}"),
+            ReportKey::Aggregate => "aggregate".to_owned(),
+            ReportKey::Comment => "comment".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for ReportKey {
+    type Error = crate::ids::InvalidId;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        match s.as_str() {
+            "aggregate" => Ok(ReportKey::Aggregate),
+            "comment" => Ok(ReportKey::Comment),
+            other => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
+        }
+    }
+}
+
+/// A report, rendered and ready to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A check run (GitHub) or commit status (GitLab).
+    Check(Box<CheckReport>),
+    /// The sticky comment.
+    Comment(CommentReport),
+}
+
+/// A check as it should look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Its name: `gatewright` or `gatewright/GATE`.
+    pub name: String,
+    /// The commit that it is on.
+    pub head: CommitId,
+    /// The stable key by which it is found again; see [`external_id`].
+    pub external_id: String,
+    /// How far it is.
+    pub status: CheckStatus,
+    /// One line.
+    pub title: String,
+    /// Markdown; the forge adapter cuts it where the forge has a limit, keeping its beginning.
+    pub summary: String,
+    /// More Markdown, such as the log's end; cut keeping its end.
+    pub text: Option<String>,
+    /// Places in the source.
+    pub annotations: Vec<Annotation>,
+    /// Buttons.
+    pub actions: Vec<CheckAction>,
+    /// Where the run's page is.
+    pub details_url: Option<String>,
+}
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum CheckStatus {
+    /// It waits.
+    Queued,
+    /// It runs.
+    InProgress {
+        /// Since when.
+        started_at: Timestamp,
+    },
+    /// It is over.
+    Completed {
+        /// When it began, if it did.
+        started_at: Option<Timestamp>,
+        /// When it ended.
+        completed_at: Timestamp,
+        /// How.
+        conclusion: Conclusion,
+    },
+}
+
+/// How a check or a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// All is well.
+    Success,
+    /// The code is at fault, or a gate could not be judged.
+    Failure,
+    /// Nothing to say.
+    Neutral,
+    /// Stopped: superseded, closed, or by a user.
+    Cancelled,
+    /// Does not apply.
+    Skipped,
+    /// A gate reached its time limit.
+    TimedOut,
+    /// Somebody must do something first, such as approve a fork's pull request.
+    ActionRequired,
+}
+
+impl Conclusion {
+    /// As the API and the logs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Conclusion::Success => "success",
+            Conclusion::Failure => "failure",
+            Conclusion::Neutral => "neutral",
+            Conclusion::Cancelled => "cancelled",
+            Conclusion::Skipped => "skipped",
+            Conclusion::TimedOut => "timed_out",
+            Conclusion::ActionRequired => "action_required",
+        }
+    }
+}
+
+/// A button on a check. The forge allows three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckAction {
+    /// At most 20 characters.
+    pub label: String,
+    /// At most 40 characters.
+    pub description: String,
+    /// At most 20 characters; comes back in the event.
+    pub identifier: String,
+}
+
+/// The identifier of the button that runs the failed gates again.
+pub const RERUN_FAILED: &str = "rerun-failed";
+
+/// The sticky comment as it should look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentReport {
+    /// The pull request.
+    pub pull: u64,
+    /// Hidden text by which the comment is found again. Only a comment of our own account that starts with it counts.
+    pub marker: &'static str,
+    /// Markdown, without the marker.
+    pub body: String,
+}
+
+/// The first line of the sticky comment.
+pub const COMMENT_MARKER: &str = "<!-- gatewright:sticky -->";
+
+/// What is known of the object on the forge before it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It was never tried: make it without looking first.
+    Never,
+    /// It may have been made by an attempt whose end nobody saw, or by an earlier run: look before making it.
+    Maybe,
+    /// It was made, and this is the forge's id of it.
+    Id(u64),
+}
+
+/// What the forge now shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The forge's id of the object.
+    pub id: u64,
+}
+
+/// The stable key of a run's check: `RUN_ID` for the aggregate, `RUN_ID/GATE` for a gate's.
+pub fn external_id(run: RunId, gate: Option<&GateName>) -> String {
+    match gate {
+        Some(gate) => format!("{run}/{gate}"),
+        None => run.to_string(),
+    }
+}
+
+/// The run and the gate of an [`external_id`]. None where it is not one of ours.
+pub fn parse_external_id(id: &str) -> Option<(RunId, Option<GateName>)> {
+    match id.split_once('/') {
+        Some((run, gate)) => Some((run.parse().ok()?, Some(gate.parse().ok()?))),
+        None => Some((id.parse().ok()?, None)),
+    }
+}

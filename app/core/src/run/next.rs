@@ -1,0 +1,164 @@
+//! What a run wants done now.
+
+use super::{Need, Preparation, Run, StepState};
+use crate::ids::GateName;
+use crate::report::{Conclusion, Known, ReportKey};
+use crate::run::RunEvent;
+
+/// What a run wants done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// These, in any order and at the same time. What is under way already is named again until it has ended; what is
+    /// no longer named can be given up.
+    Perform(Vec<Action>),
+    /// Nothing any more.
+    Over(Conclusion),
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Pin the inputs and plan; then supersede older runs about the same subject.
+    Prepare,
+    /// Wait for a slot for this gate, then say that it starts.
+    Claim {
+        /// The gate.
+        gate: GateName,
+        /// Which try it will be, from 1.
+        attempt: u32,
+    },
+    /// Run this gate's step and judge it.
+    Execute {
+        /// The gate.
+        gate: GateName,
+        /// Which try it is.
+        attempt: u32,
+    },
+    /// Stop this gate's step.
+    Stop {
+        /// The gate.
+        gate: GateName,
+    },
+    /// Make the forge show a report.
+    Publish {
+        /// Its key.
+        key: ReportKey,
+        /// What it is to show.
+        digest: String,
+        /// What is known of it.
+        known: Known,
+        /// Whether this run publishes it for the first time.
+        first: bool,
+    },
+    /// Say that the run is over.
+    Finish {
+        /// How.
+        conclusion: Conclusion,
+    },
+}
+
+/// Names an action for as long as it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActionKey {
+    /// [`Action::Prepare`].
+    Prepare,
+    /// [`Action::Claim`].
+    Claim(GateName),
+    /// [`Action::Execute`].
+    Execute(GateName),
+    /// [`Action::Stop`].
+    Stop(GateName),
+    /// [`Action::Publish`]. One report is published by one hand at a time.
+    Publish(ReportKey),
+    /// [`Action::Finish`].
+    Finish,
+}
+
+impl Action {
+    /// The action's name.
+    pub fn key(&self) -> ActionKey {
+        match self {
+            Action::Prepare => ActionKey::Prepare,
+            Action::Claim { gate, .. } => ActionKey::Claim(gate.clone()),
+            Action::Execute { gate, .. } => ActionKey::Execute(gate.clone()),
+            Action::Stop { gate } => ActionKey::Stop(gate.clone()),
+            Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
+            Action::Finish { .. } => ActionKey::Finish,
+        }
+    }
+
+    /// What must be in the journal before the action is performed for the first time, so that after a crash it is known
+    /// that it may have been.
+    pub fn begins(&self) -> Option<RunEvent> {
+        match self {
+            Action::Publish { key, first: true, .. } => Some(RunEvent::PublishBegun { key: key.clone() }),
+            Action::Publish { .. }
+            | Action::Prepare
+            | Action::Claim { .. }
+            | Action::Execute { .. }
+            | Action::Stop { .. }
+            | Action::Finish { .. } => None,
+        }
+    }
+}
+
+impl Run {
+    /// What is to be done now.
+    pub fn next(&self) -> Next {
+        if let Some((conclusion, _)) = self.finished {
+            return Next::Over(conclusion);
+        }
+        if self.prepared.is_none() && self.cancel.is_none() {
+            return Next::Perform(vec![Action::Prepare]);
+        }
+        let mut actions = self.step_actions();
+        actions.extend(self.publish_actions());
+        if actions.is_empty() && self.steps.iter().all(super::Step::is_over) {
+            actions.push(Action::Finish { conclusion: self.conclusion() });
+        }
+        Next::Perform(actions)
+    }
+
+    fn step_actions(&self) -> Vec<Action> {
+        let action = |step: &super::Step| {
+            let gate = step.gate.name.clone();
+            match &step.state {
+                StepState::Waiting => {
+                    let ready = step.gate.needs.iter().all(|need| self.need(need) == Need::Met);
+                    ready.then_some(Action::Claim { gate, attempt: step.attempts + 1 })
+                }
+                StepState::Running { .. } if self.cancel.is_some() => Some(Action::Stop { gate }),
+                StepState::Running { attempt, .. } => Some(Action::Execute { gate, attempt: *attempt }),
+                StepState::Done { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => None,
+            }
+        };
+        self.steps.iter().filter_map(action).collect()
+    }
+
+    fn publish_actions(&self) -> Vec<Action> {
+        let action = |(key, digest): (ReportKey, String)| {
+            let state = self.published.get(&key);
+            let settled = state.is_some_and(|s| {
+                s.refused.as_ref() == Some(&digest) || s.shown.as_ref().is_some_and(|(shown, _)| *shown == digest)
+            });
+            let known = match state {
+                Some(state) => state.shown.as_ref().map_or(Known::Maybe, |(_, id)| Known::Id(*id)),
+                // All runs of a pull request share its comment, so an earlier one may have made it.
+                None if key == ReportKey::Comment => self.comment_hint().map_or(Known::Maybe, Known::Id),
+                None => Known::Never,
+            };
+            (!settled).then_some(Action::Publish { key, digest, known, first: state.is_none() })
+        };
+        self.wanted().into_iter().filter_map(action).collect()
+    }
+
+    /// The sticky comment's id, where an earlier run made it.
+    pub fn comment_hint(&self) -> Option<u64> {
+        self.prepared.as_ref()?.comment
+    }
+
+    /// The plan's preparation, where there is one.
+    pub fn preparation(&self) -> Option<&Preparation> {
+        self.prepared.as_ref().map(|prepared| &prepared.outcome)
+    }
+}

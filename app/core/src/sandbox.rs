@@ -1,0 +1,194 @@
+//! The sandbox that steps run in: what it is asked for, and the trait that an adapter implements.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Checkout;
+use crate::forge::CloneCredential;
+use crate::ids::{CommitId, GateName, RepoRef, RunId};
+use crate::verdict::ReportFile;
+
+/// Names one sandbox for ever. Opening the same key again first removes what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SandboxKey {
+    /// The run that it belongs to.
+    pub run: RunId,
+    /// The gate that runs in it.
+    pub gate: GateName,
+}
+
+/// Everything that decides what a sandbox is. All of it comes from the service's configuration and the base branch.
+#[derive(Debug, Clone)]
+pub struct SandboxSpec {
+    /// Its key.
+    pub key: SandboxKey,
+    /// The image.
+    pub image: String,
+    /// The whole environment beside what the adapter sets (`HOME`, `PATH`, `CI`).
+    pub env: BTreeMap<String, String>,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Whether it may reach a network.
+    pub network: Network,
+    /// The source that its workspace starts with; an empty workspace if none.
+    pub source: Option<Source>,
+}
+
+/// A sandbox's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of its processes, in MiB.
+    pub memory_mib: u64,
+    /// Processors, such as 1.5.
+    pub cpus: f64,
+    /// Processes and threads at once.
+    pub pids: u64,
+    /// Size of the workspace, in MiB.
+    pub disk_mib: u64,
+    /// Wall time of a command, in seconds.
+    pub wall_secs: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { memory_mib: 2048, cpus: 2.0, pids: 512, disk_mib: 2048, wall_secs: 300 }
+    }
+}
+
+/// Whether a sandbox may reach a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// It has no interface but its own loopback.
+    None,
+    /// The engine's default network.
+    Open,
+}
+
+/// The commit that a workspace starts with.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The repository, which names the mirror on the host.
+    pub repo: RepoRef,
+    /// The commit.
+    pub commit: CommitId,
+    /// How to fetch it. Used on the host only.
+    pub credential: CloneCredential,
+    /// What to fetch beside the commit's own files.
+    pub checkout: Checkout,
+}
+
+/// An open sandbox, by the adapter's own name for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxHandle {
+    /// Its key.
+    pub key: SandboxKey,
+    /// The adapter's name, such as a container id.
+    pub name: String,
+}
+
+/// A command to run in an open sandbox.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Given to `sh -c` in the workspace.
+    pub script: String,
+    /// It is killed after this time, and everything that it started.
+    pub wall: Duration,
+}
+
+/// How a command ended, as the adapter saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecEnd {
+    /// By itself, with this code.
+    Exited(i64),
+    /// Killed by us at its time limit.
+    TimedOut,
+    /// Killed by the kernel for want of memory.
+    OutOfMemory,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecResult {
+    /// How it ended.
+    pub end: ExecEnd,
+    /// Whether the workspace had less than 64 KiB or 1 % left when it ended.
+    pub disk_full: bool,
+}
+
+/// Takes a command's output while it runs, standard output and error in the order in which they came.
+pub trait OutputSink: Send + Sync {
+    /// Takes the next bytes. Must not block: a slow sink keeps what it can and counts the rest.
+    fn write(&self, bytes: &[u8]);
+}
+
+/// What a failed sandbox call means for the step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    /// The engine does not answer, or is overloaded: trying again later may help.
+    #[error("the container engine is not reachable: {0}")]
+    Unavailable(String),
+    /// The image is not there and could not be fetched: the user must mend it.
+    #[error("the image `{image}` is not available: {cause}")]
+    ImageMissing {
+        /// The image.
+        image: String,
+        /// The engine's words.
+        cause: String,
+    },
+    /// The source could not be fetched: trying again later may help.
+    #[error("the source could not be fetched: {0}")]
+    Source(String),
+    /// The commit is not there, or the source does not fit into the workspace: trying again does not help.
+    #[error("the source cannot be used: {0}")]
+    SourceUnusable(String),
+    /// The host's own disk is full.
+    #[error("the machine's disk is full: {0}")]
+    HostDiskFull(String),
+    /// The image cannot run here: it has no shell, is for another processor, ...
+    #[error("the sandbox could not be started: {0}")]
+    NotStartable(String),
+    /// A report file is larger than asked for, or a path in it is not allowed.
+    #[error("{0}")]
+    Report(String),
+    /// The sandbox is gone: somebody removed it, or the engine was restarted.
+    #[error("the sandbox disappeared: {0}")]
+    Gone(String),
+}
+
+/// Runs commands apart from everything else.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// Makes a sandbox and fills its workspace. What is left of an earlier one with this key is removed first.
+    async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError>;
+
+    /// Runs a command and passes on its output. Dropping the future does not stop the command: [`close`](Self::close) does.
+    async fn exec(&self, sandbox: &SandboxHandle, command: &Command, output: &dyn OutputSink)
+    -> Result<ExecResult, SandboxError>;
+
+    /// Reads the files of the workspace that match `glob`, sorted by path, regular files only and never through a
+    /// symbolic link. More than `files_max` files or `bytes_max` bytes in all is an error.
+    async fn read(
+        &self,
+        sandbox: &SandboxHandle,
+        glob: &str,
+        files_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<ReportFile>, SandboxError>;
+
+    /// Writes a file into the workspace.
+    async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError>;
+
+    /// Kills and removes whatever bears this key. Does nothing where there is nothing, so it is safe at any time.
+    async fn close(&self, key: &SandboxKey) -> Result<(), SandboxError>;
+
+    /// The keys of all sandboxes of this service that exist, of earlier processes too.
+    async fn leftovers(&self) -> Result<Vec<SandboxKey>, SandboxError>;
+
+    /// Whether the engine answers; what it is, for `/readyz`.
+    async fn probe(&self) -> Result<String, SandboxError>;
+}

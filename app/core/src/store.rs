@@ -1,0 +1,362 @@
+//! The store: where deliveries, runs and journals are kept, and the traits that an adapter implements.
+//!
+//! What is acknowledged is durable: after a power loss too, not only after the process was killed.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Delivery;
+use crate::ids::{BlobId, CommitId, DeliveryId, ForgeKind, RepoRef, RunId};
+use crate::report::Conclusion;
+use crate::run::{RunEvent, RunSpec, Signal};
+
+/// Something to take in, in one transaction: it is there as a whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// What makes it unique: accepting the same id again changes nothing.
+    pub id: DeliveryId,
+    /// The delivery to record. None where the service itself accepts something.
+    pub delivery: Option<Delivery>,
+    /// The run that it starts.
+    pub run: Option<NewRun>,
+    /// What other runs are to be told.
+    pub signals: Vec<(SignalTarget, Signal)>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A run to be made. Its journal starts with [`RunEvent::Created`] holding `spec`.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// What it is to do.
+    pub spec: RunSpec,
+}
+
+/// Which unfinished runs get a signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalTarget {
+    /// This one.
+    Run(RunId),
+    /// All about this subject (by [`Subject::key`](crate::ids::Subject::key)) whose id is less than `before`, or all where that is None.
+    Subject {
+        /// The subject's key.
+        key: String,
+        /// Only older runs than this one.
+        before: Option<RunId>,
+    },
+}
+
+/// What came of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is on disk now. `signalled` are the runs that got a signal.
+    New {
+        /// Those that got a signal.
+        signalled: Vec<RunId>,
+    },
+    /// It was taken before. Nothing was changed.
+    Duplicate,
+}
+
+/// The right to write one run's journal, until it expires or somebody else gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Grows with every lease of the run; a writer with an older one is refused.
+    pub token: u64,
+    /// Until when, unless renewed.
+    pub expires_at: Timestamp,
+}
+
+/// Which run to lease.
+#[derive(Debug, Clone)]
+pub struct LeaseRequest {
+    /// Who asks, for people to read.
+    pub worker: String,
+    /// When.
+    pub now: Timestamp,
+    /// For how long.
+    pub lease_secs: u32,
+    /// At most so many runs of one repository are leased at once.
+    pub per_repo_max: u32,
+    /// A run that has been leased so often without getting anywhere is set aside instead.
+    pub attempts_max: u32,
+}
+
+/// A leased run.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// The right to write.
+    pub lease: Lease,
+    /// The attempt that this is, from 1, counted when the lease was given.
+    pub attempt: u32,
+    /// The number of events in the journal.
+    pub seq: u64,
+}
+
+/// What pending signals a lease's holder has not yet taken into the journal, in order, each with its number from 1.
+pub type Signals = Vec<(u64, Signal)>;
+
+/// How a lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// The run is over; its journal says how.
+    Finished(Conclusion),
+    /// Nothing to do until then. The attempt is not counted.
+    WaitUntil(Timestamp),
+    /// Somebody else may go on at once. The attempt is not counted.
+    HandBack,
+    /// It failed; somebody may try again from then on. The attempt counts.
+    Failed {
+        /// Not before.
+        retry_at: Timestamp,
+        /// Why, for people.
+        cause: String,
+    },
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum RunState {
+    /// Wants a worker, not before `ready_at`.
+    Ready {
+        /// Not before.
+        ready_at: Timestamp,
+    },
+    /// A worker has it.
+    Leased {
+        /// Which.
+        worker: String,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// It is over.
+    Finished {
+        /// How.
+        conclusion: Conclusion,
+    },
+    /// It was tried too often. A person can have it tried again.
+    SetAside {
+        /// Why, for people.
+        cause: String,
+    },
+}
+
+/// One line of the list of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// The repository.
+    pub repo: RepoRef,
+    /// The subject's key.
+    pub subject: String,
+    /// The subject, for people.
+    pub title: String,
+    /// The commit that it is about.
+    pub commit: CommitId,
+    /// Where it stands.
+    pub state: RunState,
+    /// How often it was leased since it last got somewhere.
+    pub attempts: u32,
+    /// The number of events in its journal.
+    pub seq: u64,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its journal last grew, or its state last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which runs to list, newest first. What is None does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only of this repository, by [`RepoRef::key`].
+    pub repo: Option<String>,
+    /// Only about this subject, by its key.
+    pub subject: Option<String>,
+    /// Only on this commit.
+    pub commit: Option<CommitId>,
+    /// Only in this phase.
+    pub phase: Option<Phase>,
+    /// Only older than this run: the page's last id gives the next page.
+    pub before: Option<RunId>,
+}
+
+/// A coarser [`RunState`], to filter by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Ready or leased.
+    Open,
+    /// Over.
+    Finished,
+    /// Set aside.
+    SetAside,
+}
+
+/// An entry of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Its number, from 0.
+    pub seq: u64,
+    /// When it was appended.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: RunEvent,
+}
+
+/// A line of the audit log: who did what, where, when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a forge account, `operator` (the command line) or `gatewright`.
+    pub actor: String,
+    /// What, such as "run.retry".
+    pub action: String,
+    /// On what: a run, a pull request.
+    pub target: String,
+    /// The commit that it was pinned to.
+    pub commit: Option<CommitId>,
+    /// What came of it, for people.
+    pub outcome: String,
+}
+
+/// A recorded delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Who sent it.
+    pub forge: ForgeKind,
+    /// The event's name.
+    pub name: String,
+    /// The event's action.
+    pub action: Option<String>,
+    /// When.
+    pub received_at: Timestamp,
+    /// The run that it started.
+    pub run: Option<RunId>,
+    /// Why nothing was done, where it was so.
+    pub unused: Option<String>,
+}
+
+/// What is waiting, and for how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStats {
+    /// Runs that want a worker now.
+    pub ready: u64,
+    /// Runs that a worker has.
+    pub leased: u64,
+    /// Runs that wait for a time to come.
+    pub waiting: u64,
+    /// Runs that were tried too often.
+    pub set_aside: u64,
+    /// When the oldest of the ready runs became ready.
+    pub oldest_ready_at: Option<Timestamp>,
+    /// When the next waiting run becomes ready.
+    pub next_ready_at: Option<Timestamp>,
+    /// When the last delivery was taken.
+    pub last_delivery_at: Option<Timestamp>,
+}
+
+/// What a failed call to the store means for what comes next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The lease is lost or over: stop working on this run, write nothing more.
+    #[error("the lease of run {0} is lost")]
+    LeaseLost(RunId),
+    /// The journal has grown since it was read: a bug of the caller.
+    #[error("the journal of run {run} has {actual} entries, not {expected}")]
+    WrongSeq {
+        /// The run.
+        run: RunId,
+        /// What the caller thought.
+        expected: u64,
+        /// What is so.
+        actual: u64,
+    },
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// The disk is full: nothing was changed; try again once there is room.
+    #[error("the store has no room left: {0}")]
+    Full(String),
+    /// The store cannot be used now.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Deliveries, runs and journals.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Takes something in, durably, once.
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
+
+    /// Gives the right to drive the oldest run that wants a worker, counting the attempt. None where there is none.
+    async fn lease(&self, request: &LeaseRequest) -> Result<Option<Leased>, StoreError>;
+
+    /// Prolongs a lease, and brings the run's signals numbered above `after`.
+    async fn renew(&self, lease: &Lease, now: Timestamp, lease_secs: u32, after: u64) -> Result<(Lease, Signals), StoreError>;
+
+    /// Appends to a journal that has `seq` entries, all or nothing, durably.
+    async fn append(&self, lease: &Lease, seq: u64, events: &[RunEvent], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends a lease.
+    async fn release(&self, lease: &Lease, how: Release, now: Timestamp) -> Result<(), StoreError>;
+
+    /// A run and its whole journal.
+    async fn journal(&self, run: RunId) -> Result<(RunRecord, Vec<JournalEntry>), StoreError>;
+
+    /// At most `limit` runs, newest first.
+    async fn list(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Makes a set-aside run ready again, with its attempts forgotten. False where it was not set aside.
+    async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// What keeps a store healthy and lets one look into it.
+#[async_trait]
+pub trait StoreUpkeep: Send + Sync {
+    /// What is waiting.
+    async fn stats(&self, now: Timestamp) -> Result<StoreStats, StoreError>;
+
+    /// Removes at most `limit` finished runs that ended before `before`, with their journals, deliveries and blobs that
+    /// nothing else refers to, and deliveries without a run of that age. Returns how many runs and deliveries went.
+    /// Set-aside and open runs stay.
+    async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// A recorded delivery and its body. None where it was never taken, or has been pruned.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<(DeliveryRecord, Bytes)>, StoreError>;
+
+    /// At most `limit` deliveries, newest first.
+    async fn deliveries(&self, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// Adds a line to the audit log, durably.
+    async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// At most `limit` lines of the audit log, newest first.
+    async fn audited(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Writes a probe durably: whether deliveries could be taken now.
+    async fn probe(&self) -> Result<(), StoreError>;
+}
+
+/// Things too large for a journal, by their SHA-256.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Keeps bytes, durably. The same bytes again change nothing.
+    async fn put(&self, bytes: Bytes) -> Result<BlobId, StoreError>;
+
+    /// Brings them back. None where there are none, or they have been pruned.
+    async fn get(&self, id: &BlobId) -> Result<Option<Bytes>, StoreError>;
+}

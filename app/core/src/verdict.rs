@@ -1,0 +1,158 @@
+//! What a gate's step left behind, and what the gate says of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::BlobId;
+
+/// How a step's command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Exit {
+    /// It ended by itself.
+    Code {
+        /// Its exit code; 0 is success.
+        code: i64,
+    },
+    /// It was killed at its time limit.
+    TimedOut {
+        /// The limit.
+        after_secs: u64,
+    },
+    /// The kernel killed it for want of memory.
+    OutOfMemory {
+        /// The limit.
+        memory_mib: u64,
+    },
+    /// It was stopped because nobody wants the result any more.
+    Cancelled,
+    /// It never ran.
+    NotStarted {
+        /// Why, in words for the user: the image is missing, the engine is down, ...
+        cause: String,
+    },
+}
+
+/// What a finished step is judged by.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// How the command ended.
+    pub exit: Exit,
+    /// The redacted output's last part, at most [`Evidence::TAIL_BYTES_MAX`] bytes.
+    pub log_tail: String,
+    /// Whether the sandbox's workspace was full when the command ended.
+    pub disk_full: bool,
+    /// The report files that the gate asked for, in the order of its globs, then by name.
+    pub reports: Vec<ReportFile>,
+    /// What went wrong while reports were read, in words for the user. A gate with such an error never passes.
+    pub report_errors: Vec<String>,
+}
+
+impl Evidence {
+    /// So much of a log goes into a check's text.
+    pub const TAIL_BYTES_MAX: usize = 8 * 1024;
+}
+
+/// A file that was read out of a sandbox. It was written by untrusted code.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    /// Its path, relative to the workspace.
+    pub path: String,
+    /// Its content.
+    pub bytes: bytes::Bytes,
+}
+
+/// A gate's word on a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The word itself.
+    pub status: VerdictStatus,
+    /// One line for tables: "214 passed, 2 failed".
+    pub title: String,
+    /// What the check's page says, in Markdown, made by us; parts that come from untrusted code are escaped in it.
+    pub summary: String,
+    /// Places in the source that the verdict is about, the worst first.
+    pub annotations: Vec<Annotation>,
+    /// How many more annotations there were than [`Verdict::ANNOTATIONS_MAX`].
+    pub annotations_left_out: u64,
+}
+
+impl Verdict {
+    /// So many annotations are kept of one gate; the summary says how many more there were.
+    pub const ANNOTATIONS_MAX: usize = 200;
+
+    /// A verdict of one line.
+    pub fn plain(status: VerdictStatus, title: impl Into<String>, summary: impl Into<String>) -> Self {
+        Verdict { status, title: title.into(), summary: summary.into(), annotations: Vec::new(), annotations_left_out: 0 }
+    }
+}
+
+/// The word itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictStatus {
+    /// All is well.
+    Passed,
+    /// The code under test is at fault.
+    Failed,
+    /// The gate could not be judged: no image, a broken report, a timeout. Never a pass.
+    Errored,
+    /// It was stopped because nobody wants the result any more.
+    Cancelled,
+    /// It does not apply here.
+    Skipped,
+}
+
+/// A remark at a place in the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// The file, relative to the repository's root.
+    pub path: String,
+    /// First line, from 1.
+    pub start_line: u32,
+    /// Last line, at least `start_line`.
+    pub end_line: u32,
+    /// First column, from 1, only where it is one line.
+    pub column: Option<u32>,
+    /// How bad it is.
+    pub level: AnnotationLevel,
+    /// A headline, at most 255 characters.
+    pub title: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// How bad an annotation is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnotationLevel {
+    /// Breaks the gate.
+    Failure,
+    /// Worth a look.
+    Warning,
+    /// For information.
+    Notice,
+}
+
+/// What is journaled of a finished step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// How the command ended.
+    pub exit: Exit,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// The redacted log, where one was written.
+    pub log: Option<LogRef>,
+    /// From the start of the sandbox to the verdict.
+    pub duration_ms: u64,
+}
+
+/// A stored log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRef {
+    /// Where it is.
+    pub blob: BlobId,
+    /// Its length.
+    pub bytes: u64,
+    /// How many bytes in its middle were dropped because it was too long.
+    pub dropped_bytes: u64,
+}
