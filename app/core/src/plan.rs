@@ -58,8 +58,10 @@ pub fn needs_changed_files(config: &RepoConfig) -> bool {
 
 /// Plans a change. The same inputs give the same plan.
 pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
-    let gates = config.gates.iter().map(|gate| PlannedGate { config: gate.clone(), applies: applies(gate, change) });
-    Plan { gates: gates.collect() }
+    // A gate that does not run for pushes is not even named on them: its pull request's check is on the same commit.
+    let named = |gate: &&GateConfig| change.event != GateEvent::Push || gate.when.events.contains(&GateEvent::Push);
+    let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change) };
+    Plan { gates: config.gates.iter().filter(named).map(planned).collect() }
 }
 
 fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {

@@ -25,6 +25,8 @@ pub struct RunSpec {
     pub base_ref: String,
     /// The commit whose repository file counts, where the event pins it (merge groups, pushes to the default branch).
     pub base: Option<CommitId>,
+    /// The branch whose repository file counts, where that is not `base_ref`: pushes to other than the default branch.
+    pub config_ref: Option<String>,
     /// The older end of the change, where there is no pull request to ask.
     pub compare_from: Option<CommitId>,
     /// Why.

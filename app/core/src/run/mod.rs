@@ -55,8 +55,8 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// Why it is to stop, if it is.
     pub cancel: Option<CancelReason>,
-    /// When that was said.
-    pub cancelled_at: Option<Timestamp>,
+    /// Whether a newer run of its subject has taken over, and with that the subject's comment.
+    pub superseded: bool,
     /// The number of the last signal taken.
     pub signals_taken: u64,
     /// What was published.
@@ -171,7 +171,7 @@ impl Run {
             prepared_at: None,
             steps: Vec::new(),
             cancel: None,
-            cancelled_at: None,
+            superseded: false,
             signals_taken: 0,
             published: BTreeMap::new(),
             finished: None,
@@ -194,7 +194,7 @@ impl Run {
             RunEvent::Resumed { .. } => self.interrupt(),
             RunEvent::Signalled { n, signal } => {
                 self.signals_taken = *n;
-                self.take(signal, at);
+                self.take(signal);
             }
             RunEvent::Prepared { prepared } => self.prepare(prepared, at),
             RunEvent::StepStarted { gate, attempt } => {
@@ -271,13 +271,14 @@ impl Run {
         }
     }
 
-    fn take(&mut self, signal: &Signal, at: Timestamp) {
+    fn take(&mut self, signal: &Signal) {
         match signal {
             Signal::Cancel { reason } => {
-                // The first reason stands: it is what was done, and what people were told.
-                if self.cancel.is_none() {
+                self.superseded |= matches!(reason, CancelReason::Superseded { .. });
+                // The first reason stands: it is what was done, and what people were told. A run whose gates are all
+                // over is not stopped by anything: its verdicts are true, and only have to be shown.
+                if self.cancel.is_none() && (self.prepared.is_none() || self.is_open()) {
                     self.cancel = Some(reason.clone());
-                    self.cancelled_at = Some(at);
                 }
             }
         }

@@ -1,1 +1,335 @@
 //! Behaviour of the state machine.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Checkout, GateConfig, When};
+use crate::forge::PullState;
+use crate::ids::{ForgeKind, RepoRef, Subject};
+use crate::plan::{Plan, PlannedGate};
+use crate::report::Known;
+
+fn now(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+fn gate(name: &str, needs: &[&str]) -> PlannedGate {
+    let config = GateConfig {
+        name: name.parse().expect("valid"),
+        image: "image".to_owned(),
+        run: "true".to_owned(),
+        env: BTreeMap::new(),
+        needs: needs.iter().map(|need| need.parse().expect("valid")).collect(),
+        when: When::default(),
+        timeout_secs: None,
+        junit: Vec::new(),
+        network: false,
+        required: true,
+        line: 1,
+        checkout: Checkout::default(),
+    };
+    PlannedGate { config, applies: Applies::Yes }
+}
+
+fn created() -> Run {
+    let spec = RunSpec {
+        repo: RepoRef { forge: ForgeKind::Github, id: 1, path: "octo/app".to_owned(), installation: Some(1) },
+        subject: Subject::Pull { number: 7 },
+        head: "a".repeat(40).parse().expect("valid"),
+        base_ref: "main".to_owned(),
+        base: None,
+        config_ref: None,
+        compare_from: None,
+        cause: Cause::Opened,
+        only: None,
+        rerun_of: None,
+    };
+    let journal = [JournalEntry { seq: 0, at: now(0), event: RunEvent::Created { spec } }];
+    Run::replay(RunId::new(), &journal).expect("a journal of one entry")
+}
+
+fn prepared(outcome: Preparation) -> RunEvent {
+    let author = crate::event::User { id: 1, login: "octo".to_owned() };
+    let head: crate::ids::CommitId = "a".repeat(40).parse().expect("valid");
+    let pull = PullState {
+        number: 7,
+        open: true,
+        fork: false,
+        base_ref: "main".to_owned(),
+        base: head.clone(),
+        author,
+        title: "t".to_owned(),
+        head,
+    };
+    RunEvent::Prepared { prepared: Box::new(Prepared { pull: Some(pull), base: None, comment: None, outcome }) }
+}
+
+fn planned(gates: Vec<PlannedGate>) -> RunEvent {
+    prepared(Preparation::Planned {
+        plan: Plan { gates },
+        carried: BTreeMap::new(),
+        head_problems: Vec::new(),
+        base_problems: Vec::new(),
+    })
+}
+
+fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
+    let verdict = Verdict::plain(status, "title", "summary");
+    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1 };
+    RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
+}
+
+fn cancel() -> RunEvent {
+    RunEvent::Signalled { n: 1, signal: Signal::Cancel { reason: CancelReason::Closed } }
+}
+
+fn wanted(run: &Run) -> Vec<Action> {
+    match run.next() {
+        Next::Perform(actions) => actions,
+        Next::Over(_) => Vec::new(),
+    }
+}
+
+fn claims(run: &Run) -> Vec<String> {
+    let claim = |action: Action| match action {
+        Action::Claim { gate, .. } => Some(gate.as_str().to_owned()),
+        Action::Prepare | Action::Execute { .. } | Action::Stop { .. } | Action::Publish { .. } | Action::Finish { .. } => None,
+    };
+    wanted(run).into_iter().filter_map(claim).collect()
+}
+
+fn apply(run: &mut Run, events: impl IntoIterator<Item = RunEvent>) {
+    for event in events {
+        run.apply(now(1), &event).expect("possible");
+    }
+}
+
+fn start(name: &str, attempt: u32) -> RunEvent {
+    RunEvent::StepStarted { gate: name.parse().expect("valid"), attempt }
+}
+
+#[test]
+fn a_gate_starts_once_what_it_needs_has_passed() {
+    let mut run = created();
+    assert_eq!(wanted(&run), [Action::Prepare]);
+    apply(&mut run, [planned(vec![gate("build", &[]), gate("tests", &["build"])])]);
+    assert_eq!(claims(&run), ["build"]);
+    apply(&mut run, [start("build", 1), finished(&"build".parse().expect("valid"), VerdictStatus::Passed)]);
+    assert_eq!(claims(&run), ["tests"]);
+}
+
+#[test]
+fn what_needs_a_failed_gate_is_skipped_and_the_run_fails() {
+    let mut run = created();
+    apply(&mut run, [planned(vec![gate("a", &[]), gate("b", &["a"]), gate("c", &["b"])])]);
+    apply(&mut run, [start("a", 1), finished(&"a".parse().expect("valid"), VerdictStatus::Failed)]);
+    let statuses: Vec<_> = run.steps.iter().map(Step::status).collect();
+    assert_eq!(statuses, [Some(VerdictStatus::Failed), Some(VerdictStatus::Skipped), Some(VerdictStatus::Skipped)]);
+    assert_eq!(run.conclusion(), Conclusion::Failure);
+}
+
+#[test]
+fn an_advisory_gate_fails_alone() {
+    let mut advisory = gate("a", &[]);
+    advisory.config.required = false;
+    let mut run = created();
+    apply(&mut run, [planned(vec![advisory]), start("a", 1), finished(&"a".parse().expect("valid"), VerdictStatus::Failed)]);
+    assert_eq!(run.conclusion(), Conclusion::Success);
+}
+
+#[test]
+fn a_gate_that_does_not_apply_is_shown_as_skipped_and_lets_others_go_on() {
+    let mut none = gate("a", &[]);
+    none.applies = Applies::No { because: "no changed file matches".to_owned() };
+    let mut run = created();
+    apply(&mut run, [planned(vec![none, gate("b", &["a"])])]);
+    assert_eq!(claims(&run), ["b"]);
+    let status = run.gate_status(&run.steps[0]);
+    assert!(matches!(status, crate::report::CheckStatus::Completed { conclusion: Conclusion::Skipped, .. }), "{status:?}");
+}
+
+#[test]
+fn a_step_that_a_crash_interrupted_runs_again_as_the_next_try() {
+    let mut run = created();
+    apply(&mut run, [planned(vec![gate("a", &[])]), start("a", 1)]);
+    apply(&mut run, [RunEvent::Resumed { attempt: 2, worker: "w".to_owned() }]);
+    assert!(wanted(&run).contains(&Action::Claim { gate: "a".parse().expect("valid"), attempt: 2 }));
+    assert!(run.apply(now(2), &start("a", 1)).is_err(), "a try is counted once");
+}
+
+#[test]
+fn a_check_whose_making_was_cut_short_is_looked_for_before_it_is_made() {
+    let mut run = created();
+    apply(&mut run, [planned(vec![gate("a", &[])])]);
+    let known = |run: &Run, key: &ReportKey| {
+        wanted(run).into_iter().find_map(|action| match action {
+            Action::Publish { key: of, known, .. } if of == *key => Some(known),
+            Action::Publish { .. }
+            | Action::Prepare
+            | Action::Claim { .. }
+            | Action::Execute { .. }
+            | Action::Stop { .. }
+            | Action::Finish { .. } => None,
+        })
+    };
+    assert_eq!(known(&run, &ReportKey::Aggregate), Some(Known::Never));
+    assert_eq!(known(&run, &ReportKey::Comment), Some(Known::Maybe), "an earlier run may have made the comment");
+    apply(&mut run, [RunEvent::PublishBegun { key: ReportKey::Aggregate }]);
+    assert_eq!(known(&run, &ReportKey::Aggregate), Some(Known::Maybe));
+    let (_, digest) = run.wanted().into_iter().find(|(key, _)| *key == ReportKey::Aggregate).expect("wanted");
+    apply(&mut run, [RunEvent::Published { key: ReportKey::Aggregate, digest, id: 5 }]);
+    assert_eq!(known(&run, &ReportKey::Aggregate), None, "it shows what it should");
+    apply(&mut run, [start("a", 1)]);
+    assert_eq!(known(&run, &ReportKey::Aggregate), Some(Known::Id(5)));
+}
+
+#[test]
+fn a_superseded_run_stops_its_steps_and_leaves_the_comment_to_the_newer_one() {
+    let mut run = created();
+    apply(&mut run, [planned(vec![gate("a", &[]), gate("b", &[])]), start("a", 1)]);
+    let reason = CancelReason::Superseded { by: RunId::new(), commit: "b".repeat(40).parse().expect("valid") };
+    apply(&mut run, [RunEvent::Signalled { n: 1, signal: Signal::Cancel { reason } }]);
+    assert!(wanted(&run).contains(&Action::Stop { gate: "a".parse().expect("valid") }));
+    assert!(claims(&run).is_empty());
+    assert!(run.wanted().iter().all(|(key, _)| *key != ReportKey::Comment));
+    assert_eq!(run.conclusion(), Conclusion::Cancelled);
+}
+
+#[test]
+fn a_pull_request_that_is_merged_right_after_its_gates_passed_keeps_their_verdict() {
+    let mut run = created();
+    apply(
+        &mut run,
+        [planned(vec![gate("a", &[])]), start("a", 1), finished(&"a".parse().expect("valid"), VerdictStatus::Passed)],
+    );
+    apply(&mut run, [cancel()]);
+    assert_eq!(run.conclusion(), Conclusion::Success);
+}
+
+#[test]
+fn a_run_that_is_not_about_the_head_leaves_no_trace() {
+    let mut run = created();
+    apply(&mut run, [prepared(Preparation::Stale { head: "b".repeat(40).parse().expect("valid") })]);
+    assert_eq!(wanted(&run), [Action::Finish { conclusion: Conclusion::Cancelled }]);
+}
+
+#[test]
+fn a_fork_waits_for_approval_and_runs_nothing() {
+    let mut run = created();
+    apply(&mut run, [prepared(Preparation::NeedsApproval)]);
+    assert!(claims(&run).is_empty());
+    assert_eq!(run.conclusion(), Conclusion::ActionRequired);
+}
+
+#[test]
+fn a_finished_run_takes_nothing_more() {
+    let mut run = created();
+    apply(&mut run, [cancel(), RunEvent::Finished { conclusion: Conclusion::Cancelled }]);
+    assert!(run.apply(now(2), &RunEvent::Resumed { attempt: 1, worker: "w".to_owned() }).is_err());
+    assert_eq!(run.next(), Next::Over(Conclusion::Cancelled));
+}
+
+/// What a driver, a forge or a crash may make happen next.
+#[derive(Debug, Clone)]
+enum Stroke {
+    /// The wanted action of this number ends well.
+    Do(usize, bool),
+    /// The process dies and another takes the run up.
+    Crash,
+    /// The run is told to stop.
+    Cancel,
+    /// The forge refuses the wanted report of this number.
+    Refuse(usize),
+}
+
+fn stroke() -> impl Strategy<Value = Stroke> {
+    prop_oneof![
+        12 => (any::<usize>(), prop::bool::weighted(0.7)).prop_map(|(n, passes)| Stroke::Do(n, passes)),
+        2 => Just(Stroke::Crash),
+        1 => Just(Stroke::Cancel),
+        1 => any::<usize>().prop_map(Stroke::Refuse),
+    ]
+}
+
+/// What is in the journal once an action has been performed.
+fn effects(action: &Action, passes: bool, gates: &[PlannedGate]) -> Vec<RunEvent> {
+    let mut events: Vec<RunEvent> = action.begins().into_iter().collect();
+    let status = if passes { VerdictStatus::Passed } else { VerdictStatus::Failed };
+    events.extend(match action {
+        Action::Prepare => Some(planned(gates.to_vec())),
+        Action::Claim { gate, attempt } => Some(RunEvent::StepStarted { gate: gate.clone(), attempt: *attempt }),
+        Action::Execute { gate, .. } => Some(finished(gate, status)),
+        Action::Stop { gate } => Some(finished(gate, VerdictStatus::Cancelled)),
+        Action::Publish { key, digest, .. } => Some(RunEvent::Published { key: key.clone(), digest: digest.clone(), id: 1 }),
+        Action::Finish { conclusion } => Some(RunEvent::Finished { conclusion: *conclusion }),
+    });
+    events
+}
+
+fn graph() -> impl Strategy<Value = Vec<PlannedGate>> {
+    prop::collection::vec((prop::collection::vec(any::<usize>(), 0..3), any::<bool>()), 0..6).prop_map(|gates| {
+        let gate = |(index, (needs, applies)): (usize, &(Vec<usize>, bool))| {
+            // A gate can only need earlier ones, so there is no cycle; the file's reader refuses those.
+            let needs: BTreeSet<String> = needs.iter().filter(|_| index > 0).map(|n| format!("g{}", n % index.max(1))).collect();
+            let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+            let mut gate = gate(&format!("g{index}"), &needs);
+            if !applies && index % 2 == 0 {
+                gate.applies = Applies::No { because: "not here".to_owned() };
+            }
+            gate
+        };
+        gates.iter().enumerate().map(gate).collect()
+    })
+}
+
+proptest! {
+    /// Whatever the order in which actions end, whenever the process dies or somebody cancels: the run never wants
+    /// nothing while it is open, never refuses what its own actions bring, comes to an end, and then the forge shows what
+    /// it should.
+    #[test]
+    fn every_run_ends_whatever_happens(gates in graph(), strokes in prop::collection::vec(stroke(), 0..60)) {
+        let mut run = created();
+        let mut journal = Vec::new();
+        let mut cancelled = false;
+        let mut refused = false;
+        let more = std::iter::repeat_with(|| Stroke::Do(0, true)).take(200);
+        for stroke in strokes.into_iter().chain(more) {
+            let Next::Perform(actions) = run.next() else { break };
+            prop_assert!(!actions.is_empty(), "open, and nothing to do: {run:?}");
+            let events = match stroke {
+                Stroke::Do(n, passes) => effects(&actions[n % actions.len()], passes, &gates),
+                Stroke::Crash => vec![RunEvent::Resumed { attempt: 2, worker: "w".to_owned() }],
+                Stroke::Cancel if cancelled => Vec::new(),
+                Stroke::Cancel => { cancelled = true; vec![cancel()] }
+                Stroke::Refuse(n) => match &actions[n % actions.len()] {
+                    Action::Publish { key, digest, .. } => {
+                        refused = true;
+                        let refused = RunEvent::PublishRefused { key: key.clone(), digest: digest.clone(), cause: String::new() };
+                        vec![RunEvent::PublishBegun { key: key.clone() }, refused]
+                    }
+                    other => effects(other, true, &gates),
+                },
+            };
+            for event in events {
+                run.apply(now(1), &event).map_err(|e| TestCaseError::fail(e.to_string()))?;
+                journal.push(event);
+            }
+        }
+        let (conclusion, _) = run.finished.ok_or_else(|| TestCaseError::fail("it did not end"))?;
+        prop_assert_eq!(conclusion == Conclusion::Cancelled, run.cancel.is_some());
+        prop_assert!(cancelled || run.cancel.is_none());
+        for (key, digest) in run.wanted() {
+            let shown = run.published.get(&key).and_then(|state| state.shown.as_ref()).map(|(shown, _)| shown);
+            prop_assert!(refused || shown == Some(&digest), "{:?} is not shown", key);
+        }
+        // The same journal gives the same run.
+        let mut again = created();
+        for event in &journal {
+            again.apply(now(1), event).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        }
+        prop_assert_eq!(again.finished.map(|(c, _)| c), run.finished.map(|(c, _)| c));
+        prop_assert_eq!(again.steps.iter().map(|s| s.state.clone()).collect::<Vec<_>>(), run.steps.iter().map(|s| s.state.clone()).collect::<Vec<_>>());
+    }
+}

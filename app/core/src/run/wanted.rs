@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{CancelReason, Preparation, Run, Step, StepState};
+use super::{Preparation, Run, Step, StepState};
+use crate::config::GateEvent;
 use crate::report::{CheckStatus, Conclusion, ReportKey};
 use crate::verdict::{Exit, VerdictStatus};
 
@@ -40,13 +41,16 @@ impl Run {
         match self.preparation() {
             None | Some(Preparation::Stale { .. } | Preparation::Closed | Preparation::Gone { .. }) => false,
             Some(Preparation::NoConfig { head_problems }) => head_problems.is_some(),
-            Some(Preparation::Planned { .. } | Preparation::ConfigBroken { .. } | Preparation::NeedsApproval) => true,
+            // Most pushes concern no gate at all; a check on each of them would only be noise.
+            Some(Preparation::Planned { .. }) => !self.steps.is_empty() || self.spec.gate_event() != GateEvent::Push,
+            Some(Preparation::ConfigBroken { .. }) => self.spec.gate_event() != GateEvent::Push,
+            Some(Preparation::NeedsApproval) => true,
         }
     }
 
     /// The comment belongs to the newest run of a pull request, so a superseded run leaves it alone.
     fn has_comment(&self) -> bool {
-        self.spec.subject.pull().is_some() && !matches!(self.cancel, Some(CancelReason::Superseded { .. }))
+        self.spec.subject.pull().is_some() && !self.superseded
     }
 
     /// Whether some gate is not over.
