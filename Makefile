@@ -1,0 +1,28 @@
+# make demo | test | bench | lint | fmt. Each installs what it needs and works twice in a row.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint fmt setup
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## installs and starts what the other targets need
+	@tests/setup/all.sh
+
+demo: setup ## the service beside a local forge, and a pull request checked before your eyes (DEMO=once ends by itself)
+	@cargo build --quiet --package gatewright-tests --bin demo
+	@exec target/debug/demo
+
+test: setup lint ## every test: units, contracts, scenarios
+	@cargo nextest run --workspace --no-fail-fast
+	@cargo test --quiet --doc --workspace
+
+bench: setup ## the figures of docs/performance.md, against their peers, in one session
+	@tests/benches/run.sh
+
+lint: ## formatting, clippy, dependency rules
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+fmt: ## formats everything
+	@cargo fmt --all
