@@ -58,10 +58,15 @@ pub fn needs_changed_files(config: &RepoConfig) -> bool {
 
 /// Plans a change. The same inputs give the same plan.
 pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
-    // A gate that does not run for pushes is not even named on them: its pull request's check is on the same commit.
-    let named = |gate: &&GateConfig| change.event != GateEvent::Push || gate.when.events.contains(&GateEvent::Push);
+    // On a push only the gates for pushes to that branch are named: most pushes concern no gate, and a pull request's
+    // check may be on the same commit.
+    let named = |gate: &&GateConfig| change.event != GateEvent::Push || is_for_pushes_to(&gate.when, change.branch);
     let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change) };
     Plan { gates: config.gates.iter().filter(named).map(planned).collect() }
+}
+
+fn is_for_pushes_to(when: &When, branch: &str) -> bool {
+    when.events.contains(&GateEvent::Push) && (when.branches.is_empty() || globs(&when.branches).is_match(branch))
 }
 
 fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {

@@ -1,0 +1,146 @@
+//! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
+
+use super::tree::quoted;
+
+/// A mapping of the file.
+pub(super) struct Table {
+    /// What it is, for messages: "a gate".
+    pub(super) what: &'static str,
+    /// What it may hold.
+    pub(super) keys: &'static [Key],
+    /// What later versions take here. An error too, but one that says so: ignoring it would be to pass what was meant to
+    /// be checked.
+    pub(super) later: &'static [&'static str],
+}
+
+/// A key of a mapping.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    /// For editors.
+    pub(super) about: &'static str,
+}
+
+/// What a key's value looks like.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A name of a sandbox image.
+    Image,
+    /// A command for `sh -c`.
+    Command,
+    /// Names of variables with their values.
+    Env,
+    /// Gates by their names.
+    Gates,
+    /// One gate's name, or a list.
+    Needs,
+    /// One glob, or a list.
+    Globs,
+    /// One event, or a list.
+    Events,
+    /// A span of time.
+    Span,
+    /// True or false.
+    Flag {
+        /// What it is where it is not written.
+        default: bool,
+    },
+    /// A mapping of this table.
+    Table(&'static Table),
+}
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, about }
+}
+
+/// The file itself.
+pub(super) static FILE: Table = Table {
+    what: "the file",
+    keys: &[
+        key("image", Shape::Image, "The sandbox image of every gate that names no other."),
+        key("env", Shape::Env, "Environment of every gate. A gate's own values go over these."),
+        key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
+    ],
+    later: &["agents", "releases", "environments", "commands", "cache"],
+};
+
+/// A gate.
+pub(super) static GATE: Table = Table {
+    what: "a gate",
+    keys: &[
+        key("run", Shape::Command, "The command, given to `sh -c` in the root of the source. Exit code 0 passes."),
+        key("image", Shape::Image, "The sandbox image."),
+        key("env", Shape::Env, "Environment of this gate."),
+        key("needs", Shape::Needs, "Gates that must have passed before this one begins."),
+        key("when", Shape::Table(&WHEN), "When the gate applies. Where it does not, its check is reported as skipped."),
+        key("timeout", Shape::Span, "Its time limit: `90s`, `10m`, `1h30m`, or a number of seconds; 1 s to 24 h."),
+        key("junit", Shape::Globs, "JUnit XML files that the command writes, relative to the root of the source."),
+        key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
+        key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
+        key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
+    ],
+    later: &["coverage", "sarif", "benchmark", "require", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+};
+
+/// A gate's `when`.
+pub(super) static WHEN: Table = Table {
+    what: "`when`",
+    keys: &[
+        key("changed", Shape::Globs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
+        key("paths", Shape::Globs, "Another name of `changed`."),
+        key("branches", Shape::Globs, "Globs of branches that the change must be going to."),
+        key("events", Shape::Events, "The events that the gate runs for; pull requests and merge groups if not written."),
+    ],
+    later: &[],
+};
+
+/// A gate's `checkout`.
+pub(super) static CHECKOUT: Table = Table {
+    what: "`checkout`",
+    keys: &[
+        key("submodules", Shape::Flag { default: false }, "Fetch submodules too."),
+        key("lfs", Shape::Flag { default: false }, "Fetch files kept in Git LFS too."),
+    ],
+    later: &[],
+};
+
+/// What to say of a key that a table does not have.
+pub(super) fn unknown(table: &Table, key: &str) -> String {
+    if table.later.contains(&key) {
+        return format!("`{key}` is not supported by this version of Gatewright");
+    }
+    match meant(table, key) {
+        Some(name) => format!("unknown key {}; did you mean `{name}`?", quoted(key)),
+        None => {
+            let names = table.keys.iter().map(|key| key.name);
+            format!("unknown key {}; {} takes {}", quoted(key), table.what, listed(names))
+        }
+    }
+}
+
+/// The key of a table that was most likely meant by one that it does not have.
+pub(super) fn meant(table: &Table, key: &str) -> Option<&'static str> {
+    nearest(key, table.keys.iter().map(|key| key.name))
+}
+
+/// The name that was most likely meant. None where no name is near.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    // Long words are no slips of a name, and the distance of very long ones is dear to compute.
+    let length = word.chars().count().min(100);
+    let word: String = word.chars().take(100).collect();
+    let distances = names.map(|name| (strsim::osa_distance(&word, &name.to_lowercase()), name));
+    let near = |&(distance, name): &(usize, &str)| distance <= 1.max(length.max(name.len()) / 3) && distance < length;
+    distances.filter(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// `a`, `b` and `c`, or the first 20 of them.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= 20 => format!("{} and {last}", first.join(", ")),
+        [..] => format!("{} and {} more", names[..20].join(", "), names.len() - 20),
+    }
+}

@@ -1,0 +1,131 @@
+//! The repository file, `.gatewright.yml`: what it may hold, and how it is read.
+//!
+//! It is read strictly. A key that is not known, a wrong type, a name that does not exist or a cycle is a [`Problem`]
+//! with line, column, cause and the nearest valid name; never a guess.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::GateName;
+
+mod keys;
+mod needs;
+mod parse;
+mod schema;
+mod tree;
+mod values;
+
+pub use parse::parse;
+pub use schema::schema;
+
+/// Where the repository file lies.
+pub const PATH: &str = ".gatewright.yml";
+
+/// A repository file may have so many bytes.
+pub const BYTES_MAX: usize = 256 * 1024;
+
+/// A repository file may have so many gates.
+pub const GATES_MAX: usize = 100;
+
+/// A valid repository file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepoConfig {
+    /// Its gates, in the order of the file.
+    pub gates: Vec<GateConfig>,
+}
+
+/// A gate, with what the file says for all gates already filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateConfig {
+    /// Its name.
+    pub name: GateName,
+    /// The sandbox image.
+    pub image: String,
+    /// The command, given to `sh -c`.
+    pub run: String,
+    /// Its environment: the file's `env` with the gate's own over it.
+    pub env: BTreeMap<String, String>,
+    /// Gates that must have passed before.
+    pub needs: Vec<GateName>,
+    /// When it applies.
+    pub when: When,
+    /// Its own time limit, in seconds. None: the service's.
+    pub timeout_secs: Option<u64>,
+    /// Globs of JUnit files, relative to the workspace. Empty: the exit code decides alone.
+    pub junit: Vec<String>,
+    /// Whether it may reach a network.
+    pub network: bool,
+    /// Whether the aggregate check fails with it.
+    pub required: bool,
+    /// The line of its name in the file, for messages.
+    pub line: u64,
+    /// What of the source is fetched beside the commit's own files.
+    pub checkout: Checkout,
+}
+
+/// What of the source is fetched beside the commit's own files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// Submodules, with the same credential and only from the same forge.
+    pub submodules: bool,
+    /// Files kept in Git LFS.
+    pub lfs: bool,
+}
+
+/// When a gate applies. A list that is empty does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct When {
+    /// Globs of paths, one of which must have changed; `!glob` takes paths out again.
+    pub changed: Vec<String>,
+    /// Globs of branches that a change must be going to.
+    pub branches: Vec<String>,
+    /// The events that it runs for. Empty: pull requests and merge groups.
+    pub events: Vec<GateEvent>,
+}
+
+/// An event that a gate can run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateEvent {
+    /// A pull request (merge request) was opened or got new commits.
+    PullRequest,
+    /// A merge queue wants a group checked.
+    MergeGroup,
+    /// A branch was pushed to.
+    Push,
+}
+
+impl GateEvent {
+    /// All of them.
+    pub const ALL: [GateEvent; 3] = [GateEvent::PullRequest, GateEvent::MergeGroup, GateEvent::Push];
+
+    /// As the file and the journal write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GateEvent::PullRequest => "pull_request",
+            GateEvent::MergeGroup => "merge_group",
+            GateEvent::Push => "push",
+        }
+    }
+
+    /// What a gate runs for that names no events.
+    pub const DEFAULT: [GateEvent; 2] = [GateEvent::PullRequest, GateEvent::MergeGroup];
+}
+
+/// What is wrong in a repository file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
+    /// The cause and the next move, as one sentence: ``unknown key `junitt`; did you mean `junit`?``
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}

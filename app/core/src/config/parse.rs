@@ -1,0 +1,239 @@
+//! Reads the repository file: the text into a tree, the tree by the table of keys into gates, and then what the gates say
+//! of each other. Each step goes on past a problem, so that all of them are named at once.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::keys::{self, Table};
+use super::tree::{self, Node, Place, Value, quoted};
+use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, When};
+use super::{needs, values};
+use crate::ids::GateName;
+
+/// So many problems of a file are named. Who mends these will see the rest.
+const PROBLEMS_MAX: usize = 50;
+
+/// Reads a repository file. Every problem that can be told apart is named, at most 50, in the order of the file. Where the
+/// text is not YAML at all, that is the only problem, since nothing behind it can be trusted.
+pub fn parse(text: &str) -> Result<RepoConfig, Vec<Problem>> {
+    let mut reader = Reader { problems: Vec::new() };
+    let config = reader.file(text);
+    let mut problems = reader.problems;
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        Some(_) | None => {
+            problems.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
+            // What an alias stands for is read, and found wrong, wherever the alias is.
+            problems.dedup();
+            problems.truncate(PROBLEMS_MAX);
+            Err(problems)
+        }
+    }
+}
+
+/// Collects problems while a file is read.
+pub(super) struct Reader {
+    problems: Vec<Problem>,
+}
+
+/// A gate as far as it could be read, with where it names others.
+pub(super) struct ReadGate {
+    pub(super) config: GateConfig,
+    pub(super) needs: Vec<(GateName, Place)>,
+}
+
+/// What the file says for all gates.
+struct Shared {
+    image: Option<String>,
+    /// Whether the file has an image, be it a wrong one: then no gate is told that it lacks one.
+    image_written: bool,
+    env: BTreeMap<String, String>,
+}
+
+impl Reader {
+    /// Notes a problem.
+    pub(super) fn wrong(&mut self, place: Place, message: impl Into<String>) {
+        self.problems.push(place.problem(message));
+    }
+
+    /// Whether more problems are known than are named, so that more need not be looked for.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
+    }
+
+    fn file(&mut self, text: &str) -> Option<RepoConfig> {
+        if text.len() > BYTES_MAX {
+            self.wrong(Place::START, format!("the file has {} bytes; it may have {BYTES_MAX}", text.len()));
+            return None;
+        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let root = match tree::read(text, &mut self.problems) {
+            Ok(Some(root)) if !is_nothing(&root) => root,
+            Ok(Some(_) | None) => {
+                self.wrong(Place::START, "the file is empty; it needs `gates`, with at least one gate");
+                return None;
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                return None;
+            }
+        };
+        let fields = self.fields(&root, &keys::FILE)?;
+        let shared = Shared {
+            image: fields.get("image").and_then(|node| values::image(self, node)),
+            image_written: fields.get("image").is_some() || fields.meant.contains(&"image"),
+            env: fields.get("env").map(|node| values::env(self, node)).unwrap_or_default(),
+        };
+        let Some(gates) = fields.get("gates") else {
+            if !fields.meant.contains(&"gates") {
+                self.wrong(root.place, "`gates` is missing; the file needs at least one gate");
+            }
+            return None;
+        };
+        Some(RepoConfig { gates: self.gates(gates, &shared)? })
+    }
+
+    /// The entries of a mapping that its table knows. Names the ones that it does not.
+    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+        let Value::Mapping(entries) = &node.value else {
+            let known = keys::listed(table.keys.iter().map(|key| key.name));
+            self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
+            return None;
+        };
+        let mut fields = Fields { entries: Vec::new(), later: false, meant: Vec::new() };
+        for entry in entries {
+            if table.keys.iter().any(|key| key.name == entry.key) {
+                fields.entries.push((&entry.key, &entry.value));
+            } else {
+                fields.later |= table.later.contains(&entry.key.as_str());
+                fields.meant.extend(keys::meant(table, &entry.key));
+                self.wrong(entry.place, keys::unknown(table, &entry.key));
+            }
+        }
+        Some(fields)
+    }
+
+    fn gates(&mut self, node: &Node, shared: &Shared) -> Option<Vec<GateConfig>> {
+        let Value::Mapping(entries) = &node.value else {
+            self.wrong(node.place, format!("expected a mapping of gates by their names, found {node}"));
+            return None;
+        };
+        if entries.is_empty() {
+            self.wrong(node.place, "`gates` has no gate in it; the file needs at least one");
+        }
+        if let Some(entry) = entries.get(GATES_MAX) {
+            self.wrong(entry.place, format!("{} gates; a file may have {GATES_MAX}", entries.len()));
+        }
+        let mut gates = Vec::new();
+        for entry in entries.iter().take(GATES_MAX) {
+            match entry.key.parse::<GateName>() {
+                Ok(name) => gates.extend(self.gate(name, entry.place, &entry.value, shared)),
+                Err(_) => {
+                    let message = format!("{} cannot be a gate's name: {}", quoted(&entry.key), GateName::RULE);
+                    self.wrong(entry.place, message);
+                }
+            }
+        }
+        let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        needs::check(self, &gates, &names);
+        Some(gates.into_iter().map(|gate| gate.config).collect())
+    }
+
+    fn gate(&mut self, name: GateName, place: Place, node: &Node, shared: &Shared) -> Option<ReadGate> {
+        if is_nothing(node) {
+            self.wrong(place, format!("the gate `{name}` is empty; it needs `run`"));
+            return None;
+        }
+        let fields = self.fields(node, &keys::GATE)?;
+        let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
+        let config = GateConfig {
+            image: self.image(&name, place, &fields, shared),
+            run: self.run(&name, place, &fields),
+            env: self.env(&fields, shared),
+            needs: needs.iter().map(|(need, _)| need.clone()).collect(),
+            when: fields.get("when").and_then(|node| self.when(node)).unwrap_or_default(),
+            timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
+            junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            network: self.flag(&fields, "network", false),
+            required: self.flag(&fields, "required", true),
+            checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
+            line: place.line,
+            name,
+        };
+        Some(ReadGate { config, needs })
+    }
+
+    // A gate with a problem is not returned to anybody, so what stands in for a missing value here is never used.
+    fn run(&mut self, name: &GateName, place: Place, fields: &Fields<'_>) -> String {
+        match fields.get("run") {
+            Some(node) => values::command(self, node).unwrap_or_default(),
+            // A gate of a later kind may need no command; that it is of such a kind has been said.
+            None if fields.later || fields.meant.contains(&"run") => String::new(),
+            None => {
+                self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
+                String::new()
+            }
+        }
+    }
+
+    fn image(&mut self, name: &GateName, place: Place, fields: &Fields<'_>, shared: &Shared) -> String {
+        match (fields.get("image"), &shared.image) {
+            (Some(node), _) => values::image(self, node).unwrap_or_default(),
+            (None, Some(image)) => image.clone(),
+            (None, None) if shared.image_written || fields.meant.contains(&"image") => String::new(),
+            (None, None) => {
+                self.wrong(place, format!("the gate `{name}` has no `image`, and neither has the file; one of them needs it"));
+                String::new()
+            }
+        }
+    }
+
+    fn env(&mut self, fields: &Fields<'_>, shared: &Shared) -> BTreeMap<String, String> {
+        let mut env = shared.env.clone();
+        if let Some(node) = fields.get("env") {
+            env.extend(values::env(self, node));
+        }
+        env
+    }
+
+    fn flag(&mut self, fields: &Fields<'_>, key: &str, default: bool) -> bool {
+        fields.get(key).and_then(|node| values::flag(self, node)).unwrap_or(default)
+    }
+
+    fn when(&mut self, node: &Node) -> Option<When> {
+        let fields = self.fields(node, &keys::WHEN)?;
+        if let (Some(_), Some(paths)) = (fields.get("changed"), fields.get("paths")) {
+            self.wrong(paths.place, "`paths` is another name of `changed`; write one of them");
+        }
+        let changed = fields.get("changed").or(fields.get("paths"));
+        Some(When {
+            changed: changed.map(|node| values::path_globs(self, node)).unwrap_or_default(),
+            branches: fields.get("branches").map(|node| values::branch_globs(self, node)).unwrap_or_default(),
+            events: fields.get("events").map(|node| values::events(self, node)).unwrap_or_default(),
+        })
+    }
+
+    fn checkout(&mut self, node: &Node) -> Option<Checkout> {
+        let fields = self.fields(node, &keys::CHECKOUT)?;
+        Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: self.flag(&fields, "lfs", false) })
+    }
+}
+
+/// The known entries of a mapping.
+struct Fields<'n> {
+    entries: Vec<(&'n str, &'n Rc<Node>)>,
+    /// Whether it has a key that later versions know.
+    later: bool,
+    /// Keys of which it has misspelt ones. That these are missing has been said.
+    meant: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
+    }
+}
+
+fn is_nothing(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.kind == tree::ScalarKind::Null)
+}

@@ -1,0 +1,74 @@
+//! The JSON Schema of the repository file, made from the table of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Shape, Table};
+use super::{GATES_MAX, GateEvent};
+
+/// The JSON Schema of the repository file, for editors.
+pub fn schema() -> Value {
+    let mut schema = table(&keys::FILE);
+    if let Value::Object(object) = &mut schema {
+        object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        object.insert("title".to_owned(), json!("Gatewright's repository file, .gatewright.yml"));
+        object.insert("required".to_owned(), json!(["gates"]));
+    }
+    schema
+}
+
+fn table(table: &Table) -> Value {
+    let property = |key: &keys::Key| {
+        let mut schema = shape(key.shape);
+        if let Value::Object(object) = &mut schema {
+            object.insert("description".to_owned(), json!(key.about));
+        }
+        (key.name.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = table.keys.iter().map(property).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn shape(shape: Shape) -> Value {
+    match shape {
+        Shape::Image => json!({ "type": "string", "pattern": r"^[^-\s]\S*$" }),
+        // `true` and `false` are commands.
+        Shape::Command => json!({ "type": ["string", "boolean"], "pattern": r"\S" }),
+        Shape::Env => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^(?!GATEWRIGHT)[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
+        Shape::Gates => {
+            let mut gate = table(&keys::GATE);
+            if let Value::Object(object) = &mut gate {
+                object.insert("required".to_owned(), json!(["run"]));
+            }
+            json!({
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": GATES_MAX,
+                "propertyNames": { "pattern": GATE_NAME },
+                "additionalProperties": gate,
+            })
+        }
+        Shape::Needs => one_or_list(&json!({ "type": "string", "pattern": GATE_NAME })),
+        Shape::Globs => one_or_list(&json!({ "type": "string", "pattern": r"\S" })),
+        Shape::Events => {
+            let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
+            one_or_list(&json!({ "enum": names }))
+        }
+        Shape::Span => json!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": 24 * 3600 },
+            { "type": "string", "pattern": "[0-9]" },
+        ] }),
+        Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
+        Shape::Table(inner) => table(inner),
+    }
+}
+
+/// [`GateName::RULE`](crate::GateName::RULE) as a pattern.
+const GATE_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}$";
+
+fn one_or_list(one: &Value) -> Value {
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 100 }] })
+}

@@ -1,0 +1,268 @@
+//! Reads the values of the repository file's keys. What is not as it must be becomes a problem that says what was expected
+//! and what was found.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::parse::Reader;
+use super::tree::{Node, Place, Scalar, ScalarKind, Value, quoted};
+use super::{GateEvent, keys};
+use crate::ids::GateName;
+use crate::plan::glob;
+
+/// A list may have so many entries.
+const LIST_MAX: usize = 100;
+
+/// An environment may have so many variables.
+const ENV_MAX: usize = 200;
+
+/// A gate's time limit may be so long: a day, the longest that a sandbox is kept.
+const TIMEOUT_SECS_MAX: u64 = 24 * 3600;
+
+/// An image's name may have so many bytes; registries allow 255 for the repository and 128 for the tag.
+const IMAGE_BYTES_MAX: usize = 512;
+
+/// Variables with this beginning are the service's own.
+const RESERVED_PREFIX: &str = "GATEWRIGHT";
+
+/// A text that is not empty.
+fn text<'n>(reader: &mut Reader, node: &'n Node, expected: &str) -> Option<&'n str> {
+    match &node.value {
+        Value::Scalar(Scalar { text, kind: ScalarKind::Text }) if !text.trim().is_empty() => Some(text),
+        Value::Scalar(Scalar { kind: ScalarKind::Text, .. }) => {
+            reader.wrong(node.place, format!("expected {expected}, found an empty text"));
+            None
+        }
+        Value::Scalar(Scalar { kind: ScalarKind::Number, .. }) => {
+            reader.wrong(node.place, format!("expected {expected}, found {node}; put it in quotes if it is meant so"));
+            None
+        }
+        Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => {
+            reader.wrong(node.place, format!("expected {expected}, found {node}"));
+            None
+        }
+    }
+}
+
+/// One text or a list of texts, each with its place.
+fn texts(reader: &mut Reader, node: &Node, expected: &str, expected_all: &str) -> Vec<(String, Place)> {
+    let Value::List(nodes) = &node.value else {
+        // Not `expected`: of a wrong type it is to be said that a list would do as well.
+        return text(reader, node, expected_all).map(|text| (text.to_owned(), node.place)).into_iter().collect();
+    };
+    if nodes.is_empty() {
+        reader.wrong(node.place, format!("expected {expected_all}, found an empty list"));
+    }
+    if let Some(beyond) = nodes.get(LIST_MAX) {
+        reader.wrong(beyond.place, format!("{} entries; a list may have {LIST_MAX}", nodes.len()));
+    }
+    let read = |node: &std::rc::Rc<Node>| Some((text(reader, node, expected)?.to_owned(), node.place));
+    nodes.iter().take(LIST_MAX).filter_map(read).collect()
+}
+
+/// A command. `true` and `false` are commands too, whatever YAML takes them for.
+pub(super) fn command(reader: &mut Reader, node: &Node) -> Option<String> {
+    if let Value::Scalar(Scalar { text, kind: ScalarKind::Bool(_) }) = &node.value {
+        return Some(text.clone());
+    }
+    let command = text(reader, node, "a command")?;
+    if command.contains('\0') {
+        reader.wrong(node.place, "a command cannot hold the character NUL");
+        return None;
+    }
+    Some(command.to_owned())
+}
+
+/// The name of an image.
+pub(super) fn image(reader: &mut Reader, node: &Node) -> Option<String> {
+    let image = text(reader, node, "the name of an image, such as `rust:1.95`")?;
+    let cause = if image.starts_with('-') {
+        "begins with `-`"
+    } else if image.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        "holds white space or control characters"
+    } else if image.len() > IMAGE_BYTES_MAX {
+        "is too long"
+    } else {
+        return Some(image.to_owned());
+    };
+    reader.wrong(node.place, format!("{} cannot be the name of an image: it {cause}", quoted(image)));
+    None
+}
+
+/// An environment. Values are taken as they are written.
+pub(super) fn env(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
+    let Value::Mapping(entries) = &node.value else {
+        reader.wrong(node.place, format!("expected a mapping of names to values, found {node}"));
+        return BTreeMap::new();
+    };
+    if let Some(beyond) = entries.get(ENV_MAX) {
+        reader.wrong(beyond.place, format!("{} variables; there may be {ENV_MAX}", entries.len()));
+    }
+    let mut env = BTreeMap::new();
+    for entry in entries.iter().take(ENV_MAX) {
+        if let Some(cause) = wrong_name(&entry.key) {
+            reader.wrong(entry.place, format!("{} cannot be a variable's name: {cause}", quoted(&entry.key)));
+        }
+        if let Some(value) = env_value(reader, &entry.value) {
+            env.insert(entry.key.clone(), value);
+        }
+    }
+    env
+}
+
+fn wrong_name(name: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(plain) {
+        Some("letters, digits and `_`, not beginning with a digit")
+    } else if name.starts_with(RESERVED_PREFIX) {
+        Some("names that begin with `GATEWRIGHT` are reserved")
+    } else {
+        None
+    }
+}
+
+fn env_value(reader: &mut Reader, node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Scalar(Scalar { text, .. }) if text.contains('\0') => {
+            reader.wrong(node.place, "a variable's value cannot hold the character NUL");
+            None
+        }
+        Value::Scalar(Scalar { text, kind: ScalarKind::Text | ScalarKind::Number | ScalarKind::Bool(_) }) => Some(text.clone()),
+        Value::Scalar(Scalar { kind: ScalarKind::Null, .. }) => {
+            reader.wrong(node.place, "expected a variable's value, found nothing; write `\"\"` for an empty one");
+            None
+        }
+        Value::List(_) | Value::Mapping(_) => {
+            reader.wrong(node.place, format!("expected a variable's value, found {node}"));
+            None
+        }
+    }
+}
+
+/// The names of other gates. Whether they exist is looked at once all are known.
+pub(super) fn needs(reader: &mut Reader, node: &Node) -> Vec<(GateName, Place)> {
+    let mut needs: Vec<(GateName, Place)> = Vec::new();
+    for (name, place) in texts(reader, node, "the name of a gate", "the name of a gate, or a list of them") {
+        match name.parse::<GateName>() {
+            Ok(name) if needs.iter().any(|(need, _)| *need == name) => {
+                reader.wrong(place, format!("`needs` names the gate `{name}` twice"));
+            }
+            Ok(name) => needs.push((name, place)),
+            Err(_) => {
+                reader.wrong(place, format!("{} cannot be a gate's name: {}", quoted(&name), GateName::RULE));
+            }
+        }
+    }
+    needs
+}
+
+/// Globs of paths, each perhaps with a `!` before it.
+pub(super) fn path_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
+    let rule = |rule: &str| wrong_path(rule.strip_prefix('!').unwrap_or(rule));
+    globs(reader, node, "a glob of paths", "a glob of paths, or a list of them", rule)
+}
+
+/// Globs of report files.
+pub(super) fn report_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
+    globs(reader, node, "a path or glob of report files", "a path or glob of report files, or a list of them", wrong_path)
+}
+
+/// Globs of branches.
+pub(super) fn branch_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
+    let rule = |rule: &str| match rule {
+        rule if rule.starts_with('!') => Some("`!` is not possible here; name the branches that are wanted".to_owned()),
+        rule if rule.starts_with("refs/") => Some("write the branch without `refs/heads/`".to_owned()),
+        rule => wrong_glob(rule),
+    };
+    globs(reader, node, "a glob of branches", "a glob of branches, or a list of them", rule)
+}
+
+fn globs(reader: &mut Reader, node: &Node, one: &str, all: &str, wrong: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut globs = Vec::new();
+    for (glob, place) in texts(reader, node, one, all) {
+        match wrong(&glob) {
+            Some(cause) => reader.wrong(place, format!("{} cannot be {one}: {cause}", quoted(&glob))),
+            None => globs.push(glob),
+        }
+    }
+    globs
+}
+
+fn wrong_path(rule: &str) -> Option<String> {
+    if rule.is_empty() {
+        Some("it is empty".to_owned())
+    } else if rule.starts_with('/') || rule.starts_with('~') {
+        Some("paths are relative to the root of the source".to_owned())
+    } else if rule.split('/').any(|part| part == "..") {
+        Some("`..` leads out of the source".to_owned())
+    } else if rule.starts_with("./") {
+        Some("leave the `./` away".to_owned())
+    } else {
+        wrong_glob(rule)
+    }
+}
+
+fn wrong_glob(rule: &str) -> Option<String> {
+    if rule.chars().any(char::is_control) {
+        return Some("it holds control characters".to_owned());
+    }
+    glob(rule).err().map(|error| error.kind().to_string())
+}
+
+/// The events of a gate.
+pub(super) fn events(reader: &mut Reader, node: &Node) -> Vec<GateEvent> {
+    let mut events = Vec::new();
+    for (name, place) in texts(reader, node, "an event", "an event, or a list of them") {
+        match GateEvent::ALL.iter().find(|event| event.as_str() == name) {
+            Some(event) if events.contains(event) => reader.wrong(place, format!("the event `{name}` is there twice")),
+            Some(event) => events.push(*event),
+            None => {
+                let names = || GateEvent::ALL.iter().map(|event| event.as_str());
+                let hint = match keys::nearest(&name, names()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the events are {}", keys::listed(names())),
+                };
+                reader.wrong(place, format!("unknown event {}; {hint}", quoted(&name)));
+            }
+        }
+    }
+    events
+}
+
+/// True or false.
+pub(super) fn flag(reader: &mut Reader, node: &Node) -> Option<bool> {
+    match &node.value {
+        Value::Scalar(Scalar { kind: ScalarKind::Bool(value), .. }) => Some(*value),
+        Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => {
+            reader.wrong(node.place, format!("expected `true` or `false`, found {node}"));
+            None
+        }
+    }
+}
+
+/// A time limit in whole seconds.
+pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
+    const EXPECTED: &str = "a time such as `90s`, `10m` or `1h30m`, or a number of seconds";
+    let written = match &node.value {
+        Value::Scalar(Scalar { text, kind: ScalarKind::Text | ScalarKind::Number }) => text.trim(),
+        Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => {
+            reader.wrong(node.place, format!("expected {EXPECTED}, found {node}"));
+            return None;
+        }
+    };
+    let duration = match written.parse::<i64>() {
+        Ok(secs) => Some(SignedDuration::from_secs(secs)),
+        Err(_) => written.parse::<SignedDuration>().ok(),
+    };
+    let Some(duration) = duration else {
+        reader.wrong(node.place, format!("expected {EXPECTED}, found {node}"));
+        return None;
+    };
+    let secs = u64::try_from(duration.as_secs()).unwrap_or(0);
+    if duration.subsec_nanos() != 0 || !(1..=TIMEOUT_SECS_MAX).contains(&secs) {
+        reader.wrong(node.place, format!("{} is not possible: a time limit is whole seconds, 1 s to 24 h", quoted(written)));
+        return None;
+    }
+    Some(secs)
+}

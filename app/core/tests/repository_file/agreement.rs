@@ -1,0 +1,122 @@
+//! The JSON Schema that editors use and the reading agree.
+
+use gatewright_core::config::{parse, schema};
+use serde_json::{Value, json};
+
+/// Whether the schema takes a file, and whether the reading does. JSON is YAML, so one text serves both.
+fn taken(file: &Value) -> (bool, bool) {
+    (jsonschema::is_valid(&schema(), file), parse(&file.to_string()).is_ok())
+}
+
+/// A file whose only gate has this beside its command.
+fn gate_with(key: &str, value: &Value) -> Value {
+    let mut file = json!({ "image": "a", "gates": { "t": { "run": "x" }, "u": { "run": "x" } } });
+    file["gates"]["t"][key] = value.clone();
+    file
+}
+
+#[test]
+fn the_schema_is_a_schema() {
+    assert!(jsonschema::meta::is_valid(&schema()));
+}
+
+/// For each key of a gate, values that are right and values that are wrong.
+fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
+    let wrong = || vec![Value::Null, json!(7.5), json!([[]])];
+    let with = |more: &[Value]| wrong().into_iter().chain(more.iter().cloned()).collect::<Vec<_>>();
+    vec![
+        ("run", vec![json!("x"), json!(true)], with(&[json!(5), json!(""), json!(["x"]), json!({})])),
+        ("image", vec![json!("a:1")], with(&[json!("a b"), json!("-a"), json!(""), json!(true)])),
+        (
+            "env",
+            vec![json!({ "A": "x", "_b": 1, "C": true }), json!({})],
+            with(&[json!("x"), json!({ "1": "x" }), json!({ "GATEWRIGHT_X": "x" }), json!({ "A": null }), json!({ "A": [] })]),
+        ),
+        ("needs", vec![json!("u"), json!(["u"])], with(&[json!([]), json!("a b"), json!(5), json!([5]), json!({})])),
+        (
+            "when",
+            vec![
+                json!({}),
+                json!({ "changed": "a/**" }),
+                json!({ "paths": ["a"] }),
+                json!({ "branches": ["main", "r/*"] }),
+                json!({ "events": "push" }),
+                json!({ "events": ["pull_request", "merge_group", "push"] }),
+            ],
+            with(&[
+                json!("x"),
+                json!({ "change": "x" }),
+                json!({ "changed": 5 }),
+                json!({ "branches": [] }),
+                json!({ "events": "tag" }),
+                json!({ "events": null }),
+                json!({ "changed": {} }),
+                json!([]),
+            ]),
+        ),
+        (
+            "timeout",
+            vec![json!(90), json!("10m"), json!("1h30m"), json!("90s"), json!(86400)],
+            with(&[json!(0), json!(86401), json!("soon"), json!(-5), json!(true), json!(["10m"])]),
+        ),
+        (
+            "junit",
+            vec![json!("a.xml"), json!(["a/**/*.xml", "b.xml"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!([5])]),
+        ),
+        ("network", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!([])])),
+        ("required", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!({})])),
+        (
+            "checkout",
+            vec![json!({}), json!({ "submodules": true, "lfs": false })],
+            with(&[json!(true), json!({ "depth": 1 }), json!({ "lfs": "yes" }), json!([])]),
+        ),
+    ]
+}
+
+#[test]
+fn the_samples_know_every_key_of_a_gate() {
+    let schema = schema();
+    let keys = schema["properties"]["gates"]["additionalProperties"]["properties"].as_object().unwrap();
+    let mut keys: Vec<&str> = keys.keys().map(String::as_str).collect();
+    let mut sampled: Vec<&str> = samples().iter().map(|(key, _, _)| *key).collect();
+    keys.sort_unstable();
+    sampled.sort_unstable();
+    assert_eq!(keys, sampled);
+}
+
+#[test]
+fn schema_and_reading_take_and_refuse_the_same() {
+    for (key, right, wrong) in samples() {
+        for value in right {
+            assert_eq!(taken(&gate_with(key, &value)), (true, true), "{key}: {value}");
+        }
+        for value in wrong {
+            assert_eq!(taken(&gate_with(key, &value)), (false, false), "{key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn schema_and_reading_agree_on_the_file_itself() {
+    let gates = json!({ "t": { "run": "x", "image": "a" } });
+    assert_eq!(taken(&json!({ "gates": gates })), (true, true));
+    assert_eq!(taken(&json!({ "gates": gates, "image": "b", "env": { "A": 1 } })), (true, true));
+    for wrong in [
+        json!({}),
+        json!([]),
+        json!(null),
+        json!("x"),
+        json!({ "image": "a" }),
+        json!({ "gates": {} }),
+        json!({ "gates": [] }),
+        json!({ "gates": { "t": {} } }),
+        json!({ "gates": { "a b": { "run": "x", "image": "a" } } }),
+        json!({ "gates": gates, "agents": {} }),
+        json!({ "gates": gates, "imag": "a" }),
+        json!({ "gates": { "t": null } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "lcov.info" } } }),
+    ] {
+        assert_eq!(taken(&wrong), (false, false), "{wrong}");
+    }
+}

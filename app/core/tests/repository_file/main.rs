@@ -1,0 +1,7 @@
+//! The repository file from the outside: what a file may say, and what it is told when it is wrong.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod agreement;
+mod messages;
+mod reading;

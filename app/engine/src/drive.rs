@@ -1,0 +1,352 @@
+//! Drives one leased run: performs what it wants, appends what happened, applies it, until it is over.
+//!
+//! Effects run as tasks beside each other. Appending and applying happen here, one after the other, so that the journal
+//! has one writer. Whatever goes wrong with the store ends the driving: what was not appended was not said, and the next
+//! driver finds out by key what was done.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use gatewright_core::run::{Action, ActionKey, CancelReason, Next, Run, RunEvent};
+use gatewright_core::store::{Lease, Leased, Release, Signals, StoreError};
+use gatewright_core::{GateName, RunId, Timestamp};
+use jiff::SignedDuration;
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::perform::{self, Done};
+use crate::slots::Slot;
+use crate::worker::Stopping;
+use crate::{Engine, Point};
+
+/// An action that failed is tried again after this long, doubled each time up to [`PAUSE_MAX`].
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// See [`PAUSE`].
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// When driving fails, the run is left alone for so long.
+const RETRY_SECS: i64 = 5;
+
+/// Drives a leased run until it is over, the lease is lost, or the process stops.
+pub(crate) async fn drive(engine: Arc<Engine>, leased: Leased, stopping: Stopping) {
+    let run = leased.lease.run;
+    let notify = Arc::new(Notify::new());
+    engine.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(run, Arc::clone(&notify));
+    // Whatever ends this function, a panic in it too, the run is no longer driven here.
+    let _driven = Driven { engine: Arc::clone(&engine), run };
+    let lease = leased.lease.clone();
+    let ended = match Driver::start(Arc::clone(&engine), leased, notify, stopping).await {
+        Ok(mut driver) => driver.go_on().await,
+        Err(error) => Err(error),
+    };
+    if let Err(failure) = ended {
+        tracing::error!(run.id = %run, error = %failure, "driving the run failed");
+        if !matches!(failure, Failure::Store(StoreError::LeaseLost(_))) {
+            let now = Timestamp::now();
+            let release = Release::Failed { retry_at: now + SignedDuration::from_secs(RETRY_SECS), cause: failure.to_string() };
+            // Should this fail too, the lease ends by itself.
+            let _ = engine.deps.store.release(&lease, release, now).await;
+        }
+    }
+}
+
+struct Driven {
+    engine: Arc<Engine>,
+    run: RunId,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+    }
+}
+
+/// Why a run could not be driven on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Impossible(#[from] gatewright_core::run::Impossible),
+    #[error("the run is not over, and yet there is nothing to do")]
+    Stuck,
+    #[error("an effect ended in a panic: {0}")]
+    Panicked(String),
+}
+
+/// An action under way.
+struct Flight {
+    key: ActionKey,
+    /// Tells it to give up, or, for a step, to stop.
+    stop: CancellationToken,
+}
+
+/// An action that failed and is to be tried again.
+struct Pause {
+    until: Instant,
+    failures: u32,
+}
+
+struct Driver {
+    engine: Arc<Engine>,
+    run: Run,
+    lease: Lease,
+    notify: Arc<Notify>,
+    stopping: Stopping,
+    tasks: JoinSet<Done>,
+    flights: HashMap<Id, Flight>,
+    pauses: HashMap<ActionKey, Pause>,
+    /// The slots of the steps that run.
+    slots: HashMap<GateName, Slot>,
+    renew_at: Instant,
+}
+
+impl Driver {
+    async fn start(engine: Arc<Engine>, leased: Leased, notify: Arc<Notify>, stopping: Stopping) -> Result<Driver, Failure> {
+        let (_, journal) = engine.deps.store.journal(leased.lease.run).await?;
+        let run = Run::replay(leased.lease.run, &journal)?;
+        let worker = engine.options.worker.clone();
+        let mut driver = Driver {
+            renew_at: Instant::now() + renew_after(&engine),
+            engine,
+            run,
+            lease: leased.lease,
+            notify,
+            stopping,
+            tasks: JoinSet::new(),
+            flights: HashMap::new(),
+            pauses: HashMap::new(),
+            slots: HashMap::new(),
+        };
+        if driver.run.finished.is_none() {
+            driver.append(vec![RunEvent::Resumed { attempt: leased.attempt, worker }]).await?;
+            driver.renew().await?;
+        }
+        Ok(driver)
+    }
+
+    async fn go_on(&mut self) -> Result<(), Failure> {
+        loop {
+            let actions = match self.run.next() {
+                Next::Over(conclusion) => {
+                    self.log_end(conclusion);
+                    let now = Timestamp::now();
+                    return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
+                }
+                Next::Perform(actions) => actions,
+            };
+            if self.stopping.kill.is_cancelled() || (self.stopping.drain.is_cancelled() && self.tasks.is_empty()) {
+                return self.hand_back().await;
+            }
+            if !self.start_wanted(&actions).await? {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// Starts what is wanted and not under way, and gives up what is no longer wanted. True if the journal has grown, so
+    /// that what is wanted must be asked anew.
+    async fn start_wanted(&mut self, actions: &[Action]) -> Result<bool, Failure> {
+        self.give_up_unwanted(actions);
+        let fresh: Vec<&Action> = actions.iter().filter(|action| self.can_start(action)).collect();
+        if let Some(conclusion) = fresh.iter().find_map(|action| match action {
+            Action::Finish { conclusion } => Some(*conclusion),
+            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Stop { .. } | Action::Publish { .. } => None,
+        }) {
+            self.append(vec![RunEvent::Finished { conclusion }]).await?;
+            return Ok(true);
+        }
+        // Steps that can start at once do so before anything is published: their checks are then made as running ones,
+        // which saves a write each.
+        let started = self.claim_free_slots(&fresh);
+        let stopped = self.stop_steps(&fresh);
+        if !started.is_empty() || !stopped.is_empty() {
+            self.append(started.into_iter().chain(stopped).collect()).await?;
+            return Ok(true);
+        }
+        let begins: Vec<RunEvent> = fresh.iter().filter_map(|action| action.begins()).collect();
+        let fresh: Vec<Action> = fresh.into_iter().cloned().collect();
+        if !begins.is_empty() {
+            self.append(begins).await?;
+        }
+        for action in fresh {
+            self.spawn(action);
+        }
+        if self.tasks.is_empty() && self.pauses.is_empty() && !self.stopping.drain.is_cancelled() {
+            return Err(Failure::Stuck);
+        }
+        Ok(false)
+    }
+
+    fn can_start(&self, action: &Action) -> bool {
+        let key = action.key();
+        let paused = self.pauses.get(&key).is_some_and(|pause| pause.until > Instant::now());
+        let starts_work = match action {
+            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } => true,
+            Action::Stop { .. } | Action::Publish { .. } | Action::Finish { .. } => false,
+        };
+        let drained = starts_work && self.stopping.drain.is_cancelled();
+        !paused && !drained && !self.flights.values().any(|flight| flight.key == key)
+    }
+
+    fn give_up_unwanted(&mut self, actions: &[Action]) {
+        let wanted: Vec<ActionKey> = actions.iter().map(Action::key).collect();
+        for flight in self.flights.values().filter(|flight| !wanted.contains(&flight.key)) {
+            flight.stop.cancel();
+        }
+        self.pauses.retain(|key, _| wanted.contains(key));
+    }
+
+    fn claim_free_slots(&mut self, fresh: &[&Action]) -> Vec<RunEvent> {
+        let repo = self.run.spec.repo.key();
+        let mut started = Vec::new();
+        for action in fresh {
+            if let Action::Claim { gate, attempt } = action
+                && let Some(slot) = self.engine.slots.try_claim(&repo)
+            {
+                self.slots.insert(gate.clone(), slot);
+                started.push(RunEvent::StepStarted { gate: gate.clone(), attempt: *attempt });
+            }
+        }
+        started
+    }
+
+    /// Stops the steps that are to be stopped. One that was claimed and is not under way ends here and now.
+    fn stop_steps(&mut self, fresh: &[&Action]) -> Vec<RunEvent> {
+        let mut stopped = Vec::new();
+        for action in fresh {
+            let Action::Stop { gate } = action else { continue };
+            let key = ActionKey::Execute(gate.clone());
+            match self.flights.values().find(|flight| flight.key == key) {
+                Some(flight) => flight.stop.cancel(),
+                None => {
+                    let because = self.run.cancel.as_ref().map(CancelReason::to_string).unwrap_or_default();
+                    stopped.push(perform::cancelled_step(gate, &because));
+                    self.slots.remove(gate);
+                }
+            }
+        }
+        stopped
+    }
+
+    fn spawn(&mut self, action: Action) {
+        // `Stop` was done by telling the step's own task; it ends with that task.
+        if let Action::Stop { .. } | Action::Finish { .. } = action {
+            return;
+        }
+        let stop = CancellationToken::new();
+        let key = action.key();
+        let performing = perform::perform(Arc::clone(&self.engine), self.run.clone(), action, stop.clone());
+        let task = self.tasks.spawn(performing);
+        self.flights.insert(task.id(), Flight { key, stop });
+    }
+
+    /// Waits until something happens that may change what is wanted.
+    async fn wait(&mut self) -> Result<(), Failure> {
+        let wake_at = self.pauses.values().map(|pause| pause.until).min();
+        let stopping = self.stopping.clone();
+        let draining = stopping.drain.is_cancelled();
+        tokio::select! {
+            Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
+            () = self.notify.notified() => self.renew().await,
+            () = tokio::time::sleep_until(self.renew_at) => self.renew().await,
+            () = sleep_until(wake_at) => Ok(()),
+            () = stopping.drain.cancelled(), if !draining => Ok(()),
+            () = stopping.kill.cancelled() => Ok(()),
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, Done), JoinError>) -> Result<(), Failure> {
+        let (id, done) = ended.map_err(|error| Failure::Panicked(error.to_string()))?;
+        let Some(Flight { key, .. }) = self.flights.remove(&id) else { return Ok(()) };
+        match done {
+            Done::Events(events) => {
+                (self.engine.hook)(Point::Performed);
+                self.pauses.remove(&key);
+                self.append(events).await?;
+                if let ActionKey::Execute(gate) = key {
+                    self.slots.remove(&gate);
+                }
+            }
+            Done::Claimed { gate, attempt, slot } => {
+                self.slots.insert(gate.clone(), slot);
+                self.append(vec![RunEvent::StepStarted { gate, attempt }]).await?;
+            }
+            Done::Again { after, cause } => self.pause(key, after, &cause),
+            Done::GivenUp => {}
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, key: ActionKey, after: Option<Duration>, cause: &str) {
+        let failures = self.pauses.get(&key).map_or(0, |pause| pause.failures) + 1;
+        let doubled = PAUSE.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX);
+        let pause = doubled.max(after.unwrap_or_default());
+        tracing::warn!(run.id = %self.run.id, action = ?key, failures, pause_ms = pause.as_millis(), cause, "to be tried again");
+        self.pauses.insert(key, Pause { until: Instant::now() + pause, failures });
+    }
+
+    async fn append(&mut self, events: Vec<RunEvent>) -> Result<(), Failure> {
+        let now = Timestamp::now();
+        // Tried on a copy first: an event that the run refuses must not get into its journal.
+        let mut next = self.run.clone();
+        for event in &events {
+            next.apply(now, event)?;
+        }
+        self.engine.deps.store.append(&self.lease, self.run.seq, &events, now).await?;
+        self.run = next;
+        (self.engine.hook)(Point::Appended);
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<(), Failure> {
+        let after = self.run.signals_taken;
+        let secs = self.engine.options.lease_secs;
+        let (lease, signals): (Lease, Signals) = self.engine.deps.store.renew(&self.lease, Timestamp::now(), secs, after).await?;
+        self.lease = lease;
+        self.renew_at = Instant::now() + renew_after(&self.engine);
+        if !signals.is_empty() && self.run.finished.is_none() {
+            self.append(signals.into_iter().map(|(n, signal)| RunEvent::Signalled { n, signal }).collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops everything, removes the sandboxes, and lets somebody else go on.
+    async fn hand_back(&mut self) -> Result<(), Failure> {
+        self.tasks.shutdown().await;
+        for gate in std::mem::take(&mut self.slots).into_keys() {
+            let key = gatewright_core::sandbox::SandboxKey { run: self.run.id, gate };
+            if let Err(error) = self.engine.deps.sandbox.close(&key).await {
+                // The next driver removes what is left under the key before it opens a sandbox anew.
+                tracing::warn!(run.id = %self.run.id, step.key = %key.gate, %error, "a sandbox was left behind");
+            }
+        }
+        Ok(self.engine.deps.store.release(&self.lease, Release::HandBack, Timestamp::now()).await?)
+    }
+
+    fn log_end(&self, conclusion: gatewright_core::report::Conclusion) {
+        let spec = &self.run.spec;
+        let duration = self.run.updated_at.duration_since(self.run.created_at);
+        metrics::histogram!("gatewright_run_seconds", "conclusion" => conclusion.as_str()).record(duration.as_secs_f64());
+        let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        tracing::info!(
+            run.id = %self.run.id, repo = %spec.repo, subject = %spec.subject, commit = spec.head.short(),
+            conclusion = conclusion.as_str(), duration_ms, "run finished"
+        );
+    }
+}
+
+fn renew_after(engine: &Engine) -> Duration {
+    Duration::from_secs(u64::from(engine.options.lease_secs)) / 3
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,127 @@
+//! The gates: what a step must leave behind, and what is said of it. Pure: no clock, no files, no network.
+//!
+//! A gate is judged by each [`Kind`] that its keys in the repository file ask for, one file and one line of [`KINDS`] each;
+//! the worst word counts. All text that a step's program wrote is taken for hostile: it is bounded, and shown in ways in which
+//! no Markdown, HTML or mention in it takes effect (see `markdown`).
+
+use gatewright_core::config::GateConfig;
+use gatewright_core::verdict::{Annotation, Evidence, Exit, Verdict, VerdictStatus};
+
+mod command;
+mod junit;
+mod markdown;
+
+/// A kind of gate.
+struct Kind {
+    /// The report files that it wants read, as globs. None where the gate is not of this kind.
+    reports: fn(&GateConfig) -> Option<&[String]>,
+    /// What it says. Called only for a gate of this kind, and for all but the first only if the command ended by itself.
+    judge: fn(&GateConfig, &Evidence) -> Opinion,
+}
+
+/// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
+static KINDS: [Kind; 2] = [command::KIND, junit::KIND];
+
+/// What a kind says.
+struct Opinion {
+    status: VerdictStatus,
+    /// One line without any text of the step's program. Empty where the other kinds' titles say all.
+    title: String,
+    /// Markdown.
+    summary: String,
+    /// The worst first, at most [`Verdict::ANNOTATIONS_MAX`].
+    annotations: Vec<Annotation>,
+    annotations_left_out: u64,
+}
+
+impl Opinion {
+    fn plain(status: VerdictStatus, title: impl Into<String>, summary: impl Into<String>) -> Opinion {
+        let (title, summary) = (title.into(), summary.into());
+        Opinion { status, title, summary, annotations: Vec::new(), annotations_left_out: 0 }
+    }
+}
+
+/// The report files that are to be read once the command has ended, as globs.
+pub fn reports_wanted(config: &GateConfig) -> Vec<String> {
+    KINDS.iter().filter_map(|kind| (kind.reports)(config)).flatten().cloned().collect()
+}
+
+/// What is said of a step. The same evidence gives the same verdict.
+pub fn judge(config: &GateConfig, evidence: &Evidence) -> Verdict {
+    let ended = matches!(evidence.exit, Exit::Code { .. });
+    let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
+    let opinions: Vec<Opinion> =
+        of_kind.take(if ended { KINDS.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
+    verdict(opinions, evidence)
+}
+
+/// What is said of a step whose judging broke off.
+pub fn unreadable() -> Verdict {
+    Verdict::plain(
+        VerdictStatus::Errored,
+        "the reports could not be judged",
+        "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
+    )
+}
+
+fn verdict(opinions: Vec<Opinion>, evidence: &Evidence) -> Verdict {
+    let status = opinions.iter().map(|opinion| opinion.status).min_by_key(|status| severity(*status));
+    let several = opinions.len() > 1;
+    let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
+    let (mut titles, mut summaries) = (Vec::new(), Vec::new());
+    for opinion in opinions {
+        // That the command was well is not worth a word where a report says more.
+        if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
+            titles.push(opinion.title);
+        }
+        summaries.push(opinion.summary);
+        verdict.annotations.extend(opinion.annotations);
+        verdict.annotations_left_out += opinion.annotations_left_out;
+    }
+    verdict.title = titles.join("; ");
+    summaries.push(log_end(verdict.status, &evidence.log_tail));
+    summaries.retain(|summary| !summary.is_empty());
+    verdict.summary = summaries.join("\n\n");
+    let over = verdict.annotations.len().saturating_sub(Verdict::ANNOTATIONS_MAX);
+    verdict.annotations.sort_by_key(|annotation| annotation.level);
+    verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
+    verdict.annotations_left_out += over as u64;
+    cut_messages(&mut verdict.annotations);
+    verdict
+}
+
+/// The messages of all annotations of a gate may have so many bytes together; each gets an equal share. They are journaled.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+fn cut_messages(annotations: &mut [Annotation]) {
+    let share = MESSAGE_BYTES_MAX / annotations.len().max(1);
+    for message in annotations.iter_mut().map(|annotation| &mut annotation.message) {
+        if message.len() > share {
+            message.truncate(message.floor_char_boundary(share));
+            message.push('…');
+        }
+    }
+}
+
+/// The worst first.
+fn severity(status: VerdictStatus) -> u8 {
+    match status {
+        VerdictStatus::Cancelled => 0,
+        VerdictStatus::Errored => 1,
+        VerdictStatus::Failed => 2,
+        VerdictStatus::Passed => 3,
+        VerdictStatus::Skipped => 4,
+    }
+}
+
+/// The end of the log: folded away where all is well.
+fn log_end(status: VerdictStatus, tail: &str) -> String {
+    let tail = markdown::fenced(tail);
+    match status {
+        _ if tail.is_empty() => String::new(),
+        VerdictStatus::Passed | VerdictStatus::Skipped => {
+            format!("<details><summary>The log's end</summary>\n\n{tail}\n\n</details>")
+        }
+        VerdictStatus::Failed | VerdictStatus::Errored | VerdictStatus::Cancelled => format!("### The log's end\n\n{tail}"),
+    }
+}

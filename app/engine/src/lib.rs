@@ -1,0 +1,164 @@
+//! Turns deliveries into runs and drives them.
+//!
+//! [`Engine::take`](Intake::take) says what a delivery starts or stops and makes that durable. [`Engine::work`] leases
+//! runs and drives each with the loop of [`drive`](crate::drive): perform the next action, append what happened, apply it.
+//! Whatever the engine touches, it touches through the traits of `gatewright-core`; it names no forge, no store and no
+//! sandbox driver. The binary wires it together; the tests run it over fakes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatewright_core::forge::Forge;
+use gatewright_core::sandbox::{Limits, Sandbox};
+use gatewright_core::store::{Acceptance, Accepted, Blobs, Store, StoreError, StoreUpkeep};
+use gatewright_core::{ForgeKind, RunId, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+mod drive;
+pub mod gates;
+pub mod log;
+mod perform;
+pub mod redact;
+pub mod render;
+mod slots;
+mod sweep;
+mod take;
+mod worker;
+
+pub use sweep::SweepReport;
+
+/// What the engine works with.
+pub struct Deps {
+    /// Runs and journals.
+    pub store: Arc<dyn Store>,
+    /// The store's upkeep.
+    pub upkeep: Arc<dyn StoreUpkeep>,
+    /// Logs.
+    pub blobs: Arc<dyn Blobs>,
+    /// The forges that are configured.
+    pub forges: BTreeMap<ForgeKind, Arc<dyn Forge>>,
+    /// Where steps run.
+    pub sandbox: Arc<dyn Sandbox>,
+}
+
+/// The engine's limits and ways.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// This process's name in leases and journals.
+    pub worker: String,
+    /// So many runs are driven at once. Driving is cheap: what costs are sandboxes.
+    pub runs_max: usize,
+    /// So many runs of one repository are driven at once.
+    pub runs_per_repo_max: u32,
+    /// So many sandboxes are open at once; further steps wait.
+    pub sandboxes_max: usize,
+    /// So many sandboxes of one repository are open at once.
+    pub sandboxes_per_repo_max: usize,
+    /// A lease lasts so long and is renewed after a third of it.
+    pub lease_secs: u32,
+    /// A run is set aside after so many attempts that got nowhere.
+    pub attempts_max: u32,
+    /// The bounds of a sandbox, but for what a gate sets itself.
+    pub limits: Limits,
+    /// Where the service's own pages are, without a slash at the end. None: checks have no details link.
+    pub public_url: Option<String>,
+    /// Finished runs and their logs are kept so long.
+    pub retention_secs: u64,
+    /// Missed deliveries and leftovers are looked for so often.
+    pub sweep_secs: u64,
+    /// After SIGTERM, steps have so long to end before they are handed back.
+    pub grace_secs: u64,
+    /// What must never be in a log.
+    pub secrets: Vec<SecretString>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            worker: "worker".to_owned(),
+            runs_max: 256,
+            runs_per_repo_max: 128,
+            sandboxes_max: 4,
+            sandboxes_per_repo_max: 2,
+            lease_secs: 30,
+            attempts_max: 5,
+            limits: Limits::default(),
+            public_url: None,
+            retention_secs: 30 * 24 * 3600,
+            sweep_secs: 180,
+            grace_secs: 20,
+            secrets: Vec::new(),
+        }
+    }
+}
+
+/// A place in the engine's work where a crash is tried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// A delivery is durable, and its 2xx not yet sent.
+    Accepted,
+    /// Events were appended to a journal.
+    Appended,
+    /// An effect was done, and what came of it not yet appended.
+    Performed,
+}
+
+/// Called at each [`Point`]. The service passes one that does nothing; crash tests pass one that kills the process.
+pub type Hook = Arc<dyn Fn(Point) + Send + Sync>;
+
+/// Drives runs.
+pub struct Engine {
+    deps: Deps,
+    options: Options,
+    hook: Hook,
+    /// Told when a run may have become ready.
+    ready: Notify,
+    /// The runs that this process drives, each with what tells its driver to look for signals.
+    driven: Mutex<HashMap<RunId, Arc<Notify>>>,
+    slots: slots::Slots,
+    comments: slots::KeyedLocks,
+}
+
+impl Engine {
+    /// An engine. It does nothing until [`Engine::work`] is called.
+    pub fn new(deps: Deps, options: Options, hook: Hook) -> Arc<Engine> {
+        let slots = slots::Slots::new(options.sandboxes_max, options.sandboxes_per_repo_max);
+        Arc::new(Engine {
+            deps,
+            options,
+            hook,
+            ready: Notify::new(),
+            driven: Mutex::new(HashMap::new()),
+            slots,
+            comments: slots::KeyedLocks::default(),
+        })
+    }
+
+    /// Makes a set-aside run ready again. False where it was not set aside.
+    pub async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
+        let done = self.deps.store.retry(run, now).await?;
+        self.ready.notify_one();
+        Ok(done)
+    }
+
+    /// Accepts, and tells the workers and the drivers concerned.
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
+        let starts = acceptance.run.is_some();
+        let accepted = self.deps.store.accept(acceptance).await?;
+        if let Accepted::New { signalled } = &accepted {
+            let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+            for driver in signalled.iter().filter_map(|run| driven.get(run)) {
+                driver.notify_one();
+            }
+            if starts {
+                self.ready.notify_one();
+            }
+        }
+        Ok(accepted)
+    }
+
+    fn forge(&self, kind: ForgeKind) -> Option<&Arc<dyn Forge>> {
+        self.deps.forges.get(&kind)
+    }
+}

@@ -1,0 +1,79 @@
+//! The effects, a file each. Nothing else in the engine touches a forge or a sandbox on behalf of a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_core::GateName;
+use gatewright_core::forge::ForgeError;
+use gatewright_core::run::{Action, Run, RunEvent};
+use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
+use tokio_util::sync::CancellationToken;
+
+use crate::Engine;
+use crate::slots::Slot;
+
+mod execute;
+mod prepare;
+mod publish;
+
+/// What came of an action.
+pub(crate) enum Done {
+    /// This happened.
+    Events(Vec<RunEvent>),
+    /// A slot was got.
+    Claimed {
+        /// For this gate.
+        gate: GateName,
+        /// And this try.
+        attempt: u32,
+        /// The slot.
+        slot: Slot,
+    },
+    /// It failed, or it is too early: the same again, after this long or after a growing pause.
+    Again {
+        /// As the forge asked.
+        after: Option<Duration>,
+        /// Why, for the log.
+        cause: String,
+    },
+    /// It was told to stop before it did anything.
+    GivenUp,
+}
+
+/// Performs an action of a run. `stop` asks it to end soon.
+pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop: CancellationToken) -> Done {
+    match action {
+        Action::Prepare => prepare::prepare(&engine, &run).await,
+        Action::Claim { gate, attempt } => claim(&engine, &run, gate, attempt, &stop).await,
+        Action::Execute { gate, attempt } => execute::execute(&engine, &run, &gate, attempt, &stop).await,
+        Action::Publish { key, digest, known, .. } => publish::publish(&engine, &run, key, digest, &known, &stop).await,
+        Action::Stop { .. } | Action::Finish { .. } => Done::GivenUp,
+    }
+}
+
+async fn claim(engine: &Engine, run: &Run, gate: GateName, attempt: u32, stop: &CancellationToken) -> Done {
+    let repo = run.spec.repo.key();
+    tokio::select! {
+        slot = engine.slots.claim(&repo) => Done::Claimed { gate, attempt, slot },
+        () = stop.cancelled() => Done::GivenUp,
+    }
+}
+
+/// A step that ended because nobody wants its result any more.
+pub(crate) fn cancelled_step(gate: &GateName, because: &str) -> RunEvent {
+    let verdict = Verdict::plain(VerdictStatus::Cancelled, "cancelled", format!("Cancelled: {because}."));
+    let outcome = StepOutcome { exit: Exit::Cancelled, verdict, log: None, duration_ms: 0 };
+    RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
+}
+
+/// What a failed question to a forge means: ask again, or the forge's final word.
+fn again_or_final(error: ForgeError) -> Result<Done, String> {
+    match error {
+        ForgeError::RateLimited { wait_secs, .. } => {
+            let after = Some(Duration::from_secs(wait_secs.max(1)));
+            Ok(Done::Again { after, cause: error.to_string() })
+        }
+        ForgeError::Unavailable { .. } => Ok(Done::Again { after: None, cause: error.to_string() }),
+        ForgeError::Missing { .. } | ForgeError::Refused { .. } => Err(error.to_string()),
+    }
+}

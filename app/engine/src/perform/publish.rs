@@ -1,0 +1,54 @@
+//! Publish: makes the forge show a report. The only place that writes to a forge.
+
+use std::time::Duration;
+
+use gatewright_core::report::{Known, ReportKey};
+use gatewright_core::run::{Run, RunEvent};
+use tokio_util::sync::CancellationToken;
+
+use super::{Done, again_or_final};
+use crate::Engine;
+use crate::render;
+
+/// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
+/// little behind its writes, and what is not yet listed would be made twice.
+const UNCERTAIN: Duration = Duration::from_secs(3);
+
+pub(super) async fn publish(
+    engine: &Engine,
+    run: &Run,
+    key: ReportKey,
+    digest: String,
+    known: &Known,
+    stop: &CancellationToken,
+) -> Done {
+    let spec = &run.spec;
+    let Some(forge) = engine.forge(spec.repo.forge) else { return Done::GivenUp };
+    // All runs of a pull request share its comment. One hand at a time, so that two that both find none do not both
+    // make one.
+    let lock = match key {
+        ReportKey::Comment => Some(engine.comments.lock(&spec.subject.key(&spec.repo)).await),
+        ReportKey::Gate(_) | ReportKey::Aggregate => None,
+    };
+    if stop.is_cancelled() {
+        // While this one waited, a newer run took the comment over.
+        return Done::GivenUp;
+    }
+    let report = match render::report(run, &key, engine.options.public_url.as_deref()) {
+        Ok(report) => report,
+        Err(cause) => return Done::Events(vec![RunEvent::PublishRefused { key, digest, cause }]),
+    };
+    let published = forge.publish(&spec.repo, &report, known).await;
+    drop(lock);
+    match published {
+        Ok(published) => Done::Events(vec![RunEvent::Published { key, digest, id: published.id }]),
+        Err(error) => match again_or_final(error) {
+            Ok(Done::Again { after: None, cause }) => Done::Again { after: Some(UNCERTAIN), cause },
+            Ok(done) => done,
+            Err(cause) => {
+                tracing::warn!(run.id = %run.id, repo = %spec.repo, report = ?key, cause, "the forge will not show a report");
+                Done::Events(vec![RunEvent::PublishRefused { key, digest, cause }])
+            }
+        },
+    }
+}

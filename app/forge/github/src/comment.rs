@@ -1,0 +1,154 @@
+//! Publishing the one sticky comment of a pull request.
+
+use gatewright_core::RepoRef;
+use gatewright_core::forge::ForgeError;
+use gatewright_core::report::{CommentReport, Known, Published};
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::call::Call;
+use crate::error::{is_missing, refused};
+use crate::github::GitHub;
+use crate::read::PER_PAGE;
+use crate::route::{repo_route, route, with_query};
+use crate::text::{COMMENT_BYTES_MAX, keep_beginning};
+
+/// A pull request with more comments than fit on these pages of 100 is looked through no further; ours is among the first.
+const COMMENT_PAGES_MAX: usize = 50;
+
+#[derive(Serialize)]
+struct CommentBody<'a> {
+    body: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    id: u64,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    user: Option<Account>,
+    #[serde(default)]
+    performed_via_github_app: Option<App>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    id: u64,
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct App {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u64,
+}
+
+impl GitHub {
+    pub(crate) async fn publish_comment(
+        &self,
+        repo: &RepoRef,
+        report: &CommentReport,
+        known: &Known,
+    ) -> Result<Published, ForgeError> {
+        let _held = self.publishing.hold(format!("{}/comment/{}", repo.key(), report.pull)).await;
+        let body = format!("{}\n{}", report.marker, report.body);
+        let body = keep_beginning(&body, COMMENT_BYTES_MAX);
+        if let Known::Id(id) = known {
+            match self.update_comment(repo, *id, &body).await {
+                Err(error) if is_missing(&error) => {}
+                result => return result,
+            }
+        }
+        let found = match known {
+            Known::Never => None,
+            Known::Maybe | Known::Id(_) => self.find_comment(repo, report).await?,
+        };
+        match found {
+            Some(found) if found.body.as_deref() == Some(&body) => Ok(Published { id: found.id }),
+            Some(found) => self.update_comment(repo, found.id, &body).await,
+            None => self.create_comment(repo, report.pull, &body).await,
+        }
+    }
+
+    async fn create_comment(&self, repo: &RepoRef, pull: u64, body: &str) -> Result<Published, ForgeError> {
+        let target = repo_route(repo, &["issues", &pull.to_string(), "comments"])?;
+        let call = Call::write("create_comment", Method::POST, target, &CommentBody { body })?.content();
+        let answer = self.api.for_repo(repo, &call).await?.ok(|| format!("{}#{pull}", repo.path))?;
+        let made: Id = answer.json("create_comment")?;
+        Ok(Published { id: made.id })
+    }
+
+    async fn update_comment(&self, repo: &RepoRef, id: u64, body: &str) -> Result<Published, ForgeError> {
+        let call = Call::write("update_comment", Method::PATCH, comment_route(repo, id)?, &CommentBody { body })?;
+        self.api.for_repo(repo, &call).await?.ok(|| format!("comment {id}"))?;
+        Ok(Published { id })
+    }
+
+    /// Our sticky comment. Should there be several, the oldest is the one that people know; the others are deleted.
+    async fn find_comment(&self, repo: &RepoRef, report: &CommentReport) -> Result<Option<Comment>, ForgeError> {
+        let mut ours = self.comments_of(repo, report).await?;
+        ours.sort_by_key(|comment| comment.id);
+        let mut ours = ours.into_iter();
+        let oldest = ours.next();
+        for extra in ours {
+            tracing::warn!(forge = "github", repo = repo.path, comment = extra.id, "deleting a comment that was made twice");
+            let answer = self.api.for_repo(repo, &Call::delete("delete_comment", comment_route(repo, extra.id)?)).await?;
+            match answer.ok(|| format!("comment {}", extra.id)) {
+                Err(error) if !is_missing(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(oldest)
+    }
+
+    async fn comments_of(&self, repo: &RepoRef, report: &CommentReport) -> Result<Vec<Comment>, ForgeError> {
+        let route = repo_route(repo, &["issues", &report.pull.to_string(), "comments"])?;
+        let mut next = Some(with_query(route, &[PER_PAGE]));
+        let mut ours = Vec::new();
+        for _ in 0..COMMENT_PAGES_MAX {
+            let Some(target) = next else { break };
+            let answer = self.api.for_repo(repo, &Call::get("find_comment", target)).await?;
+            let answer = answer.ok(|| format!("{}#{}", repo.path, report.pull))?;
+            for comment in answer.json::<Vec<Comment>>("find_comment")? {
+                let marked = comment.body.as_deref().is_some_and(|body| body.starts_with(report.marker));
+                if marked && self.wrote(repo, &comment).await? {
+                    ours.push(comment);
+                }
+            }
+            next = answer.next;
+        }
+        Ok(ours)
+    }
+
+    /// Whether the comment is ours. Anybody can write our marker, so it is the account that counts, by its number.
+    async fn wrote(&self, repo: &RepoRef, comment: &Comment) -> Result<bool, ForgeError> {
+        match (&comment.performed_via_github_app, &comment.user) {
+            (Some(app), _) => Ok(app.id == self.app_id),
+            (None, Some(user)) if user.kind == "Bot" => Ok(user.id == self.bot_id(repo).await?),
+            (None, Some(_) | None) => Ok(false),
+        }
+    }
+
+    async fn bot_id(&self, repo: &RepoRef) -> Result<u64, ForgeError> {
+        let ask = || async {
+            let slug = self.app().await?.slug;
+            if slug.is_empty() {
+                return Err(refused("it does not say by which name the App comments"));
+            }
+            let call = Call::get("bot", route(&["users", &format!("{slug}[bot]")])?);
+            let answer = self.api.for_repo(repo, &call).await?.ok(|| format!("the account {slug}[bot]"))?;
+            Ok(answer.json::<Id>("bot")?.id)
+        };
+        self.bot.get_or_try_init(ask).await.copied()
+    }
+}
+
+fn comment_route(repo: &RepoRef, id: u64) -> Result<String, ForgeError> {
+    repo_route(repo, &["issues", "comments", &id.to_string()])
+}

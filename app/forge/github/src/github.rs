@@ -1,0 +1,141 @@
+//! [`GitHub`]: the adapter itself.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gatewright_core::event::User;
+use gatewright_core::forge::{Change, ChangedFiles, CloneCredential, Forge, ForgeError, MissedDelivery, Permission, PullState};
+use gatewright_core::report::{Known, Published, Report};
+use gatewright_core::{CommitId, RepoRef, Timestamp};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::api::Api;
+use crate::cache::Cache;
+use crate::call::Call;
+use crate::config::{ConfigError, GitHubConfig, Timeouts, api_base, clone_base};
+use crate::error::unavailable;
+use crate::locks::Locks;
+use crate::route::route;
+
+/// Files at commits kept in memory: so many, and so many bytes. They never change.
+const FILES_MAX: usize = 1_024;
+const FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The account that an installation token belongs to, as git is told. GitHub looks at the token only.
+const CLONE_LOGIN: &str = "x-access-token";
+
+/// One GitHub App on one GitHub. Shared as `Arc<dyn Forge>`; every clone of that shares tokens, limits and caches.
+#[derive(Debug)]
+pub struct GitHub {
+    pub(crate) api: Api,
+    pub(crate) app_id: u64,
+    pub(crate) files: Cache<Bytes>,
+    /// What is being looked for and made right now.
+    pub(crate) publishing: Locks,
+    /// The account under which the App comments; asked for when it first matters.
+    pub(crate) bot: OnceCell<u64>,
+    clone_base: String,
+    timeouts: Timeouts,
+}
+
+/// The App as GitHub describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AppInfo {
+    /// Its number.
+    pub id: u64,
+    /// Its name in addresses; it comments as `SLUG[bot]`.
+    #[serde(default)]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+impl GitHub {
+    /// Checks the configuration and makes a client. Nothing is sent yet; see [`GitHub::probe`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(config: GitHubConfig) -> Result<Self, ConfigError> {
+        if config.app_id == 0 {
+            return Err(ConfigError::AppId);
+        }
+        let clone_base = clone_base(config.clone_url.as_deref(), &api_base(&config.api_url)?)?;
+        Ok(GitHub {
+            api: Api::new(&config)?,
+            app_id: config.app_id,
+            files: Cache::new(FILES_MAX, FILES_BYTES_MAX),
+            publishing: Locks::default(),
+            bot: OnceCell::new(),
+            clone_base,
+            timeouts: config.timeouts,
+        })
+    }
+
+    /// The App's number, as configured. Check runs and comments are ours if they are of this App.
+    pub fn app_id(&self) -> u64 {
+        self.app_id
+    }
+
+    /// Asks GitHub who we are: whether it can be reached and takes the App's key. Ends within
+    /// [`Timeouts::probe`](crate::Timeouts::probe).
+    pub async fn probe(&self) -> Result<AppInfo, ForgeError> {
+        match timeout(self.timeouts.probe, self.app()).await {
+            Ok(result) => result,
+            Err(_) => Err(unavailable("no answer in time")),
+        }
+    }
+
+    pub(crate) async fn app(&self) -> Result<AppInfo, ForgeError> {
+        let call = Call::get("app", route(&["app"])?);
+        self.api.as_app(&call).await?.ok(|| format!("the App {}", self.app_id))?.json("app")
+    }
+}
+
+#[async_trait]
+impl Forge for GitHub {
+    async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError> {
+        self.read_pull(repo, number).await
+    }
+
+    async fn branch(&self, repo: &RepoRef, name: &str) -> Result<CommitId, ForgeError> {
+        self.read_branch(repo, name).await
+    }
+
+    async fn file(&self, repo: &RepoRef, commit: &CommitId, path: &str) -> Result<Option<Bytes>, ForgeError> {
+        self.read_file(repo, commit, path).await
+    }
+
+    async fn changed_files(&self, repo: &RepoRef, change: &Change) -> Result<ChangedFiles, ForgeError> {
+        match change {
+            Change::Pull { number } => self.files_of_pull(repo, *number).await,
+            Change::Between { base, head } => self.files_between(repo, base, head).await,
+        }
+    }
+
+    async fn permission(&self, repo: &RepoRef, user: &User) -> Result<Permission, ForgeError> {
+        self.read_permission(repo, user).await
+    }
+
+    async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError> {
+        let (owner, name) = repo.owner_and_name();
+        let path = route(&[owner, name])?;
+        let token = self.api.clone_token(repo).await?;
+        Ok(CloneCredential { url: format!("{}{path}.git", self.clone_base), login: Some((CLONE_LOGIN.to_owned(), token)) })
+    }
+
+    async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError> {
+        match report {
+            Report::Check(check) => self.publish_check(repo, check, known).await,
+            Report::Comment(comment) => self.publish_comment(repo, comment, known).await,
+        }
+    }
+
+    async fn redeliver(
+        &self,
+        since: Timestamp,
+        wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
+    ) -> Result<u64, ForgeError> {
+        self.send_missed_again(since, wanted).await
+    }
+}

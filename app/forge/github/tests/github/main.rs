@@ -1,0 +1,12 @@
+//! The adapter against a small server that records what it is sent and answers as each test says.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod auth;
+mod checks;
+mod comments;
+mod deliveries;
+mod limits;
+mod reads;
+mod safety;
+mod stub;

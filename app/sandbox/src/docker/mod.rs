@@ -1,0 +1,199 @@
+//! The Docker adapter: its configuration, its connection, and the trait put together from the other files of this folder.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bytes::Bytes;
+use gatewright_core::sandbox::{Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec};
+use gatewright_core::verdict::ReportFile;
+use tokio::sync::OnceCell;
+
+use crate::source::Mirrors;
+
+mod cleanup;
+mod error;
+mod exec;
+mod image;
+mod open;
+mod read;
+mod shape;
+mod write;
+
+use error::{unavailable, within};
+
+/// Where the engine listens unless the configuration or `DOCKER_HOST` says otherwise.
+const ENGINE_DEFAULT: &str = "unix:///var/run/docker.sock";
+
+/// An answer to a small call comes in milliseconds; an engine that takes longer than this counts as not reachable.
+const CALL_MAX: Duration = Duration::from_secs(30);
+
+/// `/readyz` waits for the engine no longer than this.
+const PROBE_MAX: Duration = Duration::from_secs(2);
+
+/// The client's own limit of a call. It has to be longer than any wait of ours, each of which is named where it is used.
+const CLIENT_TIMEOUT_SECS: u64 = 24 * 60 * 60;
+
+/// How the adapter is set up. All of it comes from the service's own configuration.
+#[derive(Debug, Clone)]
+pub struct DockerConfig {
+    /// The engine's address, `unix:///path` or `tcp://host:port`. None: `DOCKER_HOST`, or else the usual socket.
+    pub engine: Option<String>,
+    /// Names this service among others on the same engine. Only what bears this name is ever removed.
+    pub instance: String,
+    /// The folder of the mirror cache. Made if it is not there.
+    pub mirrors: PathBuf,
+    /// Whether a missing image is fetched.
+    pub pull: PullPolicy,
+    /// The environment of every sandbox, under each one's own.
+    pub env: BTreeMap<String, String>,
+}
+
+impl DockerConfig {
+    /// The usual engine, missing images fetched, no further environment.
+    pub fn new(instance: impl Into<String>, mirrors: impl Into<PathBuf>) -> Self {
+        DockerConfig {
+            engine: None,
+            instance: instance.into(),
+            mirrors: mirrors.into(),
+            pull: PullPolicy::Missing,
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether a missing image is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// An image that is not on the engine is pulled.
+    Missing,
+    /// Only images that are on the engine are used.
+    Never,
+}
+
+/// Sandboxes that are Docker containers. Connects when it is first used, so that a service starts without its engine.
+pub struct DockerSandbox {
+    config: DockerConfig,
+    mirrors: Mirrors,
+    engine: OnceCell<Engine>,
+    /// How many processes of a container the kernel had killed for want of memory when its last command ended.
+    oom_kills: Mutex<HashMap<String, u64>>,
+}
+
+/// A connection, and what about the engine does not change while it runs.
+struct Engine {
+    docker: Docker,
+    /// More processors than the machine has are refused by the engine.
+    cpus: f64,
+}
+
+impl DockerSandbox {
+    /// Connects to nothing yet and creates nothing.
+    pub fn new(config: DockerConfig) -> Self {
+        let mirrors = Mirrors::new(config.mirrors.clone());
+        DockerSandbox { config, mirrors, engine: OnceCell::new(), oom_kills: Mutex::default() }
+    }
+
+    async fn engine(&self) -> Result<&Engine, SandboxError> {
+        self.engine.get_or_try_init(|| within("connecting", CALL_MAX, self.connect())).await
+    }
+
+    async fn docker(&self) -> Result<&Docker, SandboxError> {
+        Ok(&self.engine().await?.docker)
+    }
+
+    async fn connect(&self) -> Result<Engine, SandboxError> {
+        let address = address(self.config.engine.as_deref(), std::env::var("DOCKER_HOST").ok().as_deref());
+        let version = bollard::API_DEFAULT_VERSION;
+        let docker = if address.starts_with("unix://") {
+            Docker::connect_with_unix(&address, CLIENT_TIMEOUT_SECS, version)
+        } else if address.starts_with("tcp://") || address.starts_with("http://") {
+            Docker::connect_with_http(&address, CLIENT_TIMEOUT_SECS, version)
+        } else {
+            let cause = format!("the address `{address}` is neither unix:///path nor tcp://host:port");
+            return Err(SandboxError::Unavailable(cause));
+        };
+        let docker = docker.map_err(|e| at(&address, &e))?.negotiate_version().await.map_err(|e| at(&address, &e))?;
+        let info = docker.info().await.map_err(|e| at(&address, &e))?;
+        let cpus = info.ncpu.unwrap_or(1).max(1) as f64;
+        tracing::debug!(engine = %address, version = info.server_version, "connected to the container engine");
+        Ok(Engine { docker, cpus })
+    }
+}
+
+/// The engine's address: the configured one, or the environment's, or the usual one.
+fn address(configured: Option<&str>, environment: Option<&str>) -> String {
+    let environment = environment.filter(|host| !host.is_empty());
+    configured.or(environment).unwrap_or(ENGINE_DEFAULT).to_owned()
+}
+
+fn at(address: &str, error: &bollard::errors::Error) -> SandboxError {
+    SandboxError::Unavailable(format!("{} (at {address})", error::words(error)))
+}
+
+#[async_trait]
+impl Sandbox for DockerSandbox {
+    async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
+        open::open(self, spec).await
+    }
+
+    async fn exec(
+        &self,
+        sandbox: &SandboxHandle,
+        command: &Command,
+        output: &dyn OutputSink,
+    ) -> Result<ExecResult, SandboxError> {
+        exec::exec(self, sandbox, command, output).await
+    }
+
+    async fn read(
+        &self,
+        sandbox: &SandboxHandle,
+        glob: &str,
+        files_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<ReportFile>, SandboxError> {
+        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }).await
+    }
+
+    async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {
+        write::write(self.docker().await?, sandbox, path, &content).await
+    }
+
+    async fn close(&self, key: &SandboxKey) -> Result<(), SandboxError> {
+        let removed = cleanup::close(self.docker().await?, &self.config.instance, key).await?;
+        let mut seen = self.oom_kills.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for container in &removed {
+            seen.remove(container);
+        }
+        Ok(())
+    }
+
+    async fn leftovers(&self) -> Result<Vec<SandboxKey>, SandboxError> {
+        cleanup::leftovers(self.docker().await?, &self.config.instance).await
+    }
+
+    async fn probe(&self) -> Result<String, SandboxError> {
+        let asked = async {
+            let version = self.docker().await?.version().await.map_err(|e| unavailable(&e))?;
+            Ok(format!("Docker {}", version.version.unwrap_or_default()))
+        };
+        within("the engine's version", PROBE_MAX, asked).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configured_engine_goes_before_the_environment_and_both_before_the_usual_one() {
+        assert_eq!(address(Some("tcp://a:1"), Some("tcp://b:2")), "tcp://a:1");
+        assert_eq!(address(None, Some("tcp://b:2")), "tcp://b:2");
+        assert_eq!(address(None, Some("")), ENGINE_DEFAULT);
+        assert_eq!(address(None, None), ENGINE_DEFAULT);
+    }
+}

@@ -1,0 +1,79 @@
+//! Writes a file into a sandbox's workspace.
+
+use std::path::{Component, Path};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use gatewright_core::sandbox::{SandboxError, SandboxHandle};
+
+use super::error::{lost, within, words};
+use super::shape::WORKSPACE;
+
+/// Files of this size are the caller's own, such as a patch to try; the source comes another way.
+const CONTENT_BYTES_MAX: usize = 64 << 20;
+
+/// Writing that much takes well under a second.
+const WRITE_MAX: Duration = Duration::from_secs(60);
+
+/// The number of the sandbox's user and group.
+const OWNER: u64 = 1000;
+
+pub(super) async fn write(docker: &Docker, sandbox: &SandboxHandle, path: &str, content: &[u8]) -> Result<(), SandboxError> {
+    let archive = archive(path, content)?;
+    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    let written = async {
+        let body = bollard::body_full(archive.into());
+        match docker.upload_to_container(&sandbox.name, Some(options), body).await {
+            Ok(()) => Ok(()),
+            Err(e) if words(&e).contains("no space left on device") => {
+                Err(SandboxError::Report(format!("`{path}` does not fit into the workspace")))
+            }
+            Err(e) => Err(lost(&e)),
+        }
+    };
+    within("writing a file", WRITE_MAX, written).await
+}
+
+/// An archive of the file and the folders above it, which would otherwise be made as root's.
+fn archive(path: &str, content: &[u8]) -> Result<Vec<u8>, SandboxError> {
+    let parts: Vec<Component<'_>> = Path::new(path).components().collect();
+    if parts.is_empty() || path.ends_with('/') || !parts.iter().all(|c| matches!(c, Component::Normal(_))) {
+        return Err(SandboxError::Report(format!("`{path}` does not name a file of the workspace")));
+    }
+    if content.len() > CONTENT_BYTES_MAX {
+        return Err(SandboxError::Report(format!("`{path}` is larger than {} MiB", CONTENT_BYTES_MAX >> 20)));
+    }
+    let mut builder = tar::Builder::new(Vec::new());
+    let made = (1..parts.len())
+        .try_for_each(|depth| {
+            let folder: std::path::PathBuf = parts[..depth].iter().collect();
+            builder.append_data(&mut header(tar::EntryType::Directory, 0o755, 0), folder, &[][..])
+        })
+        .and_then(|()| builder.append_data(&mut header(tar::EntryType::Regular, 0o644, content.len()), path, content))
+        .and_then(|()| builder.into_inner());
+    made.map_err(|e| SandboxError::Report(format!("`{path}` cannot be written: {e}")))
+}
+
+fn header(kind: tar::EntryType, mode: u32, size: usize) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(OWNER);
+    header.set_gid(OWNER);
+    header.set_size(size as u64);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_workspace_are_written() {
+        for outside in ["", "/etc/x", "../x", "a/../../x", "a/"] {
+            assert!(archive(outside, b"").is_err(), "{outside}");
+        }
+        assert!(archive("a/b/c.txt", b"x").is_ok());
+    }
+}

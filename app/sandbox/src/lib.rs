@@ -1,0 +1,14 @@
+//! Sandboxes: where the commands of a gate run, apart from the service, the host and each other.
+//!
+//! [`DockerSandbox`] makes a container per gate: no network, no capabilities, a read-only root, an ordinary user, and hard
+//! bounds of memory, processors, processes and disk. The source comes from a mirror cache on the host ([`source`]), as a
+//! stream of the pinned commit; the credential that fetched it stays outside.
+//!
+//! Deliberately absent: redaction of output (the engine knows the secrets), any judgement of what a command printed, and
+//! retries (the engine decides by [`SandboxError`](gatewright_core::sandbox::SandboxError)). The engine calls it through
+//! the trait [`Sandbox`](gatewright_core::sandbox::Sandbox); the binary constructs it.
+
+mod docker;
+mod source;
+
+pub use docker::{DockerConfig, DockerSandbox, PullPolicy};

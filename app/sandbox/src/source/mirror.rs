@@ -1,0 +1,191 @@
+//! One mirror. Whoever calls holds its lock.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatewright_core::CommitId;
+use gatewright_core::sandbox::SandboxError;
+use tokio::io::AsyncWrite;
+
+use super::git::{Ended, Git, GitError, fetch_error};
+use super::own::{Budget, OwnError, own};
+use super::{FillError, Pin};
+
+/// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
+const FETCH_MAX: Duration = Duration::from_secs(600);
+
+/// Calls that do not leave the machine.
+const LOCAL_MAX: Duration = Duration::from_secs(60);
+
+/// Writing out a commit takes seconds. The engine, which reads it, has a deadline of its own.
+const ARCHIVE_MAX: Duration = Duration::from_secs(600);
+
+/// A mirror that holds this many commits, each with a pack of its own, is made anew when the next one is wanted: that is one
+/// fetch, and cheaper than to find out what can go.
+const COMMITS_MAX: usize = 200;
+
+/// A fetch that makes the mirror larger than this is stopped and the mirror removed, so that no repository takes the disk.
+const MIRROR_BYTES_MAX: u64 = 8 << 30;
+
+/// How often a fetch's growth is looked at.
+const GROWTH_POLL: Duration = Duration::from_millis(500);
+
+/// Attributes of the commit must not hide files from its gates or rewrite them. This file goes before the commit's own.
+const ATTRIBUTES: &str = "* -export-ignore -export-subst\n";
+
+/// A bare repository that holds commits without history, each under a ref of its own name.
+pub(super) struct Mirror {
+    path: PathBuf,
+}
+
+impl Mirror {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Mirror { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it has a commit.
+    pub(super) async fn has(&self, commit: &CommitId) -> Result<bool, GitError> {
+        if !self.path.join("HEAD").exists() {
+            return Ok(false);
+        }
+        let object = format!("{commit}^{{commit}}");
+        Ok(self.git(&["cat-file", "-e", &object]).run(LOCAL_MAX).await?.status.success())
+    }
+
+    /// Removes it as a whole.
+    pub(super) async fn remove(&self) -> std::io::Result<()> {
+        match tokio::fs::remove_dir_all(&self.path).await {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Fetches a commit, into an empty mirror if there is none.
+    pub(super) async fn fetch(&self, pin: &Pin) -> Result<(), GitError> {
+        if self.commits().await >= COMMITS_MAX {
+            self.remove().await.map_err(|e| GitError::of_disk(&e))?;
+        }
+        self.init(&pin.commit).await?;
+        self.write_attributes().await.map_err(|e| GitError::of_disk(&e))?;
+        let commit = &pin.commit;
+        match self.fetch_refs(pin, &["--depth=1"], &[&format!("+{commit}:refs/gatewright/{commit}")]).await {
+            Err(GitError::NotById) => {
+                // An old or strict server: everything that it shows is fetched, and the commit may be in it.
+                self.fetch_refs(pin, &[], &["+refs/*:refs/gatewright/refs/*"]).await?;
+            }
+            other => other?,
+        }
+        if self.has(commit).await? {
+            return Ok(());
+        }
+        Err(GitError::NoCommit(format!("commit {} is not in {}", commit.short(), pin.credential.url)))
+    }
+
+    /// Writes a commit's files to `out` below `folder`, without the end of the archive.
+    pub(super) async fn archive(
+        &self,
+        commit: &CommitId,
+        folder: &str,
+        budget: &mut Budget,
+        out: &mut (impl AsyncWrite + Unpin + Send),
+    ) -> Result<(), FillError> {
+        if !self.attributes_hold().await {
+            return Err(FillError::Broken("its attributes were changed".to_owned()));
+        }
+        let prefix = format!("--prefix={folder}");
+        let mut git = self.git(&["archive", "--format=tar", &prefix, commit.as_str()]).start().map_err(SandboxError::from)?;
+        let Some(mut files) = git.child.stdout.take() else {
+            return Err(FillError::Failed(SandboxError::Source("git has no output".to_owned())));
+        };
+        let written = async {
+            own(&mut files, out, budget).await?;
+            // Git ends once its output is read; what it complained about is read only then, and is short.
+            let (status, words) = git.end().await.map_err(OwnError::Torn)?;
+            if status.success() { Ok(()) } else { Err(OwnError::Torn(std::io::Error::other(words))) }
+        };
+        match tokio::time::timeout(ARCHIVE_MAX, written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(OwnError::Unread)) => Err(FillError::Unread),
+            Ok(Err(OwnError::TooLarge { mib })) => {
+                let words = format!("its files do not fit into the workspace of {mib} MiB");
+                Err(SandboxError::SourceUnusable(words).into())
+            }
+            Ok(Err(OwnError::Torn(e))) => Err(FillError::Broken(e.to_string())),
+            Err(_) => Err(SandboxError::Source(format!("git took longer than {} s", ARCHIVE_MAX.as_secs())).into()),
+        }
+    }
+
+    /// What git prints when asked something about the mirror. None where it fails.
+    pub(super) async fn ask(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+        let Ended { status, stdout, .. } = self.git(args).run(LOCAL_MAX).await?;
+        Ok(status.success().then_some(stdout))
+    }
+
+    fn git(&self, args: &[&str]) -> Git {
+        Git::new(&self.path, args)
+    }
+
+    async fn init(&self, commit: &CommitId) -> Result<(), GitError> {
+        if self.path.join("HEAD").exists() {
+            return Ok(());
+        }
+        let format = if commit.as_str().len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
+        let ended = self.git(&["init", "--quiet", "--bare", "--template=", format]).run(LOCAL_MAX).await?;
+        if ended.status.success() { Ok(()) } else { Err(fetch_error(&ended.stderr)) }
+    }
+
+    async fn fetch_refs(&self, pin: &Pin, depth: &[&str], refs: &[&str]) -> Result<(), GitError> {
+        let fixed = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
+        let args: Vec<&str> = [&fixed[..], depth, &["--", &pin.credential.url], refs].concat();
+        let fetch = self.git(&args).with_credential(&pin.credential).run(FETCH_MAX);
+        let ended = tokio::select! {
+            ended = fetch => ended?,
+            () = self.outgrown() => {
+                self.remove().await.map_err(|e| GitError::of_disk(&e))?;
+                let gib = MIRROR_BYTES_MAX >> 30;
+                return Err(GitError::Unusable(format!("the repository is larger than {gib} GiB")));
+            }
+        };
+        if ended.status.success() { Ok(()) } else { Err(fetch_error(&ended.stderr)) }
+    }
+
+    /// Ends once the mirror is too large.
+    async fn outgrown(&self) {
+        loop {
+            tokio::time::sleep(GROWTH_POLL).await;
+            let packs = self.path.join("objects/pack");
+            let bytes = tokio::task::spawn_blocking(move || bytes_in(&packs)).await.unwrap_or(0);
+            if bytes > MIRROR_BYTES_MAX {
+                return;
+            }
+        }
+    }
+
+    async fn commits(&self) -> usize {
+        let refs = self.path.join("refs/gatewright");
+        tokio::task::spawn_blocking(move || std::fs::read_dir(refs).map_or(0, Iterator::count)).await.unwrap_or(0)
+    }
+
+    fn attributes(&self) -> PathBuf {
+        self.path.join("info/attributes")
+    }
+
+    async fn attributes_hold(&self) -> bool {
+        tokio::fs::read(self.attributes()).await.is_ok_and(|found| found == ATTRIBUTES.as_bytes())
+    }
+
+    async fn write_attributes(&self) -> std::io::Result<()> {
+        tokio::fs::create_dir_all(self.path.join("info")).await?;
+        tokio::fs::write(self.attributes(), ATTRIBUTES).await
+    }
+}
+
+/// The bytes of a folder's own files. One that vanishes meanwhile counts nothing.
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+}

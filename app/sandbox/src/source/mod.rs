@@ -1,0 +1,203 @@
+//! Where a workspace's files come from: a mirror of each repository on the host, and a stream of one commit out of it.
+//!
+//! A mirror is a bare repository that nobody works in. A commit is fetched by its id, without history, and only what the
+//! mirror does not have yet is transferred. The files leave it as a tar stream that is never whole in memory or on disk.
+//!
+//! The credential is given to git by its environment, so it is in no argument, no URL and no file, and it stays on the host.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatewright_core::forge::CloneCredential;
+use gatewright_core::sandbox::{SandboxError, Source};
+use gatewright_core::{CommitId, ForgeKind};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::RwLock;
+
+mod git;
+mod link;
+mod lock;
+mod mirror;
+mod own;
+mod submodules;
+
+use git::GitError;
+use lock::Held;
+use mirror::Mirror;
+
+/// The mirrors of all repositories, in one folder.
+pub(crate) struct Mirrors {
+    root: PathBuf,
+    locks: Mutex<HashMap<String, Arc<RwLock<()>>>>,
+}
+
+/// Why a workspace was not filled.
+#[derive(Debug)]
+pub(crate) enum FillError {
+    /// The mirror has the commit and yet cannot give all of its files: it has to be made anew.
+    Broken(String),
+    /// Whoever was to take the files stopped taking them.
+    Unread,
+    /// It does not work, and making the mirror anew would not help.
+    Failed(SandboxError),
+}
+
+impl From<SandboxError> for FillError {
+    fn from(error: SandboxError) -> Self {
+        FillError::Failed(error)
+    }
+}
+
+impl From<FillError> for SandboxError {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Failed(error) => error,
+            FillError::Broken(cause) => SandboxError::Source(format!("the mirror is broken: {cause}")),
+            FillError::Unread => SandboxError::Gone("the workspace stopped taking files".to_owned()),
+        }
+    }
+}
+
+/// One commit of one repository: a source, or a submodule of it.
+#[derive(Debug, Clone)]
+struct Pin {
+    /// Names the mirror in its folder.
+    name: String,
+    /// The commit.
+    commit: CommitId,
+    /// How to fetch it.
+    credential: CloneCredential,
+}
+
+impl Pin {
+    fn of_source(source: &Source) -> Self {
+        let name = format!("{}-{}", source.repo.forge.as_str(), source.repo.id);
+        Pin { name, commit: source.commit.clone(), credential: source.credential.clone() }
+    }
+
+    /// A submodule is known by its address only.
+    fn of_submodule(forge: ForgeKind, commit: CommitId, credential: CloneCredential) -> Self {
+        let digest = hex::encode(Sha256::digest(credential.url.as_bytes()));
+        Pin { name: format!("{}-url-{digest}", forge.as_str()), commit, credential }
+    }
+}
+
+impl Mirrors {
+    /// Creates nothing yet.
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Mirrors { root, locks: Mutex::default() }
+    }
+
+    /// Makes sure that the mirror has the commit, and other mirrors its submodules. Where they have, nothing is transferred and nobody is asked.
+    pub(crate) async fn ensure(&self, source: &Source) -> Result<(), SandboxError> {
+        if source.checkout.lfs {
+            let cause = "it asks for Git LFS files (`checkout.lfs`), which this version cannot fetch; \
+                         switch it off to run with the pointer files";
+            return Err(SandboxError::SourceUnusable(cause.to_owned()));
+        }
+        let pin = Pin::of_source(source);
+        self.ensure_pin(&pin).await?;
+        if source.checkout.submodules {
+            submodules::all(self, source.repo.forge, &pin).await?;
+        }
+        Ok(())
+    }
+
+    /// Throws the mirror away and fetches the commit into a new one.
+    pub(crate) async fn remake(&self, source: &Source) -> Result<(), SandboxError> {
+        let pin = Pin::of_source(source);
+        let _held = self.hold_alone(&pin.name).await?;
+        let mirror = self.mirror(&pin);
+        mirror.remove().await.map_err(|e| GitError::of_disk(&e))?;
+        fetch_or_remake(&mirror, &pin).await
+    }
+
+    /// Writes the commit's files as a tar archive that belongs to the sandbox's user, at most `disk_mib` of them.
+    pub(crate) async fn archive(
+        &self,
+        source: &Source,
+        disk_mib: u64,
+        out: &mut (impl AsyncWrite + Unpin + Send),
+    ) -> Result<(), FillError> {
+        let mut budget = own::Budget::new(disk_mib);
+        let pin = Pin::of_source(source);
+        self.archive_pin(&pin, "", &mut budget, out).await?;
+        if source.checkout.submodules {
+            for module in submodules::all(self, source.repo.forge, &pin).await? {
+                self.archive_pin(&module.pin, &module.folder, &mut budget, out).await?;
+            }
+        }
+        out.write_all(&own::END).await.map_err(|_| FillError::Unread)
+    }
+
+    async fn ensure_pin(&self, pin: &Pin) -> Result<(), SandboxError> {
+        let mirror = self.mirror(pin);
+        {
+            let _held = self.hold_shared(&pin.name).await?;
+            if mirror.has(&pin.commit).await? {
+                return Ok(());
+            }
+        }
+        let _held = self.hold_alone(&pin.name).await?;
+        // Somebody else may have fetched it while this waited.
+        if mirror.has(&pin.commit).await? {
+            return Ok(());
+        }
+        fetch_or_remake(&mirror, pin).await
+    }
+
+    async fn archive_pin(
+        &self,
+        pin: &Pin,
+        folder: &str,
+        budget: &mut own::Budget,
+        out: &mut (impl AsyncWrite + Unpin + Send),
+    ) -> Result<(), FillError> {
+        let _held = self.hold_shared(&pin.name).await?;
+        self.mirror(pin).archive(&pin.commit, folder, budget, out).await
+    }
+
+    fn mirror(&self, pin: &Pin) -> Mirror {
+        Mirror::new(self.root.join(format!("{}.git", pin.name)))
+    }
+
+    async fn hold_shared(&self, name: &str) -> Result<Held, SandboxError> {
+        lock::hold(self.lock_of(name), self.lock_file(name), lock::Kind::Shared).await
+    }
+
+    async fn hold_alone(&self, name: &str) -> Result<Held, SandboxError> {
+        lock::hold(self.lock_of(name), self.lock_file(name), lock::Kind::Alone).await
+    }
+
+    fn lock_file(&self, name: &str) -> PathBuf {
+        self.root.join(format!("{name}.lock"))
+    }
+
+    fn lock_of(&self, name: &str) -> Arc<RwLock<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.entry(name.to_owned()).or_default().clone()
+    }
+}
+
+/// Fetches a commit. A mirror in which git itself finds fault is thrown away, and the commit fetched into a new one, once.
+async fn fetch_or_remake(mirror: &Mirror, pin: &Pin) -> Result<(), SandboxError> {
+    match mirror.fetch(pin).await {
+        Err(GitError::Broken(cause)) => {
+            tracing::warn!(mirror = %mirror.path().display(), cause, "the mirror is broken and is made anew");
+            mirror.remove().await.map_err(|e| GitError::of_disk(&e))?;
+            mirror.fetch(pin).await.map_err(SandboxError::from)
+        }
+        other => other.map_err(SandboxError::from),
+    }
+}
+
+/// An error of the host's own files.
+fn of_disk(what: &str, path: &Path, error: &std::io::Error) -> SandboxError {
+    let words = format!("{what} {}: {error}", path.display());
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => SandboxError::HostDiskFull(words),
+        _ => SandboxError::Source(words),
+    }
+}

@@ -1,0 +1,165 @@
+//! Taking in: a delivery, the run that it starts and what it tells other runs, all or nothing.
+
+use gatewright_core::event::Event;
+use gatewright_core::run::{RunEvent, Signal};
+use gatewright_core::store::{Acceptance, Accepted, DeliveryRecord, JournalEntry, NewRun, RunState, SignalTarget, StoreError};
+use gatewright_core::{RunId, Timestamp};
+
+use crate::blobs::BlobShelves;
+use crate::keys::{self, Key};
+use crate::kv::Changes;
+use crate::open::OpenRun;
+use crate::row::{self, Row};
+use crate::value::Value;
+use crate::writer::Tx;
+
+/// So many signals of one run are kept. A run that has not heeded these would not heed another one.
+const SIGNALS_MAX: usize = 1000;
+
+/// The names in a record (subject, branch, action, ...) have so many bytes together at most. Forges allow a few hundred
+/// each; what has more is refused.
+const RECORD_BYTES_MAX: usize = 8 * 1024;
+
+/// Something to take in, with all that can be done before it is the writer's turn.
+pub(crate) struct Prepared {
+    acceptance: Acceptance,
+    delivery: Option<(Key, DeliveryRecord, Value)>,
+    journal: Option<Value>,
+}
+
+impl Prepared {
+    /// Packs the body and the journal's first entry. A large body is durable afterwards, as a blob that nothing refers to.
+    pub(crate) fn new(mut acceptance: Acceptance, blobs: &dyn BlobShelves) -> Result<Prepared, StoreError> {
+        let now = acceptance.now;
+        let journal = match &acceptance.run {
+            Some(run) => {
+                check_length(&Row::new(run, acceptance.id.clone(), None, now))?;
+                let event = RunEvent::Created { spec: run.spec.clone() };
+                Some(Value::new(&row::write(&[JournalEntry { seq: 0, at: now, event }]), blobs)?)
+            }
+            None => None,
+        };
+        let delivery = match acceptance.delivery.take() {
+            Some(delivery) => {
+                let body = Value::new(&delivery.body, blobs)?;
+                let unused = match delivery.event {
+                    Event::Unused { reason } => Some(reason),
+                    Event::Pull(_) | Event::MergeGroup(_) | Event::Push(_) | Event::Rerequested(_) => None,
+                };
+                let record = DeliveryRecord {
+                    id: acceptance.id.clone(),
+                    forge: delivery.forge,
+                    name: delivery.name,
+                    action: delivery.action,
+                    received_at: delivery.received_at,
+                    run: acceptance.run.as_ref().map(|run| run.id),
+                    unused,
+                };
+                check_length(&record)?;
+                Some((keys::delivery(record.received_at, &record.id), record, body))
+            }
+            None => None,
+        };
+        Ok(Prepared { acceptance, delivery, journal })
+    }
+
+    /// About so many bytes will be written.
+    pub(crate) fn bytes(&self) -> usize {
+        let body = self.delivery.as_ref().map_or(0, |(_, _, body)| body.len());
+        // The row and the keys, generously.
+        body + self.journal.as_ref().map_or(0, Value::len) + 2048
+    }
+
+    /// Takes it in.
+    pub(crate) fn accept(self, tx: &mut Tx<'_>) -> Result<Accepted, StoreError> {
+        let Prepared { acceptance: Acceptance { id, run, signals, now, .. }, delivery, journal } = self;
+        if tx.get(&keys::accepted(&id))?.is_some() {
+            return Ok(Accepted::Duplicate);
+        }
+        if let Some(run) = &run
+            && tx.get(&keys::row(run.id))?.is_some()
+        {
+            return Err(StoreError::Damaged(format!("run {} exists already", run.id)));
+        }
+        // Before the run is there: it is not among those that it tells something.
+        let signalled = tell(tx, &signals, now);
+        let received_at = delivery.as_ref().map(|(_, record, _)| record.received_at);
+        // A delivery is found by when it was received, which its id leads to.
+        tx.put(keys::accepted(&id), row::write(&received_at));
+        if run.is_none() {
+            tx.put(keys::runless(received_at.unwrap_or(now), &id), row::write(&id));
+        }
+        if let Some((key, record, body)) = delivery {
+            tx.open.last_delivery_at = tx.open.last_delivery_at.max(Some(record.received_at));
+            tx.change(place_delivery(key, &record, body));
+        }
+        if let Some((run, journal)) = run.zip(journal) {
+            start(tx, Row::new(&run, id, received_at, now), &run, journal);
+        }
+        Ok(Accepted::New { signalled })
+    }
+}
+
+fn check_length(record: &impl serde::Serialize) -> Result<(), StoreError> {
+    let len = row::write(record).len();
+    if len > RECORD_BYTES_MAX {
+        return Err(StoreError::Unavailable(format!("its names have {len} bytes together and may have {RECORD_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+fn place_delivery(key: Key, record: &DeliveryRecord, body: Value) -> Changes {
+    let mut changes = body.place(key.clone());
+    if let Some(Some(head)) = changes.get_mut(&key) {
+        *head = row::write_delivery(record, head);
+    }
+    changes
+}
+
+fn start(tx: &mut Tx<'_>, row: Row, run: &NewRun, journal: Value) {
+    tx.put(keys::row(run.id), row::write(&row));
+    tx.put(keys::unfinished(run.id), Vec::new());
+    for key in row.index_keys() {
+        tx.put(key, Vec::new());
+    }
+    tx.change(journal.place(keys::page(run.id, 0)));
+    tx.open.insert(OpenRun { row, holder: None, signals: Vec::new() });
+}
+
+/// Gives signals to the unfinished runs that they are for, and returns these.
+fn tell(tx: &mut Tx<'_>, signals: &[(SignalTarget, Signal)], now: Timestamp) -> Vec<RunId> {
+    let mut told = Vec::new();
+    for (target, signal) in signals {
+        let runs = match target {
+            SignalTarget::Run(run) => vec![*run],
+            SignalTarget::Subject { key, before } => {
+                tx.open.about(key).into_iter().filter(|run| before.is_none_or(|before| *run < before)).collect()
+            }
+        };
+        for run in runs {
+            if tell_run(tx, run, signal, now) && !told.contains(&run) {
+                told.push(run);
+            }
+        }
+    }
+    told
+}
+
+fn tell_run(tx: &mut Tx<'_>, id: RunId, signal: &Signal, now: Timestamp) -> bool {
+    if tx.open.get(id).is_none_or(|run| run.signals.len() >= SIGNALS_MAX) {
+        return false;
+    }
+    let row = tx.open.change(id, |run| {
+        run.signals.push(signal.clone());
+        run.row.signals += 1;
+        // A run that waits for a time to come is to hear it now.
+        if let RunState::Ready { ready_at } = &mut run.row.record.state {
+            *ready_at = now.min(*ready_at);
+        }
+    });
+    if let Some(row) = row {
+        tx.put(keys::signal(id, row.signals), row::write(signal));
+        tx.put(keys::row(id), row::write(&row));
+    }
+    true
+}

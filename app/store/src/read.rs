@@ -1,0 +1,163 @@
+//! Reading, beside the writer.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use gatewright_core::store::{AuditEntry, DeliveryRecord, JournalEntry, Phase, RunFilter, RunRecord, RunState, StoreError};
+use gatewright_core::{DeliveryId, RunId, Timestamp};
+
+use crate::blobs::BlobShelves;
+use crate::keys::{self, Index};
+use crate::kv::{self, Kv, Order};
+use crate::open::{Open, OpenRun};
+use crate::row::{self, Row};
+use crate::value;
+
+/// A list looks at so many runs at most. Where the filter lets fewer through than were asked for, it ends there.
+const LIST_SCAN_MAX: usize = 10_000;
+
+/// Everything but the way to change it.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) open: Arc<Mutex<Open>>,
+    pub(crate) blobs: Arc<dyn BlobShelves>,
+}
+
+impl Reader {
+    /// The unfinished runs.
+    pub(crate) fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run's row, as it is durable or about to be.
+    fn row(&self, id: RunId) -> Result<Row, StoreError> {
+        let row = self.kv.get(&keys::row(id))?.ok_or(StoreError::NoRun(id))?;
+        row::read(&row)
+    }
+
+    /// The record of a run, with what is known in memory only: a prolonged lease, or one that ended with its process.
+    fn record(&self, row: Row) -> RunRecord {
+        let open = self.open();
+        match open.get(row.id()) {
+            Some(run) => RunRecord { state: run.row.record.state.clone(), ..row.record },
+            None => row.record,
+        }
+    }
+
+    /// A run and its journal.
+    pub(crate) fn journal(&self, id: RunId) -> Result<(RunRecord, Vec<JournalEntry>), StoreError> {
+        let row = self.row(id)?;
+        let mut pages = Vec::new();
+        self.kv.scan(&keys::pages(id), Order::Up, &mut |key, head| {
+            pages.push((key.to_vec(), head.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        let mut entries: Vec<JournalEntry> = Vec::new();
+        for (key, head) in pages {
+            let page = value::read(&key, &head, &*self.kv, &*self.blobs)?;
+            entries.extend(row::read::<Vec<JournalEntry>>(&page)?);
+        }
+        // What was appended after the row was read is left out, so that both tell of the same moment.
+        entries.retain(|entry| entry.seq < row.record.seq);
+        if entries.len() as u64 != row.record.seq {
+            // Either it was pruned just now, or entries are missing.
+            self.row(id)?;
+            return Err(StoreError::Damaged(format!("run {id} has {} journal entries, not {}", entries.len(), row.record.seq)));
+        }
+        Ok((self.record(row), entries))
+    }
+
+    /// The newest runs that a filter lets through.
+    pub(crate) fn list(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        match filter.phase {
+            // So few that they are in memory.
+            Some(Phase::Open | Phase::SetAside) => Ok(self.list_unfinished(filter, limit)),
+            Some(Phase::Finished) | None => self.list_stored(filter, limit),
+        }
+    }
+
+    fn list_unfinished(&self, filter: &RunFilter, limit: usize) -> Vec<RunRecord> {
+        let open = self.open();
+        let wanted = |run: &&OpenRun| passes(filter, &run.row.record);
+        open.newest_first(filter.before).filter(wanted).take(limit).map(|run| run.row.record.clone()).collect()
+    }
+
+    fn list_stored(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        // The one that lets the fewest through comes first.
+        let range = match filter {
+            RunFilter { subject: Some(subject), before, .. } => keys::named(Index::Subject, subject, *before),
+            RunFilter { commit: Some(commit), before, .. } => keys::named(Index::Commit, commit.as_str(), *before),
+            RunFilter { repo: Some(repo), before, .. } => keys::named(Index::Repo, repo, *before),
+            RunFilter { before, .. } => keys::rows(*before),
+        };
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        let mut failure = None;
+        self.kv.scan(&range, Order::Down, &mut |key, value| {
+            if found.len() >= limit || looked_at >= LIST_SCAN_MAX {
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
+            match self.listed(key, value) {
+                Ok(Some(record)) if passes(filter, &record) => found.push(record),
+                Ok(_) => {}
+                Err(error) => {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failure.map_or(Ok(found), Err)
+    }
+
+    /// The record that a row is of or an index key leads to. None where it was pruned just now.
+    fn listed(&self, key: &[u8], value: &[u8]) -> Result<Option<RunRecord>, StoreError> {
+        if !value.is_empty() {
+            return Ok(Some(self.record(row::read(value)?)));
+        }
+        let id = keys::run_at_end(key).ok_or_else(|| StoreError::Damaged("an index key is cut off".to_owned()))?;
+        match self.row(id) {
+            Ok(row) => Ok(Some(self.record(row))),
+            Err(StoreError::NoRun(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A delivery and its body.
+    pub(crate) fn delivery(&self, id: &DeliveryId) -> Result<Option<(DeliveryRecord, Bytes)>, StoreError> {
+        let Some(accepted) = self.kv.get(&keys::accepted(id))? else { return Ok(None) };
+        let Some(received_at) = row::read::<Option<Timestamp>>(&accepted)? else { return Ok(None) };
+        let key = keys::delivery(received_at, id);
+        let Some(value) = self.kv.get(&key)? else { return Ok(None) };
+        let (record, head) = row::read_delivery(&value)?;
+        let body = value::read(&key, head, &*self.kv, &*self.blobs)?;
+        Ok(Some((record, body.into())))
+    }
+
+    /// The newest deliveries.
+    pub(crate) fn deliveries(&self, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let found = kv::pairs(&*self.kv, &keys::deliveries(), Order::Down, limit)?;
+        found.iter().map(|(_, value)| row::read_delivery(value).map(|(record, _)| record)).collect()
+    }
+
+    /// The newest lines of the audit log.
+    pub(crate) fn audited(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let found = kv::pairs(&*self.kv, &keys::audits(), Order::Down, limit)?;
+        found.iter().map(|(_, value)| row::read(value)).collect()
+    }
+}
+
+fn passes(filter: &RunFilter, record: &RunRecord) -> bool {
+    let phase = match record.state {
+        RunState::Ready { .. } | RunState::Leased { .. } => Phase::Open,
+        RunState::Finished { .. } => Phase::Finished,
+        RunState::SetAside { .. } => Phase::SetAside,
+    };
+    filter.phase.is_none_or(|wanted| wanted == phase)
+        && filter.repo.as_ref().is_none_or(|repo| *repo == record.repo.key())
+        && filter.subject.as_ref().is_none_or(|subject| *subject == record.subject)
+        && filter.commit.as_ref().is_none_or(|commit| *commit == record.commit)
+}

@@ -1,0 +1,190 @@
+//! The one thread that changes anything.
+//!
+//! It takes what is waiting, makes all the changes in memory, applies them to the driver at once, and only when they
+//! are durable it answers. So callers that come at the same time share one flush, and nobody's check is overtaken by
+//! somebody else's change.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gatewright_core::store::StoreError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::keys::Key;
+use crate::kv::{Changes, Kv};
+use crate::open::Open;
+use crate::room::{Purpose, Reserve};
+
+/// So many callers wait in the writer's queue; more wait to get into it.
+const QUEUE_MAX: usize = 1024;
+
+/// So many requests share a flush at most; the others come with the next.
+const BATCH_REQUESTS_MAX: usize = 256;
+
+/// When the changes of a batch have so many bytes, no further request joins it.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// A caller waits so long. Beyond it is told that the store is not available, and cannot know whether its change was made.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What a request changes, on top of what is durable already.
+pub(crate) struct Tx<'a> {
+    pub(crate) open: MutexGuard<'a, Open>,
+    kv: &'a dyn Kv,
+    changes: &'a mut Changes,
+    bytes: &'a mut usize,
+}
+
+impl Tx<'_> {
+    /// The value at a key, with the changes of this batch.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.changes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.kv.get(key),
+        }
+    }
+
+    /// Puts a value at a key.
+    pub(crate) fn put(&mut self, key: Key, value: Vec<u8>) {
+        *self.bytes += key.len() + value.len();
+        self.changes.insert(key, Some(value));
+    }
+
+    /// Removes what is at a key.
+    pub(crate) fn remove(&mut self, key: Key) {
+        *self.bytes += key.len();
+        self.changes.insert(key, None);
+    }
+
+    /// Makes several changes.
+    pub(crate) fn change(&mut self, changes: Changes) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.put(key, value),
+                None => self.remove(key),
+            }
+        }
+    }
+}
+
+/// What tells a caller how its request ended, once that is durable.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Makes the changes of a request, or is told why it may not.
+type Job = Box<dyn FnOnce(Result<Tx<'_>, StoreError>) -> Answer + Send>;
+
+struct Request {
+    purpose: Purpose,
+    bytes: usize,
+    job: Job,
+}
+
+/// The way to the writer. Dropping it waits until the writer has done what it was asked for.
+pub(crate) struct Writer {
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    died_of: Arc<Mutex<Option<StoreError>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(kv: Arc<dyn Kv>, open: Arc<Mutex<Open>>, reserve: Reserve) -> std::io::Result<Writer> {
+        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let died_of = Arc::new(Mutex::new(None));
+        let work = Work { kv, open, reserve, queue, died_of: Arc::clone(&died_of) };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || work.run())?;
+        Ok(Writer { requests: Some(requests), thread: Some(thread), died_of })
+    }
+
+    /// Has a request done, which will write about so many bytes, and returns once what it changed is durable.
+    pub(crate) async fn call<T, F>(&self, purpose: Purpose, bytes: usize, request: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let outcome = tx.and_then(|mut tx| request(&mut tx));
+            // Whoever has gone away in the meantime needs no answer.
+            Box::new(move |durable| drop(answer.send(durable.and(outcome))))
+        });
+        let requests = self.requests.as_ref().expect("the queue is only closed when the writer is dropped");
+        let wait = async {
+            requests.send(Request { purpose, bytes, job }).await.map_err(|_| self.cause_of_death())?;
+            answered.await.map_err(|_| self.cause_of_death())?
+        };
+        match tokio::time::timeout(WAIT_MAX, wait).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(StoreError::Unavailable(format!("the disk did not answer within {} s", WAIT_MAX.as_secs()))),
+        }
+    }
+
+    fn cause_of_death(&self) -> StoreError {
+        let died_of = self.died_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*died_of {
+            Some(error) => StoreError::Unavailable(format!("writing failed, so it must be opened again: {error}")),
+            None => StoreError::Unavailable("the writer has ended, so it must be opened again".to_owned()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer had panicked");
+        }
+    }
+}
+
+/// The writer's side.
+struct Work {
+    kv: Arc<dyn Kv>,
+    open: Arc<Mutex<Open>>,
+    reserve: Reserve,
+    queue: mpsc::Receiver<Request>,
+    died_of: Arc<Mutex<Option<StoreError>>>,
+}
+
+impl Work {
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            if let Err(error) = self.batch(first) {
+                tracing::error!(%error, "the store cannot be written to any more");
+                return;
+            }
+        }
+    }
+
+    /// Does the first request and those that wait behind it.
+    fn batch(&mut self, first: Request) -> Result<(), StoreError> {
+        let free = self.kv.free_bytes();
+        let (mut changes, mut bytes, mut answers) = (Changes::new(), 0, Vec::new());
+        let mut next = Some(first);
+        while let Some(Request { purpose, bytes: wanted, job }) = next {
+            let room = free.clone().and_then(|free| self.reserve.check(purpose, bytes + wanted, free));
+            let tx = room.map(|()| Tx {
+                open: self.open.lock().unwrap_or_else(PoisonError::into_inner),
+                kv: &*self.kv,
+                changes: &mut changes,
+                bytes: &mut bytes,
+            });
+            answers.push(job(tx));
+            let full = answers.len() >= BATCH_REQUESTS_MAX || bytes >= BATCH_BYTES_MAX;
+            next = if full { None } else { self.queue.try_recv().ok() };
+        }
+        let outcome = if changes.is_empty() { Ok(()) } else { self.kv.apply(changes) };
+        let mut answer = Ok(());
+        if let Err(error) = &outcome {
+            // Known before the answers go out: whoever asks again is to hear the cause.
+            *self.died_of.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            // Whatever the cause, it is not known whether the changes were made.
+            answer = Err(StoreError::Unavailable(format!("writing failed: {error}")));
+        }
+        answers.into_iter().for_each(|tell| tell(answer.clone()));
+        outcome
+    }
+}

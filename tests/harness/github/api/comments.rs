@@ -1,0 +1,110 @@
+//! Comments on pull requests, and reactions.
+
+use super::{Call, Reply, actor, is_bot};
+use crate::github::auth::Caller;
+use crate::github::world::{Comment, Pull, Reaction, ReactionOn, World};
+
+/// A comment may be so long, in characters.
+const BODY_CHARS_MAX: usize = 65_536;
+
+fn find_pull<'w>(world: &'w World, call: &Call) -> Result<&'w Pull, Reply> {
+    let number = call.number("issue_number")?;
+    call.repo(world).pulls.get(&number).ok_or_else(Reply::missing)
+}
+
+fn find<'w>(world: &'w World, call: &Call) -> Result<&'w Comment, Reply> {
+    let (id, repo) = (call.number("comment_id")?, call.repo(world).id);
+    world.comments.iter().find(|c| c.id == id && c.repo == repo).ok_or_else(Reply::missing)
+}
+
+/// The body's text, where it is one that GitHub takes.
+fn text(call: &Call) -> Result<String, Reply> {
+    let body = call.text("body").unwrap_or_default();
+    if body.chars().count() > BODY_CHARS_MAX {
+        return Err(Reply::broken("IssueComment", "Body is too long (maximum is 65536 characters)"));
+    }
+    if body.trim().is_empty() {
+        return Err(Reply::broken("IssueComment", "Body cannot be blank"));
+    }
+    Ok(body)
+}
+
+pub(super) fn issue(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let pull = find_pull(world, call)?;
+    Ok(Reply::json(200, world.issue_json(call.repo(world), pull)))
+}
+
+pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
+    let since = call.query("since").and_then(|since| since.parse().ok());
+    let wanted = |c: &&Comment| c.repo == repo && c.number == number && since.is_none_or(|since| c.updated_at >= since);
+    let found: Vec<&Comment> = world.comments.iter().filter(wanted).collect();
+    Ok(call.list(found, |comment| world.comment_json(comment)))
+}
+
+pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
+    let body = text(call)?;
+    let author = actor(world, call);
+    let id = world.add_comment(repo, number, author, &body, is_bot(world, author));
+    let comment = world.comments.iter().find(|c| c.id == id).expect("it was just made");
+    Ok(Reply::json(201, world.comment_json(comment)))
+}
+
+pub(super) fn get(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    Ok(Reply::json(200, world.comment_json(find(world, call)?)))
+}
+
+/// An App may change others' comments where it may write issues, as on GitHub; the fake calls that a broken rule, since no
+/// bot has business there.
+fn own(world: &World, call: &Call) -> Result<u64, Reply> {
+    let comment = find(world, call)?;
+    let foreign = matches!(call.caller, Caller::Token(_)) && comment.author != world.app.bot;
+    if foreign { Err(Reply::broken("IssueComment", "this comment is not the App's own")) } else { Ok(comment.id) }
+}
+
+pub(super) fn update(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let (id, body) = (own(world, call)?, text(call)?);
+    let sender = actor(world, call);
+    world.edit_comment(id, &body, sender);
+    Ok(Reply::json(200, world.comment_json(find(world, call)?)))
+}
+
+pub(super) fn delete(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let id = own(world, call)?;
+    let sender = actor(world, call);
+    world.delete_comment(id, sender);
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn reactions(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let on = ReactionOn::Comment(find(world, call)?.id);
+    let wanted = |r: &&Reaction| r.on == on && call.query("content").is_none_or(|content| content == r.content);
+    let found: Vec<&Reaction> = world.reactions.iter().filter(wanted).collect();
+    Ok(call.list(found, |reaction| world.reaction_json(reaction)))
+}
+
+pub(super) fn react(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let on = ReactionOn::Comment(find(world, call)?.id);
+    Ok(reacted(world, call, on))
+}
+
+pub(super) fn react_issue(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let on = ReactionOn::Issue(call.repo(world).id, find_pull(world, call)?.number);
+    Ok(reacted(world, call, on))
+}
+
+/// 201 for a new reaction, 200 for one that was there.
+fn reacted(world: &mut World, call: &Call, on: ReactionOn) -> Reply {
+    let user = actor(world, call);
+    let content = call.text("content").unwrap_or_default();
+    let (reaction, new) = world.react(on, user, &content);
+    Reply::json(if new { 201 } else { 200 }, world.reaction_json(&reaction))
+}
+
+pub(super) fn unreact(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let (on, id) = (ReactionOn::Comment(find(world, call)?.id), call.number("reaction_id")?);
+    let before = world.reactions.len();
+    world.reactions.retain(|r| r.on != on || r.id != id);
+    if world.reactions.len() < before { Ok(Reply::empty(204)) } else { Err(Reply::missing()) }
+}

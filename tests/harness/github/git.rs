@@ -1,0 +1,332 @@
+//! Bare repositories, worked on by git's own plumbing. No worktree is ever needed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What every repository is configured to: wants by any id are served, as GitHub does; nothing runs by itself.
+const CONFIG: &str = "\n[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n[http]\n\treceivepack = true\n\
+    [receive]\n\tautogc = false\n[gc]\n\tauto = 0\n[core]\n\tlogAllRefUpdates = false\n";
+
+/// A change to one file, for [`commit`](super::FakeGitHub::commit).
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// Writes a file.
+    Write {
+        /// From the root.
+        path: String,
+        /// All of it.
+        content: Vec<u8>,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// Removes a file or a folder.
+    Delete {
+        /// From the root.
+        path: String,
+    },
+    /// Writes a symbolic link.
+    Link {
+        /// From the root.
+        path: String,
+        /// Where it points.
+        target: String,
+    },
+}
+
+impl Edit {
+    /// Removes a file or a folder.
+    pub fn delete(path: &str) -> Self {
+        Edit::Delete { path: path.to_owned() }
+    }
+
+    /// Writes a file that may be executed.
+    pub fn script(path: &str, content: &str) -> Self {
+        Edit::Write { path: path.to_owned(), content: content.into(), executable: true }
+    }
+
+    /// Writes a symbolic link.
+    pub fn link(path: &str, target: &str) -> Self {
+        Edit::Link { path: path.to_owned(), target: target.to_owned() }
+    }
+}
+
+impl From<(&str, &str)> for Edit {
+    fn from((path, content): (&str, &str)) -> Self {
+        Edit::Write { path: path.to_owned(), content: content.into(), executable: false }
+    }
+}
+
+/// One commit, as `git log` tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct CommitInfo {
+    pub(crate) sha: String,
+    pub(crate) tree: String,
+    pub(crate) parents: Vec<String>,
+    pub(crate) author: Signature,
+    pub(crate) committer: Signature,
+    pub(crate) message: String,
+}
+
+/// Who made a commit, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Signature {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) date: String,
+}
+
+/// One file of a comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct FileChange {
+    pub(crate) path: String,
+    pub(crate) previous: Option<String>,
+    /// `added`, `removed`, `modified`, `renamed`, `copied` or `changed`.
+    pub(crate) status: &'static str,
+    /// The blob after, or before where it was removed.
+    pub(crate) blob: String,
+    pub(crate) additions: u64,
+    pub(crate) deletions: u64,
+    /// Absent for a binary file.
+    pub(crate) patch: Option<String>,
+}
+
+/// One entry of a tree.
+#[derive(Debug, Clone)]
+pub(crate) struct TreeEntry {
+    pub(crate) mode: String,
+    pub(crate) kind: String,
+    pub(crate) sha: String,
+    pub(crate) size: u64,
+    pub(crate) path: String,
+}
+
+/// A bare repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    dir: PathBuf,
+}
+
+impl Git {
+    pub(crate) fn init(dir: PathBuf, branch: &str) -> Self {
+        let git = Git { dir };
+        let target = git.dir.display().to_string();
+        plain(&["init", "--quiet", "--bare", "-b", branch, &target]);
+        git.configured()
+    }
+
+    /// A copy of this repository. Each sees the other's objects by id, as GitHub's forks do.
+    pub(crate) fn fork(&self, dir: PathBuf) -> Self {
+        let target = dir.display().to_string();
+        plain(&["clone", "--quiet", "--bare", &self.dir.display().to_string(), &target]);
+        let mut alternates = append(&self.dir.join("objects/info/alternates"));
+        writeln!(alternates, "{}", dir.join("objects").display()).expect("the repository can be written");
+        Git { dir }.configured()
+    }
+
+    fn configured(self) -> Self {
+        append(&self.dir.join("config")).write_all(CONFIG.as_bytes()).expect("the repository can be written");
+        self
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn run(&self, args: &[&str], stdin: &[u8]) -> Result<Vec<u8>, String> {
+        run(Command::new("git").env("GIT_DIR", &self.dir).args(args), stdin)
+    }
+
+    fn text(&self, args: &[&str]) -> Result<String, String> {
+        self.run(args, b"").map(|out| String::from_utf8_lossy(&out).trim_end().to_owned())
+    }
+
+    /// Every ref and what it points at.
+    pub(crate) fn refs(&self) -> Vec<(String, String)> {
+        let out = self.text(&["for-each-ref", "--format=%(refname) %(objectname)"]).expect("refs can be listed");
+        out.lines().filter_map(|line| line.split_once(' ')).map(|(name, sha)| (name.to_owned(), sha.to_owned())).collect()
+    }
+
+    pub(crate) fn set_ref(&self, name: &str, sha: &str) {
+        self.text(&["update-ref", name, sha]).expect("the ref can be written");
+    }
+
+    pub(crate) fn delete_ref(&self, name: &str) {
+        self.text(&["update-ref", "-d", name]).expect("the ref can be removed");
+    }
+
+    /// The commit that a branch, a tag or a (short) id names.
+    pub(crate) fn resolve(&self, name: &str) -> Option<String> {
+        let wanted = format!("{name}^{{commit}}");
+        self.text(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).ok()
+    }
+
+    /// Commits `edits` onto `parent` (or as a first commit) and moves `branch` there. Returns the commit.
+    pub(crate) fn commit(&self, branch: &str, parent: Option<&str>, author: &Signature, message: &str, edits: &[Edit]) -> String {
+        let who = format!("{} <{}> {}", author.name, author.email, author.date);
+        let mut stream = Vec::new();
+        let head = format!("feature done\nreset refs/heads/{branch}\n");
+        let onto = parent.map(|p| format!("from {p}\n")).unwrap_or_default();
+        write!(stream, "{head}commit refs/heads/{branch}\ncommitter {who}\ndata {}\n{message}\n{onto}", message.len())
+            .expect("memory can be written");
+        edits.iter().for_each(|edit| write_edit(&mut stream, edit));
+        stream.extend_from_slice(b"\ndone\n");
+        self.run(&["fast-import", "--quiet", "--force", "--date-format=raw"], &stream).expect("the commit is valid");
+        self.resolve(&format!("refs/heads/{branch}")).expect("the branch was just written")
+    }
+
+    /// Commits that `head` has and `base` has not, newest first; at most `most`. Without a base, `head` alone.
+    pub(crate) fn log(&self, base: Option<&str>, head: &str, most: usize) -> Vec<CommitInfo> {
+        let range = base.map(|base| format!("^{base}"));
+        let most = format!("-n{}", if range.is_none() { 1 } else { most });
+        let format = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x01";
+        let mut args = vec!["log", &most, format, head];
+        args.extend(range.as_deref());
+        args.push("--");
+        let out = self.text(&args).unwrap_or_default();
+        out.split('\x01').filter_map(|entry| commit_info(entry.trim_start())).collect()
+    }
+
+    /// `sha` and what is behind it, newest first, at most `most`.
+    pub(crate) fn history(&self, sha: &str, most: usize) -> Vec<CommitInfo> {
+        let most = format!("-n{most}");
+        let ids = self.text(&["rev-list", &most, sha, "--"]).unwrap_or_default();
+        ids.lines().filter_map(|id| self.info(id)).collect()
+    }
+
+    pub(crate) fn info(&self, sha: &str) -> Option<CommitInfo> {
+        self.log(None, sha, 1).pop()
+    }
+
+    pub(crate) fn merge_base(&self, a: &str, b: &str) -> Option<String> {
+        self.text(&["merge-base", a, b]).ok()
+    }
+
+    /// How many commits `head` is ahead of `base`, and how many behind.
+    pub(crate) fn ahead_behind(&self, base: &str, head: &str) -> (u64, u64) {
+        let out = self.text(&["rev-list", "--left-right", "--count", &format!("{base}...{head}")]).unwrap_or_default();
+        let mut counts = out.split_whitespace().filter_map(|n| n.parse().ok());
+        let behind = counts.next().unwrap_or(0);
+        (counts.next().unwrap_or(0), behind)
+    }
+
+    /// What changes from `base` to `head`, both taken exactly. `base` None: from nothing.
+    pub(crate) fn diff(&self, base: Option<&str>, head: &str) -> Vec<FileChange> {
+        const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let base = base.unwrap_or(NOTHING);
+        let raw = self.run(&["diff", "--raw", "-z", "-M", "--no-abbrev", base, head, "--"], b"").unwrap_or_default();
+        let counts = self.run(&["diff", "--numstat", "-z", "-M", base, head, "--"], b"").unwrap_or_default();
+        let patch = self.run(&["diff", "-M", base, head, "--"], b"").unwrap_or_default();
+        super::diff::combine(&raw, &counts, &String::from_utf8_lossy(&patch))
+    }
+
+    /// The entries at `path`: the file itself, or what lies in the folder.
+    pub(crate) fn tree(&self, commit: &str, path: &str) -> Vec<TreeEntry> {
+        let mut args = vec!["ls-tree", "-z", "-l", "--full-tree", commit];
+        args.extend((!path.is_empty()).then_some("--").into_iter().chain((!path.is_empty()).then_some(path)));
+        let out = self.run(&args, b"").unwrap_or_default();
+        String::from_utf8_lossy(&out).split('\0').filter_map(tree_entry).collect()
+    }
+
+    pub(crate) fn blob(&self, sha: &str) -> Vec<u8> {
+        self.run(&["cat-file", "blob", sha], b"").expect("the tree named this blob")
+    }
+
+    /// Merges `head` into `base` in memory; the merge commit, or None where they conflict.
+    pub(crate) fn merge(&self, base: &str, head: &str, by: &Signature, message: &str) -> Option<String> {
+        let tree = self.text(&["merge-tree", "--write-tree", base, head]).ok()?;
+        let tree = tree.lines().next()?;
+        let mut command = Command::new("git");
+        command.env("GIT_DIR", &self.dir).args(["commit-tree", tree, "-p", base, "-p", head, "-m", message]);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), &by.name).env(format!("GIT_{role}_EMAIL"), &by.email);
+            command.env(format!("GIT_{role}_DATE"), &by.date);
+        }
+        run(&mut command, b"").ok().map(|out| String::from_utf8_lossy(&out).trim().to_owned())
+    }
+
+    /// An annotated tag object is not needed by anybody here: the tag points at the commit.
+    pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> bool {
+        self.text(&["merge-base", "--is-ancestor", older, newer]).is_ok()
+    }
+}
+
+fn append(file: &Path) -> std::fs::File {
+    std::fs::OpenOptions::new().create(true).append(true).open(file).expect("the repository can be written")
+}
+
+/// Git without a repository, and without the settings of whoever runs the tests.
+fn plain(args: &[&str]) {
+    run(Command::new("git").args(args), b"").expect("git can make a repository");
+}
+
+fn run(command: &mut Command, stdin: &[u8]) -> Result<Vec<u8>, String> {
+    for (name, value) in ENVIRONMENT {
+        command.env(name, value);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("git is installed");
+    let mut input = child.stdin.take().expect("stdin is piped");
+    let stdin = stdin.to_vec();
+    // Written from another thread: git may fill its output before it has read all of its input.
+    let writer = std::thread::spawn(move || input.write_all(&stdin));
+    let output = child.wait_with_output().expect("git was started");
+    drop(writer.join());
+    if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Git's environment here: nobody's own settings, and plain texts.
+pub(super) const ENVIRONMENT: [(&str, &str); 4] =
+    [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0")];
+
+fn write_edit(stream: &mut Vec<u8>, edit: &Edit) {
+    let (mode, path, content): (_, _, &[u8]) = match edit {
+        Edit::Write { path, content, executable } => (if *executable { "100755" } else { "100644" }, path, content),
+        Edit::Link { path, target } => ("120000", path, target.as_bytes()),
+        Edit::Delete { path } => {
+            stream.extend_from_slice(format!("D {}\n", quoted(path)).as_bytes());
+            return;
+        }
+    };
+    stream.extend_from_slice(format!("M {mode} inline {}\ndata {}\n", quoted(path), content.len()).as_bytes());
+    stream.extend_from_slice(content);
+    stream.push(b'\n');
+}
+
+/// A path as fast-import quotes it.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+fn commit_info(entry: &str) -> Option<CommitInfo> {
+    let parts: Vec<&str> = entry.split('\0').collect();
+    let [sha, tree, parents, an, ae, ad, cn, ce, cd, message] = parts.as_slice() else { return None };
+    let signature =
+        |name: &str, email: &str, date: &str| Signature { name: name.to_owned(), email: email.to_owned(), date: utc(date) };
+    Some(CommitInfo {
+        sha: (*sha).to_owned(),
+        tree: (*tree).to_owned(),
+        parents: parents.split_whitespace().map(str::to_owned).collect(),
+        author: signature(an, ae, ad),
+        committer: signature(cn, ce, cd),
+        message: message.trim_end().to_owned(),
+    })
+}
+
+/// The forge writes times in UTC, whatever the commit says.
+fn utc(date: &str) -> String {
+    date.parse::<jiff::Timestamp>().map_or_else(|_| date.to_owned(), super::world::time_text)
+}
+
+fn tree_entry(line: &str) -> Option<TreeEntry> {
+    let (head, path) = line.split_once('\t')?;
+    let mut parts = head.split_whitespace();
+    let (mode, kind, sha, size) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(TreeEntry {
+        mode: mode.to_owned(),
+        kind: kind.to_owned(),
+        sha: sha.to_owned(),
+        size: size.parse().unwrap_or(0),
+        path: path.to_owned(),
+    })
+}

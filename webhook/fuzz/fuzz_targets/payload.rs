@@ -1,0 +1,27 @@
+//! Every payload of every event in use: no panic, no surprise in what is made of it, and a form means what its JSON means.
+
+#![no_main]
+
+use gatewright_core::event::Event;
+use gatewright_webhook::github::parse;
+use gatewright_webhook::replay::DeliveryFile;
+use libfuzzer_sys::fuzz_target;
+
+const APP_ID: u64 = 1;
+
+fuzz_target!(|body: &[u8]| {
+    for name in ["pull_request", "merge_group", "push", "check_run", "check_suite", "ping"] {
+        let Ok(parsed) = parse(name, body, APP_ID) else { continue };
+        assert!(parsed.action.is_none_or(|action| action.len() <= 100));
+        if let Event::Unused { reason } = &parsed.event {
+            assert!(!reason.is_empty() && reason.len() < 400);
+        }
+        if let Some(repo) = parsed.event.repo() {
+            assert!(repo.path.split('/').count() == 2 && !repo.path.contains([' ', '?', '#', '%', '\\', '\n']));
+        }
+    }
+    if let Ok(file) = DeliveryFile::read(body, None) {
+        // What it means does not matter, only that it can be asked.
+        let _ = file.parse(APP_ID);
+    }
+});

@@ -1,0 +1,11 @@
+//! The intake through its real router: what is taken, what is refused, and what payloads mean.
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
+mod answers;
+mod events;
+mod examples;
+mod limits;
+mod observed;
+mod properties;
+mod replay;
+mod support;
