@@ -10,7 +10,7 @@ setup: ## installs and starts what the other targets need
 	@tests/setup/all.sh
 
 demo: setup ## the service beside a local forge, and a pull request checked before your eyes (DEMO=once ends by itself)
-	@cargo build --quiet --package gatewright-tests --bin demo
+	@cargo build --quiet --package gatewright --package gatewright-tests --bin gatewright --bin demo
 	@exec target/debug/demo
 
 test: setup lint ## every test: units, contracts, scenarios

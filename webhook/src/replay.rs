@@ -36,6 +36,7 @@ pub enum DeliveryFileError {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Recorded<'a> {
+    #[serde(alias = "delivery")]
     guid: Option<String>,
     event: Option<String>,
     headers: Option<BTreeMap<String, String>>,
@@ -52,28 +53,35 @@ struct RecordedRequest<'a> {
     payload: &'a RawValue,
 }
 
+impl<'a> Recorded<'a> {
+    /// The event's name, the delivery's id and the payload. None where this is not a recorded delivery.
+    fn parts(self) -> Option<(Option<String>, Option<String>, &'a RawValue)> {
+        let (headers, payload) = match self.request {
+            Some(request) => (request.headers, request.payload),
+            None if self.headers.is_some() || self.event.is_some() => (self.headers.unwrap_or_default(), self.payload?),
+            None => return None,
+        };
+        let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        Some((header("x-github-event").or(self.event), header("x-github-delivery").or(self.guid), payload))
+    }
+}
+
 impl DeliveryFile {
     /// Reads a file: what GitHub's API gives for a delivery (`{"guid", "event", "request": {"headers", "payload"}}`), or
-    /// `{"headers": {...}, "payload": ...}`, or `body` instead of `payload`, either as JSON or as the string that was
-    /// sent; or a bare payload, for which `event_name` is needed. An `event_name` that is given wins.
+    /// `{"headers": {...}, "payload": ...}`, or `{"event", "payload"}` and perhaps `delivery`; `body` instead of `payload`;
+    /// the payload as JSON or as the string that was sent. Or a bare payload, for which `event_name` is needed. An
+    /// `event_name` that is given wins.
     pub fn read(file: &[u8], event_name: Option<&str>) -> Result<Self, DeliveryFileError> {
         let whole: &RawValue = serde_json::from_slice(file).map_err(|error| NotJson::from_json(&error))?;
         // A bare payload need not fit: its fields are its own.
         let recorded: Recorded<'_> = serde_json::from_str(whole.get()).unwrap_or_default();
-        let (headers, payload) = match recorded.request {
-            Some(request) => (request.headers, request.payload),
-            None => match (recorded.headers, recorded.payload) {
-                (Some(headers), Some(payload)) => (headers, payload),
-                (None, _) | (_, None) => (BTreeMap::new(), whole),
-            },
+        let given = event_name.map(str::to_owned);
+        let Some((recorded_name, guid, payload)) = recorded.parts() else {
+            let event_name = given.ok_or(DeliveryFileError::NoEventName)?;
+            return Ok(DeliveryFile { guid: None, event_name, body: file.to_vec() });
         };
-        let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-        let named = header("x-github-event").or(recorded.event.filter(|_| !std::ptr::eq(payload, whole)));
-        Ok(DeliveryFile {
-            guid: header("x-github-delivery").or(recorded.guid),
-            event_name: event_name.map(str::to_owned).or(named).ok_or(DeliveryFileError::NoEventName)?,
-            body: sent(payload),
-        })
+        let event_name = given.or(recorded_name).ok_or(DeliveryFileError::NoEventName)?;
+        Ok(DeliveryFile { guid, event_name, body: sent(payload) })
     }
 
     /// What the delivery means for the App `app_id`.

@@ -1,7 +1,7 @@
 //! Sandboxes: where the commands of a gate run, apart from the service, the host and each other.
 //!
 //! [`DockerSandbox`] makes a container per gate: no network, no capabilities, a read-only root, an ordinary user, and hard
-//! bounds of memory, processors, processes and disk. The source comes from a mirror cache on the host ([`source`]), as a
+//! bounds of memory, processors, processes and disk. The source comes from a mirror cache on the host (`source`), as a
 //! stream of the pinned commit; the credential that fetched it stays outside.
 //!
 //! Deliberately absent: redaction of output (the engine knows the secrets), any judgement of what a command printed, and

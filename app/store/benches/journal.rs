@@ -47,7 +47,7 @@ fn main() {
     println!("\np50 in microseconds by the number of finished runs in the journal");
     println!(
         "{:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8}",
-        "runs", "accept", "lease", "list", "by repo", "by pull", "finished", "fill s", "reopen ms", "again ms", "MiB"
+        "runs", "accept", "lease", "list", "by repo", "by pull", "finished", "fill s", "reopen ms", "again ms", "MiB", "memory"
     );
     for runs in sizes {
         runtime.block_on(by_size(folder.path(), runs));
@@ -253,7 +253,7 @@ async fn by_size(folder: &Path, runs: u64) {
     drop(store);
     let mib = size(&path) / (1024 * 1024);
     println!(
-        "{runs:>9} {accept:>8} {lease:>8} {newest:>8} {by_repo:>8} {by_pull:>8} {finished:>8} {filled:>9.1} {first:>9} {again:>9} {mib:>8}"
+        "{runs:>9} {accept:>8} {lease:>8} {newest:>8} {by_repo:>8} {by_pull:>8} {finished:>8} {filled:>9.1} {first:>9} {again:>9} {mib:>8} {memory:>8}"
     );
     std::fs::remove_dir_all(path).unwrap();
 }

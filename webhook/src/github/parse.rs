@@ -22,6 +22,9 @@ const ACTION_BYTES_MAX: usize = 100;
 /// What the front of a branch's full name is.
 const BRANCH_PREFIX: &str = "refs/heads/";
 
+/// Branches that a merge queue makes for itself, one a group.
+const QUEUE_PREFIX: &str = "gh-readonly-queue/";
+
 /// A payload's meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
@@ -148,6 +151,10 @@ fn push(payload: Payload, _: u64) -> Result<Event, Reason> {
     let Some(branch) = git_ref.strip_prefix(BRANCH_PREFIX) else {
         return Err("pushes to anything but a branch are not used".to_owned());
     };
+    if branch.starts_with(QUEUE_PREFIX) {
+        // Its merge_group event asks for checks on the same commit; two runs would report on it at once.
+        return Err("the branch is a merge queue's own".to_owned());
+    }
     let after = push_commit("after", payload.after.clone())?;
     let (Some(after), false) = (after, payload.deleted == Some(true)) else {
         return Err("the branch was deleted".to_owned());

@@ -196,13 +196,15 @@ fn a_push_moves_a_branch() {
 }
 
 #[test]
-fn pushes_that_leave_no_branch_are_not_used() {
+fn pushes_that_leave_no_branch_of_interest_are_not_used() {
     assert_eq!(reason("push", &pushed("refs/tags/v1", ZERO, HEAD)), "pushes to anything but a branch are not used");
     assert_eq!(reason("push", &pushed("refs/heads/old", BASE, ZERO)), "the branch was deleted");
     let mut deleted = pushed("refs/heads/old", BASE, HEAD);
     deleted["deleted"] = true.into();
     assert_eq!(reason("push", &deleted), "the branch was deleted");
     assert_eq!(reason("push", &pushed("refs/heads/main", "main", HEAD)), "before is not a commit");
+    let queued = pushed("refs/heads/gh-readonly-queue/main/pr-7-x", ZERO, HEAD);
+    assert_eq!(reason("push", &queued), "the branch is a merge queue's own");
     assert_eq!(reason("push", &pushed("", BASE, HEAD)), "ref is empty");
 }
 

@@ -31,6 +31,7 @@ fn every_way_of_keeping_a_delivery_is_read_back() {
         json!({ "headers": headers, "body": form }),
         json!({ "id": 1, "guid": "guid", "event": "pull_request", "status_code": 502, "request": { "headers": headers, "payload": payload() } }),
         json!({ "guid": "guid", "event": "pull_request", "request": { "headers": {}, "payload": payload() } }),
+        json!({ "delivery": "guid", "event": "pull_request", "payload": payload() }),
     ];
     for file in files {
         let delivery = read(&file, None);

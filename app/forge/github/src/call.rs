@@ -57,7 +57,7 @@ impl Call {
         target: String,
         body: &B,
     ) -> Result<Self, ForgeError> {
-        let repeat = Repeat::Safe;
+        let repeat = if method == Method::PATCH { Repeat::Safe } else { Repeat::Never };
         let body = serde_json::to_vec(body).map_err(|_| refused("the request cannot be written as JSON"))?;
         Ok(Call { body: body.into(), ..Call::new(operation, method, target, Cost::Write, repeat) })
     }

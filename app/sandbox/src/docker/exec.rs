@@ -78,6 +78,9 @@ pub(super) async fn exec(
     if code == 0 {
         return Ok(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
     }
+    if this.closing.lock().unwrap_or_else(PoisonError::into_inner).contains(&sandbox.key) {
+        return Err(SandboxError::Gone("it was closed while the command ran".to_owned()));
+    }
     failed(this, docker, id, code).await
 }
 

@@ -1,8 +1,8 @@
 //! The Docker adapter: its configuration, its connection, and the trait put together from the other files of this folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -81,6 +81,8 @@ pub struct DockerSandbox {
     engine: OnceCell<Engine>,
     /// How many processes of a container the kernel had killed for want of memory when its last command ended.
     oom_kills: Mutex<HashMap<String, u64>>,
+    /// The sandboxes that are being closed, so that a command that ends with its sandbox is told from one that ends by itself.
+    closing: Mutex<HashSet<SandboxKey>>,
 }
 
 /// A connection, and what about the engine does not change while it runs.
@@ -94,7 +96,7 @@ impl DockerSandbox {
     /// Connects to nothing yet and creates nothing.
     pub fn new(config: DockerConfig) -> Self {
         let mirrors = Mirrors::new(config.mirrors.clone());
-        DockerSandbox { config, mirrors, engine: OnceCell::new(), oom_kills: Mutex::default() }
+        DockerSandbox { config, mirrors, engine: OnceCell::new(), oom_kills: Mutex::default(), closing: Mutex::default() }
     }
 
     async fn engine(&self) -> Result<&Engine, SandboxError> {
@@ -134,6 +136,25 @@ fn at(address: &str, error: &bollard::errors::Error) -> SandboxError {
     SandboxError::Unavailable(format!("{} (at {address})", error::words(error)))
 }
 
+/// A sandbox that is being closed, until this is dropped.
+struct Closing<'a> {
+    all: &'a Mutex<HashSet<SandboxKey>>,
+    key: &'a SandboxKey,
+}
+
+impl<'a> Closing<'a> {
+    fn begin(all: &'a Mutex<HashSet<SandboxKey>>, key: &'a SandboxKey) -> Self {
+        all.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        Closing { all, key }
+    }
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(self.key);
+    }
+}
+
 #[async_trait]
 impl Sandbox for DockerSandbox {
     async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
@@ -164,8 +185,10 @@ impl Sandbox for DockerSandbox {
     }
 
     async fn close(&self, key: &SandboxKey) -> Result<(), SandboxError> {
-        let removed = cleanup::close(self.docker().await?, &self.config.instance, key).await?;
-        let mut seen = self.oom_kills.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let docker = self.docker().await?;
+        let _closing = Closing::begin(&self.closing, key);
+        let removed = cleanup::close(docker, &self.config.instance, key).await?;
+        let mut seen = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
         for container in &removed {
             seen.remove(container);
         }

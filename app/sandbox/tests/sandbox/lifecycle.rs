@@ -112,7 +112,7 @@ async fn leftovers_of_an_earlier_process_are_found_and_those_of_other_services_l
     rig.open(&ours).await;
     let others_sandbox = other.open(&theirs).await;
     let restarted = DockerSandbox::new(rig.config.clone());
-    assert_eq!(restarted.leftovers().await.expect("the engine answers"), [ours.key.clone()]);
+    assert_eq!(restarted.leftovers().await.expect("the engine answers"), std::slice::from_ref(&ours.key));
     restarted.close(&ours.key).await.expect("it closes");
     restarted.close(&theirs.key).await.expect("another's key is nothing to it");
     assert!(restarted.leftovers().await.expect("the engine answers").is_empty());

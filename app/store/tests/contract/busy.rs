@@ -107,7 +107,7 @@ async fn take_and_finish(store: &EmbeddedStore, seed: u64, note: &(impl Fn(Ackno
     note(Acknowledged::Taken { delivery, seed, run });
     // Two of three are worked on. Which run it is does not matter.
     let now = at(2_000_000);
-    if seed % 3 > 0
+    if !seed.is_multiple_of(3)
         && let Some(leased) = store.lease(&request(2_000_000)).await.unwrap()
     {
         let events = [step_finished(None, (seed % 5_000) as usize), RunEvent::Finished { conclusion: Conclusion::Success }];

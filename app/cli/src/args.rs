@@ -1,0 +1,210 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId};
+use url::Url;
+
+/// The server file, unless another is named.
+pub(crate) const SERVER_FILE: &str = "gatewright.toml";
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 it passed, 1 it did not, 2 the call or the configuration is wrong, 3 something outside failed.";
+
+/// A self-hosted CI bot: signed webhooks in, gates in sandboxes, checks and one comment out.
+#[derive(Debug, Parser)]
+#[command(name = "gatewright", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service
+    #[command(
+        after_help = "Examples:\n  gatewright serve --config /etc/gatewright/gatewright.toml\n  GATEWRIGHT__SERVER__LISTEN=[::]:8080 gatewright serve"
+    )]
+    Serve(ServeArgs),
+    /// Check a repository file or a server file
+    ///
+    /// Every problem is named as `file:line:column: cause`. A file whose name ends in `.toml` is taken for a server file.
+    #[command(
+        after_help = "Examples:\n  gatewright check\n  gatewright check gatewright.toml --json\n  gatewright check --health http://127.0.0.1:8080/readyz"
+    )]
+    Check(CheckArgs),
+    /// Print the JSON Schema of a file, for editors
+    #[command(after_help = "Example:\n  gatewright schema repository > gatewright.schema.json")]
+    Schema {
+        /// Which file
+        #[arg(value_enum, default_value_t = SchemaOf::Repository)]
+        of: SchemaOf,
+    },
+    /// Say what a delivery would do; nothing is written and no forge is asked
+    #[command(
+        after_help = "Examples:\n  gatewright replay delivery.json\n  gatewright replay payload.json --event pull_request --repository-file .gatewright.yml\n  gatewright replay --id 72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    )]
+    Replay(ReplayArgs),
+    /// List runs, show one, or have one tried again
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  gatewright runs --repo acme/shop --state open\n  gatewright runs show 0199e2a4-7c1e-7000-8000-000000000000\n  gatewright runs retry 0199e2a4-7c1e-7000-8000-000000000000"
+    )]
+    Runs(RunsArgs),
+    /// List the deliveries that were taken, newest first
+    #[command(after_help = "Example:\n  gatewright deliveries --limit 100 --json")]
+    Deliveries(ListArgs),
+    /// List who did what, newest first
+    #[command(after_help = "Example:\n  gatewright audit --json")]
+    Audit(ListArgs),
+    /// Print the version
+    Version {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ConfigArg {
+    /// The server file
+    #[arg(long, value_name = "FILE", env = "GATEWRIGHT_CONFIG", default_value = SERVER_FILE)]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// The address and port to listen on, over what the file says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How log lines are written, over what the file says
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// The log's level or filter, over what the file says
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// The file
+    #[arg(default_value = gatewright_core::config::PATH)]
+    pub(crate) file: PathBuf,
+    /// Ask a running service instead whether it is well, at its `/healthz` or `/readyz`
+    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "json"])]
+    pub(crate) health: Option<Url>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// `.gatewright.yml`
+    Repository,
+    /// `gatewright.toml`
+    Server,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// A delivery as GitHub's pages and API show it, or a bare payload; `-` is standard input
+    #[arg(required_unless_present = "id", conflicts_with = "id")]
+    pub(crate) delivery_file: Option<PathBuf>,
+    /// The event's name, as in X-GitHub-Event, where the file does not say it
+    #[arg(long, value_name = "NAME", conflicts_with = "id")]
+    pub(crate) event: Option<String>,
+    /// A delivery that was recorded, by its id
+    #[arg(long, value_name = "DELIVERY", value_parser = delivery_id)]
+    pub(crate) id: Option<DeliveryId>,
+    /// Plan with this repository file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repository_file: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Only of this repository: `owner/name`, or `github/NUMBER`
+    #[arg(long)]
+    pub(crate) repo: Option<String>,
+    /// Only in this state
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<State>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Only older than this run: the last id of a page gives the next page
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<RunId>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Show a run's gates and its journal
+    Show {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The run
+        id: RunId,
+        /// Print this gate's log instead
+        #[arg(long, value_name = "GATE", conflicts_with = "json")]
+        log: Option<GateName>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a run tried again that was set aside
+    Retry {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The run
+        id: RunId,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum State {
+    /// Waiting or running
+    Open,
+    /// Over
+    Finished,
+    /// Tried too often
+    SetAside,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A delivery's id as GitHub shows it, or with the forge's name before it as `gatewright deliveries` does.
+fn delivery_id(text: &str) -> Result<DeliveryId, String> {
+    let guid = text.strip_prefix("github/").unwrap_or(text);
+    DeliveryId::new(ForgeKind::Github, guid).map_err(|error| error.to_string())
+}

@@ -1,0 +1,90 @@
+//! `gatewright check [FILE]`: validates a repository file, or a server file together with the environment.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use gatewright_core::config;
+use serde::Serialize;
+use url::Url;
+
+use crate::args::CheckArgs;
+use crate::failure::Failure;
+use crate::server_file::{self, Origin, Problem};
+use crate::{load, print};
+
+/// A service that is well answers at once; `/readyz` asks its parts for up to 3 s.
+const HEALTH_WITHIN: Duration = Duration::from_secs(5);
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer {
+    file: String,
+    valid: bool,
+    problems: Vec<Fault>,
+}
+
+/// A problem of a file, or of a variable over it.
+#[derive(Serialize)]
+struct Fault {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+    /// The environment variable that it is in, where it is not in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable: Option<String>,
+    message: String,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if let Some(url) = &args.health {
+        return super::wait_for(health(url));
+    }
+    let is_server_file = args.file.extension().is_some_and(|extension| extension == "toml");
+    let problems = if is_server_file { server_problems(&args.file)? } else { repository_problems(&args.file)? };
+    let file = args.file.display().to_string();
+    let valid = problems.is_empty();
+    if args.json {
+        print::json(&Answer { file, valid, problems: problems.iter().map(fault).collect() })?;
+    } else if valid {
+        print::line(&format!("{file}: no problems"))?;
+    } else {
+        let lines: Vec<String> = problems.iter().map(|problem| print::printable(&problem.line(&file))).collect();
+        print::line(&lines.join("\n"))?;
+    }
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(Failure::WRONG) })
+}
+
+/// 0 where the service says that it is well, 1 where it says that it is not, 3 where it says nothing.
+async fn health(url: &Url) -> Result<ExitCode, Failure> {
+    // A proxy would answer for itself.
+    let client = reqwest::Client::builder().no_proxy().timeout(HEALTH_WITHIN).build();
+    let client = client.map_err(|error| Failure::Outside(format!("no HTTP client can be made: {error}")))?;
+    let answered = client.get(url.clone()).send().await;
+    let status = answered.map_err(|error| Failure::Outside(format!("{url} does not answer: {error}")))?.status();
+    print::line(&format!("{url}: {status}"))?;
+    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) })
+}
+
+fn server_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+    let text = load::read_text(file, server_file::BYTES_MAX)?;
+    Ok(load::parse(file, &text, Vec::new()).err().unwrap_or_default())
+}
+
+fn repository_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+    // One byte more than it may have, so that the file itself is found too large, with a place.
+    let text = load::read_text(file, config::BYTES_MAX as u64 + 1)?;
+    let problems = config::parse(&text).err().unwrap_or_default();
+    let problem = |problem: config::Problem| Origin::File { line: problem.line, column: problem.column }.problem(problem.message);
+    Ok(problems.into_iter().map(problem).collect())
+}
+
+fn fault(problem: &Problem) -> Fault {
+    let message = problem.message.clone();
+    match &problem.origin {
+        Origin::File { line, column } => Fault { line: Some(*line), column: Some(*column), variable: None, message },
+        Origin::Variable(name) => Fault { line: None, column: None, variable: Some(name.clone()), message },
+        Origin::Flag(name) => Fault { line: None, column: None, variable: Some((*name).to_owned()), message },
+    }
+}

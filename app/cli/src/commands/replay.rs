@@ -1,0 +1,191 @@
+//! `gatewright replay`: what would this delivery do, as far as that can be known without a forge. Nothing is written.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use gatewright_core::config::{self, GateEvent};
+use gatewright_core::event::{Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent};
+use gatewright_core::forge::ChangedFiles;
+use gatewright_core::plan::{self, Applies, Change, Plan};
+use gatewright_webhook::replay::DeliveryFile;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::args::ReplayArgs;
+use crate::failure::Failure;
+use crate::load;
+use crate::print::{self, Tone, printable};
+
+/// A delivery may have so many bytes, as over HTTP, with some room for what a file has around it.
+const FILE_BYTES_MAX: u64 = 26 * 1024 * 1024;
+
+/// What would happen.
+#[derive(Serialize)]
+struct Answer {
+    delivery: Option<String>,
+    event: String,
+    action: Option<String>,
+    means: Event,
+    /// What the service would do, for people.
+    does: String,
+    /// The plan by the repository file that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Plan>,
+    /// What cannot be known here.
+    notes: Vec<String>,
+}
+
+/// A delivery as our own tools keep it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    event: String,
+    #[serde(default)]
+    delivery: Option<String>,
+    payload: Value,
+}
+
+pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
+    let delivery = delivery(&args).await?;
+    let mut notes = Vec::new();
+    let app_id = app_id(&args, &delivery, &mut notes)?;
+    let parsed = delivery.parse(app_id).map_err(|error| Failure::Wrong(error.to_string()))?;
+    let plan = plan(&parsed.event, args.repository_file.as_deref(), &mut notes)?;
+    let does = does(&parsed.event);
+    let answer = Answer {
+        delivery: delivery.guid,
+        event: delivery.event_name,
+        action: parsed.action,
+        means: parsed.event,
+        does,
+        plan,
+        notes,
+    };
+    if args.json {
+        print::json(&answer)?
+    } else {
+        show(&answer)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
+    if let Some(id) = &args.id {
+        let page = super::source(&args.config).await?.delivery(id).await?;
+        let guid = Some(page.delivery.id.guid().to_owned());
+        return Ok(DeliveryFile { guid, event_name: page.delivery.name, body: page.body.into_bytes() });
+    }
+    let Some(file) = &args.delivery_file else {
+        return Err(Failure::Wrong("name a delivery file, or a recorded delivery with --id".to_owned()));
+    };
+    let bytes = load::read_bytes(file, FILE_BYTES_MAX)?;
+    if let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) {
+        let event_name = args.event.clone().unwrap_or(kept.event);
+        return Ok(DeliveryFile { guid: kept.delivery, event_name, body: kept.payload.to_string().into_bytes() });
+    }
+    DeliveryFile::read(&bytes, args.event.as_deref()).map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))
+}
+
+/// The App whose checks are ours. Where there is no server file, a check counts as ours.
+fn app_id(args: &ReplayArgs, delivery: &DeliveryFile, notes: &mut Vec<String>) -> Result<u64, Failure> {
+    let file = &args.config.config;
+    if file.exists() || file != Path::new(crate::args::SERVER_FILE) {
+        return Ok(load::server_config(file, Vec::new())?.github.app_id);
+    }
+    let payload: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
+    let app = ["/check_run/app/id", "/check_suite/app/id"].iter().find_map(|at| payload.pointer(at)?.as_u64());
+    if app.is_some() {
+        notes.push(
+            "without a server file (--config) it is not known which checks are our own, so this one counts as ours".to_owned(),
+        );
+    }
+    Ok(app.unwrap_or(0))
+}
+
+fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<Option<Plan>, Failure> {
+    let (event, branch) = match event {
+        Event::Pull(PullEvent { change: PullChange::Opened | PullChange::Updated, base_ref, .. }) => {
+            (GateEvent::PullRequest, base_ref)
+        }
+        Event::MergeGroup(MergeGroupEvent { wanted: true, base_ref, .. }) => (GateEvent::MergeGroup, base_ref),
+        Event::Push(PushEvent { branch, .. }) => (GateEvent::Push, branch),
+        Event::Pull(_) | Event::MergeGroup(_) | Event::Rerequested(_) | Event::Unused { .. } => return Ok(None),
+    };
+    let Some(file) = file else {
+        notes.push(
+            "the gates are those of the base branch's repository file; give one with --repository-file to see them".to_owned(),
+        );
+        return Ok(None);
+    };
+    let text = load::read_text(file, config::BYTES_MAX as u64 + 1)?;
+    let config = config::parse(&text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
+        Failure::Wrong(format!("the repository file is wrong\n{}", lines.join("\n")))
+    })?;
+    if plan::needs_changed_files(&config) {
+        notes.push("which files changed only the forge knows, so every `changed` rule counts as met".to_owned());
+    }
+    let files = ChangedFiles { paths: Vec::new(), incomplete: true };
+    Ok(Some(plan::plan(&config, &Change { event, branch, files: &files, only: None })))
+}
+
+/// What the service would do, in a sentence.
+fn does(event: &Event) -> String {
+    match event {
+        Event::Pull(PullEvent { repo, number, change: PullChange::Closed, .. }) => {
+            format!("stops what runs for {repo} #{number}")
+        }
+        Event::Pull(PullEvent { repo, number, head, base_ref, .. }) => {
+            let commit = head.short();
+            format!(
+                "starts a run for {repo} #{number} at {commit}, by the repository file of `{base_ref}`; older runs of #{number} are stopped"
+            )
+        }
+        Event::MergeGroup(MergeGroupEvent { repo, head_ref, wanted: false, .. }) => {
+            format!("stops what runs for {repo}, {head_ref}")
+        }
+        Event::MergeGroup(MergeGroupEvent { repo, head, base_ref, .. }) => {
+            format!("starts a run for {repo}, merge group to `{base_ref}` at {}", head.short())
+        }
+        Event::Push(PushEvent { repo, branch, after, default_branch, .. }) => {
+            let commit = after.short();
+            format!("starts a run for {repo}, branch `{branch}` at {commit}, by the repository file of `{default_branch}`")
+        }
+        Event::Rerequested(RerequestedEvent { repo, head, sender, what }) => {
+            let what = match what {
+                Rerequested::All => format!("every gate of {}", head.short()),
+                Rerequested::Failed { external_id } => format!("the gates of run {external_id} that did not pass"),
+                Rerequested::Check { external_id } => format!("the check {external_id}"),
+            };
+            format!("runs again for {repo}, asked by {}: {what}", sender.login)
+        }
+        Event::Unused { reason } => format!("is recorded, and nothing else: {reason}"),
+    }
+}
+
+fn show(answer: &Answer) -> Result<(), Failure> {
+    let event = match &answer.action {
+        Some(action) => format!("{}.{action}", answer.event),
+        None => answer.event.clone(),
+    };
+    let delivery = answer.delivery.as_deref().map(|guid| format!(" {guid}")).unwrap_or_default();
+    print::line(&printable(&format!("delivery{delivery} ({event}) {}", answer.does)))?;
+    if let Some(plan) = &answer.plan {
+        print::line("")?;
+        let rows: Vec<_> = plan.gates.iter().map(row).collect();
+        print::table(&["plan", "gate", "command or reason"], &rows, "no gates")?;
+    }
+    for note in &answer.notes {
+        print::line(&format!("\nnote: {note}"))?;
+    }
+    Ok(())
+}
+
+fn row(gate: &plan::PlannedGate) -> (Tone, Vec<String>) {
+    let name = gate.config.name.to_string();
+    match &gate.applies {
+        Applies::Yes => (Tone::Good, vec!["runs".to_owned(), name, gate.config.run.clone()]),
+        Applies::No { because } => (Tone::Quiet, vec!["skipped".to_owned(), name, because.clone()]),
+        Applies::NotAskedFor => (Tone::Quiet, vec!["not asked for".to_owned(), name, String::new()]),
+    }
+}

@@ -1,0 +1,152 @@
+//! `gatewright runs`, `runs show ID` and `runs retry ID`
+
+use std::process::ExitCode;
+
+use gatewright_core::report::Conclusion;
+use gatewright_core::run::{Run, Step};
+use gatewright_core::store::{Phase, RunRecord, RunState};
+use gatewright_core::verdict::VerdictStatus;
+use gatewright_core::{GateName, RunId, Timestamp};
+use serde_json::json;
+
+use crate::args::{ConfigArg, RunsArgs, RunsCommand, State};
+use crate::desk::{RunPage, RunsQuery};
+use crate::failure::Failure;
+use crate::print::{self, Tone, printable};
+use crate::words;
+
+pub(super) async fn run(args: RunsArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        None => list(args).await,
+        Some(RunsCommand::Show { config, id, log: Some(gate), .. }) => log(&config, id, &gate).await,
+        Some(RunsCommand::Show { config, id, log: None, json }) => show(&config, id, json).await,
+        Some(RunsCommand::Retry { config, id, json }) => retry(&config, id, json).await,
+    }
+}
+
+async fn list(args: RunsArgs) -> Result<ExitCode, Failure> {
+    let state = args.state.map(|state| match state {
+        State::Open => Phase::Open,
+        State::Finished => Phase::Finished,
+        State::SetAside => Phase::SetAside,
+    });
+    let query = RunsQuery { repo: args.repo, state, limit: args.limit, before: args.before };
+    let runs = super::source(&args.config).await?.runs(&query).await?;
+    if args.json {
+        print::json(&runs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let now = Timestamp::now();
+    let row = |run: &RunRecord| {
+        let commit = run.commit.short().to_owned();
+        let row = vec![
+            words::state(&run.state, now).to_owned(),
+            run.id.to_string(),
+            run.repo.path.clone(),
+            run.title.clone(),
+            commit,
+            words::time(run.created_at),
+        ];
+        (tone_of_state(&run.state), row)
+    };
+    let rows: Vec<_> = runs.iter().map(row).collect();
+    print::table(&["state", "run", "repository", "about", "commit", "accepted (UTC)"], &rows, "no runs")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, Failure> {
+    let page = super::source(config).await?.run(id).await?;
+    let run = page.replayed();
+    if as_json {
+        let step = |step: &Step| json!({ "gate": step.gate.name, "attempts": step.attempts, "state": step.state });
+        let steps = run.as_ref().map(|run| run.steps.iter().map(step).collect::<Vec<_>>());
+        print::json(&json!({ "run": page.run, "steps": steps, "journal": page.journal }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    header(&page)?;
+    match &run {
+        Some(run) if !run.steps.is_empty() => gates(run)?,
+        Some(_) => {}
+        None => print::line("This version cannot read the run's journal as a whole.\n")?,
+    }
+    timeline(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn header(page: &RunPage) -> Result<(), Failure> {
+    let run = &page.run;
+    let mut lines = vec![
+        format!("run         {}", run.id),
+        format!("repository  {}", printable(&run.repo.path)),
+        format!("about       {}", printable(&run.title)),
+        format!("commit      {}", run.commit),
+        format!("state       {}", words::state(&run.state, Timestamp::now())),
+        format!("accepted    {} UTC", words::time(run.created_at)),
+    ];
+    if let RunState::SetAside { cause } = &run.state {
+        lines.push(format!("cause       {}", printable(cause)));
+        lines.push(format!("next        gatewright runs retry {}", run.id));
+    }
+    print::line(&format!("{}\n", lines.join("\n")))
+}
+
+fn gates(run: &Run) -> Result<(), Failure> {
+    let row = |step: &Step| {
+        let (word, what) = words::step(step);
+        (step.status().map_or(Tone::Busy, tone_of_verdict), vec![word.to_owned(), step.gate.name.to_string(), what])
+    };
+    let rows: Vec<_> = run.steps.iter().map(row).collect();
+    print::table(&["state", "gate", "verdict"], &rows, "no gates")?;
+    print::line("")
+}
+
+fn timeline(page: &RunPage) -> Result<(), Failure> {
+    let row = |entry: &gatewright_core::store::JournalEntry| {
+        (Tone::Quiet, vec![words::time(entry.at), entry.seq.to_string(), words::event(&entry.event)])
+    };
+    let rows: Vec<_> = page.journal.iter().map(row).collect();
+    print::table(&["when (UTC)", "entry", "what happened"], &rows, "no entries")
+}
+
+async fn log(config: &ConfigArg, id: RunId, gate: &GateName) -> Result<ExitCode, Failure> {
+    let log = super::source(config).await?.log(id, gate).await?;
+    if print::is_terminal() {
+        // A program under test wrote this; what it wrote may not control the terminal.
+        print::bytes(print::printable_lines(&String::from_utf8_lossy(&log)).as_bytes())?;
+    } else {
+        print::bytes(&log)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, Failure> {
+    let answer = super::source(config).await?.retry(id, Timestamp::now()).await?;
+    if as_json {
+        print::json(&answer)?;
+    } else if answer.retried {
+        print::line(&format!("run {id} is ready again"))?;
+    } else {
+        print::line(&format!("run {id} is not set aside, so there is nothing to retry"))?;
+    }
+    Ok(if answer.retried { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) })
+}
+
+fn tone_of_state(state: &RunState) -> Tone {
+    match state {
+        RunState::Ready { .. } | RunState::Leased { .. } => Tone::Busy,
+        RunState::SetAside { .. } => Tone::Bad,
+        RunState::Finished { conclusion } => match conclusion {
+            Conclusion::Success => Tone::Good,
+            Conclusion::Failure | Conclusion::TimedOut | Conclusion::ActionRequired => Tone::Bad,
+            Conclusion::Neutral | Conclusion::Cancelled | Conclusion::Skipped => Tone::Quiet,
+        },
+    }
+}
+
+fn tone_of_verdict(status: VerdictStatus) -> Tone {
+    match status {
+        VerdictStatus::Passed => Tone::Good,
+        VerdictStatus::Failed | VerdictStatus::Errored => Tone::Bad,
+        VerdictStatus::Cancelled | VerdictStatus::Skipped => Tone::Quiet,
+    }
+}

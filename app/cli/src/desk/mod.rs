@@ -1,0 +1,188 @@
+//! The desk: what an operator may look up in the store and have done, in one place for the running service's socket
+//! ([`socket`]) and for commands that open the store themselves ([`source`]).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatewright_core::run::Run;
+use gatewright_core::store::{
+    AuditEntry, Blobs, DeliveryRecord, JournalEntry, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep,
+};
+use gatewright_core::verdict::LogRef;
+use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
+use gatewright_engine::Engine;
+use serde::{Deserialize, Serialize};
+
+pub(crate) mod socket;
+pub(crate) mod source;
+
+/// A repository is looked for by its path among so many of the newest runs. An older one is found by its number.
+const RUNS_SEARCHED_MAX: usize = 20_000;
+
+/// So many of them are read at once.
+const SEARCH_PAGE: usize = 500;
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct RunsQuery {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repo: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<Phase>,
+    pub(crate) limit: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<RunId>,
+}
+
+/// A run and its whole journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunPage {
+    pub(crate) run: RunRecord,
+    pub(crate) journal: Vec<JournalEntry>,
+}
+
+impl RunPage {
+    /// The run as its journal tells it. None where this version cannot read the journal.
+    pub(crate) fn replayed(&self) -> Option<Run> {
+        Run::replay(self.run.id, &self.journal).ok()
+    }
+
+    /// The log of a gate's last step that wrote one.
+    pub(crate) fn log_of(&self, gate: &GateName) -> Option<LogRef> {
+        self.journal.iter().rev().find_map(|entry| match &entry.event {
+            gatewright_core::run::RunEvent::StepFinished { gate: of, outcome } if of == gate => outcome.log.clone(),
+            _ => None,
+        })
+    }
+}
+
+/// A recorded delivery and its body.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DeliveryPage {
+    pub(crate) delivery: DeliveryRecord,
+    /// The body as it was sent.
+    pub(crate) body: String,
+}
+
+/// What came of a retry.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Retried {
+    pub(crate) run: RunId,
+    /// False where it was not set aside.
+    pub(crate) retried: bool,
+}
+
+/// Why the desk cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeskError {
+    /// There is no such thing.
+    #[error("{0}")]
+    Missing(String),
+    /// The store, or the way to it, failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoRun(_) => DeskError::Missing(error.to_string()),
+            StoreError::LeaseLost(_)
+            | StoreError::WrongSeq { .. }
+            | StoreError::Full(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Damaged(_) => DeskError::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Looks things up in a store.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) upkeep: Arc<dyn StoreUpkeep>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    /// The engine of the running service, which is to be told when a run becomes ready.
+    pub(crate) engine: Option<Arc<Engine>>,
+}
+
+impl Desk {
+    pub(crate) async fn runs(&self, query: &RunsQuery) -> Result<Vec<RunRecord>, DeskError> {
+        let repo = match &query.repo {
+            Some(repo) => Some(self.repo_key(repo).await?),
+            None => None,
+        };
+        let filter = RunFilter { repo, phase: query.state, before: query.before, ..RunFilter::default() };
+        Ok(self.store.list(&filter, query.limit as usize).await?)
+    }
+
+    pub(crate) async fn run(&self, id: RunId) -> Result<RunPage, DeskError> {
+        let (run, journal) = self.store.journal(id).await?;
+        Ok(RunPage { run, journal })
+    }
+
+    pub(crate) async fn log(&self, id: RunId, gate: &GateName) -> Result<Bytes, DeskError> {
+        let page = self.run(id).await?;
+        let log = page.log_of(gate).ok_or_else(|| DeskError::Missing(format!("run {id} has no log of a gate {gate}")))?;
+        let bytes = self.blobs.get(&log.blob).await?;
+        bytes.ok_or_else(|| DeskError::Missing(format!("the log of gate {gate} in run {id} has been pruned")))
+    }
+
+    pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {
+        let retried = match &self.engine {
+            Some(engine) => engine.retry(id, now).await?,
+            None => self.store.retry(id, now).await?,
+        };
+        if retried {
+            self.upkeep.audit(&retry_entry(id, now)).await?;
+        }
+        Ok(Retried { run: id, retried })
+    }
+
+    pub(crate) async fn deliveries(&self, limit: u32) -> Result<Vec<DeliveryRecord>, DeskError> {
+        Ok(self.upkeep.deliveries(limit as usize).await?)
+    }
+
+    pub(crate) async fn delivery(&self, id: &DeliveryId) -> Result<DeliveryPage, DeskError> {
+        let found = self.upkeep.delivery(id).await?;
+        let (delivery, body) = found.ok_or_else(|| DeskError::Missing(format!("there is no delivery {id}")))?;
+        Ok(DeliveryPage { delivery, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    pub(crate) async fn audited(&self, limit: u32) -> Result<Vec<AuditEntry>, DeskError> {
+        Ok(self.upkeep.audited(limit as usize).await?)
+    }
+
+    /// The key of a repository that a person named.
+    async fn repo_key(&self, name: &str) -> Result<String, DeskError> {
+        if let Some((forge, number)) = name.split_once('/')
+            && [ForgeKind::Github.as_str(), ForgeKind::Gitlab.as_str()].contains(&forge)
+            && number.bytes().all(|b| b.is_ascii_digit())
+        {
+            return Ok(name.to_owned());
+        }
+        let mut before = None;
+        for _ in 0..RUNS_SEARCHED_MAX / SEARCH_PAGE {
+            let page = self.store.list(&RunFilter { before, ..RunFilter::default() }, SEARCH_PAGE).await?;
+            if let Some(run) = page.iter().find(|run| run.repo.path.eq_ignore_ascii_case(name)) {
+                return Ok(run.repo.key());
+            }
+            match page.last() {
+                Some(last) if page.len() == SEARCH_PAGE => before = Some(last.id),
+                Some(_) | None => break,
+            }
+        }
+        Err(DeskError::Missing(format!("no run of a repository `{name}` is known")))
+    }
+}
+
+fn retry_entry(id: RunId, now: Timestamp) -> AuditEntry {
+    AuditEntry {
+        at: now,
+        actor: "operator".to_owned(),
+        action: "run.retry".to_owned(),
+        target: id.to_string(),
+        commit: None,
+        outcome: "ready again".to_owned(),
+    }
+}

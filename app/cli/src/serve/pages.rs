@@ -1,0 +1,130 @@
+//! The page of a run, to which the forge's details link leads, and the logs of its gates.
+//!
+//! A run's id cannot be guessed, and nothing here lists runs: who has the link may read the page.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gatewright_core::run::{Run, Step};
+use gatewright_core::verdict::VerdictStatus;
+use gatewright_core::{GateName, RunId, Timestamp};
+
+use super::html::Text;
+use crate::desk::{Desk, DeskError, RunPage};
+use crate::words;
+
+/// Of a log the page itself shows so much, the end of it; the whole is behind a link.
+const LOG_TAIL_BYTES_MAX: usize = 16 * 1024;
+
+/// Styles are in the page, scripts nowhere, and nothing is loaded.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328;background:#fff}\
+    h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
+    td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d1d9e0}\
+    pre{background:#f6f8fa;padding:1rem;overflow:auto;max-height:30rem}code{font:13px/1.45 ui-monospace,monospace}\
+    .good{color:#1a7f37}.bad{color:#b3261e}.quiet{color:#59636e}\
+    @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#151b23}td,th{border-color:#3d444d}\
+    .good{color:#3fb950}.bad{color:#ff7b72}.quiet{color:#9198a1}a{color:#4493f8}}";
+
+type Shared = State<Arc<Desk>>;
+
+pub(super) fn routes(desk: Desk) -> Router {
+    Router::new().route("/runs/{id}", get(run)).route("/runs/{id}/logs/{gate}", get(log)).with_state(Arc::new(desk))
+}
+
+async fn run(State(desk): Shared, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<RunId>() else { return missing() };
+    let page = match desk.run(id).await {
+        Ok(page) => page,
+        Err(error) => return refused(&error),
+    };
+    let run = page.replayed();
+    let mut logs = Vec::new();
+    for step in run.iter().flat_map(|run| &run.steps) {
+        if page.log_of(&step.gate.name).is_some()
+            && let Ok(log) = desk.log(id, &step.gate.name).await
+        {
+            logs.push((step.gate.name.clone(), String::from_utf8_lossy(tail(&log)).into_owned()));
+        }
+    }
+    let html = render(&page, run.as_ref(), &logs, Timestamp::now());
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)], html).into_response()
+}
+
+async fn log(State(desk): Shared, Path((id, gate)): Path<(String, String)>) -> Response {
+    let (Ok(id), Ok(gate)) = (id.parse::<RunId>(), gate.parse::<GateName>()) else { return missing() };
+    match desk.log(id, &gate).await {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+fn missing() -> Response {
+    (StatusCode::NOT_FOUND, "there is nothing here; it may have been pruned\n").into_response()
+}
+
+fn refused(error: &DeskError) -> Response {
+    match error {
+        DeskError::Missing(_) => missing(),
+        DeskError::Failed(cause) => {
+            tracing::warn!(cause, "a page could not be read");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now; try again\n").into_response()
+        }
+    }
+}
+
+fn tail(log: &[u8]) -> &[u8] {
+    &log[log.len().saturating_sub(LOG_TAIL_BYTES_MAX)..]
+}
+
+fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: Timestamp) -> String {
+    let (record, mut out) = (&page.run, String::new());
+    let title = format!("{} {}", record.repo.path, record.title);
+    let title = Text(&title);
+    let state = words::state(&record.state, now);
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"robots\" content=\"noindex\"><title>{title}: {state}</title><style>{STYLE}</style></head><body><main>\
+         <h1>{title}: {state}</h1><p class=\"quiet\">commit <code>{}</code>, accepted {} UTC, run <code>{}</code></p>",
+        Text(record.commit.as_str()),
+        words::time(record.created_at),
+        record.id,
+    );
+    if let Some(run) = run.filter(|run| !run.steps.is_empty()) {
+        out.push_str("<h2>Gates</h2><table><thead><tr><th>Gate</th><th>State</th><th>Verdict</th></tr></thead><tbody>");
+        run.steps.iter().for_each(|step| gate_row(&mut out, step));
+        out.push_str("</tbody></table>");
+    }
+    for (gate, text) in logs {
+        let link = format!("/runs/{}/logs/{gate}", record.id);
+        let _ = write!(
+            out,
+            "<h2>Log of {gate}</h2><pre><code>{}</code></pre><p><a href=\"{link}\">The whole log</a></p>",
+            Text(text)
+        );
+    }
+    out.push_str("<h2>What happened</h2><table><thead><tr><th>When (UTC)</th><th>What</th></tr></thead><tbody>");
+    for entry in &page.journal {
+        let _ = write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(entry.at), Text(&words::event(&entry.event)));
+    }
+    out.push_str("</tbody></table></main></body></html>\n");
+    out
+}
+
+fn gate_row(out: &mut String, step: &Step) {
+    let (word, what) = words::step(step);
+    let class = match step.status() {
+        Some(VerdictStatus::Passed) => "good",
+        Some(VerdictStatus::Failed | VerdictStatus::Errored) => "bad",
+        Some(VerdictStatus::Cancelled | VerdictStatus::Skipped) | None => "quiet",
+    };
+    let _ = write!(out, "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td></tr>", step.gate.name, Text(&what));
+}

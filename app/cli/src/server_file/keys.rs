@@ -1,0 +1,201 @@
+//! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
+
+/// A table of the file.
+pub(super) struct Table {
+    /// What it is, for messages.
+    pub(super) what: &'static str,
+    /// What it may hold.
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of a table.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    /// For editors and for `docs/configuration.md`.
+    pub(super) about: &'static str,
+}
+
+/// What a key's value looks like.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// Any text but an empty one.
+    Text,
+    /// `ADDRESS:PORT` to listen on.
+    Listen,
+    /// An http or https address.
+    Url,
+    /// Where the store is.
+    Store,
+    /// Directives of the log's filter.
+    LogLevel,
+    /// A reference to a secret.
+    Secret,
+    /// A reference to a secret, or a list of them.
+    Secrets,
+    /// A whole number within bounds.
+    Number { min: u64, max: u64, default: Option<u64> },
+    /// A number within bounds.
+    Real { min: f64, max: f64, default: f64 },
+    /// One of these words.
+    Word { words: &'static [&'static str], default: Option<&'static str>, later: &'static [&'static str] },
+    /// A table.
+    Table(&'static Table),
+    /// A list of tables, written `[[name]]`.
+    Tables(&'static Table),
+}
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, about }
+}
+
+const fn number(min: u64, max: u64, default: u64) -> Shape {
+    Shape::Number { min, max, default: Some(default) }
+}
+
+/// The most that a limit in seconds can be: ten years. A larger number is a slip.
+const SECS_MAX: u64 = 10 * 365 * 24 * 3600;
+
+/// The file itself.
+pub(super) static FILE: Table = Table {
+    what: "the file",
+    keys: &[
+        key("server", Shape::Table(&SERVER), "The service's own address."),
+        key("store", Shape::Table(&STORE), "Where deliveries, runs and logs are kept."),
+        key("forge", Shape::Tables(&FORGE), "The forges that are served, one `[[forge]]` each."),
+        key("sandbox", Shape::Table(&SANDBOX), "Where gates run, and within which bounds."),
+        key("engine", Shape::Table(&ENGINE), "How runs are driven."),
+        key("log", Shape::Table(&LOG), "What is written to standard error."),
+    ],
+};
+
+static SERVER: Table = Table {
+    what: "`server`",
+    keys: &[
+        key("listen", Shape::Listen, "The address and port to listen on."),
+        key("public_url", Shape::Url, "Where browsers reach the service. Without it checks have no details link."),
+        key("connections_max", number(1, 100_000, 1024), "Connections at once. Further ones wait to be accepted."),
+        key("header_secs", number(1, 600, 15), "A client that has not sent a whole request head after so long is cut off."),
+    ],
+};
+
+static STORE: Table = Table {
+    what: "`store`",
+    keys: &[
+        key("url", Shape::Store, "`sled:FOLDER`, relative to this file, or `memory:`, which is gone with the process."),
+        key("retention_days", number(1, 3650, 30), "Finished runs, their logs and deliveries are kept so long."),
+        key("cache_mib", number(1, 64 * 1024, 8), "So much of what was read or written last is kept in memory."),
+        key("reserve_mib", number(0, 1024 * 1024, 64), "New deliveries are refused before less than this is left on the disk."),
+    ],
+};
+
+/// One forge. GitLab's own keys come with the version that supports it.
+static FORGE: Table = Table {
+    what: "a forge",
+    keys: &[
+        key("kind", Shape::Word { words: &["github"], default: None, later: &["gitlab"] }, "Which kind of forge it is."),
+        key("api_url", Shape::Url, "Where its API is; another host for a GitHub Enterprise Server."),
+        key("clone_url", Shape::Url, "Where repositories are cloned from, where that does not follow from `api_url`."),
+        key("app_id", Shape::Number { min: 1, max: i64::MAX as u64, default: None }, "The number of the GitHub App."),
+        key("private_key", Shape::Secret, "The App's private key in PEM."),
+        key("webhook_secret", Shape::Secrets, "What deliveries are signed with; a list while it is being changed."),
+    ],
+};
+
+static SANDBOX: Table = Table {
+    what: "`sandbox`",
+    keys: &[
+        key(
+            "driver",
+            Shape::Word { words: &["docker"], default: Some("docker"), later: &["kubernetes", "host"] },
+            "What makes sandboxes.",
+        ),
+        key(
+            "engine",
+            Shape::Text,
+            "The engine's address, `unix:///PATH` or `tcp://HOST:PORT`; else `DOCKER_HOST`, else the usual socket.",
+        ),
+        key(
+            "pull",
+            Shape::Word { words: &["missing", "never"], default: Some("missing"), later: &[] },
+            "Whether a missing image is fetched.",
+        ),
+        key("memory_mib", number(16, 4 * 1024 * 1024, 2048), "Memory of a sandbox."),
+        key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: 2.0 }, "Processors of a sandbox."),
+        key("pids", number(8, 1_000_000, 512), "Processes and threads of a sandbox at once."),
+        key("disk_mib", number(1, 4 * 1024 * 1024, 2048), "Size of a sandbox's workspace."),
+        key("wall_secs", number(1, 24 * 3600, 300), "Time limit of a gate that sets none itself."),
+        key("concurrency", number(1, 10_000, 4), "Sandboxes open at once."),
+        key("concurrency_per_repo", number(1, 10_000, 2), "Sandboxes of one repository open at once."),
+    ],
+};
+
+static ENGINE: Table = Table {
+    what: "`engine`",
+    keys: &[
+        key("runs_max", number(1, 100_000, 256), "Runs that are driven at once; driving is cheap, sandboxes are not."),
+        key("runs_per_repo_max", number(1, 100_000, 128), "Runs of one repository that are driven at once."),
+        key("lease_secs", number(3, 3600, 30), "A worker that is silent for so long loses its runs."),
+        key("attempts_max", number(1, 100, 5), "A run is set aside after so many attempts that got nowhere."),
+        key("sweep_secs", number(1, SECS_MAX, 180), "Missed deliveries and leftovers are looked for so often."),
+        key("grace_secs", number(0, 20, 20), "After SIGTERM gates have so long to end before their runs are handed back."),
+    ],
+};
+
+static LOG: Table = Table {
+    what: "`log`",
+    keys: &[
+        key("format", Shape::Word { words: &["human", "json"], default: Some("human"), later: &[] }, "How lines are written."),
+        key(
+            "level",
+            Shape::LogLevel,
+            "`error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,gatewright_engine=debug`.",
+        ),
+    ],
+};
+
+impl Table {
+    /// The key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        let keys: &'static [Key] = self.keys;
+        keys.iter().find(|key| key.name == name)
+    }
+
+    /// What to say of a key that this table does not have.
+    pub(super) fn unknown(&self, name: &str) -> String {
+        let names = || self.keys.iter().map(|key| key.name);
+        let shown = shown(name);
+        match nearest(name, names()) {
+            Some(near) => format!("unknown key `{shown}`; did you mean `{near}`?"),
+            None => format!("unknown key `{shown}`; {} takes {}", self.what, listed(names())),
+        }
+    }
+}
+
+/// The name that was most likely meant. None where no name is near.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // A long word is no slip of a name, and the distance of very long ones is dear to compute.
+    let word: String = word.to_lowercase().chars().take(60).collect();
+    let length = word.chars().count();
+    let near = |&(distance, name): &(usize, &str)| distance <= 1.max(length.max(name.len()) / 3) && distance < length;
+    names
+        .map(|name| (strsim::osa_distance(&word, name), name))
+        .filter(near)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A word of the file, fit for a message.
+pub(super) fn shown(word: &str) -> String {
+    word.chars().filter(|c| !c.is_control()).take(60).collect()
+}

@@ -1,0 +1,104 @@
+//! Lays the environment and the command line over the file.
+//!
+//! `GATEWRIGHT__SERVER__LISTEN` is `listen` in `[server]`; `GATEWRIGHT__FORGE__0__APP_ID` is `app_id` in the first
+//! `[[forge]]`. Names are checked against the same table of keys as the file's.
+
+use super::keys::{FILE, Shape, Table};
+use super::tree::{Entry, Node, Origin, Problem, Value};
+
+/// What the names of the variables begin with. One underscore more than in `GATEWRIGHT_CONFIG`, which is no key.
+pub(crate) const PREFIX: &str = "GATEWRIGHT__";
+
+/// Lists in variables have at most so many entries: as many as there can be forges or secrets.
+const INDEX_MAX: usize = 32;
+
+/// A value that goes over the file's.
+#[derive(Debug, Clone)]
+pub(crate) struct Override {
+    /// The keys that lead to it.
+    pub(crate) path: Vec<String>,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+    /// Its text.
+    pub(crate) text: String,
+}
+
+/// The overrides among these variables, in the order in which lists grow.
+pub(crate) fn of_variables(variables: impl IntoIterator<Item = (String, String)>) -> Vec<Override> {
+    let named = variables.into_iter().filter_map(|(name, text)| {
+        let path = name.strip_prefix(PREFIX)?.split("__").map(str::to_lowercase).collect();
+        Some(Override { path, origin: Origin::Variable(name), text })
+    });
+    let mut overrides: Vec<Override> = named.collect();
+    overrides.sort_by_key(|over| over.path.iter().map(|part| (part.parse::<usize>().ok(), part.clone())).collect::<Vec<_>>());
+    overrides
+}
+
+/// Lays one value over the tree.
+pub(super) fn lay(root: &mut Node, over: &Override) -> Result<(), Problem> {
+    lay_in_table(root, &FILE, &over.path, over)
+}
+
+fn lay_in_table(node: &mut Node, table: &'static Table, path: &[String], over: &Override) -> Result<(), Problem> {
+    let Some((name, rest)) = path.split_first() else {
+        return Err(over.origin.problem(format!("{} is a table; name one of its keys behind `__`", table.what)));
+    };
+    let Some(key) = table.key(name) else { return Err(over.origin.problem(table.unknown(name))) };
+    let Value::Table(entries) = &mut node.value else {
+        // That the file has something else here is said where the file is read.
+        return Ok(());
+    };
+    let at = entries.iter().position(|entry| entry.key == *name).unwrap_or_else(|| {
+        let node = Node { origin: over.origin.clone(), value: Value::Table(Vec::new()) };
+        entries.push(Entry { key: name.clone(), origin: over.origin.clone(), node });
+        entries.len() - 1
+    });
+    let node = &mut entries[at].node;
+    match key.shape {
+        Shape::Table(inner) => lay_in_table(node, inner, rest, over),
+        Shape::Tables(inner) => lay_in_table(element(node, rest, over)?, inner, &rest[1..], over),
+        Shape::Secrets if !rest.is_empty() => {
+            let element = element(node, rest, over)?;
+            set(element, &rest[1..], over)
+        }
+        Shape::Text
+        | Shape::Listen
+        | Shape::Url
+        | Shape::Store
+        | Shape::LogLevel
+        | Shape::Secret
+        | Shape::Secrets
+        | Shape::Number { .. }
+        | Shape::Real { .. }
+        | Shape::Word { .. } => set(node, rest, over),
+    }
+}
+
+fn set(node: &mut Node, rest: &[String], over: &Override) -> Result<(), Problem> {
+    if !rest.is_empty() {
+        return Err(over.origin.problem("the key has no further keys in it"));
+    }
+    *node = Node { origin: over.origin.clone(), value: Value::Untyped(over.text.clone()) };
+    Ok(())
+}
+
+/// The element of a list that the path goes on with; the one behind its last is made.
+fn element<'n>(node: &'n mut Node, path: &[String], over: &Override) -> Result<&'n mut Node, Problem> {
+    let index = path.first().and_then(|part| part.parse::<usize>().ok()).filter(|index| *index < INDEX_MAX);
+    let Some(index) = index else {
+        return Err(over
+            .origin
+            .problem(format!("a number from 0 to {} is to follow the list's name behind `__`", INDEX_MAX - 1)));
+    };
+    if !matches!(node.value, Value::List(_)) {
+        *node = Node { origin: over.origin.clone(), value: Value::List(Vec::new()) };
+    }
+    let Value::List(nodes) = &mut node.value else { return Err(over.origin.problem("this is no list")) };
+    if index == nodes.len() {
+        nodes.push(Node { origin: over.origin.clone(), value: Value::Table(Vec::new()) });
+    }
+    let count = nodes.len();
+    nodes
+        .get_mut(index)
+        .ok_or_else(|| over.origin.problem(format!("the list has {count} entries, so the next number is {count}")))
+}

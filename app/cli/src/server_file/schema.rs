@@ -1,0 +1,60 @@
+//! The JSON Schema of the server file, made from the table of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{FILE, Shape, Table};
+
+/// The JSON Schema of the server file, for editors.
+pub(crate) fn schema() -> Value {
+    let mut schema = table(&FILE);
+    if let Value::Object(object) = &mut schema {
+        object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        object.insert("title".to_owned(), json!("Gatewright's server file"));
+        object.insert("required".to_owned(), json!(["forge"]));
+    }
+    schema
+}
+
+fn table(table: &Table) -> Value {
+    let property = |key: &super::keys::Key| {
+        let mut schema = shape(key.shape);
+        if let Value::Object(object) = &mut schema {
+            object.insert("description".to_owned(), json!(key.about));
+        }
+        (key.name.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = table.keys.iter().map(property).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn shape(shape: Shape) -> Value {
+    match shape {
+        Shape::Text | Shape::LogLevel => json!({ "type": "string", "minLength": 1 }),
+        Shape::Listen => json!({ "type": "string", "pattern": ":[0-9]+$" }),
+        Shape::Url => json!({ "type": "string", "pattern": "^https?://" }),
+        Shape::Store => json!({ "type": "string", "pattern": "^(sled:.+|memory:)$" }),
+        Shape::Secret => secret(),
+        Shape::Secrets => json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1, "maxItems": 8 }] }),
+        Shape::Number { min, max, default } => {
+            let mut schema = json!({ "type": "integer", "minimum": min, "maximum": max });
+            if let (Some(default), Value::Object(object)) = (default, &mut schema) {
+                object.insert("default".to_owned(), json!(default));
+            }
+            schema
+        }
+        Shape::Real { min, max, default } => json!({ "type": "number", "minimum": min, "maximum": max, "default": default }),
+        Shape::Word { words, .. } => json!({ "enum": words }),
+        Shape::Table(inner) => table(inner),
+        Shape::Tables(inner) => {
+            let mut item = table(inner);
+            if let Value::Object(object) = &mut item {
+                object.insert("required".to_owned(), json!(["kind", "app_id", "private_key", "webhook_secret"]));
+            }
+            json!({ "type": "array", "items": item, "minItems": 1 })
+        }
+    }
+}
+
+fn secret() -> Value {
+    json!({ "type": "string", "pattern": "^(env|file):.+$" })
+}

@@ -1,0 +1,136 @@
+//! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
+//! here: whoever shows it does that.
+
+use gatewright_core::Timestamp;
+use gatewright_core::report::ReportKey;
+use gatewright_core::run::{CancelReason, Cause, Preparation, Prepared, RunEvent, RunSpec, Signal, Step, StepState};
+use gatewright_core::store::RunState;
+use gatewright_core::verdict::{Exit, VerdictStatus};
+
+/// A run's state in one word or two.
+pub(crate) fn state(state: &RunState, now: Timestamp) -> &'static str {
+    match state {
+        RunState::Ready { ready_at } if *ready_at > now => "waiting",
+        RunState::Ready { .. } => "ready",
+        RunState::Leased { .. } => "running",
+        RunState::Finished { conclusion } => conclusion.as_str(),
+        RunState::SetAside { .. } => "set aside",
+    }
+}
+
+/// A time to the second, in UTC.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A span of time as people say it.
+pub(crate) fn span(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        _ => format!("{} min {:02} s", ms / 60_000, ms / 1000 % 60),
+    }
+}
+
+/// What a run is to do: `octo/app #7 at abc1234 (opened)`.
+pub(crate) fn spec(spec: &RunSpec) -> String {
+    format!("{} {} at {} ({})", spec.repo, spec.subject, spec.head.short(), cause(&spec.cause))
+}
+
+/// Why a run was started.
+pub(crate) fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Opened => "opened".to_owned(),
+        Cause::Updated => "updated".to_owned(),
+        Cause::MergeQueue => "merge queue".to_owned(),
+        Cause::Pushed => "pushed".to_owned(),
+        Cause::Rerequested { by } => format!("asked for again by {}", by.login),
+    }
+}
+
+/// A journal's event as a sentence.
+pub(crate) fn event(event: &RunEvent) -> String {
+    match event {
+        RunEvent::Created { spec: of } => format!("accepted: {}", spec(of)),
+        RunEvent::Resumed { attempt, worker } => format!("taken by {worker}, attempt {attempt}"),
+        RunEvent::Signalled { signal: Signal::Cancel { reason }, .. } => format!("told to stop: {}", reason_words(reason)),
+        RunEvent::Prepared { prepared: of } => prepared(of),
+        RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
+        RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
+        RunEvent::StepFinished { gate, outcome } => {
+            let (word, title) = (verdict(outcome.verdict.status), &outcome.verdict.title);
+            format!("gate {gate} {word}: {title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms))
+        }
+        RunEvent::PublishBegun { key } => format!("publishing {}", report(key)),
+        RunEvent::Published { key, id, .. } => format!("{} is shown (id {id})", report(key)),
+        RunEvent::PublishRefused { key, cause, .. } => format!("the forge will not show {}: {cause}", report(key)),
+        RunEvent::Finished { conclusion } => format!("finished: {}", conclusion.as_str()),
+    }
+}
+
+fn reason_words(reason: &CancelReason) -> String {
+    reason.to_string()
+}
+
+fn prepared(prepared: &Prepared) -> String {
+    match &prepared.outcome {
+        Preparation::Planned { plan, .. } => {
+            let names: Vec<&str> = plan.gates.iter().map(|gate| gate.config.name.as_str()).collect();
+            format!("planned: {}", if names.is_empty() { "no gates".to_owned() } else { names.join(", ") })
+        }
+        Preparation::NoConfig { .. } => "there is no repository file on the base branch".to_owned(),
+        Preparation::ConfigBroken { problems } => {
+            let first = problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
+            format!("the repository file is broken{first}")
+        }
+        Preparation::Stale { head } => format!("the commit is no longer the head, {} is", head.short()),
+        Preparation::Closed => "the pull request is closed".to_owned(),
+        Preparation::NeedsApproval => "it comes from a fork and waits for approval".to_owned(),
+        Preparation::Gone { cause } => format!("the repository or the pull request is gone: {cause}"),
+    }
+}
+
+/// How a command ended.
+pub(crate) fn exit(exit: &Exit) -> String {
+    match exit {
+        Exit::Code { code } => format!("exit {code}"),
+        Exit::TimedOut { after_secs } => format!("killed at its limit of {after_secs} s"),
+        Exit::OutOfMemory { memory_mib } => format!("killed for want of memory, limit {memory_mib} MiB"),
+        Exit::Cancelled => "stopped".to_owned(),
+        Exit::NotStarted { cause } => format!("not started: {cause}"),
+    }
+}
+
+/// A verdict in a word.
+pub(crate) fn verdict(status: VerdictStatus) -> &'static str {
+    match status {
+        VerdictStatus::Passed => "passed",
+        VerdictStatus::Failed => "failed",
+        VerdictStatus::Errored => "could not be judged",
+        VerdictStatus::Cancelled => "stopped",
+        VerdictStatus::Skipped => "skipped",
+    }
+}
+
+fn report(key: &ReportKey) -> String {
+    match key {
+        ReportKey::Gate(gate) => format!("the check of {gate}"),
+        ReportKey::Aggregate => "the run's check".to_owned(),
+        ReportKey::Comment => "the comment".to_owned(),
+    }
+}
+
+/// How far a gate is, in a word, and what there is to say of it.
+pub(crate) fn step(step: &Step) -> (&'static str, String) {
+    match &step.state {
+        StepState::Waiting => ("waiting", String::new()),
+        StepState::Running { started_at, .. } => ("running", format!("since {}", time(*started_at))),
+        StepState::Done { outcome, .. } => {
+            let title = &outcome.verdict.title;
+            (verdict(outcome.verdict.status), format!("{title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms)))
+        }
+        StepState::NotRun { because, status, .. } => (verdict(*status), because.clone()),
+        StepState::Carried { verdict: Some(of) } => (verdict(of.status), format!("{} (of an earlier run)", of.title)),
+        StepState::Carried { verdict: None } => ("not asked for", String::new()),
+    }
+}
