@@ -146,7 +146,7 @@ impl Seen {
             repo = self.repo.as_deref(),
             outcome,
             cause = taken.err().map(Refusal::cause).or_else(|| self.unused.clone()),
-            duration_ms = duration.as_secs_f64() * 1000.0,
+            duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3,
             "delivery"
         );
     }

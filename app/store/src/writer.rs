@@ -188,3 +188,76 @@ impl Work {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Range;
+    use crate::kv::{MemoryKv, Order, Visit};
+
+    /// A driver that fails in one way or the other.
+    struct Broken(fn() -> StoreError);
+
+    impl Kv for Broken {
+        fn get(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(None)
+        }
+        fn scan(&self, _range: &Range, _order: Order, _visit: Visit<'_>) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn apply(&self, _changes: Changes) -> Result<(), StoreError> {
+            Err(self.0())
+        }
+        fn free_bytes(&self) -> Result<u64, StoreError> {
+            Ok(u64::MAX)
+        }
+    }
+
+    fn start(kv: Arc<dyn Kv>) -> Writer {
+        Writer::start(kv, Arc::default(), Reserve { bytes: 0 }).expect("a thread can be started")
+    }
+
+    async fn put(writer: &Writer, key: &[u8]) -> Result<(), StoreError> {
+        let key = key.to_vec();
+        let request = move |tx: &mut Tx<'_>| {
+            tx.put(key, Vec::new());
+            Ok(())
+        };
+        writer.call(Purpose::Work, 1, request).await
+    }
+
+    async fn assert_everybody_is_told(writer: Writer) {
+        let (first, second) = tokio::join!(put(&writer, b"a"), put(&writer, b"b"));
+        for outcome in [first, second, put(&writer, b"later").await] {
+            assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_write_everybody_is_told_that_the_store_is_not_available() {
+        let broken = Broken(|| StoreError::Full("no space left on device".to_owned()));
+        assert_everybody_is_told(start(Arc::new(broken))).await;
+    }
+
+    #[tokio::test]
+    async fn after_a_panic_of_the_driver_everybody_is_told_that_the_store_is_not_available() {
+        assert_everybody_is_told(start(Arc::new(Broken(|| panic!("a bug in the driver"))))).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_sees_what_those_before_it_change() {
+        let kv = Arc::new(MemoryKv::default());
+        let writer = start(kv.clone());
+        let taken = |n: u8| {
+            writer.call(Purpose::Work, 1, move |tx| {
+                let first = tx.get(b"key")?.is_none();
+                tx.put(b"key".to_vec(), vec![n]);
+                Ok(first)
+            })
+        };
+        let (first, second) = tokio::join!(taken(1), taken(2));
+        assert_eq!([first, second], [Ok(true), Ok(false)]);
+        drop(writer);
+        assert_eq!(kv.get(b"key"), Ok(Some(vec![2])));
+    }
+}

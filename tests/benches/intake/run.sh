@@ -82,6 +82,11 @@ stop() {
 }
 trap stop EXIT
 
+# Processor time of a process and of its children that have ended. The name in brackets may hold anything.
+cpu_ms() {
+    sed 's/.*) //' "/proc/$1/stat" | awk -v tick="$(getconf CLK_TCK)" '{ print int(($12 + $13 + $14 + $15) * 1000 / tick) }'
+}
+
 # measure NAME PATH COMMAND...
 measure() {
     local name=$1 path=$2 count result
@@ -91,8 +96,10 @@ measure() {
         result=$("$load" --port "$PORT" --path "$path" --payload "$work/payload.json" --connections "$count" \
             --seconds "$seconds" --warmup-seconds 2)
         rss=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
+        cpu=$(cpu_ms "$server")
         stop
-        printf '{"server":"%s","rss_peak_mib":%s,%s\n' "$name" "$rss" "${result#\{}" | tee -a "$work/runs.jsonl" >&2
+        printf '{"server":"%s","rss_peak_mib":%s,"cpu_ms":%s,%s\n' "$name" "$rss" "$cpu" "${result#\{}" |
+            tee -a "$work/runs.jsonl" >&2
     done
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatewright_core::run::Run;
+use gatewright_core::run::{Run, RunEvent};
 use gatewright_core::store::{
     AuditEntry, Blobs, DeliveryRecord, JournalEntry, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep,
 };
@@ -49,9 +49,9 @@ impl RunPage {
 
     /// The log of a gate's last step that wrote one.
     pub(crate) fn log_of(&self, gate: &GateName) -> Option<LogRef> {
-        self.journal.iter().rev().find_map(|entry| match &entry.event {
-            gatewright_core::run::RunEvent::StepFinished { gate: of, outcome } if of == gate => outcome.log.clone(),
-            _ => None,
+        self.journal.iter().rev().find_map(|entry| {
+            let RunEvent::StepFinished { gate: of, outcome } = &entry.event else { return None };
+            outcome.log.clone().filter(|_| of == gate)
         })
     }
 }

@@ -98,7 +98,7 @@ fn words_of(body: &[u8], bearer: &str) -> String {
         }
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    
+    let words = foreign_words(&words, bearer);
     if words.is_empty() { "no reason given".to_owned() } else { words }
 }
 

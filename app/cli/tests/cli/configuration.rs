@@ -1,0 +1,170 @@
+//! The server file, the environment and the command line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use insta::assert_snapshot;
+
+use crate::support::{Bench, forge, nobody, server_file};
+
+#[test]
+fn every_problem_of_a_server_file_is_named_with_its_place() {
+    let bench = Bench::new();
+    let file = r#"[server]
+listn = "127.0.0.1:80"
+public_url = 7
+
+[store]
+url = "postgres://user:hunter2@db/x"
+retention_days = "x"
+
+[[forge]]
+kind = "gitlab"
+
+[[forge]]
+kind = "github"
+app_id = 0
+webhook_secret = "hunter2"
+
+[sandbox]
+driver = "dokcer"
+pull = "always"
+cpus = 1e9
+
+[log]
+level = "loud"
+"#;
+    bench.write("server.toml", file);
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert!(!done.stdout.contains("hunter2"), "a secret in the wrong place is not repeated");
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn what_is_no_toml_is_named_with_its_place() {
+    let bench = Bench::new();
+    bench.write("server.toml", "[server\nlisten = = 1\n");
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn drivers_of_later_versions_are_said_to_be_so() {
+    let bench = Bench::new();
+    for driver in ["kubernetes", "host"] {
+        bench.write(
+            "server.toml",
+            &server_file(nobody(), "memory:").replace("[sandbox]", &format!("[sandbox]\ndriver = \"{driver}\"")),
+        );
+        let done = bench.run(&["check", "server.toml"]);
+        assert_eq!(done.code, Some(2));
+        assert!(done.stdout.contains(&format!("`driver` = `{driver}` is not supported by this version")), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_by_its_name() {
+    let bench = Bench::new().env("GATEWRIGHT__SERVR__LISTEN", "x").env("GATEWRIGHT__ENGINE__LEASE_SECS", "soon");
+    let bench =
+        bench.env("GATEWRIGHT__FORGE__5__KIND", "github").env("GATEWRIGHT__SERVER", "x").env("GATEWRIGHT_CONFIG", "unrelated");
+    bench.write("server.toml", &server_file(nobody(), "memory:"));
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn a_forge_can_come_from_the_environment_alone() {
+    let bench = Bench::new().env("GATEWRIGHT__FORGE__0__KIND", "github").env("GATEWRIGHT__FORGE__0__APP_ID", "7");
+    let bench = bench.env("GATEWRIGHT__FORGE__0__PRIVATE_KEY", "env:KEY").env("GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__0", "env:A");
+    let bench = bench.env("GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__1", "env:B");
+    bench.write("server.toml", "");
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "server.toml: no problems\n"));
+}
+
+#[test]
+fn a_missing_forge_is_a_problem() {
+    let bench = Bench::new();
+    bench.write("server.toml", "[server]\n");
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stdout.starts_with("server.toml:1:1: no forge is configured"), "{}", done.stdout);
+}
+
+/// The port that a service logs to listen on.
+fn listens_on(bench: &Bench, args: &[&str]) -> u16 {
+    let service = bench.serve(args);
+    let port = service.address.port();
+    service.stop();
+    port
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_both_before_the_file() {
+    let (file, variable, flag) = (nobody(), nobody(), nobody());
+    let bench = Bench::with_server_file(forge(), "memory:");
+    bench.write("gatewright.toml", &server_file(forge(), "memory:").replace("127.0.0.1:0", &file.to_string()));
+    assert_eq!(listens_on(&bench, &[]), file.port());
+    let bench = bench.env("GATEWRIGHT__SERVER__LISTEN", &variable.to_string());
+    assert_eq!(listens_on(&bench, &[]), variable.port());
+    assert_eq!(listens_on(&bench, &["--listen", &flag.to_string()]), flag.port());
+}
+
+/// What `serve` says of a configuration that it refuses.
+fn refusal(bench: &Bench) -> String {
+    let done = bench.run(&["serve"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{}", done.stderr);
+    done.stderr
+}
+
+#[test]
+fn the_service_refuses_to_start_on_a_short_webhook_secret() {
+    let bench = Bench::with_server_file(forge(), "memory:").env("HOOK_SECRET", "hunter2hunter2");
+    let said = refusal(&bench);
+    assert!(!said.contains("hunter2"));
+    assert_snapshot!(said, @"");
+}
+
+#[test]
+fn the_service_refuses_to_start_on_an_empty_webhook_secret() {
+    let bench = Bench::with_server_file(forge(), "memory:").env("HOOK_SECRET", " ");
+    assert_snapshot!(refusal(&bench), @"");
+}
+
+#[test]
+fn secrets_that_are_not_there_are_all_named_with_their_keys() {
+    let bench = Bench::with_server_file(forge(), "memory:");
+    let file = server_file(forge(), "memory:").replace("env:HOOK_SECRET", "env:NOT_THERE").replace("app.pem", "no.pem");
+    bench.write("gatewright.toml", &file);
+    assert_snapshot!(refusal(&bench), @"");
+}
+
+#[test]
+fn a_private_key_that_is_none_is_refused_without_being_shown() {
+    let bench = Bench::with_server_file(forge(), "memory:");
+    bench.write("app.pem", "CANARY-not-a-key");
+    let said = refusal(&bench);
+    assert!(said.contains("`private_key` is not an RSA private key"), "{said}");
+    assert!(!said.contains("CANARY"));
+}
+
+#[test]
+fn a_private_key_that_everybody_may_read_is_warned_of() {
+    let bench = Bench::with_server_file(forge(), "memory:");
+    fs::set_permissions(bench.path("app.pem"), fs::Permissions::from_mode(0o644)).expect("the file is ours");
+    assert!(bench.serve(&[]).stop().contains("every user of this machine may read `private_key`"));
+    fs::set_permissions(bench.path("app.pem"), fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    assert!(!bench.serve(&[]).stop().contains("every user of this machine"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_failure_outside() {
+    let taken = forge();
+    let bench = Bench::with_server_file(forge(), "memory:");
+    let done = bench.run(&["serve", "--listen", &taken.to_string()]);
+    assert_eq!(done.code, Some(3));
+    assert!(done.stderr.contains(&format!("cannot listen on {taken}")), "{}", done.stderr);
+}

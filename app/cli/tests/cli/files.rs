@@ -1,0 +1,167 @@
+//! `check`, `schema`, `replay`, `--help`: what needs no store.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::Bench;
+
+const REPOSITORY_FILE: &str = "image: alpine:3\ngates:\n  tests:\n    run: make test\n    junit: out.xml\n";
+
+#[test]
+fn a_repository_file_without_problems_passes() {
+    let bench = Bench::new();
+    bench.write(".gatewright.yml", REPOSITORY_FILE);
+    let done = bench.run(&["check"]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), ".gatewright.yml: no problems\n", ""));
+}
+
+#[test]
+fn every_problem_of_a_repository_file_is_named_with_its_place() {
+    let bench = Bench::new();
+    bench.write(
+        "ci.yml",
+        "image: alpine:3\ngates:\n  tests:\n    run: make\n    junitt: out.xml\n    needs: [tets]\n  tetss: {}\n",
+    );
+    let done = bench.run(&["check", "ci.yml"]);
+    assert_eq!(done.code, Some(2));
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn problems_as_json_have_line_and_column_of_their_own() {
+    let bench = Bench::new();
+    bench.write(".gatewright.yml", "image: alpine:3\ngate: {}\n");
+    let done = bench.run(&["check", "--json"]);
+    let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+    assert_eq!((done.code, &answer["valid"], &answer["file"]), (Some(2), &json!(false), &json!(".gatewright.yml")));
+    assert_eq!((&answer["problems"][1]["line"], &answer["problems"][1]["column"]), (&json!(2), &json!(1)));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_call() {
+    let done = Bench::new().run(&["check"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
+    assert_snapshot!(done.stderr, @"");
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_a_place() {
+    let bench = Bench::new();
+    std::fs::write(bench.path(".gatewright.yml"), b"image: x\n\xff\xfe").expect("the folder can be written");
+    let done = bench.run(&["check"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), "gatewright: .gatewright.yml:2:1: the file is not UTF-8\n"));
+}
+
+#[test]
+fn the_schemas_accept_what_the_parsers_accept() {
+    let bench = Bench::new();
+    let schema = |name: &str| -> Value {
+        let done = bench.run(&["schema", name]);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+        serde_json::from_str(&done.stdout).expect("this is JSON")
+    };
+    let repository = jsonschema::validator_for(&schema("repository")).expect("this is a JSON Schema");
+    assert!(repository.is_valid(&json!({ "image": "x", "gates": { "tests": { "run": "make" } } })));
+    assert!(!repository.is_valid(&json!({ "gate": {} })));
+    let server = jsonschema::validator_for(&schema("server")).expect("this is a JSON Schema");
+    let forge = json!({ "kind": "github", "app_id": 1, "private_key": "file:a.pem", "webhook_secret": ["env:A", "env:B"] });
+    assert!(server.is_valid(&json!({ "forge": [forge], "server": { "listen": "127.0.0.1:80" } })));
+    for wrong in [
+        json!({}),
+        json!({ "forge": [forge], "sever": {} }),
+        json!({ "forge": [{ "kind": "github", "app_id": 1, "private_key": "hunter2", "webhook_secret": "env:A" }] }),
+        json!({ "forge": [forge], "store": { "url": "postgres://x" } }),
+    ] {
+        assert!(!server.is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn the_schema_is_of_the_repository_file_unless_another_is_named() {
+    let done = Bench::new().run(&["schema"]);
+    let schema: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+    assert_eq!(schema["title"], "Gatewright's repository file, .gatewright.yml");
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let done = Bench::new().run(&["--help"]);
+    assert_eq!(done.code, Some(0));
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in ["serve", "check", "schema", "replay", "runs", "deliveries", "audit"] {
+        let done = Bench::new().run(&[command, "--help"]);
+        assert_eq!(done.code, Some(0));
+        assert!(done.stdout.contains(&format!("\n  gatewright {command}")), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn a_wrong_call_exits_with_2_and_says_what_is_near() {
+    for args in [&["chek"][..], &[], &["runs", "--limit", "0"], &["runs", "show", "7"], &["replay"], &["schema", "x"]] {
+        assert_eq!(Bench::new().run(args).code, Some(2), "{args:?}");
+    }
+    assert!(Bench::new().run(&["chek"]).stderr.contains("'check'"));
+}
+
+#[test]
+fn the_version_is_that_of_the_crate() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(&["version"]).stdout, concat!("gatewright ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(bench.run(&["version", "--json"]).stdout.contains(concat!("\"", env!("CARGO_PKG_VERSION"), "\"")));
+}
+
+/// A pull request as GitHub sends it, with what is looked at.
+pub(crate) fn pull_request() -> Value {
+    let repo = json!({ "id": 1, "name": "shop", "full_name": "acme/shop", "owner": { "login": "acme", "id": 2 }, "default_branch": "main" });
+    json!({
+        "action": "opened",
+        "number": 7,
+        "pull_request": {
+            "number": 7,
+            "state": "open",
+            "draft": false,
+            "head": { "ref": "topic", "sha": "a".repeat(40), "repo": repo },
+            "base": { "ref": "main", "sha": "b".repeat(40), "repo": repo },
+            "user": { "login": "ann", "id": 3 },
+        },
+        "repository": repo,
+        "installation": { "id": 4 },
+        "sender": { "login": "ann", "id": 3 },
+    })
+}
+
+#[test]
+fn a_delivery_is_replayed_to_its_plan_and_nothing_is_written() {
+    let bench = Bench::new();
+    let gates = "image: alpine:3\ngates:\n  tests:\n    run: make test\n  docs:\n    run: make docs\n    when: { branches: [stable] }\n  app:\n    run: make app\n    when: { changed: [\"app/**\"] }\n";
+    bench.write(".gatewright.yml", gates);
+    bench.write("d.json", &json!({ "event": "pull_request", "delivery": "d-1", "payload": pull_request() }).to_string());
+    let done = bench.run(&["replay", "d.json", "--repository-file", ".gatewright.yml"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert_snapshot!(done.stdout, @"");
+    assert_eq!(std::fs::read_dir(bench.folder.path()).expect("the folder can be read").count(), 2);
+}
+
+#[test]
+fn a_bare_payload_needs_the_events_name() {
+    let bench = Bench::new();
+    bench.write("p.json", &pull_request().to_string());
+    let done = bench.run(&["replay", "p.json"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("does not say which event"), "{}", done.stderr);
+    let done = bench.run(&["replay", "p.json", "--event", "pull_request", "--json"]);
+    let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+    assert_eq!((done.code, &answer["means"]["type"], &answer["means"]["number"]), (Some(0), &json!("pull"), &json!(7)));
+}
+
+#[test]
+fn an_event_that_is_not_used_is_said_to_be_recorded() {
+    let bench = Bench::new();
+    bench.write("p.json", "{\"action\":\"created\"}");
+    let done = bench.run(&["replay", "p.json", "--event", "star"]);
+    assert_snapshot!(done.stdout, @"");
+}

@@ -1,0 +1,119 @@
+//! `runs`, `deliveries`, `audit` and `replay --id`: through the running service, and through the store without it.
+
+use serde_json::Value;
+
+use crate::files::pull_request;
+use crate::support::{Bench, Service, forge, sign};
+
+fn deliver(service: &Service, guid: &str, number: u64) {
+    let mut payload = pull_request();
+    payload["number"] = number.into();
+    payload["pull_request"]["number"] = number.into();
+    let payload = payload.to_string();
+    assert_eq!(service.deliver(guid, "pull_request", &payload, &sign(&payload)).status, 202);
+}
+
+fn json(bench: &Bench, args: &[&str]) -> Value {
+    let done = bench.run(args);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{args:?}");
+    serde_json::from_str(&done.stdout).expect("this is JSON")
+}
+
+#[test]
+fn the_journal_reads_the_same_with_and_without_a_running_service() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    deliver(&service, "d-1", 7);
+    let deliveries = json(&bench, &["deliveries", "--json"]);
+    assert_eq!((deliveries[0]["id"].as_str(), deliveries[0]["action"].as_str()), (Some("github/d-1"), Some("opened")));
+    let id = deliveries[0]["run"].as_str().expect("it started a run").to_owned();
+    let created = |page: &Value| page["journal"][0]["event"].clone();
+    let with = json(&bench, &["runs", "show", &id, "--json"]);
+    service.stop();
+    let without = json(&bench, &["runs", "show", &id, "--json"]);
+    assert_eq!(created(&with), created(&without));
+    assert_eq!((&with["run"]["id"], &with["run"]["repo"]["path"]), (&without["run"]["id"], &without["run"]["repo"]["path"]));
+    assert_eq!(json(&bench, &["deliveries", "--json"]), deliveries);
+    let text = bench.run(&["runs", "show", &id]).stdout;
+    assert!(text.contains("accepted: acme/shop #7 at aaaaaaa (opened)"), "{text}");
+}
+
+#[test]
+fn runs_are_listed_by_repository_and_page_by_page() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    for number in 1..=3 {
+        deliver(&service, &format!("d-{number}"), number);
+    }
+    for repo in ["acme/shop", "ACME/Shop", "github/1"] {
+        assert_eq!(json(&bench, &["runs", "--repo", repo, "--json"]).as_array().map(Vec::len), Some(3), "{repo}");
+    }
+    let page = json(&bench, &["runs", "--limit", "2", "--json"]);
+    let last = page[1]["id"].as_str().expect("a run has an id");
+    let next = json(&bench, &["runs", "--limit", "2", "--before", last, "--json"]);
+    assert_eq!(
+        (page[0]["title"].as_str(), next[0]["title"].as_str(), next.as_array().map(Vec::len)),
+        (Some("#3"), Some("#1"), Some(1))
+    );
+    let done = bench.run(&["runs", "--repo", "acme/nothing"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), "gatewright: no run of a repository `acme/nothing` is known\n"));
+    service.stop();
+}
+
+#[test]
+fn a_run_that_is_not_there_and_one_that_needs_no_retry_are_told_apart() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    deliver(&service, "d-1", 7);
+    let id = json(&bench, &["runs", "--json"])[0]["id"].as_str().expect("a run has an id").to_owned();
+    let done = bench.run(&["runs", "retry", &id]);
+    assert_eq!((done.code, done.stdout), (Some(1), format!("run {id} is not set aside, so there is nothing to retry\n")));
+    let nothing = "0199e2a4-7c1e-7000-8000-000000000000";
+    for args in [&["runs", "show", nothing][..], &["runs", "retry", nothing], &["runs", "show", &id, "--log", "tests"]] {
+        let done = bench.run(args);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{}", done.stderr);
+    }
+    service.stop();
+}
+
+#[test]
+fn a_recorded_delivery_is_replayed_by_its_id() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    deliver(&service, "d-1", 7);
+    for id in ["d-1", "github/d-1"] {
+        let done = bench.run(&["replay", "--id", id]);
+        let said = "delivery d-1 (pull_request.opened) starts a run for acme/shop #7 at aaaaaaa";
+        assert!(done.stdout.starts_with(said), "{} {}", done.stdout, done.stderr);
+    }
+    assert_eq!(bench.run(&["replay", "--id", "d-2"]).code, Some(2));
+    assert_eq!(json(&bench, &["deliveries", "--json"]).as_array().map(Vec::len), Some(1));
+    service.stop();
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_looking() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let done = bench.run(&["runs"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("there is no store in data yet"), "{}", done.stderr);
+    assert!(!bench.path("data").exists());
+}
+
+#[test]
+fn a_store_in_memory_cannot_be_looked_into() {
+    let bench = Bench::with_server_file(forge(), "memory:");
+    let done = bench.run(&["audit"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("in the service's memory"), "{}", done.stderr);
+}
+
+#[test]
+fn only_the_services_own_user_may_use_its_socket() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    let mode = |name: &str| std::fs::metadata(bench.path(name)).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode("data/control.sock"), mode("data")), (0o600, 0o700));
+    service.stop();
+}

@@ -1,0 +1,7 @@
+//! The binary as its users meet it: what it says, how it exits, and the service over real sockets.
+
+mod configuration;
+mod files;
+mod journal;
+mod service;
+mod support;

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# All figures of docs/performance.md, in one session. Takes some 20 minutes on 2 cores, most of it building.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+cargo build --quiet --release --package gatewright
+echo "== start and memory"
+tests/benches/start.sh target/release/gatewright
+echo "== delivery to check in progress"
+cargo bench --quiet --package gatewright-tests --bench latency
+echo "== sandbox against docker run"
+cargo bench --quiet --package gatewright-sandbox --bench overhead
+echo "== journal of 1,000, 100,000 and 1,000,000 runs"
+cargo bench --quiet --package gatewright-store --bench journal
+echo "== intake against probot and webhook"
+tests/benches/intake/run.sh
