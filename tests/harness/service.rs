@@ -126,7 +126,8 @@ impl Setting {
         let mut config = GitHubConfig::new(&self.github, self.app_id, self.private_key.clone().into());
         config.clone_url = Some(self.github.clone());
         // The fake has limits of its own; a scenario about limits sets them there.
-        let limits = Limits { content_per_minute: 100_000, content_per_hour: 100_000, points_per_minute: 1_000_000, ..config.limits };
+        let limits =
+            Limits { content_per_minute: 100_000, content_per_hour: 100_000, points_per_minute: 1_000_000, ..config.limits };
         config.limits = limits;
         let github = GitHub::new(config).expect("the setting is valid");
         let mut docker = DockerConfig::new(&self.instance, self.dir.join("mirrors"));
@@ -144,13 +145,8 @@ impl Setting {
     }
 
     fn options(&self) -> Options {
-        let limits = gatewright_core::sandbox::Limits {
-            memory_mib: 256,
-            cpus: 1.0,
-            pids: 64,
-            disk_mib: 64,
-            wall_secs: self.wall_secs,
-        };
+        let limits =
+            gatewright_core::sandbox::Limits { memory_mib: 256, cpus: 1.0, pids: 64, disk_mib: 64, wall_secs: self.wall_secs };
         Options {
             worker: "scenario".to_owned(),
             sandboxes_max: self.sandboxes,

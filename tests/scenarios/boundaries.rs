@@ -7,7 +7,20 @@ use serde_json::Value;
 
 /// Crates with which code does I/O, waits or tells the time. Core has none of them, however indirectly.
 const IO: [&str; 14] = [
-    "axum", "bollard", "fs2", "hyper", "mio", "octocrab", "reqwest", "rustix", "rustls", "sled", "socket2", "sqlx", "tokio", "tower-http",
+    "axum",
+    "bollard",
+    "fs2",
+    "hyper",
+    "mio",
+    "octocrab",
+    "reqwest",
+    "rustix",
+    "rustls",
+    "sled",
+    "socket2",
+    "sqlx",
+    "tokio",
+    "tower-http",
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
@@ -54,7 +67,8 @@ fn graph() -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let names: BTreeMap<String, String> = list(&metadata["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+    let names: BTreeMap<String, String> =
+        list(&metadata["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
     let normal = |dep: &&Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for node in list(&metadata["resolve"]["nodes"]) {

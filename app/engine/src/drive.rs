@@ -155,7 +155,9 @@ impl Driver {
         let fresh: Vec<&Action> = actions.iter().filter(|action| self.can_start(action)).collect();
         if let Some(conclusion) = fresh.iter().find_map(|action| match action {
             Action::Finish { conclusion } => Some(*conclusion),
-            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Stop { .. } | Action::Publish { .. } => None,
+            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Stop { .. } | Action::Publish { .. } => {
+                None
+            }
         }) {
             self.append(vec![RunEvent::Finished { conclusion }]).await?;
             return Ok(true);

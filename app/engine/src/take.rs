@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use gatewright_core::event::{
-    Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, Taken, User,
+    Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
+    Taken, User,
 };
 use gatewright_core::report::parse_external_id;
 use gatewright_core::run::{CancelReason, Cause, Run, RunSpec, Signal};
@@ -69,7 +70,9 @@ impl Engine {
     async fn rerequested(&self, event: &RerequestedEvent) -> Result<Vec<RunSpec>, StoreError> {
         match &event.what {
             Rerequested::All => self.rerun_commit(event).await,
-            Rerequested::Check { external_id } => self.rerun(external_id, &event.sender, |gate, _| gate.map(|gate| vec![gate])).await,
+            Rerequested::Check { external_id } => {
+                self.rerun(external_id, &event.sender, |gate, _| gate.map(|gate| vec![gate])).await
+            }
             Rerequested::Failed { external_id } => self.rerun(external_id, &event.sender, |_, run| Some(failed_gates(run))).await,
         }
     }

@@ -34,7 +34,7 @@ impl Prepared {
         let journal = match &acceptance.run {
             Some(run) => {
                 check_length(&Row::new(run, acceptance.id.clone(), None, now))?;
-                let event = RunEvent::Created { spec: run.spec.clone() };
+                let event = RunEvent::Created { spec: Box::new(run.spec.clone()) };
                 Some(Value::new(&row::write(&[JournalEntry { seq: 0, at: now, event }]), blobs)?)
             }
             None => None,

@@ -71,7 +71,8 @@ async fn demo() -> Result<(), String> {
     github.commit(REPO, "main", "alice", "a shop, and its gates", files);
 
     say("bob opens a pull request that breaks a test.");
-    let broken = github.commit(REPO, "faster-total", "bob", "a faster total", [("src/cart.sh", "total() {\n  echo $(($1 * $2))\n}\n")]);
+    let broken =
+        github.commit(REPO, "faster-total", "bob", "a faster total", [("src/cart.sh", "total() {\n  echo $(($1 * $2))\n}\n")]);
     let number = github.open_pull(REPO, PullSpec::of("bob", "faster-total").title("A faster total"));
     let link = watch(&github, &broken, "failure").await?;
     comment(&github, number).await;
@@ -192,7 +193,9 @@ async fn watch(github: &FakeGitHub, commit: &str, conclusion: &str) -> Result<St
         }
         last = checks.get("gatewright").cloned();
         match &last {
-            Some(check) if check.conclusion.as_deref() == Some(conclusion) => return Ok(check.details_url.clone().unwrap_or_default()),
+            Some(check) if check.conclusion.as_deref() == Some(conclusion) => {
+                return Ok(check.details_url.clone().unwrap_or_default());
+            }
             Some(check) if check.conclusion.is_some() => return Err(format!("expected {conclusion}, got {check:#?}")),
             Some(_) | None => tokio::time::sleep(Duration::from_millis(20)).await,
         }

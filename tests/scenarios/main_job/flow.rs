@@ -175,7 +175,8 @@ async fn a_merge_group_gets_real_checks_on_its_own_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_for_pushes_runs_on_the_branch_and_other_pushes_stay_quiet() {
-    let file = "image: gatewright-sandbox:local\ngates:\n  pushed:\n    when: { events: [push], branches: [main] }\n    run: 'true'\n";
+    let file =
+        "image: gatewright-sandbox:local\ngates:\n  pushed:\n    when: { events: [push], branches: [main] }\n    run: 'true'\n";
     let scene = Scene::with_file(file).await;
     let on_main = scene.github.commit(REPO, "main", "alice", "a change", [("a", "1")]);
     let on_topic = scene.github.commit(REPO, "topic", "alice", "a change", [("b", "1")]);

@@ -155,7 +155,10 @@ async fn accept(
         let permit = Arc::clone(room).acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return (stream, permit),
+                Ok((stream, peer)) => {
+                    tracing::debug!(%peer, "a connection");
+                    return (stream, permit);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -98,7 +98,5 @@ fn element<'n>(node: &'n mut Node, path: &[String], over: &Override) -> Result<&
         nodes.push(Node { origin: over.origin.clone(), value: Value::Table(Vec::new()) });
     }
     let count = nodes.len();
-    nodes
-        .get_mut(index)
-        .ok_or_else(|| over.origin.problem(format!("the list has {count} entries, so the next number is {count}")))
+    nodes.get_mut(index).ok_or_else(|| over.origin.problem(format!("numbers follow each other from 0; the next one is {count}")))
 }

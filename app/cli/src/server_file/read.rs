@@ -335,7 +335,8 @@ impl Reader<'_> {
             }
         };
         number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
-            self.wrong(&node.origin, format!("`{name}` is a whole number from {min} to {max}"));
+            let most = if max == i64::MAX as u64 { String::new() } else { format!(" and at most {max}") };
+            self.wrong(&node.origin, format!("`{name}` is a whole number, at least {min}{most}"));
             default
         })
     }

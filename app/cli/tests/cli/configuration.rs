@@ -38,7 +38,20 @@ level = "loud"
     let done = bench.run(&["check", "server.toml"]);
     assert_eq!(done.code, Some(2));
     assert!(!done.stdout.contains("hunter2"), "a secret in the wrong place is not repeated");
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    server.toml:2:1: unknown key `listn`; did you mean `listen`?
+    server.toml:3:14: expected a text, found a whole number
+    server.toml:6:7: PostgreSQL is not supported by this version; use `sled:FOLDER`
+    server.toml:7:18: `retention_days` is a whole number; found a text
+    server.toml:10:8: `kind` = `gitlab` is not supported by this version; it takes `github`
+    server.toml:12:1: `private_key` is missing; a forge needs it
+    server.toml:14:10: `app_id` is a whole number, at least 1
+    server.toml:15:18: a secret is written as a reference, `env:NAME` or `file:PATH`, never as the secret itself
+    server.toml:18:10: `driver` takes `docker`, not `dokcer`; did you mean `docker`?
+    server.toml:19:8: `pull` takes `missing` and `never`, not `always`
+    server.toml:20:8: `cpus` is a number from 0.1 to 1024
+    server.toml:23:9: expected `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,gatewright_engine=debug`
+    ");
 }
 
 #[test]
@@ -47,7 +60,11 @@ fn what_is_no_toml_is_named_with_its_place() {
     bench.write("server.toml", "[server\nlisten = = 1\n");
     let done = bench.run(&["check", "server.toml"]);
     assert_eq!(done.code, Some(2));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    server.toml:1:8: unclosed table, expected `]`
+    server.toml:2:10: extra `=`, expected nothing
+    server.toml:2:12: unexpected key or value, expected newline, `#`
+    ");
 }
 
 #[test]
@@ -72,7 +89,12 @@ fn a_wrong_variable_is_named_by_its_name() {
     bench.write("server.toml", &server_file(nobody(), "memory:"));
     let done = bench.run(&["check", "server.toml"]);
     assert_eq!(done.code, Some(2));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    GATEWRIGHT__FORGE__5__KIND: numbers follow each other from 0; the next one is 1
+    GATEWRIGHT__SERVER: `server` is a table; name one of its keys behind `__`
+    GATEWRIGHT__SERVR__LISTEN: unknown key `servr`; did you mean `server`?
+    GATEWRIGHT__ENGINE__LEASE_SECS: `lease_secs` is a whole number, at least 3 and at most 3600
+    ");
 }
 
 #[test]
@@ -125,13 +147,19 @@ fn the_service_refuses_to_start_on_a_short_webhook_secret() {
     let bench = Bench::with_server_file(forge(), "memory:").env("HOOK_SECRET", "hunter2hunter2");
     let said = refusal(&bench);
     assert!(!said.contains("hunter2"));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r"
+    gatewright: the configuration is wrong
+    gatewright.toml:13:18: webhook secret 1 has 14 bytes and needs at least 16; make one with `openssl rand -hex 32` and give it to the forge as well
+    ");
 }
 
 #[test]
 fn the_service_refuses_to_start_on_an_empty_webhook_secret() {
     let bench = Bench::with_server_file(forge(), "memory:").env("HOOK_SECRET", " ");
-    assert_snapshot!(refusal(&bench), @"");
+    assert_snapshot!(refusal(&bench), @r"
+    gatewright: the configuration is wrong
+    gatewright.toml:13:18: `webhook_secret`: env:HOOK_SECRET is empty
+    ");
 }
 
 #[test]
@@ -139,7 +167,11 @@ fn secrets_that_are_not_there_are_all_named_with_their_keys() {
     let bench = Bench::with_server_file(forge(), "memory:");
     let file = server_file(forge(), "memory:").replace("env:HOOK_SECRET", "env:NOT_THERE").replace("app.pem", "no.pem");
     bench.write("gatewright.toml", &file);
-    assert_snapshot!(refusal(&bench), @"");
+    assert_snapshot!(refusal(&bench), @r"
+    gatewright: the configuration is wrong
+    gatewright.toml:12:15: `private_key`: no.pem cannot be read: No such file or directory (os error 2)
+    gatewright.toml:13:18: `webhook_secret`: the environment variable NOT_THERE is not set
+    ");
 }
 
 #[test]

@@ -24,7 +24,11 @@ fn every_problem_of_a_repository_file_is_named_with_its_place() {
     );
     let done = bench.run(&["check", "ci.yml"]);
     assert_eq!(done.code, Some(2));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    ci.yml:5:5: unknown key `junitt`; did you mean `junit`?
+    ci.yml:6:13: `needs` names the gate `tets`, which does not exist; did you mean `tetss`?
+    ci.yml:7:3: the gate `tetss` has no `run`; it needs a command
+    ");
 }
 
 #[test]
@@ -34,14 +38,16 @@ fn problems_as_json_have_line_and_column_of_their_own() {
     let done = bench.run(&["check", "--json"]);
     let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
     assert_eq!((done.code, &answer["valid"], &answer["file"]), (Some(2), &json!(false), &json!(".gatewright.yml")));
-    assert_eq!((&answer["problems"][1]["line"], &answer["problems"][1]["column"]), (&json!(2), &json!(1)));
+    assert_eq!((&answer["problems"][0]["line"], &answer["problems"][0]["column"]), (&json!(2), &json!(1)));
 }
 
 #[test]
 fn a_file_that_is_not_there_is_a_wrong_call() {
     let done = Bench::new().run(&["check"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
-    assert_snapshot!(done.stderr, @"");
+    assert_snapshot!(done.stderr, @r"
+    gatewright: .gatewright.yml cannot be read: No such file or directory (os error 2)
+    ");
 }
 
 #[test]
@@ -87,7 +93,27 @@ fn the_schema_is_of_the_repository_file_unless_another_is_named() {
 fn help_names_every_command_and_the_exit_codes() {
     let done = Bench::new().run(&["--help"]);
     assert_eq!(done.code, Some(0));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    A self-hosted CI bot: signed webhooks in, gates in sandboxes, checks and one comment out
+
+    Usage: gatewright <COMMAND>
+
+    Commands:
+      serve       Run the service
+      check       Check a repository file or a server file
+      schema      Print the JSON Schema of a file, for editors
+      replay      Say what a delivery would do; nothing is written and no forge is asked
+      runs        List runs, show one, or have one tried again
+      deliveries  List the deliveries that were taken, newest first
+      audit       List who did what, newest first
+      version     Print the version
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes: 0 it passed, 1 it did not, 2 the call or the configuration is wrong, 3 something outside failed.
+    ");
 }
 
 #[test]
@@ -142,7 +168,16 @@ fn a_delivery_is_replayed_to_its_plan_and_nothing_is_written() {
     bench.write("d.json", &json!({ "event": "pull_request", "delivery": "d-1", "payload": pull_request() }).to_string());
     let done = bench.run(&["replay", "d.json", "--repository-file", ".gatewright.yml"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    delivery d-1 (pull_request.opened) starts a run for acme/shop #7 at aaaaaaa, by the repository file of `main`; older runs of #7 are stopped
+
+    PLAN     GATE   COMMAND OR REASON
+    runs     tests  make test
+    skipped  docs   the branch `main` does not match `stable`
+    runs     app    make app
+
+    note: which files changed only the forge knows, so every `changed` rule counts as met
+    ");
     assert_eq!(std::fs::read_dir(bench.folder.path()).expect("the folder can be read").count(), 2);
 }
 
@@ -163,5 +198,7 @@ fn an_event_that_is_not_used_is_said_to_be_recorded() {
     let bench = Bench::new();
     bench.write("p.json", "{\"action\":\"created\"}");
     let done = bench.run(&["replay", "p.json", "--event", "star"]);
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    delivery (star.created) is recorded, and nothing else: star events are not used
+    ");
 }

@@ -105,7 +105,7 @@ pub enum RunEvent {
     /// The run was accepted. Always the first event, and only the first.
     Created {
         /// What it is to do.
-        spec: RunSpec,
+        spec: Box<RunSpec>,
     },
     /// A worker took the run. Steps that an earlier worker had begun are begun again.
     Resumed {

@@ -164,7 +164,7 @@ impl Run {
         };
         let mut run = Run {
             id,
-            spec: spec.clone(),
+            spec: (**spec).clone(),
             seq: 1,
             created_at: first.at,
             prepared: None,

@@ -46,7 +46,7 @@ fn created() -> Run {
         only: None,
         rerun_of: None,
     };
-    let journal = [JournalEntry { seq: 0, at: now(0), event: RunEvent::Created { spec } }];
+    let journal = [JournalEntry { seq: 0, at: now(0), event: RunEvent::Created { spec: Box::new(spec) } }];
     Run::replay(RunId::new(), &journal).expect("a journal of one entry")
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gatewright_core::GateName;
 use gatewright_core::config::GateConfig;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::run::{CancelReason, Run, RunEvent};
 use gatewright_core::sandbox::{Command, ExecEnd, Limits, Network, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, StepOutcome, Verdict};
-use gatewright_core::GateName;
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, cancelled_step};
@@ -147,7 +147,9 @@ async fn read_reports(
         let bytes_left = REPORT_BYTES_MAX.saturating_sub(reports.iter().map(|r| r.bytes.len() as u64).sum());
         match engine.deps.sandbox.read(handle, glob, files_left, bytes_left).await {
             // Two globs may match one file; it counts once.
-            Ok(files) => reports.extend(files.into_iter().filter(|f| !reports.iter().any(|r| r.path == f.path)).collect::<Vec<_>>()),
+            Ok(files) => {
+                reports.extend(files.into_iter().filter(|f| !reports.iter().any(|r| r.path == f.path)).collect::<Vec<_>>())
+            }
             Err(SandboxError::Report(cause)) => errors.push(cause),
             Err(error) => return Err(of_sandbox(error)),
         }

@@ -103,8 +103,7 @@ async fn outcome(engine: &Engine, forge: &dyn Forge, run: &Run, findings: &mut F
         },
     };
     let files = changed_files(forge, spec, &config).await?;
-    let change =
-        plan::Change { event: spec.gate_event(), branch: &spec.base_ref, files: &files, only: spec.only.as_deref() };
+    let change = plan::Change { event: spec.gate_event(), branch: &spec.base_ref, files: &files, only: spec.only.as_deref() };
     let plan = plan::plan(&config, &change);
     let carried = match spec.rerun_of {
         Some(earlier) => carried(engine, earlier, &plan).await?,
@@ -257,7 +256,9 @@ async fn carried(engine: &Engine, earlier: RunId, plan: &plan::Plan) -> Result<B
 
 fn not_run(step: &gatewright_core::run::Step) -> Option<Verdict> {
     match &step.state {
-        gatewright_core::run::StepState::NotRun { because, status, .. } => Some(Verdict::plain(*status, because.clone(), because.clone())),
+        gatewright_core::run::StepState::NotRun { because, status, .. } => {
+            Some(Verdict::plain(*status, because.clone(), because.clone()))
+        }
         gatewright_core::run::StepState::Waiting
         | gatewright_core::run::StepState::Running { .. }
         | gatewright_core::run::StepState::Done { .. }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use gatewright_core::config::{self, Problem};
 use gatewright_core::report::{
-    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, RERUN_FAILED, Report, ReportKey, external_id,
+    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, RERUN_FAILED, Report, ReportKey,
+    external_id,
 };
 use gatewright_core::run::{Preparation, Run, Step, StepState};
 use gatewright_core::verdict::{Annotation, AnnotationLevel, VerdictStatus};
@@ -89,7 +90,9 @@ fn gate_check(run: &Run, step: &Step, details_url: Option<String>) -> Result<Rep
 fn aggregate_check(run: &Run, details_url: Option<String>) -> Result<Report, String> {
     let status = run.aggregate_status();
     let can_rerun = match status {
-        CheckStatus::Completed { conclusion, .. } => matches!(conclusion, Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled),
+        CheckStatus::Completed { conclusion, .. } => {
+            matches!(conclusion, Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled)
+        }
         CheckStatus::Queued | CheckStatus::InProgress { .. } => false,
     };
     let rerun = CheckAction {
@@ -136,7 +139,9 @@ fn annotation(problem: &Problem) -> Annotation {
 /// What is wrong with the repository file in the change itself.
 fn head_problems(run: &Run) -> &[Problem] {
     match run.preparation() {
-        Some(Preparation::Planned { head_problems, .. } | Preparation::NoConfig { head_problems: Some(head_problems) }) => head_problems,
+        Some(Preparation::Planned { head_problems, .. } | Preparation::NoConfig { head_problems: Some(head_problems) }) => {
+            head_problems
+        }
         Some(Preparation::ConfigBroken { problems }) => problems,
         Some(
             Preparation::NoConfig { head_problems: None }
@@ -252,7 +257,8 @@ pub fn headline(run: &Run) -> String {
 }
 
 fn gates_headline(run: &Run) -> String {
-    let count = |wanted: &[VerdictStatus]| run.steps.iter().filter(|step| step.status().is_some_and(|s| wanted.contains(&s))).count();
+    let count =
+        |wanted: &[VerdictStatus]| run.steps.iter().filter(|step| step.status().is_some_and(|s| wanted.contains(&s))).count();
     let passed = count(&[VerdictStatus::Passed]);
     let bad = count(&[VerdictStatus::Failed, VerdictStatus::Errored, VerdictStatus::Cancelled]);
     let over = run.steps.iter().filter(|step| step.is_over()).count();

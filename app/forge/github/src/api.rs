@@ -104,7 +104,7 @@ impl Api {
         if answer.status != 401 {
             return Ok(answer);
         }
-        
+        self.tokens.forget(key, &token).await;
         let token = self.token(repo, key).await?;
         self.transport.send(call, &token, account).await
     }

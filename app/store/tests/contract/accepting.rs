@@ -32,7 +32,7 @@ async fn a_delivery_and_its_run_are_there_after_it_was_accepted(bed: Bed) {
     assert_eq!((record.attempts, record.seq, record.created_at, record.updated_at), (0, 1, at(5), at(5)));
     assert_eq!(journal.len(), 1);
     assert_eq!((journal[0].seq, journal[0].at), (0, at(5)));
-    assert_eq!(journal[0].event, RunEvent::Created { spec: wanted.spec() });
+    assert_eq!(journal[0].event, RunEvent::Created { spec: Box::new(wanted.spec()) });
     assert_eq!(bed.store.stats(at(5)).await.unwrap().last_delivery_at, Some(at(5)));
 }
 

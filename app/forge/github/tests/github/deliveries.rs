@@ -35,9 +35,18 @@ fn redelivered(stub: &Stub) -> Vec<u64> {
 #[tokio::test]
 async fn only_what_never_arrived_is_sent_again_once_each_and_oldest_first() {
     let pages = vec![
-        vec![attempt(9, "twice-failed", 90, 502), attempt(8, "arrived", 80, 202), attempt(7, "timed-out", 70, 0)],
+        vec![
+            attempt(9, "twice-failed", 90, 502),
+            attempt(8, "arrived", 80, 202),
+            attempt(7, "timed-out", 70, 0),
+            attempt(10, "arrived-before-a-later-attempt-failed", 69, 500),
+        ],
         vec![attempt(6, "twice-failed", 60, 500), attempt(5, "arrived-at-last", 50, 200), attempt(4, "gone", 40, 404)],
-        vec![attempt(3, "arrived-at-last", 30, 503), attempt(2, "redirected", 20, 302)],
+        vec![
+            attempt(3, "arrived-at-last", 30, 503),
+            attempt(2, "redirected", 20, 302),
+            attempt(1, "arrived-before-a-later-attempt-failed", 10, 200),
+        ],
     ];
     let stub = stub_of(pages, 202).await;
     assert_eq!(stub.github().redeliver(at(0), &|_| true).await, Ok(4));
