@@ -52,6 +52,8 @@ pub struct Setting {
     pub private_key: String,
     /// The folder for store and mirrors.
     pub dir: PathBuf,
+    /// The container engine, where it is not the usual one.
+    pub engine: Option<String>,
     /// Names its sandboxes.
     pub instance: String,
     /// Kills the process at this place, counted from 1.
@@ -102,6 +104,7 @@ impl Setting {
             app_id: github.app_id(),
             private_key: github.private_key_pem(),
             dir: dir.to_owned(),
+            engine: None,
             instance: uuid::Uuid::now_v7().to_string(),
             crash: None,
             sandboxes: 4,
@@ -132,6 +135,7 @@ impl Setting {
         let github = GitHub::new(config).expect("the setting is valid");
         let mut docker = DockerConfig::new(&self.instance, self.dir.join("mirrors"));
         docker.pull = PullPolicy::Never;
+        docker.engine.clone_from(&self.engine);
         let store = EmbeddedStore::open(&self.dir.join("store"), &gatewright_store::Options::default()).expect("the store opens");
         let store = Arc::new(store);
         let deps = Deps {

@@ -3,6 +3,8 @@
 //! Real parts all through: git over HTTP, a container engine, the store on disk; GitHub is the fake that judges each
 //! request by GitHub's own description.
 
+#[path = "main_job/bad_days.rs"]
+mod bad_days;
 #[path = "main_job/crash.rs"]
 mod crash;
 #[path = "main_job/crowd.rs"]

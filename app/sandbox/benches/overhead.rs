@@ -32,28 +32,32 @@ async fn measure() {
     let instance = format!("bench-{}", RunId::new());
     let sandbox =
         DockerSandbox::new(DockerConfig { pull: PullPolicy::Never, ..DockerConfig::new(instance, std::env::temp_dir()) });
-    let (mut plain, mut gates) = (Vec::new(), Vec::new());
+    let (mut plain, mut apart, mut gates) = (Vec::new(), Vec::new(), Vec::new());
     let mut parts = [const { Vec::new() }; 3];
     for round in 0..=ROUNDS {
-        let ran = docker_run().await;
+        let ran = docker_run(&[]).await;
+        let ran_apart = docker_run(&["--network", "none"]).await;
         let took = gate(&sandbox).await;
         if round > 0 {
             plain.push(ran);
+            apart.push(ran_apart);
             gates.push(took.iter().sum());
             parts.iter_mut().zip(took).for_each(|(part, took)| part.push(took));
         }
     }
     let [open, exec, close] = parts.map(median);
-    let (plain, gate) = (median(plain), median(gates));
-    println!("docker run --rm   {plain:>6.1} ms (median of {ROUNDS})");
-    println!("no-op gate        {gate:>6.1} ms = open {open:.1} + exec {exec:.1} + close {close:.1}");
-    println!("ratio             {:>6.2}", gate / plain);
+    let (plain, apart, gate) = (median(plain), median(apart), median(gates));
+    println!("medians of {ROUNDS} rounds, in ms");
+    println!("docker run --rm                 {plain:>7.1}");
+    println!("docker run --rm --network none  {apart:>7.1}");
+    println!("no-op gate                      {gate:>7.1}  = open {open:.1} + exec {exec:.1} + close {close:.1}");
+    println!("ratios                          {:>7.2}  and {:.2}", gate / plain, gate / apart);
 }
 
-async fn docker_run() -> Duration {
+async fn docker_run(options: &[&str]) -> Duration {
     let began = Instant::now();
     let mut docker = tokio::process::Command::new("docker");
-    docker.args(["run", "--rm", IMAGE, "true"]).stdout(Stdio::null());
+    docker.args(["run", "--rm"]).args(options).args([IMAGE, "true"]).stdout(Stdio::null());
     let status = docker.status().await.expect("there is a docker client");
     assert!(status.success(), "run tests/setup/all.sh first");
     began.elapsed()

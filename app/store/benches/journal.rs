@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gatewright_core::event::{Delivery, Event};
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{Cause, RunEvent, RunSpec};
+use gatewright_core::run::{Cause, RunSpec};
 use gatewright_core::store::{Acceptance, LeaseRequest, NewRun, Phase, Release, RunFilter, Store};
 use gatewright_core::{DeliveryId, ForgeKind, RepoRef, RunId, Subject, Timestamp};
 use gatewright_store::{EmbeddedStore, Options};
@@ -202,8 +202,6 @@ fn request(second: i64) -> LeaseRequest {
 
 async fn finish(store: &EmbeddedStore, request: LeaseRequest) {
     let leased = store.lease(&request).await.unwrap().unwrap();
-    let events = [RunEvent::Finished { conclusion: Conclusion::Success }];
-    store.append(&leased.lease, leased.seq, &events, request.now).await.unwrap();
     store.release(&leased.lease, Release::Finished(Conclusion::Success), request.now).await.unwrap();
 }
 

@@ -104,3 +104,19 @@ pub(crate) fn check_layout(path: &Path, kv: &dyn Kv) -> Result<(), OpenError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::MemoryKv;
+
+    #[test]
+    fn a_store_of_another_layout_is_left_alone() {
+        let kv = MemoryKv::default();
+        let other = Changes::from([(LAYOUT_KEY.to_vec(), Some(b"99".to_vec()))]);
+        kv.apply(other).expect("memory takes everything");
+        let error = check_layout(Path::new("data"), &kv).expect_err("it is of another layout");
+        assert_eq!(error, OpenError::OtherLayout { path: PathBuf::from("data"), found: "99".to_owned() });
+        assert_eq!(kv.get(LAYOUT_KEY), Ok(Some(b"99".to_vec())));
+    }
+}

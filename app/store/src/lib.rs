@@ -12,7 +12,6 @@
 //! checks it against the unfinished runs in memory (`open`), applies the changes of all waiting callers at once, flushes
 //! once, and answers. Reads (`read`) go past the writer. The keys (`keys`) lie in one tree, so a batch is atomic.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -75,44 +74,37 @@ pub struct EmbeddedStore {
     reader: Reader,
     reserve: Reserve,
     next_shelf: AtomicUsize,
-    /// Held until everything else is gone.
-    _lock: Option<fs::File>,
 }
 
 impl EmbeddedStore {
     /// Opens the store in this folder, or makes one. What other processes had leased is ready again: that nobody else
-    /// has the folder open proves that they are gone.
+    /// has the folder open proves that they are gone. It blocks: for some milliseconds, and longer where the process
+    /// before wrote much and was not closed.
     ///
     /// # Errors
     /// The folder is in use, cannot be read or written, is damaged, or is of another version of Gatewright.
     pub fn open(path: &Path, options: &Options) -> Result<EmbeddedStore, OpenError> {
         let lock = folder::claim(path)?;
         let blobs = BlobFolder::open(&path.join("blobs")).map_err(|e| OpenError::io(path, &e))?;
-        let kv = SledKv::open(&path.join("log"), options.cache_bytes).map_err(|e| OpenError::store(path, e))?;
+        let kv = SledKv::open(&path.join("log"), options.cache_bytes, lock).map_err(|e| OpenError::store(path, e))?;
         folder::sync(path).map_err(|e| OpenError::io(path, &e))?;
         let reserve = Reserve { bytes: options.reserve_bytes };
-        Self::start(path, Arc::new(kv), Arc::new(blobs), reserve, Some(lock))
+        Self::start(path, Arc::new(kv), Arc::new(blobs), reserve)
     }
 
     /// A store that is gone with the process.
     pub fn in_memory() -> EmbeddedStore {
         let path = PathBuf::from("memory");
-        let started = Self::start(&path, Arc::new(MemoryKv::default()), Arc::new(BlobMap::default()), Reserve { bytes: 0 }, None);
+        let started = Self::start(&path, Arc::new(MemoryKv::default()), Arc::new(BlobMap::default()), Reserve { bytes: 0 });
         started.expect("an empty map is of this version, and a thread can be started")
     }
 
-    fn start(
-        path: &Path,
-        kv: Arc<dyn Kv>,
-        blobs: Arc<dyn BlobShelves>,
-        reserve: Reserve,
-        lock: Option<fs::File>,
-    ) -> Result<EmbeddedStore, OpenError> {
+    fn start(path: &Path, kv: Arc<dyn Kv>, blobs: Arc<dyn BlobShelves>, reserve: Reserve) -> Result<EmbeddedStore, OpenError> {
         folder::check_layout(path, &*kv)?;
         let open = load::load(&*kv).map_err(|e| OpenError::store(path, e))?;
         let open = Arc::new(Mutex::new(open));
         let writer = Writer::start(Arc::clone(&kv), Arc::clone(&open), reserve).map_err(|e| OpenError::io(path, &e))?;
-        Ok(EmbeddedStore { writer, reader: Reader { kv, open, blobs }, reserve, next_shelf: AtomicUsize::new(0), _lock: lock })
+        Ok(EmbeddedStore { writer, reader: Reader { kv, open, blobs }, reserve, next_shelf: AtomicUsize::new(0) })
     }
 
     /// Reads where it may take a while.

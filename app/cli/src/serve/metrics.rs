@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_core::Timestamp;
 use gatewright_core::store::{StoreStats, StoreUpkeep};
-use metrics::{Unit, describe_gauge, gauge};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,11 @@ fn describe() {
         Unit::Seconds,
         "How long the oldest ready run has been waiting for a worker"
     );
+    describe_gauge!("gatewright_part_up", "Whether a part worked when it was last asked: store, sandbox, github");
+    describe_histogram!("gatewright_run_seconds", Unit::Seconds, "From a run's acceptance to its end, by conclusion");
+    describe_histogram!("gatewright_step_seconds", Unit::Seconds, "From a sandbox's start to its gate's verdict, by status");
+    describe_counter!("gatewright_sandbox_failures_total", "Steps that could not be run because the sandbox failed");
+    describe_counter!("gatewright_redeliveries_total", "Missed deliveries that a forge was asked to send again");
     describe_gauge!("process_start_time_seconds", Unit::Seconds, "When the process started, in seconds since 1970");
     describe_gauge!("process_resident_memory_bytes", Unit::Bytes, "Memory of the process");
 }

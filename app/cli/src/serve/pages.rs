@@ -128,3 +128,58 @@ fn gate_row(out: &mut String, step: &Step) {
     };
     let _ = write!(out, "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td></tr>", step.gate.name, Text(&what));
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_core::event::User;
+    use gatewright_core::run::{Cause, RunEvent, RunSpec};
+    use gatewright_core::store::{JournalEntry, RunRecord, RunState};
+    use gatewright_core::{CommitId, ForgeKind, RepoRef, Subject};
+
+    use super::*;
+
+    const HOSTILE: &str = "</title><script>alert(1)</script>\"'&";
+
+    fn page() -> RunPage {
+        let repo = RepoRef { forge: ForgeKind::Github, id: 1, path: HOSTILE.to_owned(), installation: None };
+        let head: CommitId = "a".repeat(40).parse().expect("this is a commit");
+        let subject = Subject::Branch { name: HOSTILE.to_owned() };
+        let at = Timestamp::UNIX_EPOCH;
+        let spec = RunSpec {
+            repo: repo.clone(),
+            subject: subject.clone(),
+            head: head.clone(),
+            base_ref: HOSTILE.to_owned(),
+            base: None,
+            config_ref: None,
+            compare_from: None,
+            cause: Cause::Rerequested { by: User { id: 1, login: HOSTILE.to_owned() } },
+            only: None,
+            rerun_of: None,
+        };
+        let run = RunRecord {
+            id: RunId::new(),
+            subject: subject.key(&repo),
+            repo,
+            title: subject.to_string(),
+            commit: head,
+            state: RunState::Ready { ready_at: at },
+            attempts: 0,
+            seq: 1,
+            created_at: at,
+            updated_at: at,
+        };
+        RunPage { run, journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec } }] }
+    }
+
+    #[test]
+    fn nothing_from_outside_is_markup_on_the_page() {
+        let page = page();
+        let gate: GateName = "tests".parse().expect("this is a gate's name");
+        let html = render(&page, page.replayed().as_ref(), &[(gate, HOSTILE.to_owned())], Timestamp::UNIX_EPOCH);
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(html.matches("</title>").count(), 1);
+        // The title twice with path and branch, the log, and the journal's one line with path, branch and login.
+        assert_eq!(html.matches("&lt;script&gt;").count(), 8);
+    }
+}

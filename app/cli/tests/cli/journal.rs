@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::files::pull_request;
-use crate::support::{Bench, Service, forge, sign};
+use crate::support::{Bench, Service, forge, nobody, sign};
 
 fn deliver(service: &Service, guid: &str, number: u64) {
     let mut payload = pull_request();
@@ -73,6 +73,37 @@ fn a_run_that_is_not_there_and_one_that_needs_no_retry_are_told_apart() {
         let done = bench.run(args);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{}", done.stderr);
     }
+    service.stop();
+}
+
+/// Whatever this lists, as soon as it lists something. Asking takes a while each time, so a hundred times are enough.
+fn first_of(bench: &Bench, args: &[&str]) -> Value {
+    let found = (0..100).map(|_| json(bench, args)).find(|list| list.as_array().is_some_and(|list| !list.is_empty()));
+    found.expect("something is listed at last")[0].clone()
+}
+
+#[test]
+fn a_run_that_killed_the_process_too_often_is_set_aside_and_can_be_tried_again() {
+    // Nobody is there to say what the pull request is, so the run stays under way.
+    let bench = Bench::with_server_file(nobody(), "sled:data").env("GATEWRIGHT__ENGINE__ATTEMPTS_MAX", "1");
+    let service = bench.serve(&[]);
+    deliver(&service, "d-1", 7);
+    service.wait_for("to be tried again");
+    service.signal("KILL");
+    service.wait();
+    let service = bench.serve(&[]);
+    let run = first_of(&bench, &["runs", "--state", "set-aside", "--json"]);
+    let id = run["id"].as_str().expect("a run has an id");
+    let shown = bench.run(&["runs", "show", id]).stdout;
+    assert!(shown.contains(&format!("next        gatewright runs retry {id}")), "{shown}");
+    let done = bench.run(&["runs", "retry", id]);
+    assert_eq!((done.code, done.stdout), (Some(0), format!("run {id} is ready again\n")));
+    let audit = first_of(&bench, &["audit", "--json"]);
+    assert_eq!(
+        (audit["actor"].as_str(), audit["action"].as_str(), audit["target"].as_str()),
+        (Some("operator"), Some("run.retry"), Some(id))
+    );
+    service.wait_for("to be tried again");
     service.stop();
 }
 

@@ -27,18 +27,20 @@ pub(crate) struct SledKv {
     /// A handle of the log that sled writes to.
     log: File,
     folder: PathBuf,
+    /// Held until the database is closed, even if a read is still under way when the store is dropped.
+    _lock: File,
 }
 
 impl SledKv {
-    /// Opens the database in this folder, or makes one.
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens the database in this folder, or makes one. `lock` is what keeps other processes from it.
+    pub(crate) fn open(folder: &Path, cache_bytes: u64, lock: File) -> Result<Self, StoreError> {
         let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(cache_bytes);
         // sled panics on some kinds of damage.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
         let db = opened.map_err(|_| StoreError::Damaged("sled could not read its files".to_owned()))?.map_err(error)?;
         let log = File::options().read(true).write(true).open(folder.join("db")).map_err(io_error)?;
         sync_new_files(folder, &log).map_err(io_error)?;
-        Ok(SledKv { db, log, folder: folder.to_owned() })
+        Ok(SledKv { db, log, folder: folder.to_owned(), _lock: lock })
     }
 }
 
