@@ -12,4 +12,4 @@ cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"
 cargo bench --quiet --package gatewright-store --bench journal
 echo "== intake against probot and webhook"
-tests/benches/intake/run.sh
+tests/benches/intake/run.sh tests/benches/intake/gatewright.sh target/release/gatewright

@@ -2,7 +2,7 @@
 # Makes sure that a container engine answers: starts dockerd in the background where none does. Does nothing where one
 # answers already, whoever started it. Its log is .tools/engine/dockerd.log.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # dockerd starts in about 2 s; on a slow disk its first start takes longer.

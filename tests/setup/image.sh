@@ -2,7 +2,7 @@
 # Builds the sandbox image of demo, tests and benches on the spot: busybox and a user, 1000. No registry is asked.
 # Skipped where the image is there with the same content.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 TAG=gatewright-sandbox:local

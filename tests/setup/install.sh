@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of packages.txt that are missing. Says what it installs; says and does nothing otherwise.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 has_package() { [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = 'install ok installed' ]; }
@@ -33,6 +33,8 @@ missing=$(missing_lines)
 [ -n "$missing" ] || exit 0
 command -v apt-get >/dev/null || die "this machine has no apt-get; install by hand: $(echo "$missing" | tr '\n' ' ')"
 
+# Here, where an error is seen: what follows goes into a log.
+as_root true
 log="$TOOLS/install.log"
 mkdir -p "$TOOLS"
 as_root apt-get update -qq >"$log" 2>&1 || die "apt-get update failed: $(tail -n 3 "$log")"

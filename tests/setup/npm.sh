@@ -2,7 +2,7 @@
 # Installs the forge's own API description and example deliveries, pinned by package-lock.json, into .tools/npm.
 # Skipped where what the lock names is there.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 here="$ROOT/tests/setup"

@@ -169,7 +169,7 @@ mod tests {
             created_at: at,
             updated_at: at,
         };
-        RunPage { run, journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec } }] }
+        RunPage { run, journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec: spec.into() } }] }
     }
 
     #[test]
