@@ -8,6 +8,7 @@
 //! It deliberately has no knowledge of Gatewright. The scenarios and `make demo` use it.
 
 pub mod github;
+pub mod process;
 pub mod service;
 
 pub use github::FakeGitHub;

@@ -1,29 +1,20 @@
 //! The service as the scenarios run it: the real parts, wired as the binary wires them, over the fake GitHub.
 //!
-//! [`Service`] runs in the test's own process; [`ServiceProcess`] is the same in a process of its own, which can be killed,
-//! or told to kill itself at a certain point of the engine's work.
+//! [`Service`] runs in the test's own process; for the binary itself, which can be killed, see [`process`](crate::process).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
-use axum::routing::get;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
 use gatewright_core::{ForgeKind, Timestamp};
-use gatewright_engine::{Deps, Engine, Hook, Options, Point};
+use gatewright_engine::{Deps, Engine, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 use gatewright_store::EmbeddedStore;
 use gatewright_webhook::github::GithubHook;
 use gatewright_webhook::{WebhookConfig, WebhookSecrets, routes};
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a service needs to know to start.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// The fake's address.
     pub github: String,
@@ -56,44 +47,12 @@ pub struct Setting {
     pub engine: Option<String>,
     /// Names its sandboxes.
     pub instance: String,
-    /// Kills the process at this place, counted from 1.
-    pub crash: Option<Crash>,
     /// So many sandboxes at once.
     pub sandboxes: usize,
     /// A gate may run so long.
     pub wall_secs: u64,
     /// Steps have so long to end after a stop.
     pub grace_secs: u64,
-}
-
-/// A place at which the process kills itself.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Crash {
-    /// The kind of place.
-    pub point: CrashPoint,
-    /// Which one, from 1.
-    pub nth: u64,
-}
-
-/// See [`Point`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CrashPoint {
-    /// A delivery is durable, and not yet acknowledged.
-    Accepted,
-    /// Something was appended to a journal.
-    Appended,
-    /// An effect was done, and not yet appended.
-    Performed,
-}
-
-impl CrashPoint {
-    fn is(self, point: Point) -> bool {
-        match self {
-            CrashPoint::Accepted => point == Point::Accepted,
-            CrashPoint::Appended => point == Point::Appended,
-            CrashPoint::Performed => point == Point::Performed,
-        }
-    }
 }
 
 impl Setting {
@@ -106,23 +65,10 @@ impl Setting {
             dir: dir.to_owned(),
             engine: None,
             instance: uuid::Uuid::now_v7().to_string(),
-            crash: None,
             sandboxes: 4,
             wall_secs: 60,
             grace_secs: 10,
         }
-    }
-
-    fn hook(&self) -> Hook {
-        let crash = self.crash;
-        let count = AtomicU64::new(0);
-        Arc::new(move |point| {
-            let Some(crash) = crash else { return };
-            if crash.point.is(point) && count.fetch_add(1, Ordering::SeqCst) + 1 == crash.nth {
-                // As `kill -9` would: nothing is flushed, nothing is dropped.
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-            }
-        })
     }
 
     fn deps(&self) -> (Deps, Arc<EmbeddedStore>) {
@@ -189,7 +135,7 @@ impl Service {
     /// Starts it.
     pub async fn listen(setting: &Setting) -> Service {
         let (deps, store) = setting.deps();
-        let engine = Engine::new(deps, setting.options(), setting.hook());
+        let engine = Engine::new(deps, setting.options(), Arc::new(|_| {}));
         let stop = CancellationToken::new();
         let working = tokio::spawn({
             let (engine, stop) = (engine.clone(), stop.clone());
@@ -198,8 +144,7 @@ impl Service {
         let secrets = WebhookSecrets::new([WEBHOOK_SECRET.to_owned().into()]).expect("the secret is long enough");
         let hook = GithubHook { secrets, app_id: setting.app_id };
         let config = WebhookConfig { intake: engine.clone(), github: hook, limits: gatewright_webhook::Limits::default() };
-        let stats = axum::Router::new().route("/stats", get(stats)).with_state(store.clone());
-        let router = routes(config).merge(stats);
+        let router = routes(config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let listening = tokio::spawn(async move {
@@ -217,7 +162,8 @@ impl Service {
 
     /// Waits until every delivery was taken and every run is over.
     pub async fn idle(&self, github: &FakeGitHub) {
-        idle(github, || async { self.store.stats(Timestamp::now()).await.ok() }).await;
+        let open = |stats: StoreStats| stats.ready + stats.leased + stats.waiting;
+        idle(github, || async { self.store.stats(Timestamp::now()).await.ok().map(open) }).await;
     }
 
     /// All runs, newest first.
@@ -226,15 +172,11 @@ impl Service {
     }
 }
 
-async fn stats(State(store): State<Arc<EmbeddedStore>>) -> Json<StoreStats> {
-    Json(store.stats(Timestamp::now()).await.expect("the store answers"))
-}
-
-/// Waits until every delivery was taken and no run is open, twice in a row: a run's own writes make deliveries too.
-async fn idle<F, S>(github: &FakeGitHub, stats: F)
+/// Waits until every delivery was taken and no run is open (`open` counts them), twice in a row: a run's own writes make deliveries too.
+pub(crate) async fn idle<F, S>(github: &FakeGitHub, open: F)
 where
     F: Fn() -> S,
-    S: Future<Output = Option<StoreStats>>,
+    S: Future<Output = Option<u64>>,
 {
     until("every run is over", || async {
         for _ in 0..2 {
@@ -243,8 +185,7 @@ where
             if !github.deliveries().iter().all(|delivery| delivery.attempts.iter().any(crate::github::Attempt::taken)) {
                 return false;
             }
-            let open = stats().await.map(|stats| stats.ready + stats.leased + stats.waiting);
-            if open != Some(0) {
+            if open().await != Some(0) {
                 return false;
             }
         }
@@ -268,58 +209,4 @@ where
         }
     };
     assert!(tokio::time::timeout(PATIENCE, looking).await.is_ok(), "this never came to be: {what}");
-}
-
-/// The service in a process of its own.
-pub struct ServiceProcess {
-    /// Where it listens.
-    pub url: String,
-    child: Child,
-}
-
-impl ServiceProcess {
-    /// Starts the test binary `service-under-test` at `program`, and has the fake send its webhooks to it. None where it
-    /// died before it was ready, as a crash early in its work makes it do.
-    pub async fn start(program: &str, github: &FakeGitHub, setting: &Setting) -> Option<ServiceProcess> {
-        let setting = serde_json::to_string(setting).expect("a setting is plain data");
-        let mut child = Command::new(program)
-            .env("GATEWRIGHT_TEST_SETTING", setting)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the test binary was built");
-        let stdout = child.stdout.take().expect("it is piped");
-        let line = BufReader::new(stdout).lines().next_line().await.expect("its output is text")?;
-        let url = line.strip_prefix("ready ").expect("it says where it listens").to_owned();
-        github.set_webhook(&format!("{url}/webhooks/github"), WEBHOOK_SECRET);
-        Some(ServiceProcess { url, child })
-    }
-
-    /// Kills it, as `kill -9` does.
-    pub async fn kill(mut self) {
-        self.child.kill().await.expect("it can be killed");
-    }
-
-    /// Waits until it is dead, or until nothing is left to do. True if it died.
-    pub async fn dies_or_idles(&mut self, github: &FakeGitHub) -> bool {
-        let client = reqwest::Client::new();
-        let url = format!("{}/stats", self.url);
-        let stats = || async { client.get(&url).send().await.ok()?.json::<StoreStats>().await.ok() };
-        tokio::select! {
-            status = self.child.wait() => status.is_ok(),
-            () = idle(github, stats) => false,
-        }
-    }
-}
-
-/// What the binary `service-under-test` does.
-pub async fn serve_under_test() {
-    let setting = std::env::var("GATEWRIGHT_TEST_SETTING").expect("started by a scenario");
-    let setting: Setting = serde_json::from_str(&setting).expect("a setting");
-    let service = Service::listen(&setting).await;
-    #[expect(clippy::print_stdout, reason = "this line is what the scenario waits for")]
-    {
-        println!("ready {}", service.url);
-    }
-    std::future::pending::<()>().await;
 }

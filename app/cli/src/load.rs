@@ -8,6 +8,10 @@ use crate::server_file::{self, BYTES_MAX, Override, Problem, ServerConfig};
 
 /// The configuration by this file, the environment, and what the command line puts over both.
 pub(crate) fn server_config(file: &Path, flags: Vec<Override>) -> Result<ServerConfig, Failure> {
+    if !file.exists() {
+        let hint = "name the server file with --config; `docs/configuration.md` shows what it holds";
+        return Err(Failure::Wrong(format!("there is no {}; {hint}", file.display())));
+    }
     let text = read_text(file, BYTES_MAX)?;
     parse(file, &text, flags).map_err(|problems| wrong(file, &problems))
 }

@@ -19,13 +19,11 @@ pub(crate) fn resolve(secret: &LocatedSecret) -> Result<SecretString, Problem> {
     };
     let wrong = |cause: String| secret.origin.problem(format!("`{}`: {cause}", secret.key));
     let text = text.map_err(wrong)?;
-    // An editor's line end is not part of the secret.
-    let secret_text = SecretString::from(text.trim_end());
-    drop(text);
-    if secret_text.expose_secret().trim().is_empty() {
+    let text = SecretString::from(text);
+    if text.expose_secret().trim().is_empty() {
         return Err(secret.origin.problem(format!("`{}`: {} is empty", secret.key, secret.reference)));
     }
-    Ok(secret_text)
+    Ok(text)
 }
 
 /// What is wrong with who may read a secret's file. None where nothing is, or where it is no file.
@@ -52,5 +50,7 @@ fn of_file(path: &str) -> Result<String, String> {
     if text.len() as u64 > BYTES_MAX {
         return Err(format!("{path} has more than {BYTES_MAX} bytes"));
     }
+    // An editor's line end is not part of the secret.
+    text.truncate(text.trim_end().len());
     Ok(text)
 }

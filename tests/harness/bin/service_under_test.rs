@@ -1,6 +1,7 @@
-//! The service in a process of its own, for scenarios that kill it.
+//! The whole service with a hook that kills it, for scenarios that crash it.
 
-#[tokio::main]
-async fn main() {
-    gatewright_tests::service::serve_under_test().await;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatewright::run(gatewright_tests::process::crash_hook())
 }

@@ -2,9 +2,10 @@
 //! what they would have seen without.
 
 use super::{REPO, without_times};
+use gatewright_engine::Point;
 use gatewright_tests::FakeGitHub;
 use gatewright_tests::github::PullSpec;
-use gatewright_tests::service::{Crash, CrashPoint, ServiceProcess, Setting};
+use gatewright_tests::process::{Crash, Home};
 
 const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  a: { run: 'true' }\n  b: { run: exit 4, needs: [a] }\n";
 
@@ -13,22 +14,22 @@ const PLACES_MAX: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_append_the_end_is_the_same() {
-    killed_at_each(CrashPoint::Appended).await;
+    killed_at_each(Point::Appended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_effect_before_it_is_journaled_the_end_is_the_same() {
-    killed_at_each(CrashPoint::Performed).await;
+    killed_at_each(Point::Performed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_a_durable_delivery_and_its_acknowledgement_nothing_is_lost_or_doubled() {
-    let github = github_with_repository();
-    let github = github.await;
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let mut setting = Setting::new(&github, dir.path());
-    setting.crash = Some(Crash { point: CrashPoint::Accepted, nth: 3 });
-    pull_request_ends_right(&github, &mut setting, 0).await;
+    let github = github_with_repository().await;
+    let home = Home::new(&github);
+    // The first deliveries are about the push of the branch; the pull request's own is among these.
+    for nth in 1..=4 {
+        assert!(pull_request_ends_right(&github, &home, Crash { point: Point::Accepted, nth }).await, "it was to die");
+    }
 }
 
 async fn github_with_repository() -> FakeGitHub {
@@ -39,15 +40,12 @@ async fn github_with_repository() -> FakeGitHub {
 }
 
 /// A pull request after the other, each with a crash one place further, until a run ends before its crash comes.
-async fn killed_at_each(point: CrashPoint) {
+async fn killed_at_each(point: Point) {
     let github = github_with_repository().await;
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let home = Home::new(&github);
     let mut crashes = 0;
     for nth in 1..=PLACES_MAX {
-        let mut setting = Setting::new(&github, dir.path());
-        setting.instance = "crash".to_owned() + &format!("{point:?}").to_lowercase();
-        setting.crash = Some(Crash { point, nth });
-        if !pull_request_ends_right(&github, &mut setting, nth).await {
+        if !pull_request_ends_right(&github, &home, Crash { point, nth }).await {
             break;
         }
         crashes += 1;
@@ -58,17 +56,17 @@ async fn killed_at_each(point: CrashPoint) {
 
 /// Opens a pull request over a service that kills itself, starts it again, and looks at what people see. True if it did
 /// kill itself.
-async fn pull_request_ends_right(github: &FakeGitHub, setting: &mut Setting, nth: u64) -> bool {
+async fn pull_request_ends_right(github: &FakeGitHub, home: &Home, crash: Crash) -> bool {
     let program = env!("CARGO_BIN_EXE_service-under-test");
-    let mut service = ServiceProcess::start(program, github, setting).await.expect("nothing is to be done yet");
+    let mut service = home.start(program, Some(crash)).await;
+    let nth = crash.nth;
     let branch = format!("topic-{nth}");
     let head = github.commit(REPO, &branch, "alice", "a change", [("a", format!("{nth}").as_str())]);
     let number = github.open_pull(REPO, PullSpec::of("alice", &branch));
     let died = service.dies_or_idles(github).await;
     service.kill().await;
-    setting.crash = None;
-    let mut service = ServiceProcess::start(program, github, setting).await.expect("it has no reason to die");
-    assert!(!service.dies_or_idles(github).await, "without a crash it lives on");
+    let mut service = home.start(program, None).await;
+    assert!(!service.dies_or_idles(github).await, "without a crash it lives on: {}", home.log());
     service.kill().await;
 
     let place = format!("crash {nth}");
@@ -80,14 +78,14 @@ async fn pull_request_ends_right(github: &FakeGitHub, setting: &mut Setting, nth
     assert_eq!(comments.len(), 1, "{place}: one comment, not {comments:#?}");
     let table = "| ✅ | a | exit code 0 | T |\n| ❌ | b | exit code 4 | T |";
     assert!(without_times(&comments[0].body).contains(table), "{place}: {}", comments[0].body);
-    assert_eq!(leftovers(setting).await, Vec::<String>::new(), "{place}");
+    assert_eq!(leftovers(&home.instance()).await, Vec::<String>::new(), "{place}");
     github.assert_valid();
     died
 }
 
 /// The names of the containers of this service that exist.
-async fn leftovers(setting: &Setting) -> Vec<String> {
-    let filter = format!("label=dev.gatewright.instance={}", setting.instance);
+async fn leftovers(instance: &str) -> Vec<String> {
+    let filter = format!("label=dev.gatewright.instance={instance}");
     let output = tokio::process::Command::new("docker")
         .args(["ps", "--all", "--quiet", "--filter", &filter])
         .output()

@@ -67,11 +67,13 @@ pub(super) fn app(wiring: Wiring) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .with_state(shared);
+    guarded(Router::new().merge(webhooks).merge(own).merge(pages::routes(desk)))
+}
+
+/// Headers that keep browsers from harm, and an answer where a handler breaks off.
+fn guarded(routes: Router) -> Router {
     let fixed = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    Router::new()
-        .merge(webhooks)
-        .merge(own)
-        .merge(pages::routes(desk))
+    routes
         .layer(CatchPanicLayer::custom(broke_off))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
@@ -169,5 +171,24 @@ async fn accept(
     tokio::select! {
         accepted = accepted => Some(accepted),
         () = stop.cancelled() => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_breaks_off_is_answered_with_500_and_says_nothing() {
+        async fn breaks() -> &'static str {
+            panic!("CANARY")
+        }
+        let request = Request::get("/").body(Body::empty()).expect("this is a request");
+        let response = tower::ServiceExt::oneshot(guarded(Router::new().route("/", get(breaks))), request).await;
+        let response = response.expect("a router answers");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.expect("the body is short");
+        assert!(!String::from_utf8_lossy(&body).contains("CANARY"));
     }
 }

@@ -27,8 +27,9 @@ use crate::load;
 use crate::server_file::{Origin, Override, ServerConfig, StorePlace};
 use parts::Parts;
 
-/// From the signal to the process's end. What is not done by then is taken up by the next start.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// From the signal to the end of everything but the last second: together the 30 s that users are promised. What is not
+/// done by then is taken up by the next start.
+const STOP_WITHIN: Duration = Duration::from_secs(29);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(args: &ServeArgs, hook: Hook) -> Result<ExitCode, Failure> {

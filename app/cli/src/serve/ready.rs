@@ -1,8 +1,8 @@
 //! `/readyz`: whether each part can do its work.
 //!
 //! Only a store that cannot take deliveries makes the service not ready: then a forge had better be told to come back. With
-//! the container engine or the forge down, deliveries are still taken and wait, so the service stays in service and says
-//! `degraded`.
+//! the forge down runs wait, and with the container engine down gates end as not judged and say so; deliveries are taken in
+//! either case, so the service stays in service and says `degraded`.
 
 use std::sync::Arc;
 use std::time::Duration;

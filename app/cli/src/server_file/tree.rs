@@ -79,7 +79,7 @@ impl fmt::Display for Node {
     /// What it is, for "found ...". Never the value itself: it may be a secret in the wrong place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.value {
-            Value::Text(text) if text.is_empty() => "an empty text",
+            Value::Text(text) | Value::Untyped(text) if text.trim().is_empty() => "an empty text",
             Value::Text(_) | Value::Untyped(_) => "a text",
             Value::Integer(_) => "a whole number",
             Value::Float(_) => "a number",

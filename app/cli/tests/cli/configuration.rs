@@ -98,6 +98,25 @@ fn a_wrong_variable_is_named_by_its_name() {
 }
 
 #[test]
+fn an_empty_variable_is_a_value_too() {
+    let bench = Bench::new().env("GATEWRIGHT__SERVER__PUBLIC_URL", "");
+    bench.write("server.toml", &server_file(nobody(), "memory:"));
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.stdout, "GATEWRIGHT__SERVER__PUBLIC_URL: expected a text, found an empty text\n");
+}
+
+#[test]
+fn a_service_without_a_server_file_is_told_what_to_do() {
+    let done = Bench::new().run(&["serve"]);
+    assert_eq!(done.code, Some(2));
+    assert!(
+        done.stderr.starts_with("gatewright: there is no gatewright.toml; name the server file with --config"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_forge_can_come_from_the_environment_alone() {
     let bench = Bench::new().env("GATEWRIGHT__FORGE__0__KIND", "github").env("GATEWRIGHT__FORGE__0__APP_ID", "7");
     let bench = bench.env("GATEWRIGHT__FORGE__0__PRIVATE_KEY", "env:KEY").env("GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__0", "env:A");
@@ -199,4 +218,34 @@ fn an_address_that_is_taken_is_a_failure_outside() {
     let done = bench.run(&["serve", "--listen", &taken.to_string()]);
     assert_eq!(done.code, Some(3));
     assert!(done.stderr.contains(&format!("cannot listen on {taken}")), "{}", done.stderr);
+}
+
+/// The page that explains the server file.
+const PAGE: &str = include_str!("../../../../docs/configuration.md");
+
+#[test]
+fn the_page_about_the_configuration_names_every_key() {
+    let done = Bench::new().run(&["schema", "server"]);
+    let schema: serde_json::Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+    let tables = schema["properties"].as_object().expect("a file has tables");
+    for (table, of) in tables {
+        let keys = of["properties"].as_object().or(of["items"]["properties"].as_object()).expect("a table has keys");
+        assert!(PAGE.contains(&format!("[{table}]")), "{table}");
+        for (key, of) in keys {
+            let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+            let row = row.unwrap_or_else(|| panic!("`{key}` of [{table}] is not explained"));
+            if let Some(default) = of["default"].as_f64() {
+                let shown = row.split('|').nth(2).and_then(|cell| cell.trim().parse::<f64>().ok());
+                assert_eq!(shown, Some(default), "{row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_example_on_the_page_is_valid() {
+    let bench = Bench::new();
+    let example = PAGE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the page has an example");
+    bench.write("server.toml", example);
+    assert_eq!(bench.run(&["check", "server.toml"]).stdout, "server.toml: no problems\n");
 }

@@ -72,8 +72,8 @@ pub(super) async fn exec(
     };
     let code = match ended {
         Ended::Itself(code) => code,
-        Ended::TimedOut => return killed(docker, id, ExecEnd::TimedOut).await,
-        Ended::TooMuchMemory => return killed(docker, id, ExecEnd::OutOfMemory).await,
+        Ended::TimedOut => return killed(this, docker, id, ExecEnd::TimedOut).await,
+        Ended::TooMuchMemory => return killed(this, docker, id, ExecEnd::OutOfMemory).await,
     };
     if code == 0 {
         return Ok(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
@@ -102,10 +102,12 @@ async fn run(docker: &Docker, id: &str, script: &str, mut take: impl FnMut(&[u8]
     };
     let exec = match docker.create_exec(id, options).await {
         Ok(created) => created.id,
-        Err(e) if status(&e) == Some(409) => return Err(ended(docker, id).await),
-        Err(e) => return Err(lost(&e)),
+        Err(e) => return Err(refused(docker, id, &e).await),
     };
-    let started = docker.start_exec(&exec, None::<StartExecOptions>).await.map_err(|e| not_run(&e))?;
+    let started = match docker.start_exec(&exec, None::<StartExecOptions>).await {
+        Ok(started) => started,
+        Err(e) => return Err(refused(docker, id, &e).await),
+    };
     if let StartExecResults::Attached { mut output, input } = started {
         // A command that reads its standard input finds it empty.
         drop(input);
@@ -123,17 +125,23 @@ async fn run(docker: &Docker, id: &str, script: &str, mut take: impl FnMut(&[u8]
 
 /// Why a sandbox does not run any more. The keeper needs nothing but a shell: if it ended as commands do that cannot be run,
 /// it was for want of one.
-async fn ended(docker: &Docker, id: &str) -> SandboxError {
-    let code = match inspect(docker, id).await {
-        Ok(state) => state.exit_code,
-        Err(error) => return error,
-    };
-    match code {
+fn why_ended(state: &ContainerState) -> SandboxError {
+    match state.exit_code {
         Some(126 | 127) => SandboxError::NotStartable(
             "the image has no shell `sh`, with which commands are run, or it does not run here".to_owned(),
         ),
         Some(_) | None => SandboxError::Gone("its container has ended".to_owned()),
     }
+}
+
+/// What a refusal to run something in a sandbox means.
+async fn refused(docker: &Docker, id: &str, error: &bollard::errors::Error) -> SandboxError {
+    let words = words(error);
+    // The engine answers 409 or 500, by how far it had come.
+    if status(error) == Some(409) || words.contains("is not running") {
+        return inspect(docker, id).await.map_or_else(|e| e, |state| why_ended(&state));
+    }
+    if words.contains("OCI runtime exec failed") { SandboxError::NotStartable(words) } else { lost(error) }
 }
 
 async fn inspect(docker: &Docker, id: &str) -> Result<ContainerState, SandboxError> {
@@ -154,19 +162,23 @@ async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, SandboxError> {
     }
 }
 
-fn not_run(error: &bollard::errors::Error) -> SandboxError {
-    let words = words(error);
-    if words.contains("OCI runtime exec failed") { SandboxError::NotStartable(words) } else { lost(error) }
-}
-
 /// Kills everything but what keeps the sandbox alive, so that its files can still be read. Where that does not work (a
 /// process bomb leaves no process to kill with), the sandbox itself is killed.
-async fn killed(docker: &Docker, id: &str, end: ExecEnd) -> Result<ExecResult, SandboxError> {
+async fn killed(this: &DockerSandbox, docker: &Docker, id: &str, end: ExecEnd) -> Result<ExecResult, SandboxError> {
     let inside = tokio::time::timeout(KILL_MAX, run(docker, id, "kill -9 -1", |_| {})).await;
     if !matches!(inside, Ok(Ok(0))) {
         kill_container(docker, id).await?;
+        return Ok(ExecResult { end, disk_full: false });
     }
-    Ok(ExecResult { end, disk_full: false })
+    // What the kernel killed meanwhile is not to be put down to the next command.
+    let disk_full = match look(docker, id).await {
+        Some(seen) => {
+            this.note_oom_kills(id, seen.oom_kills);
+            seen.disk_full
+        }
+        None => false,
+    };
+    Ok(ExecResult { end, disk_full })
 }
 
 async fn kill_container(docker: &Docker, id: &str) -> Result<(), SandboxError> {
@@ -215,8 +227,8 @@ async fn failed(this: &DockerSandbox, docker: &Docker, id: &str, code: i64) -> R
     let Some(seen) = look(docker, id).await else {
         return without_a_look(docker, id, code).await;
     };
-    let before = this.oom_kills.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), seen.oom_kills);
-    let end = if seen.oom_kills > before.unwrap_or(0) { ExecEnd::OutOfMemory } else { ExecEnd::Exited(code) };
+    let before = this.note_oom_kills(id, seen.oom_kills);
+    let end = if seen.oom_kills > before { ExecEnd::OutOfMemory } else { ExecEnd::Exited(code) };
     Ok(ExecResult { end, disk_full: seen.disk_full })
 }
 
@@ -257,7 +269,7 @@ async fn without_a_look(docker: &Docker, id: &str, code: i64) -> Result<ExecResu
     let end = match state {
         ContainerState { running: Some(true), .. } => ExecEnd::Exited(code),
         ContainerState { oom_killed: Some(true), .. } if code == CODE_KILLED => ExecEnd::OutOfMemory,
-        _ => return Err(SandboxError::Gone("its container has ended".to_owned())),
+        other => return Err(why_ended(&other)),
     };
     Ok(ExecResult { end, disk_full: false })
 }

@@ -107,6 +107,12 @@ impl DockerSandbox {
         Ok(&self.engine().await?.docker)
     }
 
+    /// Keeps how many processes of a container the kernel has killed, and returns how many it had before.
+    fn note_oom_kills(&self, container: &str, kills: u64) -> u64 {
+        let mut all = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(container.to_owned(), kills).unwrap_or(0)
+    }
+
     async fn connect(&self) -> Result<Engine, SandboxError> {
         let address = address(self.config.engine.as_deref(), std::env::var("DOCKER_HOST").ok().as_deref());
         let version = bollard::API_DEFAULT_VERSION;

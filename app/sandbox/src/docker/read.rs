@@ -46,7 +46,14 @@ pub(super) async fn read(
     glob: &str,
     bounds: Bounds,
 ) -> Result<Vec<ReportFile>, SandboxError> {
-    within("reading the reports", READ_MAX, read_all(docker, &sandbox.name, glob, bounds)).await
+    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds)).await {
+        Ok(read) => read,
+        // The workspace is to blame, not the engine: trying again would only take as long.
+        Err(_) => {
+            let words = format!("reading `{glob}` took longer than {} s; name a narrower folder", READ_MAX.as_secs());
+            Err(SandboxError::Report(words))
+        }
+    }
 }
 
 async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds) -> Result<Vec<ReportFile>, SandboxError> {
