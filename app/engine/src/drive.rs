@@ -226,8 +226,7 @@ impl Driver {
             match self.flights.values().find(|flight| flight.key == key) {
                 Some(flight) => flight.stop.cancel(),
                 None => {
-                    let because = self.run.cancel.as_ref().map(CancelReason::to_string).unwrap_or_default();
-                    stopped.push(perform::cancelled_step(gate, &because));
+                    stopped.push(perform::cancelled_step(gate, &self.why_stopped()));
                     self.slots.remove(gate);
                 }
             }
@@ -278,10 +277,18 @@ impl Driver {
                 self.slots.insert(gate.clone(), slot);
                 self.append(vec![RunEvent::StepStarted { gate, attempt }]).await?;
             }
+            Done::Stopped { gate } => {
+                self.append(vec![perform::cancelled_step(&gate, &self.why_stopped())]).await?;
+                self.slots.remove(&gate);
+            }
             Done::Again { after, cause } => self.pause(key, after, &cause),
             Done::GivenUp => {}
         }
         Ok(())
+    }
+
+    fn why_stopped(&self) -> String {
+        self.run.cancel.as_ref().map_or_else(|| "the run was stopped".to_owned(), CancelReason::to_string)
     }
 
     fn pause(&mut self, key: ActionKey, after: Option<Duration>, cause: &str) {

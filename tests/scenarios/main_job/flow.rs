@@ -122,6 +122,8 @@ async fn a_closed_pull_request_stops_its_run() {
     .await;
     scene.github.close_pull(REPO, number, "alice");
     scene.idle().await;
+    let check = &scene.github.check_runs(REPO, &head)["gatewright/slow"];
+    assert!(check.summary.contains("the pull request was closed"), "{}", check.summary);
     assert_snapshot!(scene.checks(&head), @r"
     gatewright: cancelled (stopped: the pull request was closed)
     gatewright/slow: cancelled (cancelled)

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use gatewright_core::GateName;
 use gatewright_core::config::GateConfig;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::run::{CancelReason, Run, RunEvent};
+use gatewright_core::run::{Run, RunEvent};
 use gatewright_core::sandbox::{Command, ExecEnd, Limits, Network, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, StepOutcome, Verdict};
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, cancelled_step};
+use super::Done;
 use crate::Engine;
 use crate::gates;
 use crate::log::{FinishedLog, StepLog};
@@ -55,10 +55,7 @@ pub(super) async fn execute(engine: &Engine, run: &Run, gate: &GateName, attempt
     if let Err(error) = engine.deps.sandbox.close(&key).await {
         tracing::warn!(run.id = %run.id, step.key = %gate, %error, "a sandbox could not be removed");
     }
-    let Some(ended) = ended else {
-        let because = run.cancel.as_ref().map_or_else(|| "nobody wants its result any more".to_owned(), CancelReason::to_string);
-        return Done::Events(vec![cancelled_step(gate, &because)]);
-    };
+    let Some(ended) = ended else { return Done::Stopped { gate: gate.clone() } };
     let outcome = judged(engine, &step.gate, ended, log.finish(), started).await;
     observe(run, gate, attempt, &outcome);
     Done::Events(vec![RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }])

@@ -36,6 +36,11 @@ pub(crate) enum Done {
         /// Why, for the log.
         cause: String,
     },
+    /// A step was stopped, and its sandbox is gone.
+    Stopped {
+        /// The step's gate.
+        gate: GateName,
+    },
     /// It was told to stop before it did anything.
     GivenUp,
 }
