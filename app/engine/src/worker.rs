@@ -15,6 +15,10 @@ use crate::{Engine, drive};
 /// that died.
 const POLL: Duration = Duration::from_millis(500);
 
+/// Where there was no run to lease, the store is left alone for so long whatever arrives: under a flood of deliveries for
+/// a repository that has all the runs it may have, asking after each would cost more than taking them.
+const BREATH: Duration = Duration::from_millis(5);
+
 /// After the store failed, the worker leaves it alone for so long.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,6 +81,7 @@ impl Engine {
                     STORE_PAUSE
                 }
             };
+            tokio::time::sleep(BREATH).await;
             tokio::select! {
                 () = self.ready.notified() => {}
                 () = tokio::time::sleep(pause) => {}

@@ -120,7 +120,11 @@ static SANDBOX: Table = Table {
             Shape::Word { words: &["missing", "never"], default: Some("missing"), later: &[] },
             "Whether a missing image is fetched.",
         ),
-        key("memory_mib", number(16, 4 * 1024 * 1024, 2048), "Memory of a sandbox."),
+        key(
+            "memory_mib",
+            number(16, 4 * 1024 * 1024, 2048),
+            "Memory of a sandbox's processes; its workspace and `/tmp` are in memory too, on top.",
+        ),
         key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: 2.0 }, "Processors of a sandbox."),
         key("pids", number(8, 1_000_000, 512), "Processes and threads of a sandbox at once."),
         key("disk_mib", number(1, 4 * 1024 * 1024, 2048), "Size of a sandbox's workspace."),
