@@ -1,6 +1,8 @@
 # make demo | test | bench | lint | fmt. Each installs what it needs and works twice in a row.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Debian keeps mkfs and losetup where an ordinary user's PATH does not look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .PHONY: help demo test bench lint fmt setup
 
 help: ## this list
@@ -14,8 +16,8 @@ demo: setup ## the service beside a local forge, and a pull request checked befo
 	@exec target/debug/demo
 
 test: setup lint ## every test: units, contracts, scenarios
-	@cargo nextest run --workspace --no-fail-fast
 	@cargo test --quiet --doc --workspace
+	@cargo nextest run --workspace --no-fail-fast
 
 bench: setup ## the figures of docs/performance.md, against their peers, in one session
 	@tests/benches/run.sh

@@ -1,4 +1,4 @@
-//! A small disk of our own: an ext4 file system in a file, mounted. It takes root.
+//! A small disk of our own: an ext4 file system in a file, mounted. Mounting takes root, or `sudo` without a password.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,14 +21,16 @@ impl LoopDisk {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         std::fs::File::create(&image).unwrap().set_len(mib * 1024 * 1024).unwrap();
-        run("mkfs.ext4", &["-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", &text(&image)]);
+        // Its root folder belongs to whoever runs the tests.
+        let extended = "root_owner,lazy_itable_init=0,lazy_journal_init=0";
+        run("mkfs.ext4", &["-q", "-F", "-m", "0", "-E", extended, &text(&image)]);
         Some(Self::mount(folder))
     }
 
     fn mount(folder: tempfile::TempDir) -> LoopDisk {
         let root = folder.path().join("root");
         std::fs::create_dir_all(&root).unwrap();
-        run("mount", &["-o", "loop", &text(&folder.path().join("image")), &text(&root)]);
+        run_as_root("mount", &["-o", "loop", &text(&folder.path().join("image")), &text(&root)]);
         LoopDisk { folder }
     }
 
@@ -61,7 +63,7 @@ impl PulledDisk {
 impl Drop for LoopDisk {
     fn drop(&mut self) {
         // Lazily, so that a failed test that still has files open there leaves no mount behind.
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.root()).status();
+        let unmounted = as_root("umount").arg("--lazy").arg(self.root()).status();
         if !unmounted.is_ok_and(|status| status.success()) {
             eprintln!("{:?} is still mounted", self.root());
         }
@@ -72,11 +74,29 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// The program, as root: by `sudo` where somebody else runs the tests.
+fn as_root(program: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["--non-interactive", program]);
+    command
+}
+
+fn run_as_root(program: &str, arguments: &[&str]) {
+    check(as_root(program), program, arguments);
+}
+
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program} cannot be started: {e}"));
+    check(Command::new(program), program, arguments);
+}
+
+fn check(mut command: Command, program: &str, arguments: &[&str]) {
+    let output = command.args(arguments).output().unwrap_or_else(|e| panic!("{program} cannot be started: {e}"));
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "{program} {arguments:?} failed: {words}\nThis test needs root. Where there is none, set {WITHOUT_ROOT}=1: then it does not run, and says so."
+        "{program} {arguments:?} failed: {words}\nThis test needs root, or sudo. Where there is neither, set {WITHOUT_ROOT}=1: then it does not run, and says so."
     );
 }
