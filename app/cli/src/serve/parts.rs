@@ -11,7 +11,7 @@ use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
 use gatewright_core::secret::SecretString;
 use gatewright_engine::{Deps, Options};
-use gatewright_forge_github::{GitHub, GitHubConfig};
+use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 use gatewright_store::EmbeddedStore;
 use gatewright_webhook::WebhookSecrets;
@@ -121,7 +121,13 @@ fn make_private(folder: &Path) -> Result<(), Failure> {
 fn github(file: &Path, config: &ServerConfig, secrets: &Secrets) -> Result<GitHub, Failure> {
     let table = &config.github;
     let github = GitHubConfig::new(table.api_url.clone(), table.app_id, secrets.private_key.clone());
-    let github = GitHubConfig { clone_url: table.clone_url.clone(), ..github };
+    let limits = Limits {
+        content_per_minute: table.comments_per_minute,
+        content_per_hour: table.comments_per_hour,
+        points_per_minute: table.points_per_minute,
+        ..github.limits
+    };
+    let github = GitHubConfig { clone_url: table.clone_url.clone(), limits, ..github };
     GitHub::new(github).map_err(|error| load::wrong(file, &[table.origin.problem(error.to_string())]))
 }
 

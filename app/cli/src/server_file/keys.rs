@@ -99,6 +99,9 @@ static FORGE: Table = Table {
         key("app_id", Shape::Number { min: 1, max: i64::MAX as u64, default: None }, "The number of the GitHub App."),
         key("private_key", Shape::Secret, "The App's private key in PEM."),
         key("webhook_secret", Shape::Secrets, "What deliveries are signed with; a list while it is being changed."),
+        key("comments_per_minute", number(1, 100_000, 80), "New comments a minute, as many as the forge allows."),
+        key("comments_per_hour", number(1, 1_000_000, 500), "New comments an hour, as many as the forge allows."),
+        key("points_per_minute", number(10, 10_000_000, 900), "The forge's points a minute; a read costs 1, a write 5."),
     ],
 };
 
