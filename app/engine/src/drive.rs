@@ -248,7 +248,9 @@ impl Driver {
 
     /// Waits until something happens that may change what is wanted.
     async fn wait(&mut self) -> Result<(), Failure> {
-        let wake_at = self.pauses.values().map(|pause| pause.until).min();
+        // A pause that is over stays for its count of failures while its action is under way; there is nothing to wake for.
+        let now = Instant::now();
+        let wake_at = self.pauses.values().map(|pause| pause.until).filter(|until| *until > now).min();
         let stopping = self.stopping.clone();
         let draining = stopping.drain.is_cancelled();
         tokio::select! {
