@@ -142,7 +142,7 @@ async fn a_fork_does_not_run_until_it_is_approved_and_the_check_says_so() {
     assert_snapshot!(scene.comment(number), @r"
     ### Gatewright: waiting for approval: this comes from a fork
 
-    This pull request comes from a fork. Its code does not run here until somebody who may write to the repository approves this exact commit.
+    This pull request comes from a fork. Its code does not run here until somebody who may write to the repository approves this exact commit. This version has no command for that yet; push the commit to a branch of this repository to have it checked.
     ");
     scene.end().await;
 }
