@@ -38,6 +38,10 @@ pub enum Event {
     Push(PushEvent),
     /// Somebody asked for a check to be run again.
     Rerequested(RerequestedEvent),
+    /// Somebody wrote a comment that has a line with a slash at its beginning.
+    Comment(Box<CommentEvent>),
+    /// Somebody pressed a button on a check.
+    Button(ButtonEvent),
     /// Recorded, but nothing is done.
     Unused {
         /// Why, for the journal: "event is not used", "no repository", ...
@@ -69,6 +73,8 @@ pub struct PullEvent {
     pub sender: User,
     /// What happened.
     pub change: PullChange,
+    /// When the pull request was last changed, by the forge's clock. For a push that is when the head moved.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// What happened to a pull request, as far as it matters here.
@@ -138,16 +144,65 @@ pub struct RerequestedEvent {
 pub enum Rerequested {
     /// Every gate of the commit.
     All,
-    /// The gates that did not pass.
-    Failed {
-        /// The `external_id` of the check whose button was pressed.
-        external_id: String,
-    },
     /// One check.
     Check {
         /// Its `external_id`, which names run and gate.
         external_id: String,
     },
+}
+
+/// A new comment on a pull request. Edits are not read: what was obeyed could be made to look like something else, and
+/// what is added later would be obeyed without anybody having looked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// Where it is.
+    pub comment: CommentRef,
+    /// Who wrote it.
+    pub by: User,
+    /// When, by the forge's clock.
+    pub written_at: Timestamp,
+    /// The pull request's head when it was written, where the delivery says so.
+    pub head: Option<CommitId>,
+    /// Its text. Untrusted.
+    pub body: String,
+}
+
+/// A comment on a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentRef {
+    /// The pull request's number.
+    pub pull: u64,
+    /// The forge's number of the comment.
+    pub id: u64,
+    /// What kind of comment it is.
+    pub place: CommentPlace,
+}
+
+/// Where on a pull request a comment is. The forge has different addresses for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommentPlace {
+    /// In the conversation. All of GitLab's notes count as such.
+    Conversation,
+    /// At a line of the diff.
+    Diff,
+}
+
+/// A button on a check, pressed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ButtonEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The commit that the check is on.
+    pub head: CommitId,
+    /// Who pressed it.
+    pub by: User,
+    /// The check's `external_id`, which names run and gate.
+    pub external_id: String,
+    /// The button's identifier.
+    pub button: String,
 }
 
 impl Event {
@@ -158,6 +213,8 @@ impl Event {
             Event::MergeGroup(e) => Some(&e.repo),
             Event::Push(e) => Some(&e.repo),
             Event::Rerequested(e) => Some(&e.repo),
+            Event::Comment(e) => Some(&e.repo),
+            Event::Button(e) => Some(&e.repo),
             Event::Unused { .. } => None,
         }
     }

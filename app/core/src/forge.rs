@@ -82,6 +82,34 @@ pub enum Permission {
     Admin,
 }
 
+/// Who somebody is to a repository, as the forge says now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What the user may do.
+    pub permission: Permission,
+    /// The name that belongs to the user's id now.
+    pub login: String,
+    /// Whether it is a program's account. What such an account writes is never obeyed.
+    pub bot: bool,
+    /// Those of the teams that were asked about of which the user is a member.
+    pub teams: Vec<String>,
+}
+
+/// An open pull request, as far as it matters for finding what was missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPull {
+    /// Its number.
+    pub number: u64,
+    /// Its head commit.
+    pub head: CommitId,
+    /// The branch that it is to be merged into.
+    pub base_ref: String,
+    /// Who opened it.
+    pub author: User,
+    /// When it was last changed in any way, comments too, by the forge's clock.
+    pub updated_at: Timestamp,
+}
+
 /// A delivery that the forge tried and that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissedDelivery {
@@ -134,7 +162,7 @@ pub enum ForgeError {
 
 /// A forge that Gatewright serves.
 #[async_trait]
-pub trait Forge: Send + Sync {
+pub trait Forge: CatchUp {
     /// A pull request as it is now.
     async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError>;
 
@@ -147,8 +175,10 @@ pub trait Forge: Send + Sync {
     /// The files that a change touches.
     async fn changed_files(&self, repo: &RepoRef, change: &Change) -> Result<ChangedFiles, ForgeError>;
 
-    /// What a user may do, asked from the forge by the user's id.
-    async fn permission(&self, repo: &RepoRef, user: &User) -> Result<Permission, ForgeError>;
+    /// Who a user is, asked from the forge by the user's id, and of which of these teams a member. A team is written as the
+    /// repository file has it: `org/team` on GitHub, a group's path on GitLab. One that the forge does not know, or does
+    /// not show us, has no members.
+    async fn standing(&self, repo: &RepoRef, user: &User, teams: &[String]) -> Result<Standing, ForgeError>;
 
     /// A credential that can read this one repository and nothing else.
     async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError>;
@@ -156,11 +186,21 @@ pub trait Forge: Send + Sync {
     /// Makes the forge show this report: finds the object of this key, or makes it, and sets it to what the report says.
     /// Doing it twice changes nothing.
     async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError>;
+}
 
+/// What a forge offers to find out what was missed.
+#[async_trait]
+pub trait CatchUp: Send + Sync {
     /// Asks for deliveries that failed since `since`, and has those that `wanted` picks sent again. Returns how many were.
     async fn redeliver(
         &self,
         since: Timestamp,
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
     ) -> Result<u64, ForgeError>;
+
+    /// The repositories that Gatewright is installed on, or a member of; archived ones left out.
+    async fn repositories(&self) -> Result<Vec<RepoRef>, ForgeError>;
+
+    /// The open pull requests of a repository that were changed in any way since then, the last changed first.
+    async fn open_pulls(&self, repo: &RepoRef, since: Timestamp) -> Result<Vec<OpenPull>, ForgeError>;
 }

@@ -18,7 +18,7 @@ pub struct InvalidId {
     pub rule: &'static str,
 }
 
-fn invalid(what: &'static str, value: &str, rule: &'static str) -> InvalidId {
+pub(crate) fn invalid(what: &'static str, value: &str, rule: &'static str) -> InvalidId {
     InvalidId { what, value: value.chars().take(80).collect(), rule }
 }
 
@@ -281,6 +281,11 @@ pub enum Subject {
         /// Its name, without `refs/heads/`.
         name: String,
     },
+    /// What people say about another subject. Such runs supersede nothing: each is about what was said once.
+    Commands {
+        /// That subject.
+        about: Box<Subject>,
+    },
 }
 
 impl Subject {
@@ -290,6 +295,16 @@ impl Subject {
             Subject::Pull { number } => format!("{}/pull/{number}", repo.key()),
             Subject::MergeGroup { head_ref } => format!("{}/merge-group/{head_ref}", repo.key()),
             Subject::Branch { name } => format!("{}/branch/{name}", repo.key()),
+            Subject::Commands { about } => format!("{}/commands", about.key(repo)),
+        }
+    }
+
+    /// The pull request that a merge group was made for, where the name of the group's branch says so: GitHub calls it
+    /// `gh-readonly-queue/BASE/pr-7-SHA`.
+    pub fn queued_pull(&self) -> Option<u64> {
+        match self {
+            Subject::MergeGroup { head_ref } => head_ref.rsplit('/').next()?.strip_prefix("pr-")?.split('-').next()?.parse().ok(),
+            Subject::Pull { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
         }
     }
 
@@ -297,7 +312,7 @@ impl Subject {
     pub fn pull(&self) -> Option<u64> {
         match self {
             Subject::Pull { number } => Some(*number),
-            Subject::MergeGroup { .. } | Subject::Branch { .. } => None,
+            Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
         }
     }
 }
@@ -308,6 +323,7 @@ impl fmt::Display for Subject {
             Subject::Pull { number } => write!(f, "#{number}"),
             Subject::MergeGroup { head_ref } => write!(f, "merge group {}", head_ref.trim_start_matches("refs/heads/")),
             Subject::Branch { name } => write!(f, "branch {name}"),
+            Subject::Commands { about } => write!(f, "commands on {about}"),
         }
     }
 }

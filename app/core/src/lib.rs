@@ -7,10 +7,12 @@
 //! Deliberately absent: tokio, HTTP, SQL and a clock. `now` is always an argument, so that a test can be any time
 //! it likes. Every other crate of the workspace depends on this one, and this one on none of them.
 
+pub mod command;
 pub mod config;
 pub mod event;
 pub mod forge;
 pub mod ids;
+pub mod order;
 pub mod plan;
 pub mod report;
 pub mod run;

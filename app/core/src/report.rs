@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::event::CommentRef;
 use crate::ids::{CommitId, GateName, RunId};
 use crate::verdict::Annotation;
 
@@ -16,6 +17,14 @@ pub enum ReportKey {
     Aggregate,
     /// The one comment of a pull request, shared by all its runs.
     Comment,
+    /// The reaction that says that a command was seen.
+    Seen,
+    /// The reaction that says what came of it.
+    Answered,
+    /// The short reply that says why a command was not obeyed.
+    Reply,
+    /// That the reply of an earlier command no longer holds.
+    Resolved(RunId),
 }
 
 impl From<ReportKey> for String {
@@ -24,6 +33,10 @@ impl From<ReportKey> for String {
             ReportKey::Gate(gate) => format!("gate:{gate}"),
             ReportKey::Aggregate => "aggregate".to_owned(),
             ReportKey::Comment => "comment".to_owned(),
+            ReportKey::Seen => "seen".to_owned(),
+            ReportKey::Answered => "answered".to_owned(),
+            ReportKey::Reply => "reply".to_owned(),
+            ReportKey::Resolved(run) => format!("resolved:{run}"),
         }
     }
 }
@@ -34,7 +47,13 @@ impl TryFrom<String> for ReportKey {
         match s.as_str() {
             "aggregate" => Ok(ReportKey::Aggregate),
             "comment" => Ok(ReportKey::Comment),
-            other => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
+            "seen" => Ok(ReportKey::Seen),
+            "answered" => Ok(ReportKey::Answered),
+            "reply" => Ok(ReportKey::Reply),
+            other => match other.strip_prefix("resolved:") {
+                Some(run) => run.parse().map(ReportKey::Resolved),
+                None => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
+            },
         }
     }
 }
@@ -44,8 +63,10 @@ impl TryFrom<String> for ReportKey {
 pub enum Report {
     /// A check run (GitHub) or commit status (GitLab).
     Check(Box<CheckReport>),
-    /// The sticky comment.
+    /// The sticky comment, or a reply.
     Comment(CommentReport),
+    /// A reaction to somebody's comment.
+    Reaction(ReactionReport),
 }
 
 /// A check as it should look.
@@ -55,6 +76,8 @@ pub struct CheckReport {
     pub name: String,
     /// The commit that it is on.
     pub head: CommitId,
+    /// The pull request that it is about, where there is one. Forges that have no checks show it there.
+    pub pull: Option<u64>,
     /// The stable key by which it is found again; see [`external_id`].
     pub external_id: String,
     /// How far it is.
@@ -144,19 +167,63 @@ pub struct CheckAction {
 /// The identifier of the button that runs the failed gates again.
 pub const RERUN_FAILED: &str = "rerun-failed";
 
-/// The sticky comment as it should look.
+/// The identifier of the button that has a gate count as passed.
+pub const SKIP: &str = "skip";
+
+/// The identifier of the button that has a gate's verdict explained.
+pub const EXPLAIN: &str = "explain";
+
+/// A comment of ours as it should look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentReport {
     /// The pull request.
     pub pull: u64,
     /// Hidden text by which the comment is found again. Only a comment of our own account that starts with it counts.
-    pub marker: &'static str,
+    pub marker: String,
     /// Markdown, without the marker.
     pub body: String,
+    /// Whether it still holds.
+    pub holds: Holds,
+}
+
+/// Whether a comment still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holds {
+    /// It does.
+    Yes,
+    /// It does not: the forge is to show it minimised, or folded where it cannot do that. It is not made for that.
+    NoLonger,
+}
+
+/// A reaction of ours to somebody's comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReactionReport {
+    /// The comment.
+    pub comment: CommentRef,
+    /// Which.
+    pub reaction: Reaction,
+}
+
+/// The reactions that we give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// Eyes: it was seen.
+    Eyes,
+    /// Thumbs up: it was obeyed.
+    ThumbsUp,
+    /// Confused: it was not.
+    Confused,
 }
 
 /// The first line of the sticky comment.
 pub const COMMENT_MARKER: &str = "<!-- gatewright:sticky -->";
+
+/// The first line of the reply to a command.
+pub fn reply_marker(run: RunId) -> String {
+    format!("<!-- gatewright:reply {run} -->")
+}
 
 /// What is known of the object on the forge before it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Delivery;
 use crate::ids::{BlobId, CommitId, DeliveryId, ForgeKind, RepoRef, RunId};
+use crate::order::{Order, OrderChange};
 use crate::report::Conclusion;
-use crate::run::{RunEvent, RunSpec, Signal};
+use crate::run::{JournalEntry, NewRun, RunEvent, Signal, SignalTarget, Start};
 
 /// Something to take in, in one transaction: it is there as a whole or not at all.
 #[derive(Debug, Clone)]
@@ -21,39 +22,38 @@ pub struct Acceptance {
     pub delivery: Option<Delivery>,
     /// The run that it starts.
     pub run: Option<NewRun>,
+    /// When that run starts.
+    pub start: Start,
     /// What other runs are to be told.
     pub signals: Vec<(SignalTarget, Signal)>,
+    /// What changes of the standing orders of subjects, each named by its key.
+    pub orders: Vec<(String, OrderChange)>,
+    /// What is written into the audit log.
+    pub audit: Vec<AuditEntry>,
     /// When.
     pub now: Timestamp,
 }
 
-/// A run to be made. Its journal starts with [`RunEvent::Created`] holding `spec`.
-#[derive(Debug, Clone)]
-pub struct NewRun {
-    /// Its id.
-    pub id: RunId,
-    /// What it is to do.
-    pub spec: RunSpec,
-}
-
-/// Which unfinished runs get a signal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignalTarget {
-    /// This one.
-    Run(RunId),
-    /// All about this subject (by [`Subject::key`](crate::ids::Subject::key)) whose id is less than `before`, or all where that is None.
-    Subject {
-        /// The subject's key.
-        key: String,
-        /// Only older runs than this one.
-        before: Option<RunId>,
-    },
+impl Acceptance {
+    /// Something that the service itself accepts and that, so far, changes nothing.
+    pub fn internal(words: &str, now: Timestamp) -> Acceptance {
+        Acceptance {
+            id: DeliveryId::internal(words),
+            delivery: None,
+            run: None,
+            start: Start::Always,
+            signals: Vec::new(),
+            orders: Vec::new(),
+            audit: Vec::new(),
+            now,
+        }
+    }
 }
 
 /// What came of an [`Acceptance`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is on disk now. `signalled` are the runs that got a signal.
+    /// It is on disk now.
     New {
         /// Those that got a signal.
         signalled: Vec<RunId>,
@@ -97,6 +97,8 @@ pub struct Leased {
     pub attempt: u32,
     /// The number of events in the journal.
     pub seq: u64,
+    /// Why the last attempt ended, where it ended with a failure.
+    pub failed: Option<String>,
 }
 
 /// What pending signals a lease's holder has not yet taken into the journal, in order, each with its number from 1.
@@ -115,6 +117,11 @@ pub enum Release {
     Failed {
         /// Not before.
         retry_at: Timestamp,
+        /// Why, for people.
+        cause: String,
+    },
+    /// It is given up, until a person has it tried again.
+    SetAside {
         /// Why, for people.
         cause: String,
     },
@@ -159,8 +166,8 @@ pub struct RunRecord {
     pub subject: String,
     /// The subject, for people.
     pub title: String,
-    /// The commit that it is about.
-    pub commit: CommitId,
+    /// The commit that it is about. None where it is about none.
+    pub commit: Option<CommitId>,
     /// Where it stands.
     pub state: RunState,
     /// How often it was leased since it last got somewhere.
@@ -198,17 +205,6 @@ pub enum Phase {
     Finished,
     /// Set aside.
     SetAside,
-}
-
-/// An entry of a run's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JournalEntry {
-    /// Its number, from 0.
-    pub seq: u64,
-    /// When it was appended.
-    pub at: Timestamp,
-    /// What happened.
-    pub event: RunEvent,
 }
 
 /// A line of the audit log: who did what, where, when.
@@ -282,6 +278,9 @@ pub enum StoreError {
         /// What is so.
         actual: u64,
     },
+    /// The run was told something that its journal has not taken yet, so it cannot be over: renew the lease, take it.
+    #[error("run {0} cannot finish before it has taken what it was told")]
+    Untaken(RunId),
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),
@@ -308,7 +307,8 @@ pub trait Store: Send + Sync {
     /// Prolongs a lease, and brings the run's signals numbered above `after`.
     async fn renew(&self, lease: &Lease, now: Timestamp, lease_secs: u32, after: u64) -> Result<(Lease, Signals), StoreError>;
 
-    /// Appends to a journal that has `seq` entries, all or nothing, durably.
+    /// Appends to a journal that has `seq` entries, all or nothing, durably. [`RunEvent::Finished`] is refused while there
+    /// are signals that the journal has not taken: what a run was told while it was unfinished it has heard.
     async fn append(&self, lease: &Lease, seq: u64, events: &[RunEvent], now: Timestamp) -> Result<(), StoreError>;
 
     /// Ends a lease.
@@ -320,9 +320,13 @@ pub trait Store: Send + Sync {
     /// At most `limit` runs, newest first.
     async fn list(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
 
-    /// Makes a set-aside run ready again, with its attempts forgotten. False where it was not set aside.
-    async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError>;
+    /// The standing orders of a subject, by its key.
+    async fn orders(&self, subject: &str) -> Result<Vec<Order>, StoreError>;
 }
+
+/// Standing orders are kept so long after they were given, whatever the retention of runs: a pull request may be held, or
+/// wait, for longer than its runs are of interest.
+pub const ORDERS_KEPT_DAYS: i64 = 400;
 
 /// What keeps a store healthy and lets one look into it.
 #[async_trait]
@@ -330,9 +334,12 @@ pub trait StoreUpkeep: Send + Sync {
     /// What is waiting.
     async fn stats(&self, now: Timestamp) -> Result<StoreStats, StoreError>;
 
+    /// Makes a set-aside run ready again, with its attempts forgotten. False where it was not set aside.
+    async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Removes at most `limit` finished runs that ended before `before`, with their journals, deliveries and blobs that
     /// nothing else refers to, and deliveries without a run of that age. Returns how many runs and deliveries went.
-    /// Set-aside and open runs stay.
+    /// Set-aside and open runs stay. Standing orders go [`ORDERS_KEPT_DAYS`] after they were given, or taken back.
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 
     /// A recorded delivery and its body. None where it was never taken, or has been pruned.

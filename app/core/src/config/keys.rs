@@ -32,6 +32,10 @@ pub(super) enum Shape {
     Env,
     /// Gates by their names.
     Gates,
+    /// Slash commands by their names.
+    Commands,
+    /// One role, user or team, or a list.
+    Who,
     /// One gate's name, or a list.
     Needs,
     /// One glob, or a list.
@@ -60,8 +64,16 @@ pub(super) static FILE: Table = Table {
         key("image", Shape::Image, "The sandbox image of every gate that names no other."),
         key("env", Shape::Env, "Environment of every gate. A gate's own values go over these."),
         key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
+        key("commands", Shape::Commands, "Who may give which slash command, where that differs from the default."),
     ],
-    later: &["agents", "releases", "environments", "commands", "cache"],
+    later: &["agents", "releases", "environments", "cache"],
+};
+
+/// A command.
+pub(super) static COMMAND: Table = Table {
+    what: "a command",
+    keys: &[key("who", Shape::Who, "A role (`read`, `write`, `maintain`, `admin`), `@user` or `@org/team`, or a list of them.")],
+    later: &[],
 };
 
 /// A gate.
@@ -124,7 +136,7 @@ pub(super) fn meant(table: &Table, key: &str) -> Option<&'static str> {
 }
 
 /// The name that was most likely meant. None where no name is near.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     // Long words are no slips of a name, and the distance of very long ones is dear to compute.
     let length = word.chars().count().min(100);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 mod keys;
@@ -16,6 +17,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use keys::nearest;
 pub use parse::parse;
 pub use schema::schema;
 
@@ -33,6 +35,8 @@ pub const GATES_MAX: usize = 100;
 pub struct RepoConfig {
     /// Its gates, in the order of the file.
     pub gates: Vec<GateConfig>,
+    /// Who may give a command, where that is not as the table of commands has it. One of the list suffices.
+    pub commands: BTreeMap<CommandName, Vec<Who>>,
 }
 
 /// A gate, with what the file says for all gates already filled in.

@@ -8,6 +8,7 @@ use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, When};
 use super::{needs, values};
+use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 /// So many problems of a file are named. Who mends these will see the rest.
@@ -90,7 +91,31 @@ impl Reader {
             }
             return None;
         };
-        Some(RepoConfig { gates: self.gates(gates, &shared)? })
+        let commands = fields.get("commands").map(|node| self.commands(node)).unwrap_or_default();
+        Some(RepoConfig { gates: self.gates(gates, &shared)?, commands })
+    }
+
+    fn commands(&mut self, node: &Node) -> BTreeMap<CommandName, Vec<Who>> {
+        let Value::Mapping(entries) = &node.value else {
+            self.wrong(node.place, format!("expected a mapping of commands by their names, found {node}"));
+            return BTreeMap::new();
+        };
+        let mut commands = BTreeMap::new();
+        for entry in entries {
+            let Ok(name) = entry.key.parse::<CommandName>() else {
+                self.wrong(entry.place, values::unknown_command(&entry.key));
+                continue;
+            };
+            let Some(fields) = self.fields(&entry.value, &keys::COMMAND) else { continue };
+            match fields.get("who") {
+                Some(node) => {
+                    commands.insert(name, values::who(self, node, name));
+                }
+                None if fields.meant.contains(&"who") => {}
+                None => self.wrong(entry.place, format!("the command `{name}` has no `who`; it needs a role, a user or a team")),
+            }
+        }
+        commands
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Shape, Table};
-use super::{GATES_MAX, GateEvent};
+use super::{GATES_MAX, GateEvent, values};
+use crate::command::{COMMANDS, CommandInfo};
+use crate::forge::Permission;
 
 /// The JSON Schema of the repository file, for editors.
 pub fn schema() -> Value {
@@ -51,6 +53,12 @@ fn shape(shape: Shape) -> Value {
                 "additionalProperties": gate,
             })
         }
+        Shape::Commands => {
+            let command = |line: &CommandInfo| (line.word.to_owned(), command(line));
+            let properties: Map<String, Value> = COMMANDS.iter().map(command).collect();
+            json!({ "type": "object", "additionalProperties": false, "properties": properties })
+        }
+        Shape::Who => who(Permission::Read),
         Shape::Needs => one_or_list(&json!({ "type": "string", "pattern": GATE_NAME })),
         Shape::Globs => one_or_list(&json!({ "type": "string", "pattern": r"\S" })),
         Shape::Events => {
@@ -64,6 +72,19 @@ fn shape(shape: Shape) -> Value {
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::Table(inner) => table(inner),
     }
+}
+
+fn command(line: &CommandInfo) -> Value {
+    let mut schema = table(&keys::COMMAND);
+    schema["properties"]["who"] = who(values::weakest_role(line.name));
+    schema["required"] = json!(["who"]);
+    schema
+}
+
+fn who(weakest: Permission) -> Value {
+    let roles = values::ROLES.iter().filter(|(_, role)| *role >= weakest).map(|(word, _)| *word);
+    let named = json!({ "type": "string", "pattern": r"^@[^\s@]+$" });
+    one_or_list(&json!({ "anyOf": [{ "enum": roles.collect::<Vec<_>>() }, named] }))
 }
 
 /// [`GateName::RULE`](crate::GateName::RULE) as a pattern.

@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use super::parse::Reader;
 use super::tree::{Node, Place, Scalar, ScalarKind, Value, quoted};
 use super::{GateEvent, keys};
+use crate::command::{COMMANDS, CommandName, Who};
+use crate::forge::Permission;
 use crate::ids::GateName;
 use crate::plan::glob;
 
@@ -228,6 +230,71 @@ pub(super) fn events(reader: &mut Reader, node: &Node) -> Vec<GateEvent> {
         }
     }
     events
+}
+
+/// The roles, as the file writes them.
+pub(super) static ROLES: [(&str, Permission); 4] =
+    [("read", Permission::Read), ("write", Permission::Write), ("maintain", Permission::Maintain), ("admin", Permission::Admin)];
+
+/// The weakest role that a command can be given to. What runs foreign code, or passes what did not pass, is never for
+/// everybody.
+pub(super) fn weakest_role(command: CommandName) -> Permission {
+    match command {
+        CommandName::Approve | CommandName::Skip => Permission::Write,
+        CommandName::Help
+        | CommandName::Status
+        | CommandName::Explain
+        | CommandName::Run
+        | CommandName::Rerun
+        | CommandName::Cancel
+        | CommandName::Hold
+        | CommandName::Unhold => Permission::Read,
+    }
+}
+
+/// What to say of a command that there is not.
+pub(super) fn unknown_command(word: &str) -> String {
+    match CommandName::nearest(word) {
+        Some(near) => format!("unknown command {}; did you mean `{near}`?", quoted(word)),
+        None => {
+            format!("unknown command {}; the commands are {}", quoted(word), keys::listed(COMMANDS.iter().map(|line| line.word)))
+        }
+    }
+}
+
+/// Those who may give a command.
+pub(super) fn who(reader: &mut Reader, node: &Node, command: CommandName) -> Vec<Who> {
+    let mut who = Vec::new();
+    for (name, place) in
+        texts(reader, node, "a role, `@user` or `@org/team`", "a role, `@user` or `@org/team`, or a list of them")
+    {
+        match one_of(&name) {
+            // On a public repository everybody may read.
+            Some(Who::Role(role)) if role < weakest_role(command) => {
+                reader.wrong(place, format!("`{command}` cannot be given to `{name}`: on a public repository that is everybody"));
+            }
+            Some(one) => who.push(one),
+            None => {
+                let hint = match keys::nearest(&name, ROLES.iter().map(|(word, _)| *word)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => {
+                        format!("the roles are {}; a user is written `@name`", keys::listed(ROLES.iter().map(|(word, _)| *word)))
+                    }
+                };
+                reader.wrong(place, format!("unknown role {}; {hint}", quoted(&name)));
+            }
+        }
+    }
+    who
+}
+
+fn one_of(name: &str) -> Option<Who> {
+    if let Some((_, role)) = ROLES.iter().find(|(word, _)| *word == name) {
+        return Some(Who::Role(*role));
+    }
+    let name =
+        name.strip_prefix('@').filter(|name| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@'))?;
+    Some(if name.contains('/') { Who::Team(name.to_owned()) } else { Who::User(name.to_owned()) })
 }
 
 /// True or false.

@@ -2,23 +2,43 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{GateEvent, Problem};
-use crate::event::User;
+use crate::command::{CommandName, Who};
+use crate::config::Problem;
+use crate::event::{CommentRef, User};
 use crate::forge::PullState;
 use crate::ids::{CommitId, GateName, RepoRef, RunId, Subject};
+use crate::order::{Order, OrderChange};
 use crate::plan::Plan;
 use crate::report::{Conclusion, ReportKey};
 use crate::verdict::{StepOutcome, Verdict};
 
-/// What a run is to do: the gates of one commit.
+/// What a run is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// The repository.
     pub repo: RepoRef,
     /// What it is about.
     pub subject: Subject,
+    /// The work itself.
+    pub work: Work,
+}
+
+/// The kinds of run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Work {
+    /// The gates of one commit.
+    Gates(GatesSpec),
+    /// What somebody has said in one comment, or by pressing a button.
+    Command(CommandSpec),
+}
+
+/// Which gates of which commit are to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatesSpec {
     /// The commit to check.
     pub head: CommitId,
     /// The branch that the change is going to, or that was pushed.
@@ -31,21 +51,68 @@ pub struct RunSpec {
     pub compare_from: Option<CommitId>,
     /// Why.
     pub cause: Cause,
-    /// Only these gates.
+    /// When the forge last changed the pull request, by its own clock, as the event says. For a push: when the head moved.
+    pub changed_at: Option<Timestamp>,
+    /// Only these gates, and those of which no verdict stands.
     pub only: Option<Vec<GateName>>,
     /// The run of the same commit whose other verdicts stand.
     pub rerun_of: Option<RunId>,
 }
 
-impl RunSpec {
-    /// The kind of event that gates are picked by.
-    pub fn gate_event(&self) -> GateEvent {
-        match self.subject {
-            Subject::Pull { .. } => GateEvent::PullRequest,
-            Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } => GateEvent::Push,
-        }
-    }
+/// What somebody has said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandSpec {
+    /// How.
+    pub origin: Origin,
+    /// Who.
+    pub by: User,
+    /// When, by the forge's clock.
+    pub said_at: Timestamp,
+    /// The head commit then, where the forge says so with the delivery.
+    pub head: Option<CommitId>,
+    /// The commands, in their order: each a name and its arguments.
+    pub calls: Vec<Call>,
+    /// So many more commands were in the comment than are obeyed of one.
+    pub unread: u32,
+    /// Whether it is more than may be said at once.
+    pub flood: Flood,
+}
+
+/// How something was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Origin {
+    /// In a comment.
+    Comment {
+        /// The comment.
+        comment: CommentRef,
+    },
+    /// By pressing a button on a check.
+    Button {
+        /// The run whose check it is.
+        run: RunId,
+    },
+}
+
+/// One command, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name: that of an alias is replaced, and in lower case.
+    pub name: String,
+    /// Its arguments, without the quotes. Untrusted text.
+    pub args: Vec<String>,
+}
+
+/// Whether there is more of something than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flood {
+    /// There is not.
+    No,
+    /// There is, and this is the first that is too much: people are told.
+    Begins,
+    /// There is, and people have been told.
+    GoesOn,
 }
 
 /// Why a run was started.
@@ -65,6 +132,15 @@ pub enum Cause {
         /// Who.
         by: User,
     },
+    /// Somebody gave a command.
+    Commanded {
+        /// Who.
+        by: User,
+        /// Which: its name.
+        command: String,
+    },
+    /// The delivery that should have started it never arrived.
+    CaughtUp,
 }
 
 /// Something that a run is told from outside.
@@ -75,6 +151,11 @@ pub enum Signal {
     Cancel {
         /// Why.
         reason: CancelReason,
+    },
+    /// A standing order of the run's subject has changed.
+    Order {
+        /// How.
+        change: OrderChange,
     },
 }
 
@@ -140,6 +221,13 @@ pub enum RunEvent {
         /// What came of it.
         outcome: Box<StepOutcome>,
     },
+    /// What was said was weighed: who may do it, and what it comes to.
+    Ruled {
+        /// What came of it.
+        ruled: Box<Ruled>,
+    },
+    /// All that was ruled is done.
+    Obeyed,
     /// A report is about to be published for the first time; if nothing follows, it may or may not be there.
     PublishBegun {
         /// Its key.
@@ -163,6 +251,11 @@ pub enum RunEvent {
         /// The forge's words.
         cause: String,
     },
+    /// The run was tried too often and is given up, until a worker takes it again because a person asked for that.
+    GivenUp {
+        /// Why, for people.
+        cause: String,
+    },
     /// The run is over. Always the last event.
     Finished {
         /// How.
@@ -177,8 +270,11 @@ pub struct Prepared {
     pub pull: Option<PullState>,
     /// The commit whose repository file counts.
     pub base: Option<CommitId>,
-    /// The sticky comment, where an earlier run made one.
-    pub comment: Option<u64>,
+    /// What earlier runs made the forge show that this one goes on with: the sticky comment, and, of a run that runs no
+    /// gate itself, the checks.
+    pub shown: BTreeMap<ReportKey, u64>,
+    /// The standing orders of the subject.
+    pub orders: Vec<Order>,
     /// What is to be done.
     pub outcome: Preparation,
 }
@@ -197,6 +293,8 @@ pub enum Preparation {
         head_problems: Vec<Problem>,
         /// What is wrong with the base branch's file, where an older valid one is in force instead.
         base_problems: Vec<Problem>,
+        /// Who may give which command, as the file has it.
+        commands: BTreeMap<CommandName, Vec<Who>>,
     },
     /// The base branch has no repository file, so there is nothing to do.
     NoConfig {
@@ -222,4 +320,106 @@ pub enum Preparation {
         /// The forge's words.
         cause: String,
     },
+}
+
+/// What came of what somebody said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruled {
+    /// The commit that it is pinned to: the head when it was weighed.
+    pub head: Option<CommitId>,
+    /// The ruling on each command, in their order. None at all: it is not answered, as with what a program wrote.
+    pub rulings: Vec<Ruling>,
+    /// Replies to earlier commands of the same person that no longer hold: the runs, and the forge's ids of the replies.
+    pub outdated: Vec<(RunId, u64)>,
+}
+
+/// The ruling on one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// The command, as it was understood.
+    pub command: String,
+    /// What came of it.
+    pub outcome: RulingOutcome,
+}
+
+/// What a ruling says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum RulingOutcome {
+    /// It is obeyed.
+    Granted {
+        /// What is to be done.
+        deed: Box<Deed>,
+        /// What that comes to, for the audit log.
+        means: String,
+    },
+    /// It is not.
+    Refused {
+        /// Why, and what to do instead. Markdown, made by us.
+        because: String,
+    },
+}
+
+/// What a command comes to. It is accepted as a whole, once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// A run to start.
+    pub run: Option<NewRun>,
+    /// Whether it starts only where no unfinished run was there to be told.
+    pub start: Start,
+    /// What unfinished runs are told.
+    pub signals: Vec<(SignalTarget, Signal)>,
+    /// What stands from now on about the subject.
+    pub orders: Vec<OrderChange>,
+}
+
+/// A run to be made. Its journal starts with [`RunEvent::Created`] holding `spec`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// What it is to do.
+    pub spec: RunSpec,
+}
+
+/// When a new run starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// Whatever else there is.
+    #[default]
+    Always,
+    /// Only where none of the signals reached a run.
+    UnlessTold,
+}
+
+/// Which unfinished runs get a signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum SignalTarget {
+    /// This one.
+    Run {
+        /// The run.
+        run: RunId,
+    },
+    /// All about a subject.
+    Subject {
+        /// The subject's key, see [`Subject::key`].
+        key: String,
+        /// Only older runs than this one.
+        before: Option<RunId>,
+        /// Only runs on this commit.
+        commit: Option<CommitId>,
+    },
+}
+
+/// An entry of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Its number, from 0.
+    pub seq: u64,
+    /// When it was appended.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: RunEvent,
 }

@@ -1,6 +1,7 @@
 //! What a run wants done now.
 
-use super::{Need, Preparation, Run, StepState};
+use super::gates::Need;
+use super::{Command, Gates, Kind, Run, Step, StepState};
 use crate::ids::GateName;
 use crate::report::{Conclusion, Known, ReportKey};
 use crate::run::RunEvent;
@@ -39,6 +40,10 @@ pub enum Action {
         /// The gate.
         gate: GateName,
     },
+    /// Weigh what was said: who may do it, and what it comes to.
+    Rule,
+    /// Do all that was ruled.
+    Obey,
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -49,6 +54,11 @@ pub enum Action {
         known: Known,
         /// Whether this run publishes it for the first time.
         first: bool,
+    },
+    /// Leave the run to a person, now that what the forge shows says so.
+    SetAside {
+        /// Why.
+        cause: String,
     },
     /// Say that the run is over.
     Finish {
@@ -68,8 +78,14 @@ pub enum ActionKey {
     Execute(GateName),
     /// [`Action::Stop`].
     Stop(GateName),
+    /// [`Action::Rule`].
+    Rule,
+    /// [`Action::Obey`].
+    Obey,
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
+    /// [`Action::SetAside`].
+    SetAside,
     /// [`Action::Finish`].
     Finish,
 }
@@ -82,7 +98,10 @@ impl Action {
             Action::Claim { gate, .. } => ActionKey::Claim(gate.clone()),
             Action::Execute { gate, .. } => ActionKey::Execute(gate.clone()),
             Action::Stop { gate } => ActionKey::Stop(gate.clone()),
+            Action::Rule => ActionKey::Rule,
+            Action::Obey => ActionKey::Obey,
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
+            Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
         }
     }
@@ -97,6 +116,9 @@ impl Action {
             | Action::Claim { .. }
             | Action::Execute { .. }
             | Action::Stop { .. }
+            | Action::Rule
+            | Action::Obey
+            | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         }
     }
@@ -108,31 +130,20 @@ impl Run {
         if let Some((conclusion, _)) = self.finished {
             return Next::Over(conclusion);
         }
-        if self.prepared.is_none() && self.cancel.is_none() {
-            return Next::Perform(vec![Action::Prepare]);
+        if let Some((cause, _)) = &self.given_up {
+            let publish = self.publish_actions();
+            let aside = Action::SetAside { cause: cause.clone() };
+            return Next::Perform(if publish.is_empty() { vec![aside] } else { publish });
         }
-        let mut actions = self.step_actions();
+        let (mut actions, over) = match &self.kind {
+            Kind::Gates(gates) => gates.next(),
+            Kind::Command(command) => command.next(),
+        };
         actions.extend(self.publish_actions());
-        if actions.is_empty() && self.steps.iter().all(super::Step::is_over) {
+        if actions.is_empty() && over {
             actions.push(Action::Finish { conclusion: self.conclusion() });
         }
         Next::Perform(actions)
-    }
-
-    fn step_actions(&self) -> Vec<Action> {
-        let action = |step: &super::Step| {
-            let gate = step.gate.name.clone();
-            match &step.state {
-                StepState::Waiting => {
-                    let ready = step.gate.needs.iter().all(|need| self.need(need) == Need::Met);
-                    ready.then_some(Action::Claim { gate, attempt: step.attempts + 1 })
-                }
-                StepState::Running { .. } if self.cancel.is_some() => Some(Action::Stop { gate }),
-                StepState::Running { attempt, .. } => Some(Action::Execute { gate, attempt: *attempt }),
-                StepState::Done { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => None,
-            }
-        };
-        self.steps.iter().filter_map(action).collect()
     }
 
     fn publish_actions(&self) -> Vec<Action> {
@@ -141,24 +152,43 @@ impl Run {
             let settled = state.is_some_and(|s| {
                 s.refused.as_ref() == Some(&digest) || s.shown.as_ref().is_some_and(|(shown, _)| *shown == digest)
             });
-            let known = match state {
-                Some(state) => state.shown.as_ref().map_or(Known::Maybe, |(_, id)| Known::Id(*id)),
-                // All runs of a pull request share its comment, so an earlier one may have made it.
-                None if key == ReportKey::Comment => self.comment_hint().map_or(Known::Maybe, Known::Id),
-                None => Known::Never,
-            };
+            let known = self.known(&key);
             (!settled).then_some(Action::Publish { key, digest, known, first: state.is_none() })
         };
         self.wanted().into_iter().filter_map(action).collect()
     }
+}
 
-    /// The sticky comment's id, where an earlier run made it.
-    pub fn comment_hint(&self) -> Option<u64> {
-        self.prepared.as_ref()?.comment
+impl Gates {
+    /// What is to be done beside publishing, and whether the rest is only that.
+    fn next(&self) -> (Vec<Action>, bool) {
+        if self.prepared.is_none() && self.cancel.is_none() {
+            return (vec![Action::Prepare], false);
+        }
+        (self.steps.iter().filter_map(|step| self.step_action(step)).collect(), self.steps.iter().all(Step::is_over))
     }
 
-    /// The plan's preparation, where there is one.
-    pub fn preparation(&self) -> Option<&Preparation> {
-        self.prepared.as_ref().map(|prepared| &prepared.outcome)
+    fn step_action(&self, step: &Step) -> Option<Action> {
+        let gate = step.gate.name.clone();
+        match &step.state {
+            StepState::Waiting => {
+                let ready = step.gate.needs.iter().all(|need| self.need(need) == Need::Met);
+                ready.then_some(Action::Claim { gate, attempt: step.attempts + 1 })
+            }
+            StepState::Running { .. } if self.cancel.is_some() => Some(Action::Stop { gate }),
+            StepState::Running { attempt, .. } => Some(Action::Execute { gate, attempt: *attempt }),
+            StepState::Done { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => None,
+        }
+    }
+}
+
+impl Command {
+    /// What is to be done beside publishing, and whether the rest is only that.
+    fn next(&self) -> (Vec<Action>, bool) {
+        match (&self.ruled, self.obeyed) {
+            (None, _) => (vec![Action::Rule], false),
+            (Some(_), false) => (vec![Action::Obey], false),
+            (Some(_), true) => (Vec::new(), true),
+        }
     }
 }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Preparation, Run, Step, StepState};
+use super::{Command, Gates, Kind, Preparation, Run, Step, StepState};
 use crate::config::GateEvent;
-use crate::report::{CheckStatus, Conclusion, ReportKey};
+use crate::order::OrderKey;
+use crate::report::{CheckStatus, Conclusion, Reaction, ReportKey};
 use crate::verdict::{Exit, VerdictStatus};
 
 /// Part of every digest: a change of how reports are rendered makes it another, so that open runs are shown anew.
@@ -15,23 +16,57 @@ impl Run {
     /// The reports that the forge should show now, each with a digest of what it is to show. A report whose digest is
     /// what was published last need not be published again.
     pub fn wanted(&self) -> Vec<(ReportKey, String)> {
+        match &self.kind {
+            Kind::Gates(gates) => gates.wanted(|key| self.published.contains_key(key)),
+            // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
+            Kind::Command(command) => command.wanted(),
+        }
+    }
+}
+
+impl Command {
+    fn wanted(&self) -> Vec<(ReportKey, String)> {
+        let mut wanted = Vec::new();
+        if self.is_seen() {
+            wanted.push((ReportKey::Seen, digest(&Reaction::Eyes)));
+        }
+        if let (Some(reaction), true) = (self.reaction(), self.is_in_comment()) {
+            wanted.push((ReportKey::Answered, digest(&reaction)));
+        }
+        if self.has_reply() {
+            wanted.push((ReportKey::Reply, digest(&self.ruled.as_ref().map(|ruled| &ruled.rulings))));
+        }
+        if let (Some(ruled), true) = (&self.ruled, self.obeyed) {
+            wanted.extend(ruled.outdated.iter().map(|(run, _)| (ReportKey::Resolved(*run), digest(&"resolved"))));
+        }
+        wanted
+    }
+}
+
+impl Gates {
+    /// `made` says whether the run has made a report before.
+    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
         if !self.is_shown() {
             return Vec::new();
         }
         let mut wanted = Vec::new();
         for step in &self.steps {
             let key = ReportKey::Gate(step.gate.name.clone());
-            // A carried verdict is shown by the earlier run's check. A step that was cancelled before its check was
-            // ever made needs none.
-            let carried = matches!(step.state, StepState::Carried { .. });
-            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !self.published.contains_key(&key);
+            // A carried verdict is shown by the earlier run's check, but that it counts as passed now is not. A step that
+            // was cancelled before its check was ever made needs none.
+            let carried = matches!(step.state, StepState::Carried { .. }) && step.waiver.is_none();
+            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !made(&key);
             if !carried && !unseen {
-                wanted.push((key, digest(&self.gate_status(step))));
+                wanted.push((key, digest(&(self.gate_status(step), &step.waiver))));
             }
         }
-        wanted.push((ReportKey::Aggregate, digest(&(self.aggregate_status(), self.gate_lines(Running::Shown)))));
+        let hold = self.order(&OrderKey::Hold).map(|order| order.run);
+        wanted.push((ReportKey::Aggregate, digest(&(self.aggregate_status(), self.gate_lines(Running::Shown), hold))));
         if self.has_comment() {
-            wanted.push((ReportKey::Comment, digest(&(self.is_open(), self.gate_lines(Running::Hidden), self.conclusion()))));
+            let given_up = self.given_up_at().is_some();
+            let answer = self.order(&OrderKey::Answer).map(|order| (order.run, given_up));
+            let lines = self.gate_lines(Running::Hidden);
+            wanted.push((ReportKey::Comment, digest(&(self.is_open(), lines, self.conclusion(), hold, answer))));
         }
         wanted
     }
@@ -39,18 +74,20 @@ impl Run {
     /// Whether the run has anything to show. A run that was over before it was planned leaves no trace on the forge.
     fn is_shown(&self) -> bool {
         match self.preparation() {
-            None | Some(Preparation::Stale { .. } | Preparation::Closed | Preparation::Gone { .. }) => false,
+            Some(Preparation::NoConfig { .. } | Preparation::ConfigBroken { .. }) if self.is_held() => true,
+            None => self.given_up_at().is_some() && self.cancel.is_none(),
+            Some(Preparation::Stale { .. } | Preparation::Closed | Preparation::Gone { .. }) => false,
             Some(Preparation::NoConfig { head_problems }) => head_problems.is_some(),
             // Most pushes concern no gate at all; a check on each of them would only be noise.
-            Some(Preparation::Planned { .. }) => !self.steps.is_empty() || self.spec.gate_event() != GateEvent::Push,
-            Some(Preparation::ConfigBroken { .. }) => self.spec.gate_event() != GateEvent::Push,
+            Some(Preparation::Planned { .. }) => !self.steps.is_empty() || self.event() != GateEvent::Push,
+            Some(Preparation::ConfigBroken { .. }) => self.event() != GateEvent::Push,
             Some(Preparation::NeedsApproval) => true,
         }
     }
 
     /// The comment belongs to the newest run of a pull request, so a superseded run leaves it alone.
     fn has_comment(&self) -> bool {
-        self.spec.subject.pull().is_some() && !self.superseded
+        self.subject.pull().is_some() && !self.superseded
     }
 
     /// Whether some gate is not over.
@@ -61,6 +98,10 @@ impl Run {
     /// How far the aggregate check is.
     pub fn aggregate_status(&self) -> CheckStatus {
         let started_at = self.prepared_at();
+        if let Some(at) = self.given_up_at() {
+            let conclusion = Conclusion::Failure;
+            return CheckStatus::Completed { started_at: Some(started_at), completed_at: at, conclusion };
+        }
         if self.is_open() {
             CheckStatus::InProgress { started_at }
         } else {
@@ -71,23 +112,26 @@ impl Run {
 
     /// How far a gate's check is.
     pub fn gate_status(&self, step: &Step) -> CheckStatus {
+        if let (Some(at), false) = (self.given_up_at(), step.is_over()) {
+            return CheckStatus::Completed { started_at: None, completed_at: at, conclusion: Conclusion::Failure };
+        }
         match &step.state {
             StepState::Waiting => CheckStatus::Queued,
             StepState::Running { started_at, .. } => CheckStatus::InProgress { started_at: *started_at },
             StepState::Done { started_at, finished_at, outcome } => CheckStatus::Completed {
                 started_at: Some(*started_at),
                 completed_at: *finished_at,
-                conclusion: gate_conclusion(outcome.verdict.status, &outcome.exit),
+                conclusion: gate_conclusion(step, outcome.verdict.status, &outcome.exit),
             },
             StepState::NotRun { at, status, .. } => CheckStatus::Completed {
                 started_at: None,
                 completed_at: *at,
-                conclusion: gate_conclusion(*status, &Exit::Cancelled),
+                conclusion: gate_conclusion(step, *status, &Exit::Cancelled),
             },
             StepState::Carried { verdict } => CheckStatus::Completed {
                 started_at: None,
                 completed_at: self.created_at,
-                conclusion: verdict.as_ref().map_or(Conclusion::Neutral, |v| gate_conclusion(v.status, &Exit::Cancelled)),
+                conclusion: gate_conclusion(step, verdict.status, &Exit::Cancelled),
             },
         }
     }
@@ -96,7 +140,7 @@ impl Run {
         self.prepared_at.unwrap_or(self.created_at)
     }
 
-    fn gate_lines(&self, running: Running) -> Vec<(&str, &'static str, &str)> {
+    fn gate_lines(&self, running: Running) -> Vec<(&str, &'static str, &str, bool)> {
         let word = |step: &Step| match &step.state {
             StepState::Running { .. } if running == Running::Shown => "running",
             StepState::Waiting | StepState::Running { .. } => "waiting",
@@ -106,7 +150,10 @@ impl Run {
         };
         self.steps
             .iter()
-            .map(|step| (step.gate.name.as_str(), word(step), step.verdict().map_or("", |v| v.title.as_str())))
+            .map(|step| {
+                let title = step.verdict().map_or("", |v| v.title.as_str());
+                (step.gate.name.as_str(), word(step), title, step.waiver.is_some())
+            })
             .collect()
     }
 }
@@ -127,7 +174,10 @@ fn over_at(step: &Step) -> Option<jiff::Timestamp> {
     }
 }
 
-fn gate_conclusion(status: VerdictStatus, exit: &Exit) -> Conclusion {
+fn gate_conclusion(step: &Step, status: VerdictStatus, exit: &Exit) -> Conclusion {
+    if step.waiver.is_some() && status != VerdictStatus::Passed {
+        return Conclusion::Neutral;
+    }
     match (status, exit) {
         (VerdictStatus::Passed, _) => Conclusion::Success,
         (VerdictStatus::Failed | VerdictStatus::Errored, Exit::TimedOut { .. }) => Conclusion::TimedOut,

@@ -102,6 +102,24 @@ fn schema_and_reading_agree_on_the_file_itself() {
     let gates = json!({ "t": { "run": "x", "image": "a" } });
     assert_eq!(taken(&json!({ "gates": gates })), (true, true));
     assert_eq!(taken(&json!({ "gates": gates, "image": "b", "env": { "A": 1 } })), (true, true));
+    for who in [json!("read"), json!("admin"), json!("@alice"), json!(["maintain", "@octo/team"])] {
+        assert_eq!(taken(&json!({ "gates": gates, "commands": { "rerun": { "who": who } } })), (true, true), "{who}");
+    }
+    for wrong in [
+        json!([]),
+        json!({ "rerun": {} }),
+        json!({ "rerun": "write" }),
+        json!({ "rerrun": { "who": "write" } }),
+        json!({ "rerun": { "who": "owner" } }),
+        json!({ "rerun": { "who": [] } }),
+        json!({ "rerun": { "who": "@" } }),
+        json!({ "rerun": { "who": "@a b" } }),
+        json!({ "rerun": { "who": "write", "when": "x" } }),
+        json!({ "approve": { "who": "read" } }),
+        json!({ "skip": { "who": ["@alice", "read"] } }),
+    ] {
+        assert_eq!(taken(&json!({ "gates": gates, "commands": wrong })), (false, false), "{wrong}");
+    }
     for wrong in [
         json!({}),
         json!([]),

@@ -44,7 +44,7 @@ fn a_second_document_is_refused() {
 #[test]
 fn a_list_is_no_file() {
     let file = "- image: a\n";
-    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env` and `gates`; found a list");
+    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env`, `gates` and `commands`; found a list");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_misspelt_key_gets_the_nearest() {
 #[test]
 fn a_key_near_to_nothing_gets_the_list() {
     let file = "image: a\nvolumes: [x]\ngates: { t: { run: x } }\n";
-    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env` and `gates`");
+    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env`, `gates` and `commands`");
 }
 
 #[test]
@@ -265,4 +265,21 @@ fn tags_merge_keys_and_directives_are_refused() {
 fn unknown_aliases_are_named() {
     let file = "image: *base\n";
     assert_snapshot!(told(file), @"1:8: this alias (`*name`) has no anchor (`&name`) before it");
+}
+
+#[test]
+fn commands_are_told_what_is_wrong_with_them() {
+    let file = "image: a
+gates: { t: { run: x } }
+commands:
+  aprove: { who: write }
+  skip: { who: [maintian, read] }
+  rerun: {}
+";
+    assert_snapshot!(told(file), @"
+    4:3: unknown command `aprove`; did you mean `approve`?
+    5:17: unknown role `maintian`; did you mean `maintain`?
+    5:27: `skip` cannot be given to `read`: on a public repository that is everybody
+    6:3: the command `rerun` has no `who`; it needs a role, a user or a team
+    ");
 }

@@ -1,0 +1,180 @@
+//! The slash commands: one table, from which `help`, the docs page, the messages about misspelt names and the repository
+//! file's `commands` come. What each does is in the engine, a file each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::nearest;
+use crate::forge::Permission;
+use crate::ids::InvalidId;
+
+/// A command's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum CommandName {
+    /// What the user may do.
+    Help,
+    /// Where things stand.
+    Status,
+    /// Why a gate says what it says.
+    Explain,
+    /// Run gates.
+    Run,
+    /// Run those again that did not pass.
+    Rerun,
+    /// Stop.
+    Cancel,
+    /// Let a fork's code run.
+    Approve,
+    /// Have a gate count as passed.
+    Skip,
+    /// Keep from merging.
+    Hold,
+    /// Let go again.
+    Unhold,
+}
+
+/// A line of the table.
+#[derive(Debug)]
+pub struct CommandInfo {
+    /// Its name.
+    pub name: CommandName,
+    /// The name as it is written.
+    pub word: &'static str,
+    /// Its arguments: words in capitals are replaced, those in brackets may be left out.
+    pub args: &'static str,
+    /// Who may give it, unless the repository file says otherwise.
+    pub who: Permission,
+    /// Whether the author of the pull request may give it too, whatever the repository file says.
+    pub author: Author,
+    /// What it does, as a sentence.
+    pub about: &'static str,
+}
+
+/// Whether a pull request's author may give a command whatever else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// The author may.
+    May,
+    /// The author is nobody special.
+    LikeOthers,
+}
+
+/// Another way to write a command, for hands that are used to other bots.
+#[derive(Debug)]
+pub struct Alias {
+    /// What is written, after a slash and without `gw`.
+    pub word: &'static str,
+    /// What is meant.
+    pub name: CommandName,
+}
+
+const fn line(
+    name: CommandName,
+    word: &'static str,
+    args: &'static str,
+    who: Permission,
+    author: Author,
+    about: &'static str,
+) -> CommandInfo {
+    CommandInfo { name, word, args, who, author, about }
+}
+
+use Author::{LikeOthers, May};
+use Permission::{Maintain, Read, Write};
+
+/// The commands, in the order of `help`.
+#[rustfmt::skip]
+pub static COMMANDS: [CommandInfo; 10] = [
+    line(CommandName::Help, "help", "", Read, LikeOthers, "Lists the commands that you may give."),
+    line(CommandName::Status, "status", "", Read, LikeOthers, "Says where things stand."),
+    line(CommandName::Explain, "explain", "GATE", Read, LikeOthers, "Says why a gate says what it says."),
+    line(CommandName::Run, "run", "[GATE...]", Write, LikeOthers, "Runs the gates named, or all of them."),
+    line(CommandName::Rerun, "rerun", "", Write, May, "Runs the gates again that did not pass."),
+    line(CommandName::Cancel, "cancel", "", Write, May, "Stops what runs."),
+    line(CommandName::Approve, "approve", "[SHA]", Write, LikeOthers, "Lets the code of a fork run, at exactly this commit; a push takes it back."),
+    line(CommandName::Skip, "skip", "GATE REASON", Maintain, LikeOthers, "Has a gate count as passed at this commit. Name and reason are shown on the check."),
+    line(CommandName::Hold, "hold", "[REASON]", Write, LikeOthers, "Keeps the pull request from being merged, until `unhold`."),
+    line(CommandName::Unhold, "unhold", "", Write, LikeOthers, "Lets a held pull request go."),
+];
+
+/// The aliases. `/test all` is `run` of all gates.
+pub static ALIASES: [Alias; 3] = [
+    Alias { word: "retest", name: CommandName::Rerun },
+    Alias { word: "ok-to-test", name: CommandName::Approve },
+    Alias { word: "test", name: CommandName::Run },
+];
+
+impl CommandName {
+    /// Its line of the table.
+    pub fn info(self) -> &'static CommandInfo {
+        COMMANDS.iter().find(|line| line.name == self).expect("every name has a line; a test looks")
+    }
+
+    /// The name that was most likely meant by a word that is none. None where no name is near.
+    pub fn nearest(word: &str) -> Option<CommandName> {
+        let near = nearest(word, COMMANDS.iter().map(|line| line.word))?;
+        COMMANDS.iter().find(|line| line.word == near).map(|line| line.name)
+    }
+}
+
+impl FromStr for CommandName {
+    type Err = InvalidId;
+    fn from_str(s: &str) -> Result<Self, InvalidId> {
+        let found = COMMANDS.iter().find(|line| line.word == s).map(|line| line.name);
+        found.ok_or_else(|| crate::ids::invalid("command", s, "one of those that `/gw help` lists"))
+    }
+}
+
+impl TryFrom<String> for CommandName {
+    type Error = InvalidId;
+    fn try_from(s: String) -> Result<Self, InvalidId> {
+        s.parse()
+    }
+}
+
+impl From<CommandName> for &'static str {
+    fn from(name: CommandName) -> &'static str {
+        name.info().word
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.info().word)
+    }
+}
+
+/// Somebody to whom the repository file gives a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
+pub enum Who {
+    /// Everybody who may do at least so much.
+    Role(Permission),
+    /// One person, by the name that the forge gives for the person's id at that moment.
+    User(String),
+    /// The members of a team, by its path.
+    Team(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_line_and_reads_back() {
+        for line in &COMMANDS {
+            assert_eq!(line.word.parse(), Ok(line.name));
+            assert_eq!(line.name.info().word, line.word);
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_finds_the_command_that_was_meant() {
+        assert_eq!(CommandName::nearest("rerrun"), Some(CommandName::Rerun));
+        assert_eq!(CommandName::nearest("aprove"), Some(CommandName::Approve));
+        assert_eq!(CommandName::nearest("xyzzy"), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! Standing orders: what people have said about a pull request that holds beyond the run that it was said to.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::User;
+use crate::ids::{CommitId, GateName, InvalidId, RunId};
+
+/// What a standing order is about. A subject has one order of each key; a newer one takes the older one's place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum OrderKey {
+    /// Whether it may be merged.
+    Hold,
+    /// Whether code from a fork may run.
+    Approval,
+    /// What stands in for a gate's verdict.
+    Skip(GateName),
+    /// The answer to the last question, which the sticky comment shows.
+    Answer,
+}
+
+impl From<OrderKey> for String {
+    fn from(key: OrderKey) -> String {
+        match key {
+            OrderKey::Hold => "hold".to_owned(),
+            OrderKey::Approval => "approval".to_owned(),
+            OrderKey::Skip(gate) => format!("skip:{gate}"),
+            OrderKey::Answer => "answer".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for OrderKey {
+    type Error = InvalidId;
+    fn try_from(s: String) -> Result<Self, InvalidId> {
+        match s.as_str() {
+            "hold" => Ok(OrderKey::Hold),
+            "approval" => Ok(OrderKey::Approval),
+            "answer" => Ok(OrderKey::Answer),
+            other => other.strip_prefix("skip:").unwrap_or(other).parse().map(OrderKey::Skip),
+        }
+    }
+}
+
+/// What somebody has ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Who.
+    pub by: User,
+    /// When, by the clock of this service.
+    pub at: Timestamp,
+    /// The run of the command that gave it. Of two orders of one key, that of the newer run stands.
+    pub run: RunId,
+    /// What.
+    pub what: Ordered,
+}
+
+/// What an order says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Ordered {
+    /// The pull request is not to be merged, whatever its commit.
+    Hold {
+        /// Why, in the person's words. Untrusted text.
+        reason: Option<String>,
+    },
+    /// A fork's code may run, at exactly this commit.
+    Approval {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// A gate counts as passed at exactly this commit.
+    Skip {
+        /// The gate.
+        gate: GateName,
+        /// The commit.
+        commit: CommitId,
+        /// Why, in the person's words. Untrusted text.
+        reason: String,
+    },
+    /// A question was answered.
+    Answer {
+        /// The commit that the answer is about.
+        commit: CommitId,
+        /// The command, as it was understood.
+        question: String,
+        /// Markdown, made by us; what comes from outside is escaped in it.
+        body: String,
+    },
+}
+
+impl Order {
+    /// What it is about.
+    pub fn key(&self) -> OrderKey {
+        match &self.what {
+            Ordered::Hold { .. } => OrderKey::Hold,
+            Ordered::Approval { .. } => OrderKey::Approval,
+            Ordered::Skip { gate, .. } => OrderKey::Skip(gate.clone()),
+            Ordered::Answer { .. } => OrderKey::Answer,
+        }
+    }
+
+    /// The only commit that it holds for. None where it holds for all.
+    pub fn commit(&self) -> Option<&CommitId> {
+        match &self.what {
+            Ordered::Hold { .. } => None,
+            Ordered::Approval { commit } | Ordered::Skip { commit, .. } | Ordered::Answer { commit, .. } => Some(commit),
+        }
+    }
+}
+
+/// A change of a subject's standing orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum OrderChange {
+    /// This order stands from now on, in the place of an older one of its key.
+    Set {
+        /// The order.
+        order: Order,
+    },
+    /// The order of this key no longer stands.
+    Clear {
+        /// The key.
+        key: OrderKey,
+        /// The run of the command that took it back.
+        run: RunId,
+    },
+    /// The subject has moved to this commit: what held for another one no longer stands.
+    MovedTo {
+        /// The commit.
+        commit: CommitId,
+    },
+}
