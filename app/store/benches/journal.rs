@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gatewright_core::event::{Delivery, Event};
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{Cause, RunSpec};
-use gatewright_core::store::{Acceptance, LeaseRequest, NewRun, Phase, Release, RunFilter, Store};
+use gatewright_core::run::{Cause, GatesSpec, NewRun, RunSpec, Work};
+use gatewright_core::store::{Acceptance, LeaseRequest, Phase, Release, RunFilter, Store};
 use gatewright_core::{DeliveryId, ForgeKind, RepoRef, RunId, Subject, Timestamp};
 use gatewright_store::{EmbeddedStore, Options};
 
@@ -77,14 +77,17 @@ fn acceptance(n: u64, body: Bytes) -> Acceptance {
     let spec = RunSpec {
         repo,
         subject: Subject::Pull { number: n / 1000 },
-        head: format!("{n:040x}").parse().unwrap(),
-        base_ref: "main".to_owned(),
-        base: None,
-        config_ref: None,
-        compare_from: None,
-        cause: Cause::Opened,
-        only: None,
-        rerun_of: None,
+        work: Work::Gates(GatesSpec {
+            head: format!("{n:040x}").parse().unwrap(),
+            base_ref: "main".to_owned(),
+            base: None,
+            config_ref: None,
+            compare_from: None,
+            cause: Cause::Opened,
+            changed_at: None,
+            only: None,
+            rerun_of: None,
+        }),
     };
     let now = at((n / 100) as i64);
     let delivery = Delivery {
@@ -96,7 +99,8 @@ fn acceptance(n: u64, body: Bytes) -> Acceptance {
         body,
         event: Event::Unused { reason: String::new() },
     };
-    Acceptance { id, delivery: Some(delivery), run: Some(NewRun { id: RunId::new(), spec }), signals: vec![], now }
+    let run = Some(NewRun { id: RunId::new(), spec });
+    Acceptance { id, delivery: Some(delivery), run, ..Acceptance::internal("a bench", now) }
 }
 
 fn open(folder: &Path) -> Arc<EmbeddedStore> {

@@ -1,14 +1,15 @@
 //! Taking in: a delivery, the run that it starts and what it tells other runs, all or nothing.
 
 use gatewright_core::event::Event;
-use gatewright_core::run::{RunEvent, Signal};
-use gatewright_core::store::{Acceptance, Accepted, DeliveryRecord, JournalEntry, NewRun, RunState, SignalTarget, StoreError};
+use gatewright_core::run::{JournalEntry, NewRun, RunEvent, Signal, SignalTarget, Start};
+use gatewright_core::store::{Acceptance, Accepted, DeliveryRecord, RunState, StoreError};
 use gatewright_core::{RunId, Timestamp};
 
 use crate::blobs::BlobShelves;
 use crate::keys::{self, Key};
 use crate::kv::Changes;
 use crate::open::OpenRun;
+use crate::orders;
 use crate::row::{self, Row};
 use crate::value::Value;
 use crate::writer::Tx;
@@ -44,7 +45,12 @@ impl Prepared {
                 let body = Value::new(&delivery.body, blobs)?;
                 let unused = match delivery.event {
                     Event::Unused { reason } => Some(reason),
-                    Event::Pull(_) | Event::MergeGroup(_) | Event::Push(_) | Event::Rerequested(_) => None,
+                    Event::Pull(_)
+                    | Event::MergeGroup(_)
+                    | Event::Push(_)
+                    | Event::Rerequested(_)
+                    | Event::Comment(_)
+                    | Event::Button(_) => None,
                 };
                 let record = DeliveryRecord {
                     id: acceptance.id.clone(),
@@ -72,7 +78,8 @@ impl Prepared {
 
     /// Takes it in.
     pub(crate) fn accept(self, tx: &mut Tx<'_>) -> Result<Accepted, StoreError> {
-        let Prepared { acceptance: Acceptance { id, run, signals, now, .. }, delivery, journal } = self;
+        let Prepared { acceptance, delivery, journal } = self;
+        let Acceptance { id, run, start, signals, orders, audit, now, .. } = acceptance;
         if tx.get(&keys::accepted(&id))?.is_some() {
             return Ok(Accepted::Duplicate);
         }
@@ -83,18 +90,24 @@ impl Prepared {
         }
         // Before the run is there: it is not among those that it tells something.
         let signalled = tell(tx, &signals, now);
+        let run = run.filter(|_| start == Start::Always || signalled.is_empty());
+        for (subject, change) in &orders {
+            orders::change(tx, subject, change, now)?;
+        }
+        audit.iter().for_each(|entry| tx.audit(entry));
         let received_at = delivery.as_ref().map(|(_, record, _)| record.received_at);
         // A delivery is found by when it was received, which its id leads to.
         tx.put(keys::accepted(&id), row::write(&received_at));
         if run.is_none() {
             tx.put(keys::runless(received_at.unwrap_or(now), &id), row::write(&id));
         }
-        if let Some((key, record, body)) = delivery {
+        if let Some((key, mut record, body)) = delivery {
+            record.run = run.as_ref().map(|run| run.id);
             tx.open.last_delivery_at = tx.open.last_delivery_at.max(Some(record.received_at));
             tx.change(place_delivery(key, &record, body));
         }
         if let Some((run, journal)) = run.zip(journal) {
-            start(tx, Row::new(&run, id, received_at, now), &run, journal);
+            insert(tx, Row::new(&run, id, received_at, now), &run, journal);
         }
         Ok(Accepted::New { signalled })
     }
@@ -116,7 +129,7 @@ fn place_delivery(key: Key, record: &DeliveryRecord, body: Value) -> Changes {
     changes
 }
 
-fn start(tx: &mut Tx<'_>, row: Row, run: &NewRun, journal: Value) {
+fn insert(tx: &mut Tx<'_>, row: Row, run: &NewRun, journal: Value) {
     tx.put(keys::row(run.id), row::write(&row));
     tx.put(keys::unfinished(run.id), Vec::new());
     for key in row.index_keys() {
@@ -126,14 +139,17 @@ fn start(tx: &mut Tx<'_>, row: Row, run: &NewRun, journal: Value) {
     tx.open.insert(OpenRun { row, holder: None, signals: Vec::new() });
 }
 
-/// Gives signals to the unfinished runs that they are for, and returns these.
+/// Gives signals to the unfinished runs that they are for, and returns those that will take them: not set-aside ones.
 fn tell(tx: &mut Tx<'_>, signals: &[(SignalTarget, Signal)], now: Timestamp) -> Vec<RunId> {
     let mut told = Vec::new();
     for (target, signal) in signals {
         let runs = match target {
-            SignalTarget::Run(run) => vec![*run],
-            SignalTarget::Subject { key, before } => {
-                tx.open.about(key).into_iter().filter(|run| before.is_none_or(|before| *run < before)).collect()
+            SignalTarget::Run { run } => vec![*run],
+            SignalTarget::Subject { key, before, commit } => {
+                let on = |run: RunId| tx.open.get(run).and_then(|run| run.row.record.commit.as_ref());
+                let older = |run: RunId| before.is_none_or(|before| run < before);
+                let runs = tx.open.about(key).into_iter().filter(|run| older(*run));
+                runs.filter(|run| commit.is_none() || on(*run) == commit.as_ref()).collect()
             }
         };
         for run in runs {
@@ -146,9 +162,12 @@ fn tell(tx: &mut Tx<'_>, signals: &[(SignalTarget, Signal)], now: Timestamp) -> 
 }
 
 fn tell_run(tx: &mut Tx<'_>, id: RunId, signal: &Signal, now: Timestamp) -> bool {
-    if tx.open.get(id).is_none_or(|run| run.signals.len() >= SIGNALS_MAX) {
+    let Some(run) = tx.open.get(id) else { return false };
+    if run.row.over || run.signals.len() >= SIGNALS_MAX {
         return false;
     }
+    // It gets the signal, but nobody can say when it will take it.
+    let heard = !matches!(run.row.record.state, RunState::SetAside { .. });
     let row = tx.open.change(id, |run| {
         run.signals.push(signal.clone());
         run.row.signals += 1;
@@ -161,5 +180,5 @@ fn tell_run(tx: &mut Tx<'_>, id: RunId, signal: &Signal, now: Timestamp) -> bool
         tx.put(keys::signal(id, row.signals), row::write(signal));
         tx.put(keys::row(id), row::write(&row));
     }
-    true
+    heard
 }

@@ -61,7 +61,7 @@ impl OpenError {
         match error {
             StoreError::Damaged(cause) => OpenError::Damaged { path, cause },
             StoreError::Full(cause) | StoreError::Unavailable(cause) => OpenError::Io { path, cause },
-            StoreError::LeaseLost(_) | StoreError::WrongSeq { .. } | StoreError::NoRun(_) => {
+            StoreError::LeaseLost(_) | StoreError::WrongSeq { .. } | StoreError::Untaken(_) | StoreError::NoRun(_) => {
                 OpenError::Damaged { path, cause: error.to_string() }
             }
         }

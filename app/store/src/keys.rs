@@ -211,6 +211,42 @@ pub(crate) fn chunk(owner: &[u8], n: u16) -> Key {
     key
 }
 
+/// The standing order of a subject under this key.
+pub(crate) fn order(subject: &str, key: &str) -> Key {
+    let mut row = orders_prefix(subject);
+    row.extend_from_slice(key.as_bytes());
+    row
+}
+
+fn orders_prefix(subject: &str) -> Key {
+    let mut key = vec![b'q'];
+    key.extend_from_slice(&Sha256::digest(subject)[..16]);
+    key
+}
+
+/// All standing orders of a subject.
+pub(crate) fn orders(subject: &str) -> Range {
+    under(orders_prefix(subject))
+}
+
+/// Says when the standing order at `row` was given or taken back, for pruning.
+pub(crate) fn order_age(at: Timestamp, row: &[u8]) -> Key {
+    let mut key = vec![b'Q'];
+    key.extend_from_slice(&time(at));
+    key.extend_from_slice(row);
+    key
+}
+
+/// All standing orders that were given before then.
+pub(crate) fn orders_before(at: Timestamp) -> Range {
+    before(b'Q', at)
+}
+
+/// The row that a key made by [`order_age`] ends with.
+pub(crate) fn row_of_age(key: &[u8]) -> &[u8] {
+    key.get(1 + 8..).unwrap_or_default()
+}
+
 /// A line of the audit log.
 pub(crate) fn audit(n: u64) -> Key {
     let mut key = vec![b'A'];

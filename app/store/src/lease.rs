@@ -1,7 +1,7 @@
 //! Leases: who may write a run's journal, and what they write.
 
-use gatewright_core::run::RunEvent;
-use gatewright_core::store::{JournalEntry, Lease, LeaseRequest, Leased, Release, RunState, Signals, StoreError};
+use gatewright_core::run::{JournalEntry, RunEvent};
+use gatewright_core::store::{Lease, LeaseRequest, Leased, Release, RunState, Signals, StoreError};
 use gatewright_core::{BlobId, RunId, Timestamp};
 use jiff::SignedDuration;
 
@@ -28,10 +28,12 @@ fn until(now: Timestamp, secs: u32) -> Timestamp {
 pub(crate) fn lease(tx: &mut Tx<'_>, request: &LeaseRequest) -> Result<Option<Leased>, StoreError> {
     tx.open.expire(request.now);
     while let Some(id) = tx.open.next_ready(request.now, request.per_repo_max) {
+        let mut failed = None;
         let row = tx.open.change(id, |run| {
             if run.row.record.attempts >= request.attempts_max {
                 set_aside(run, request.now);
             } else {
+                failed = run.row.failed.take();
                 give(run, request);
             }
         });
@@ -39,7 +41,7 @@ pub(crate) fn lease(tx: &mut Tx<'_>, request: &LeaseRequest) -> Result<Option<Le
         put_row(tx, &row);
         if let RunState::Leased { expires_at, .. } = row.record.state {
             let lease = Lease { run: id, token: row.token, expires_at };
-            return Ok(Some(Leased { lease, attempt: row.record.attempts, seq: row.record.seq }));
+            return Ok(Some(Leased { lease, attempt: row.record.attempts, seq: row.record.seq, failed }));
         }
     }
     Ok(None)
@@ -49,7 +51,6 @@ fn give(run: &mut OpenRun, request: &LeaseRequest) {
     run.holder = Some(request.worker.clone());
     let row = &mut run.row;
     row.token += 1;
-    row.failed = None;
     row.record.attempts += 1;
     row.record.updated_at = request.now;
     let expires_at = until(request.now, request.lease_secs);
@@ -106,10 +107,14 @@ pub(crate) fn size_hint(events: &[RunEvent]) -> usize {
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
         | RunEvent::StepStarted { .. }
+        | RunEvent::Obeyed
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
         | RunEvent::Finished { .. } => 512,
+        // Answers to questions, and what is to be started.
+        RunEvent::GivenUp { cause } => cause.len(),
+        RunEvent::Ruled { ruled } => 16 * 1024 * ruled.rulings.len(),
     };
     events.iter().map(size).sum()
 }
@@ -120,6 +125,8 @@ pub(crate) struct Page {
     count: u64,
     seq: u64,
     blobs: Vec<BlobId>,
+    signals_taken: u64,
+    finishes: bool,
 }
 
 impl Page {
@@ -128,7 +135,10 @@ impl Page {
         let entry = |(seq, event): (u64, &RunEvent)| JournalEntry { seq, at: now, event: event.clone() };
         let entries: Vec<JournalEntry> = (seq..).zip(events).map(entry).collect();
         let value = Value::new(&row::write(&entries), blobs)?;
-        Ok(Page { value, count: events.len() as u64, seq, blobs: events.iter().filter_map(blob).collect() })
+        let signals_taken = events.iter().filter(|event| matches!(event, RunEvent::Signalled { .. })).count() as u64;
+        let finishes = events.iter().any(|event| matches!(event, RunEvent::Finished { .. }));
+        let blobs = events.iter().filter_map(blob).collect();
+        Ok(Page { value, count: events.len() as u64, seq, blobs, signals_taken, finishes })
     }
 
     /// About so many bytes will be written.
@@ -138,7 +148,11 @@ impl Page {
 
     /// Appends them.
     pub(crate) fn append(self, tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
-        let actual = held(tx, lease)?.row.record.seq;
+        let row = &held(tx, lease)?.row;
+        if self.finishes && row.signals_taken + self.signals_taken < row.signals {
+            return Err(StoreError::Untaken(lease.run));
+        }
+        let actual = row.record.seq;
         if actual != self.seq {
             return Err(StoreError::WrongSeq { run: lease.run, expected: self.seq, actual });
         }
@@ -152,6 +166,8 @@ impl Page {
         tx.change(self.value.place(key));
         let row = tx.open.change(lease.run, |run| {
             run.row.record.seq += self.count;
+            run.row.signals_taken += self.signals_taken;
+            run.row.over |= self.finishes;
             run.row.record.updated_at = now;
         });
         if let Some(row) = row {
@@ -170,9 +186,12 @@ pub(crate) fn blob(event: &RunEvent) -> Option<BlobId> {
         | RunEvent::Signalled { .. }
         | RunEvent::Prepared { .. }
         | RunEvent::StepStarted { .. }
+        | RunEvent::Ruled { .. }
+        | RunEvent::Obeyed
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
+        | RunEvent::GivenUp { .. }
         | RunEvent::Finished { .. } => None,
     }
 }
@@ -196,6 +215,9 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
             Release::HandBack => {
                 record.attempts = record.attempts.saturating_sub(1);
                 record.state = RunState::Ready { ready_at: now };
+            }
+            Release::SetAside { cause } => {
+                record.state = RunState::SetAside { cause: cause.chars().take(CAUSE_CHARS_MAX).collect() };
             }
             Release::Failed { retry_at, cause } => {
                 *failed = Some(cause.chars().take(CAUSE_CHARS_MAX).collect());

@@ -18,9 +18,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gatewright_core::run::RunEvent;
+use gatewright_core::order::Order;
+use gatewright_core::run::{JournalEntry, RunEvent};
 use gatewright_core::store::{
-    Acceptance, Accepted, AuditEntry, Blobs, DeliveryRecord, JournalEntry, Lease, LeaseRequest, Leased, Release, RunFilter,
+    Acceptance, Accepted, AuditEntry, Blobs, DeliveryRecord, Lease, LeaseRequest, Leased, ORDERS_KEPT_DAYS, Release, RunFilter,
     RunRecord, Signals, Store, StoreError, StoreStats, StoreUpkeep,
 };
 use gatewright_core::{BlobId, DeliveryId, RunId, Timestamp};
@@ -33,6 +34,7 @@ mod kv;
 mod lease;
 mod load;
 mod open;
+mod orders;
 mod prune;
 mod read;
 mod room;
@@ -131,6 +133,16 @@ impl EmbeddedStore {
         }
     }
 
+    async fn prune_orders(&self, before: Timestamp, limit: usize) -> Result<(), StoreError> {
+        // Where that would be before the calendar's beginning, nothing is old enough.
+        let Ok(before) = before.checked_sub(jiff::SignedDuration::from_hours(24 * ORDERS_KEPT_DAYS)) else { return Ok(()) };
+        let old = self.read(move |reader| orders::old(&*reader.kv, before, limit)).await?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.writer.call(Purpose::Prune, 0, move |tx| orders::remove(tx, old)).await
+    }
+
     /// Refuses what would fill the disk. Only what becomes a file is asked about here: the writer asks for the rest.
     fn check_room(&self, purpose: Purpose, bytes: usize) -> Result<(), StoreError> {
         self.reserve.check(purpose, bytes, self.reader.kv.free_bytes()?)
@@ -178,8 +190,9 @@ impl Store for EmbeddedStore {
         self.read(move |reader| reader.list(&filter, limit)).await
     }
 
-    async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.call(Purpose::Work, 1024, move |tx| lease::retry(tx, run, now)).await
+    async fn orders(&self, subject: &str) -> Result<Vec<Order>, StoreError> {
+        let subject = subject.to_owned();
+        self.read(move |reader| orders::standing(&*reader.kv, &subject)).await
     }
 }
 
@@ -187,6 +200,10 @@ impl Store for EmbeddedStore {
 impl StoreUpkeep for EmbeddedStore {
     async fn stats(&self, now: Timestamp) -> Result<StoreStats, StoreError> {
         Ok(self.reader.open().stats(now))
+    }
+
+    async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
+        self.writer.call(Purpose::Work, 1024, move |tx| lease::retry(tx, run, now)).await
     }
 
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
@@ -201,6 +218,7 @@ impl StoreUpkeep for EmbeddedStore {
             gone += self.writer.call(Purpose::Prune, 0, move |tx| prune::remove(tx, doomed)).await?;
             self.read(move |reader| prune::sweep(reader, blobs, before)).await?;
         }
+        self.prune_orders(before, limit).await?;
         let shelf = self.next_shelf.fetch_add(1, Ordering::Relaxed);
         self.read(move |reader| prune::sweep_shelf(reader, shelf, before)).await?;
         Ok(gone as u64)
@@ -216,11 +234,9 @@ impl StoreUpkeep for EmbeddedStore {
     }
 
     async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let line = row::write(entry);
+        let entry = entry.clone();
         let request = move |tx: &mut writer::Tx<'_>| {
-            let n = tx.open.next_audit;
-            tx.open.next_audit += 1;
-            tx.put(keys::audit(n), line);
+            tx.audit(&entry);
             Ok(())
         };
         self.writer.call(Purpose::Work, 1024, request).await

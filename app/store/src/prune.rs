@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use gatewright_core::store::{JournalEntry, RunState, StoreError};
+use gatewright_core::run::JournalEntry;
+use gatewright_core::store::{RunState, StoreError};
 use gatewright_core::{BlobId, DeliveryId, RunId, Timestamp};
 
 use crate::keys::{self, Key};

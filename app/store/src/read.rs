@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use gatewright_core::store::{AuditEntry, DeliveryRecord, JournalEntry, Phase, RunFilter, RunRecord, RunState, StoreError};
+use gatewright_core::run::JournalEntry;
+use gatewright_core::store::{AuditEntry, DeliveryRecord, Phase, RunFilter, RunRecord, RunState, StoreError};
 use gatewright_core::{DeliveryId, RunId, Timestamp};
 
 use crate::blobs::BlobShelves;
@@ -159,5 +160,5 @@ fn passes(filter: &RunFilter, record: &RunRecord) -> bool {
     filter.phase.is_none_or(|wanted| wanted == phase)
         && filter.repo.as_ref().is_none_or(|repo| *repo == record.repo.key())
         && filter.subject.as_ref().is_none_or(|subject| *subject == record.subject)
-        && filter.commit.as_ref().is_none_or(|commit| *commit == record.commit)
+        && (filter.commit.is_none() || filter.commit == record.commit)
 }

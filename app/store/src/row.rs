@@ -1,7 +1,7 @@
 //! What is kept of a run beside its journal, and how small things are written.
 
-use gatewright_core::run::RunSpec;
-use gatewright_core::store::{DeliveryRecord, NewRun, RunRecord, RunState, StoreError};
+use gatewright_core::run::{NewRun, RunSpec, Work};
+use gatewright_core::store::{DeliveryRecord, RunRecord, RunState, StoreError};
 use gatewright_core::{DeliveryId, RunId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,10 @@ pub(crate) struct Row {
     pub(crate) token: u64,
     /// The number of signals that it got.
     pub(crate) signals: u64,
+    /// The number of signals that its journal has taken.
+    pub(crate) signals_taken: u64,
+    /// Whether its journal says that it is over, so that it takes nothing more.
+    pub(crate) over: bool,
     /// Why it failed, where its last attempt ended with a failure.
     pub(crate) failed: Option<String>,
     /// The id under which it was accepted.
@@ -30,20 +34,34 @@ pub(crate) struct Row {
 impl Row {
     /// The row of a new run.
     pub(crate) fn new(run: &NewRun, accepted_as: DeliveryId, received_at: Option<Timestamp>, now: Timestamp) -> Row {
-        let RunSpec { repo, subject, head, .. } = &run.spec;
+        let RunSpec { repo, subject, work } = &run.spec;
+        let commit = match work {
+            Work::Gates(gates) => Some(gates.head.clone()),
+            Work::Command(command) => command.head.clone(),
+        };
         let record = RunRecord {
             id: run.id,
             repo: repo.clone(),
             subject: subject.key(repo),
             title: subject.to_string(),
-            commit: head.clone(),
+            commit,
             state: RunState::Ready { ready_at: now },
             attempts: 0,
             seq: 1,
             created_at: now,
             updated_at: now,
         };
-        Row { record, token: 0, signals: 0, failed: None, accepted_as, received_at, finished_at: None }
+        Row {
+            record,
+            token: 0,
+            signals: 0,
+            signals_taken: 0,
+            over: false,
+            failed: None,
+            accepted_as,
+            received_at,
+            finished_at: None,
+        }
     }
 
     /// The run.
@@ -52,13 +70,11 @@ impl Row {
     }
 
     /// Where indexes lead to it.
-    pub(crate) fn index_keys(&self) -> [Key; 3] {
+    pub(crate) fn index_keys(&self) -> Vec<Key> {
         let RunRecord { id, repo, subject, commit, .. } = &self.record;
-        [
-            indexed(Index::Repo, &repo.key(), *id),
-            indexed(Index::Subject, subject, *id),
-            indexed(Index::Commit, commit.as_str(), *id),
-        ]
+        let mut keys = vec![indexed(Index::Repo, &repo.key(), *id), indexed(Index::Subject, subject, *id)];
+        keys.extend(commit.as_ref().map(|commit| indexed(Index::Commit, commit.as_str(), *id)));
+        keys
     }
 }
 

@@ -4,17 +4,19 @@
 //! are durable it answers. So callers that come at the same time share one flush, and nobody's check is overtaken by
 //! somebody else's change.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gatewright_core::store::StoreError;
+use gatewright_core::store::{AuditEntry, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::keys::Key;
-use crate::kv::{Changes, Kv};
+use crate::keys::{self, Key, Range};
+use crate::kv::{self, Changes, Kv, Order};
 use crate::open::Open;
 use crate::room::{Purpose, Reserve};
+use crate::row;
 
 /// So many callers wait in the writer's queue; more wait to get into it.
 const QUEUE_MAX: usize = 1024;
@@ -43,6 +45,25 @@ impl Tx<'_> {
             Some(value) => Ok(value.clone()),
             None => self.kv.get(key),
         }
+    }
+
+    /// The pairs of a range, with the changes of this batch.
+    pub(crate) fn pairs(&self, range: &Range) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        let mut found: BTreeMap<Key, Vec<u8>> = kv::pairs(self.kv, range, Order::Up, usize::MAX)?.into_iter().collect();
+        for (key, value) in self.changes.range(range.from.clone()..range.to.clone()) {
+            match value {
+                Some(value) => found.insert(key.clone(), value.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Adds a line to the audit log.
+    pub(crate) fn audit(&mut self, entry: &AuditEntry) {
+        let n = self.open.next_audit;
+        self.open.next_audit += 1;
+        self.put(keys::audit(n), row::write(entry));
     }
 
     /// Puts a value at a key.
@@ -192,8 +213,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Range;
-    use crate::kv::{MemoryKv, Order, Visit};
+    use crate::kv::{MemoryKv, Visit};
 
     /// A driver that fails in one way or the other.
     struct Broken(fn() -> StoreError);

@@ -1,8 +1,8 @@
 //! Taking in, once.
 
 use bytes::Bytes;
-use gatewright_core::run::{RunEvent, Signal};
-use gatewright_core::store::{Acceptance, Accepted, RunFilter, RunState, SignalTarget, Store, StoreError, StoreUpkeep};
+use gatewright_core::run::{RunEvent, Signal, SignalTarget};
+use gatewright_core::store::{Acceptance, Accepted, RunFilter, RunState, Store, StoreError, StoreUpkeep};
 use gatewright_core::{DeliveryId, RunId};
 
 use crate::bed::{Bed, Wanted, at, delivery_id, noise};
@@ -65,7 +65,7 @@ async fn five_identical_deliveries_at_once_make_one_run(bed: Bed) {
 
 fn cancel(subject: String) -> Vec<(SignalTarget, Signal)> {
     let reason = gatewright_core::run::CancelReason::Closed;
-    vec![(SignalTarget::Subject { key: subject, before: None }, Signal::Cancel { reason })]
+    vec![(SignalTarget::Subject { key: subject, before: None, commit: None }, Signal::Cancel { reason })]
 }
 
 async fn a_duplicate_tells_nobody_anything(bed: Bed) {

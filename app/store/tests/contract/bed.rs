@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatewright_core::event::{Delivery, Event};
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{Cause, RunEvent, RunSpec};
-use gatewright_core::store::{Acceptance, Accepted, LeaseRequest, Leased, NewRun, Release, Store};
+use gatewright_core::run::{Cause, GatesSpec, NewRun, RunEvent, RunSpec, Work};
+use gatewright_core::store::{Acceptance, Accepted, LeaseRequest, Leased, Release, Store};
 use gatewright_core::{CommitId, DeliveryId, ForgeKind, RepoRef, RunId, Subject, Timestamp};
 use gatewright_store::{EmbeddedStore, Options};
 
@@ -107,21 +107,25 @@ impl<'a> Wanted<'a> {
             event: Event::Unused { reason: "tests look at the run".to_owned() },
         };
         let run = NewRun { id: RunId::new(), spec: self.spec() };
-        Acceptance { id, delivery: Some(delivery), run: Some(run), signals: vec![], now: at(self.second) }
+        let now = at(self.second);
+        Acceptance { id, delivery: Some(delivery), run: Some(run), ..Acceptance::internal("a test", now) }
     }
 
     pub(crate) fn spec(&self) -> RunSpec {
         RunSpec {
             repo: repo(self.repo),
             subject: Subject::Pull { number: self.pull },
-            head: commit(self.commit),
-            base_ref: "main".to_owned(),
-            base: None,
-            config_ref: None,
-            compare_from: None,
-            cause: Cause::Opened,
-            only: None,
-            rerun_of: None,
+            work: Work::Gates(GatesSpec {
+                head: commit(self.commit),
+                base_ref: "main".to_owned(),
+                base: None,
+                config_ref: None,
+                compare_from: None,
+                cause: Cause::Opened,
+                changed_at: None,
+                only: None,
+                rerun_of: None,
+            }),
         }
     }
 

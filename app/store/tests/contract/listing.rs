@@ -51,7 +51,7 @@ async fn filters_let_through_what_meets_all_of_them(bed: Bed) {
                         let wanted = |r: &&RunRecord| {
                             repo.as_ref().is_none_or(|repo| *repo == r.repo.key())
                                 && subject.as_ref().is_none_or(|subject| *subject == r.subject)
-                                && commit.as_ref().is_none_or(|commit| *commit == r.commit)
+                                && (commit.is_none() || commit == r.commit)
                                 && phase.is_none_or(|phase| phase != Phase::SetAside && finished(r) == (phase == Phase::Finished))
                                 && before.is_none_or(|before| r.id < before)
                         };

@@ -33,6 +33,7 @@ mod leasing;
 mod listing;
 mod loop_disk;
 mod model;
+mod orders;
 mod power_loss;
 mod pruning;
 mod restarting;

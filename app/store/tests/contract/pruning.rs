@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use gatewright_core::report::Conclusion;
-use gatewright_core::store::{
-    Acceptance, Accepted, Blobs, LeaseRequest, Release, RunFilter, SignalTarget, Store, StoreError, StoreUpkeep,
-};
+use gatewright_core::run::{CancelReason, Signal, SignalTarget};
+use gatewright_core::store::{Acceptance, Accepted, Blobs, LeaseRequest, Release, RunFilter, Store, StoreError, StoreUpkeep};
 use gatewright_core::{RunId, Timestamp};
 
 use crate::bed::{Bed, Wanted, at, delivery_id, noise, request};
@@ -92,9 +91,9 @@ async fn deliveries_without_a_run_go_by_their_age(bed: Bed) {
     }
     // What the service told itself goes too.
     let id = gatewright_core::DeliveryId::internal("told");
-    let target = SignalTarget::Run(RunId::new());
-    let signal = gatewright_core::run::Signal::Cancel { reason: gatewright_core::run::CancelReason::Closed };
-    let told = Acceptance { id, delivery: None, run: None, signals: vec![(target, signal)], now: at(2) };
+    let target = SignalTarget::Run { run: RunId::new() };
+    let signal = Signal::Cancel { reason: CancelReason::Closed };
+    let told = Acceptance { id, signals: vec![(target, signal)], ..Acceptance::internal("a test", at(2)) };
     bed.store.accept(told.clone()).await.unwrap();
     assert_eq!(bed.store.prune(at(50), 10).await, Ok(2));
     assert_eq!(bed.store.delivery(&delivery_id("old")).await, Ok(None));

@@ -1,8 +1,8 @@
 //! What is there when the store is opened again.
 
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{CancelReason, RunEvent, Signal};
-use gatewright_core::store::{Acceptance, Accepted, Blobs, Release, RunState, SignalTarget, Store, StoreError, StoreUpkeep};
+use gatewright_core::run::{CancelReason, RunEvent, Signal, SignalTarget};
+use gatewright_core::store::{Acceptance, Accepted, Blobs, Release, RunState, Store, StoreError, StoreUpkeep};
 use gatewright_store::{EmbeddedStore, OpenError, Options};
 
 use crate::bed::{Bed, Wanted, at, delivery_id, noise};
@@ -51,7 +51,7 @@ async fn signals_and_their_numbers_outlive_a_restart() {
     let run = bed.start(Wanted::by("a")).await;
     let signal = || Signal::Cancel { reason: CancelReason::Closed };
     let tell = async |bed: &Bed, delivery: &str| {
-        let signals = vec![(SignalTarget::Run(run), signal())];
+        let signals = vec![(SignalTarget::Run { run }, signal())];
         let acceptance = Acceptance { run: None, signals, ..Wanted::by(delivery).acceptance() };
         bed.store.accept(acceptance).await.unwrap();
     };

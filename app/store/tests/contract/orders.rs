@@ -1,0 +1,120 @@
+//! Standing orders, and that no signal is lost between a run's last look and its end.
+
+use gatewright_core::event::User;
+use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
+use gatewright_core::report::Conclusion;
+use gatewright_core::run::{CancelReason, NewRun, RunEvent, Signal, SignalTarget, Start};
+use gatewright_core::store::{
+    Acceptance, Accepted, AuditEntry, ORDERS_KEPT_DAYS, Release, RunFilter, Store, StoreError, StoreUpkeep,
+};
+use gatewright_core::{RunId, Timestamp};
+
+use crate::bed::{Bed, Wanted, at, commit};
+
+with_every_driver!(
+    an_order_stands_until_it_is_taken_back,
+    what_was_said_first_and_is_done_last_changes_nothing,
+    what_held_for_one_commit_is_gone_when_the_subject_moves_to_another,
+    orders_and_audit_lines_are_accepted_once_with_their_acceptance,
+    old_orders_are_pruned_and_those_given_anew_stay,
+    a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over,
+);
+
+const SUBJECT: &str = "github/1/pull/7";
+
+fn by() -> User {
+    User { id: 2, login: "alice".to_owned() }
+}
+
+fn set(run: RunId, what: Ordered) -> OrderChange {
+    OrderChange::Set { order: Order { by: by(), at: at(0), run, what } }
+}
+
+fn hold(run: RunId) -> OrderChange {
+    set(run, Ordered::Hold { reason: None })
+}
+
+async fn order(bed: &Bed, words: &str, changes: Vec<OrderChange>, now: Timestamp) {
+    let orders = changes.into_iter().map(|change| (SUBJECT.to_owned(), change)).collect();
+    let acceptance = Acceptance { orders, ..Acceptance::internal(words, now) };
+    assert!(matches!(bed.store.accept(acceptance).await, Ok(Accepted::New { .. })));
+}
+
+async fn keys(bed: &Bed, subject: &str) -> Vec<String> {
+    let orders = bed.store.orders(subject).await.unwrap();
+    orders.iter().map(|order| String::from(order.key())).collect()
+}
+
+async fn an_order_stands_until_it_is_taken_back(bed: Bed) {
+    order(&bed, "a", vec![hold(RunId::new())], at(1)).await;
+    assert_eq!(keys(&bed, SUBJECT).await, ["hold"]);
+    assert_eq!(keys(&bed, "github/1/pull/70").await, Vec::<String>::new());
+    order(&bed, "b", vec![OrderChange::Clear { key: OrderKey::Hold, run: RunId::new() }], at(2)).await;
+    assert_eq!(keys(&bed, SUBJECT).await, Vec::<String>::new());
+}
+
+async fn what_was_said_first_and_is_done_last_changes_nothing(bed: Bed) {
+    let (first, second) = (RunId::new(), RunId::new());
+    order(&bed, "b", vec![OrderChange::Clear { key: OrderKey::Hold, run: second }], at(1)).await;
+    order(&bed, "a", vec![hold(first)], at(2)).await;
+    assert_eq!(keys(&bed, SUBJECT).await, Vec::<String>::new());
+}
+
+async fn what_held_for_one_commit_is_gone_when_the_subject_moves_to_another(bed: Bed) {
+    let approval = |digit| set(RunId::new(), Ordered::Approval { commit: commit(digit) });
+    order(&bed, "a", vec![hold(RunId::new()), approval('a')], at(1)).await;
+    order(&bed, "b", vec![OrderChange::MovedTo { commit: commit('a') }], at(2)).await;
+    assert_eq!(keys(&bed, SUBJECT).await, ["approval", "hold"]);
+    order(&bed, "c", vec![OrderChange::MovedTo { commit: commit('b') }], at(3)).await;
+    assert_eq!(keys(&bed, SUBJECT).await, ["hold"]);
+}
+
+async fn orders_and_audit_lines_are_accepted_once_with_their_acceptance(bed: Bed) {
+    let entry = AuditEntry {
+        at: at(1),
+        actor: "alice".to_owned(),
+        action: "command.hold".to_owned(),
+        target: "octo/app#7".to_owned(),
+        commit: None,
+        outcome: "held".to_owned(),
+    };
+    for _ in 0..2 {
+        let orders = vec![(SUBJECT.to_owned(), hold(RunId::new()))];
+        let acceptance = Acceptance { orders, audit: vec![entry.clone()], ..Acceptance::internal("once", at(1)) };
+        bed.store.accept(acceptance).await.unwrap();
+    }
+    assert_eq!(bed.store.audited(10).await.unwrap(), [entry]);
+    assert_eq!(bed.store.orders(SUBJECT).await.unwrap().len(), 1);
+}
+
+async fn old_orders_are_pruned_and_those_given_anew_stay(bed: Bed) {
+    let day = |n: i64| at(n * 24 * 3600);
+    let old = set(RunId::new(), Ordered::Approval { commit: commit('a') });
+    order(&bed, "a", vec![hold(RunId::new()), old], day(0)).await;
+    order(&bed, "b", vec![hold(RunId::new())], day(10)).await;
+    bed.store.prune(day(ORDERS_KEPT_DAYS + 5), 1000).await.unwrap();
+    assert_eq!(keys(&bed, SUBJECT).await, ["hold"]);
+}
+
+async fn a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over(bed: Bed) {
+    let told = |words: &str| {
+        let key = Wanted::by("one").subject();
+        let target = SignalTarget::Subject { key, before: None, commit: Some(commit('a')) };
+        let signal = Signal::Cancel { reason: CancelReason::Closed };
+        let run = Some(NewRun { id: RunId::new(), spec: Wanted::by("two").spec() });
+        Acceptance { run, start: Start::UnlessTold, signals: vec![(target, signal)], ..Acceptance::internal(words, at(1)) }
+    };
+    let run = bed.start(Wanted::by("one")).await;
+    assert_eq!(bed.store.accept(told("x")).await, Ok(Accepted::New { signalled: vec![run] }));
+    assert_eq!(bed.store.list(&RunFilter::default(), 10).await.unwrap().len(), 1);
+    let lease = bed.lease(2).await.unwrap().lease;
+    let untaken = bed.store.append(&lease, 1, &[RunEvent::Finished { conclusion: Conclusion::Cancelled }], at(2)).await;
+    assert_eq!(untaken, Err(StoreError::Untaken(run)), "it has not heard what it was told");
+    let heard = RunEvent::Signalled { n: 1, signal: Signal::Cancel { reason: CancelReason::Closed } };
+    let last = RunEvent::Finished { conclusion: Conclusion::Cancelled };
+    assert_eq!(bed.store.append(&lease, 1, &[heard, last], at(2)).await, Ok(()));
+    // Not before the lease has ended, but from here on: it can take nothing more.
+    assert_eq!(bed.store.accept(told("y")).await, Ok(Accepted::New { signalled: vec![] }));
+    assert_eq!(bed.store.list(&RunFilter::default(), 10).await.unwrap().len(), 2);
+    bed.store.release(&lease, Release::Finished(Conclusion::Cancelled), at(3)).await.unwrap();
+}
