@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use gatewright_core::forge::ForgeError;
+use gatewright_forge_shared::address::next_link;
 use http::HeaderMap;
 use http::header::{ETAG, LINK, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
@@ -9,7 +10,6 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{foreign_words, missing, refused, unavailable};
-use crate::route::next_link;
 
 /// An answer of a status below 500 that is no rate limit. Each caller says which of those it can use.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ struct ErrorBody {
 impl Answer {
     /// `body` is None where there was more of it than may be read.
     pub(crate) fn new(status: u16, headers: &HeaderMap, body: Option<Bytes>, bearer: &str, base: &Url) -> Self {
+        // What is left of another resource, such as GraphQL's, says nothing of this one. A refusal is obeyed whatever it is of.
+        let ours = status >= 400 || text(headers, "x-ratelimit-resource").is_none_or(|resource| resource == "core");
         let words = if status >= 400 { words_of(body.as_deref().unwrap_or_default(), bearer) } else { String::new() };
         Answer {
             status,
@@ -55,8 +57,8 @@ impl Answer {
             next: text(headers, LINK.as_str()).and_then(|link| next_link(link, base)),
             location: text(headers, LOCATION.as_str()).map(str::to_owned),
             rate: RateFields {
-                remaining: number(headers, "x-ratelimit-remaining"),
-                reset: number(headers, "x-ratelimit-reset"),
+                remaining: number(headers, "x-ratelimit-remaining").filter(|_| ours),
+                reset: number(headers, "x-ratelimit-reset").filter(|_| ours),
                 retry_after_secs: number(headers, RETRY_AFTER.as_str()),
             },
             words,

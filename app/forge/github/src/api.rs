@@ -1,17 +1,18 @@
-//! The API, signed in: as the App, or for one repository by a token that reaches no other.
+//! The API, signed in: as the App, for one repository by a token that reaches no other, or for an installation by one that
+//! can list its repositories.
 
 use std::fmt;
 
 use bytes::Bytes;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::{RepoRef, Timestamp};
+use gatewright_forge_shared::Cache;
 use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::budget::Account;
-use crate::cache::Cache;
 use crate::call::{Call, Repeat};
 use crate::config::{Clock, ConfigError, GitHubConfig, api_base};
 use crate::error::{missing, refused};
@@ -41,22 +42,41 @@ struct Kept {
     body: Bytes,
 }
 
-/// What a token is asked for. A permission that the App was not given makes GitHub refuse, so these are the ones that
-/// the README has the App ask for.
+/// What a token is asked for. A permission that the App was not given makes GitHub refuse the token as a whole, so these
+/// are the ones that the README has the App ask for, and what not every owner grants has a token of its own.
 #[derive(Serialize)]
 struct TokenRequest {
-    repository_ids: [u64; 1],
+    /// None: all that the installation covers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository_ids: Option<[u64; 1]>,
     permissions: Permissions,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Permissions {
-    contents: &'static str,
-    metadata: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    contents: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<&'static str>,
+    metadata: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pull_requests: Option<&'static str>,
+}
+
+impl Permissions {
+    /// Writing pull requests is what GitHub asks for where a comment is one on a pull request: to make, edit and minimise
+    /// it and to react to it, although its addresses say `issues`.
+    fn of(scope: Scope) -> Self {
+        let least = Permissions { metadata: "read", ..Permissions::default() };
+        match scope {
+            Scope::Api => Permissions { checks: Some("write"), contents: Some("read"), pull_requests: Some("write"), ..least },
+            Scope::Clone => Permissions { contents: Some("read"), ..least },
+            Scope::Members => Permissions { members: Some("read"), ..least },
+            Scope::Listing => least,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,29 +104,49 @@ impl Api {
 
     /// Sends a request as the App.
     pub(crate) async fn as_app(&self, call: &Call) -> Result<Answer, ForgeError> {
-        let jwt = self.app.jwt((self.clock)())?;
+        let jwt = self.app.jwt(self.now())?;
         let answer = self.transport.send(call, &jwt, Account::App).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
         // A 401 did nothing, so even a write may be sent again: once, with a token signed now.
         self.app.forget();
-        let jwt = self.app.jwt((self.clock)())?;
+        let jwt = self.app.jwt(self.now())?;
         self.transport.send(call, &jwt, Account::App).await
     }
 
     /// Sends a request for a repository.
     pub(crate) async fn for_repo(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
         let key = self.token_key(repo, Scope::Api).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Asks about the members of the organisation that owns a repository. Refused where its owner did not grant that.
+    pub(crate) async fn for_members(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Members).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Asks what an installation covers.
+    pub(crate) async fn for_installation(&self, installation: u64, call: &Call) -> Result<Answer, ForgeError> {
+        self.signed(TokenKey { installation, repo: None, scope: Scope::Listing }, None, call).await
+    }
+
+    async fn signed(&self, key: TokenKey, repo: Option<&RepoRef>, call: &Call) -> Result<Answer, ForgeError> {
         let account = Account::Installation(key.installation);
-        let token = self.token(repo, key).await?;
+        let token = self.token(key, repo).await?;
         let answer = self.transport.send(call, &token, account).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
         self.tokens.forget(key, &token).await;
-        let token = self.token(repo, key).await?;
+        let token = self.token(key, repo).await?;
         self.transport.send(call, &token, account).await
+    }
+
+    /// The time, by the clock that tokens and limits go by.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// Reads something of a repository that may be as it was the last time: then GitHub says so in a few bytes, which
@@ -132,31 +172,30 @@ impl Api {
     /// A token that can read the repository's content and nothing else.
     pub(crate) async fn clone_token(&self, repo: &RepoRef) -> Result<SecretString, ForgeError> {
         let key = self.token_key(repo, Scope::Clone).await?;
-        self.token(repo, key).await
+        self.token(key, Some(repo)).await
     }
 
-    async fn token(&self, repo: &RepoRef, key: TokenKey) -> Result<SecretString, ForgeError> {
-        let minted = self.tokens.get(key, || (self.clock)(), async || self.mint(repo, key).await).await;
-        if let Err(ForgeError::Missing { .. }) = &minted {
+    async fn token(&self, key: TokenKey, repo: Option<&RepoRef>) -> Result<SecretString, ForgeError> {
+        let minted = self.tokens.get(key, || self.now(), async || self.mint(key, repo).await).await;
+        if let (Err(ForgeError::Missing { .. }), Some(repo)) = (&minted, repo) {
             // It was looked up before the App was taken off the repository, or put on it anew.
             self.installations.remove(&repo.key());
         }
         minted
     }
 
-    async fn mint(&self, repo: &RepoRef, key: TokenKey) -> Result<Token, ForgeError> {
+    async fn mint(&self, key: TokenKey, repo: Option<&RepoRef>) -> Result<Token, ForgeError> {
         let target = route(&["app", "installations", &key.installation.to_string(), "access_tokens"])?;
-        let write = (key.scope == Scope::Api).then_some("write");
-        let permissions = Permissions { contents: "read", metadata: "read", checks: write, pull_requests: write };
-        let body = TokenRequest { repository_ids: [repo.id], permissions };
+        let body = TokenRequest { repository_ids: key.repo.map(|id| [id]), permissions: Permissions::of(key.scope) };
         // Two tokens do no harm, so this POST may be repeated.
         let call = Call::write("mint_token", Method::POST, target, &body)?.repeat(Repeat::Safe);
         let answer = self.as_app(&call).await?;
+        let whose = || repo.map_or_else(|| format!("installation {}", key.installation), |repo| repo.path.clone());
         if answer.status == 422 {
             let advice = "is the App installed on this repository, and did its owner accept the permissions it asks for?";
-            return Err(refused(format!("no token for {}: {} ({advice})", repo.path, answer.words)));
+            return Err(refused(format!("no token for {}: {} ({advice})", whose(), answer.words)));
         }
-        let answer: TokenAnswer = answer.ok(|| format!("the App's installation for {}", repo.path))?.json("mint_token")?;
+        let answer: TokenAnswer = answer.ok(|| format!("the App's installation for {}", whose()))?.json("mint_token")?;
         Ok(Token::ending_at(SecretString::from(answer.token), answer.expires_at))
     }
 
@@ -165,7 +204,7 @@ impl Api {
             Some(installation) => installation,
             None => self.look_installation_up(repo).await?,
         };
-        Ok(TokenKey { installation, repo: repo.id, scope })
+        Ok(TokenKey { installation, repo: Some(repo.id), scope })
     }
 
     async fn look_installation_up(&self, repo: &RepoRef) -> Result<u64, ForgeError> {

@@ -1,14 +1,21 @@
 //! How much may still be asked of GitHub: our own limits, and what GitHub says of its own.
+//!
+//! Of GitHub's limits, "Rate limits for the REST API" names 900 points a minute (1 for a `GET`, 5 for a write) and 80
+//! content-generating requests a minute, 500 an hour. Which requests generate content, the API's description tells by a
+//! warning at each operation that notifies people. A new comment has that warning; a reaction, a check run and an edit have
+//! none (description 23.0.2), so they count as writes only. Were reactions counted as content, sixty commands a minute with two reactions each would use up what the
+//! comments need. Minimising goes to GraphQL, which has its own 2,000 points; it is counted here as a write all the same,
+//! since there is little of it. Should GitHub count otherwise, its 403 or 429 is obeyed like any other.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatewright_core::Timestamp;
+use gatewright_forge_shared::Window;
 
 use crate::answer::{Answer, RateFields};
 use crate::call::Cost;
 use crate::config::Limits;
-use crate::window::Window;
 
 /// GitHub counts for each of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,6 +15,7 @@ pub(crate) struct Call {
     /// A short name for metrics.
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
+    pub(crate) api: ApiKind,
     /// Path and query.
     pub(crate) target: String,
     pub(crate) body: Bytes,
@@ -24,13 +25,20 @@ pub(crate) struct Call {
     pub(crate) etag: Option<String>,
 }
 
+/// Which of GitHub's APIs a request is for. They have different addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiKind {
+    Rest,
+    Graphql,
+}
+
 /// What a request takes from the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cost {
     /// One point.
     Read,
-    /// Five points: `POST`, `PATCH` and `DELETE`. Check runs are of this kind, since nobody is notified of them, and so
-    /// are edits of a comment.
+    /// Five points: `POST`, `PATCH` and `DELETE`. Check runs, reactions and edits of a comment are of this kind, since
+    /// nobody is notified of them; see [`budget`](crate::budget).
     Write,
     /// Five points and one of the content-creating requests: a new comment, which notifies people.
     Content,
@@ -62,6 +70,12 @@ impl Call {
         Ok(Call { body: body.into(), ..Call::new(operation, method, target, Cost::Write, repeat) })
     }
 
+    /// A GraphQL query or mutation.
+    pub(crate) fn graphql<B: Serialize>(operation: &'static str, body: &B) -> Result<Self, ForgeError> {
+        let call = Call::write(operation, Method::POST, "/graphql".to_owned(), body)?;
+        Ok(Call { api: ApiKind::Graphql, ..call })
+    }
+
     /// A `POST` without a body.
     pub(crate) fn trigger(operation: &'static str, target: String) -> Self {
         Call::new(operation, Method::POST, target, Cost::Write, Repeat::Never)
@@ -80,6 +94,6 @@ impl Call {
     }
 
     fn new(operation: &'static str, method: Method, target: String, cost: Cost, repeat: Repeat) -> Self {
-        Call { operation, method, target, body: Bytes::new(), cost, repeat, etag: None }
+        Call { operation, method, api: ApiKind::Rest, target, body: Bytes::new(), cost, repeat, etag: None }
     }
 }

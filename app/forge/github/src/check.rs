@@ -3,6 +3,7 @@
 use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CheckReport, Known, Published};
+use gatewright_forge_shared::address::with_query;
 use http::Method;
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use crate::check_body::{ANNOTATIONS_PER_REQUEST, CheckAnnotation, CheckBody, Mor
 use crate::error::{is_missing, refused};
 use crate::github::GitHub;
 use crate::read::PER_PAGE;
-use crate::route::{repo_route, with_query};
+use crate::route::repo_route;
 
 /// GitHub keeps 1,000 check runs of one name and commit; more than these pages of 100 are not looked through.
 const RUN_PAGES_MAX: usize = 10;

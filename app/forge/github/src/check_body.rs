@@ -5,10 +5,16 @@ use std::collections::HashMap;
 use gatewright_core::Timestamp;
 use gatewright_core::report::{CheckAction, CheckReport, CheckStatus};
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
+use gatewright_forge_shared::text::{keep_beginning, keep_end, one_line};
 use serde::{Deserialize, Serialize};
 
-use crate::text::{CHECK_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, TITLE_CHARS_MAX, keep_beginning, keep_end, one_line};
-
+/// A check's summary, and its text. GitHub writes "65,535 characters" and measures bytes: four-byte characters are refused
+/// from 16,384 on.
+const CHECK_TEXT_BYTES_MAX: usize = 65_535;
+/// An annotation's message: 64 KB.
+const MESSAGE_BYTES_MAX: usize = 64_000;
+/// Titles.
+const TITLE_CHARS_MAX: usize = 255;
 /// GitHub takes no more in one request; more are appended by updates.
 pub(crate) const ANNOTATIONS_PER_REQUEST: usize = 50;
 /// So many annotations of one check are sent; gates keep fewer. What is beyond is left out.
@@ -223,6 +229,7 @@ mod tests {
         CheckReport {
             name: "gatewright/tests".to_owned(),
             head: "a".repeat(40).parse().expect("a commit"),
+            pull: None,
             external_id: "run/tests".to_owned(),
             status,
             title: "3 passed".to_owned(),

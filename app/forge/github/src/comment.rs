@@ -1,20 +1,31 @@
-//! Publishing the one sticky comment of a pull request.
+//! Publishing our comments on a pull request: the sticky one, and replies.
 
 use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::report::{CommentReport, Known, Published};
+use gatewright_core::report::{CommentReport, Holds, Known, Published};
+use gatewright_forge_shared::address::with_query;
+use gatewright_forge_shared::text::keep_beginning;
 use http::Method;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::error::{is_missing, refused};
 use crate::github::GitHub;
+use crate::minimise::Minimised;
 use crate::read::PER_PAGE;
-use crate::route::{repo_route, route, with_query};
-use crate::text::{COMMENT_BYTES_MAX, keep_beginning};
+use crate::route::{repo_route, route};
 
-/// A pull request with more comments than fit on these pages of 100 is looked through no further; ours is among the first.
+/// GitHub's limit for a comment: 65,536 characters, cut by bytes.
+const COMMENT_BYTES_MAX: usize = 65_536;
+/// A pull request with more comments than fit on these pages of 100 is looked through no further: the sticky one is among
+/// the first, and a reply that lies behind them is made again or, where it no longer holds, stays.
 const COMMENT_PAGES_MAX: usize = 50;
+/// What is published for a comment that is not there and need not be.
+const NO_COMMENT: u64 = 0;
+/// How a comment begins, behind its marker, that was folded because it could not be minimised.
+const FOLDED: &str = "<details><summary>This no longer holds.</summary>\n\n";
+const FOLDED_END: &str = "\n\n</details>";
 
 #[derive(Serialize)]
 struct CommentBody<'a> {
@@ -24,12 +35,18 @@ struct CommentBody<'a> {
 #[derive(Deserialize)]
 struct Comment {
     id: u64,
+    /// GraphQL's id of it.
+    #[serde(default)]
+    node_id: String,
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
     user: Option<Account>,
     #[serde(default)]
     performed_via_github_app: Option<App>,
+    /// Why it is minimised, where it is. Not told by every version of GitHub.
+    #[serde(default)]
+    minimized: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +73,14 @@ impl GitHub {
         report: &CommentReport,
         known: &Known,
     ) -> Result<Published, ForgeError> {
-        let _held = self.publishing.hold(format!("{}/comment/{}", repo.key(), report.pull)).await;
+        let _held = self.publishing.hold(format!("{}/comment/{}/{}", repo.key(), report.pull, report.marker)).await;
+        match report.holds {
+            Holds::Yes => self.show_comment(repo, report, known).await,
+            Holds::NoLonger => self.retire_comment(repo, report, known).await,
+        }
+    }
+
+    async fn show_comment(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
         let body = format!("{}\n{}", report.marker, report.body);
         let body = keep_beginning(&body, COMMENT_BYTES_MAX);
         if let Known::Id(id) = known {
@@ -76,6 +100,50 @@ impl GitHub {
         }
     }
 
+    /// Minimises the comment, whose text stays as it is. One that is not there is not made. Nothing undoes it: what has
+    /// ceased to hold is answered anew, not brought back.
+    async fn retire_comment(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
+        let found = match known {
+            Known::Id(id) => self.read_comment(repo, *id).await?,
+            // It was made by the run that it answers, so that this one never tried says nothing.
+            Known::Never | Known::Maybe => self.find_comment(repo, report).await?,
+        };
+        let Some(comment) = found else {
+            return Ok(Published { id: if let Known::Id(id) = known { *id } else { NO_COMMENT } });
+        };
+        if comment.minimized.is_some() {
+            return Ok(Published { id: comment.id });
+        }
+        match self.minimise(repo, &comment.node_id).await? {
+            Minimised::Yes | Minimised::Gone => Ok(Published { id: comment.id }),
+            Minimised::Refused => self.fold(repo, report, &comment).await,
+        }
+    }
+
+    /// What is done where GitHub does not minimise for us.
+    async fn fold(&self, repo: &RepoRef, report: &CommentReport, comment: &Comment) -> Result<Published, ForgeError> {
+        let body = comment.body.as_deref().unwrap_or_default();
+        let text = body.strip_prefix(report.marker.as_str()).unwrap_or(body).trim_start();
+        if text.starts_with(FOLDED) {
+            return Ok(Published { id: comment.id });
+        }
+        let room = COMMENT_BYTES_MAX.saturating_sub(report.marker.len() + 1 + FOLDED.len() + FOLDED_END.len());
+        let folded = format!("{}\n{FOLDED}{}{FOLDED_END}", report.marker, keep_beginning(text, room));
+        match self.update_comment(repo, comment.id, &folded).await {
+            Err(error) if is_missing(&error) => Ok(Published { id: comment.id }),
+            result => result,
+        }
+    }
+
+    async fn read_comment(&self, repo: &RepoRef, id: u64) -> Result<Option<Comment>, ForgeError> {
+        let answer = self.api.for_repo(repo, &Call::get("comment", comment_route(repo, id)?)).await?;
+        match answer.ok(|| format!("comment {id}")) {
+            Ok(answer) => answer.json("comment").map(Some),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn create_comment(&self, repo: &RepoRef, pull: u64, body: &str) -> Result<Published, ForgeError> {
         let target = repo_route(repo, &["issues", &pull.to_string(), "comments"])?;
         let call = Call::write("create_comment", Method::POST, target, &CommentBody { body })?.content();
@@ -90,7 +158,7 @@ impl GitHub {
         Ok(Published { id })
     }
 
-    /// Our sticky comment. Should there be several, the oldest is the one that people know; the others are deleted.
+    /// Our comment with this marker. Should there be several, the oldest is the one that people know; the others are deleted.
     async fn find_comment(&self, repo: &RepoRef, report: &CommentReport) -> Result<Option<Comment>, ForgeError> {
         let mut ours = self.comments_of(repo, report).await?;
         ours.sort_by_key(|comment| comment.id);
@@ -116,7 +184,7 @@ impl GitHub {
             let answer = self.api.for_repo(repo, &Call::get("find_comment", target)).await?;
             let answer = answer.ok(|| format!("{}#{}", repo.path, report.pull))?;
             for comment in answer.json::<Vec<Comment>>("find_comment")? {
-                let marked = comment.body.as_deref().is_some_and(|body| body.starts_with(report.marker));
+                let marked = comment.body.as_deref().is_some_and(|body| body.starts_with(&report.marker));
                 if marked && self.wrote(repo, &comment).await? {
                     ours.push(comment);
                 }

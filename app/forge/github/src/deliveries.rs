@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use gatewright_core::Timestamp;
 use gatewright_core::forge::{ForgeError, MissedDelivery};
+use gatewright_forge_shared::address::with_query;
 use serde::Deserialize;
 
 use crate::call::Call;
 use crate::error::{is_missing, may_pass};
 use crate::github::GitHub;
 use crate::read::PER_PAGE;
-use crate::route::{route, with_query};
+use crate::route::route;
 
 /// So many pages of 100 attempts are looked through, newest first. What lies behind them waits until newer ones have
 /// arrived, or is too old to be sent again.

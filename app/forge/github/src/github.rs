@@ -3,24 +3,28 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::User;
-use gatewright_core::forge::{Change, ChangedFiles, CloneCredential, Forge, ForgeError, MissedDelivery, Permission, PullState};
+use gatewright_core::forge::{
+    CatchUp, Change, ChangedFiles, CloneCredential, Forge, ForgeError, MissedDelivery, OpenPull, PullState, Standing,
+};
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, RepoRef, Timestamp};
+use gatewright_forge_shared::{Cache, Locks};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::cache::Cache;
 use crate::call::Call;
 use crate::config::{ConfigError, GitHubConfig, Timeouts, api_base, clone_base};
 use crate::error::unavailable;
-use crate::locks::Locks;
 use crate::route::route;
 
 /// Files at commits kept in memory: so many, and so many bytes. They never change.
 const FILES_MAX: usize = 1_024;
 const FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Organisations whose members the App may not see, as they were found.
+const HIDDEN_MAX: usize = 10_000;
+const HIDDEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The account that an installation token belongs to, as git is told. GitHub looks at the token only.
 const CLONE_LOGIN: &str = "x-access-token";
 
@@ -34,6 +38,8 @@ pub struct GitHub {
     pub(crate) publishing: Locks,
     /// The account under which the App comments; asked for when it first matters.
     pub(crate) bot: OnceCell<u64>,
+    /// By organisation: until which second the App is not asked for its members again, because it may not see them.
+    pub(crate) members_hidden: Cache<i64>,
     clone_base: String,
     timeouts: Timeouts,
 }
@@ -67,6 +73,7 @@ impl GitHub {
             files: Cache::new(FILES_MAX, FILES_BYTES_MAX),
             publishing: Locks::default(),
             bot: OnceCell::new(),
+            members_hidden: Cache::new(HIDDEN_MAX, HIDDEN_BYTES_MAX),
             clone_base,
             timeouts: config.timeouts,
         })
@@ -113,8 +120,8 @@ impl Forge for GitHub {
         }
     }
 
-    async fn permission(&self, repo: &RepoRef, user: &User) -> Result<Permission, ForgeError> {
-        self.read_permission(repo, user).await
+    async fn standing(&self, repo: &RepoRef, user: &User, teams: &[String]) -> Result<Standing, ForgeError> {
+        self.read_standing(repo, user, teams).await
     }
 
     async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError> {
@@ -128,14 +135,26 @@ impl Forge for GitHub {
         match report {
             Report::Check(check) => self.publish_check(repo, check, known).await,
             Report::Comment(comment) => self.publish_comment(repo, comment, known).await,
+            Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
         }
     }
+}
 
+#[async_trait]
+impl CatchUp for GitHub {
     async fn redeliver(
         &self,
         since: Timestamp,
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
     ) -> Result<u64, ForgeError> {
         self.send_missed_again(since, wanted).await
+    }
+
+    async fn repositories(&self) -> Result<Vec<RepoRef>, ForgeError> {
+        self.installed_repositories().await
+    }
+
+    async fn open_pulls(&self, repo: &RepoRef, since: Timestamp) -> Result<Vec<OpenPull>, ForgeError> {
+        self.pulls_changed_since(repo, since).await
     }
 }

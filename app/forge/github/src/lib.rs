@@ -1,15 +1,15 @@
 //! GitHub as a [`Forge`](gatewright_core::forge::Forge): github.com, or a GitHub Enterprise Server.
 //!
-//! What it does: signs in as a GitHub App, reads pull requests, branches and files, publishes check runs and the one
-//! sticky comment by their stable keys, and has missed deliveries sent again. octocrab carries the requests; everything
-//! that decides (tokens, limits, repeats, redirects, paging) is here, because octocrab's own ways of it double writes
-//! and lose authorisation.
+//! What it does: signs in as a GitHub App, reads pull requests, branches, files and who somebody is, publishes check runs,
+//! comments and reactions by their stable keys, has missed deliveries sent again, and lists what may have been missed.
+//! octocrab carries the requests; everything that decides (tokens, limits, repeats, redirects, paging) is here, because
+//! octocrab's own ways of it double writes and lose authorisation.
 //!
 //! - A **write whose outcome is unknown** ends as [`Unavailable`](gatewright_core::forge::ForgeError::Unavailable): a
-//!   `POST` that makes something is sent once (again only after a 401, which did nothing). The caller comes again with
-//!   [`Known::Maybe`](gatewright_core::report::Known::Maybe), and `publish` looks before it makes. What remains is the
-//!   time by which GitHub's lists lag behind its writes, seconds at most; the engine's wait before it tries again is
-//!   what bounds it. Should a second object come of it all the same, a later look finds both: of comments the oldest
+//!   `POST` that makes something is sent once (again only after a 401, which did nothing; a reaction is made once however
+//!   often it is sent). The caller comes again with [`Known::Maybe`](gatewright_core::report::Known::Maybe), and
+//!   `publish` looks before it makes. What remains is the time by which GitHub's lists lag behind its writes, seconds at
+//!   most; the engine's wait before it tries again is what bounds it. Should a second object come of it all the same, a later look finds both: of comments the oldest
 //!   stays and ours besides it are deleted, of check runs the newest counts, as it does for GitHub, and the others are
 //!   concluded.
 //! - A **limit** is never slept out inside a call: it ends as
@@ -18,7 +18,13 @@
 //! - **Hosts** come from the configuration only. Redirects and next-page links are reduced to path and query; one to
 //!   another host is not followed.
 //! - **Permissions** that the App needs: checks and pull requests (write), contents and metadata (read). A token has these
-//!   for the one repository that it is for; the one that git gets can read its content and nothing else.
+//!   for the one repository that it is for; the one that git gets can read its content and nothing else. To know who is in
+//!   a team it needs the organisation permission members (read), for which it asks by a token of its own: where an owner
+//!   did not grant it, teams are empty and all else works.
+//! - **People** are who they are by the number of their account. GitHub is asked by name, and its answer counts only if it
+//!   is about that number.
+//! - A comment that **no longer holds** is minimised, by GraphQL, since REST cannot; where GitHub refuses that, it is folded
+//!   by an edit.
 //!
 //! Deliberately absent: parsing of webhooks (`webhook/`), rendering of reports (the engine), fetching with git (the
 //! engine, by the credential that this crate gives it), and any retry that outlives a call.
@@ -28,8 +34,8 @@
 mod answer;
 mod api;
 mod budget;
-mod cache;
 mod call;
+mod catch_up;
 mod check;
 mod check_body;
 mod comment;
@@ -37,13 +43,13 @@ mod config;
 mod deliveries;
 mod error;
 mod github;
-mod locks;
+mod minimise;
+mod people;
+mod reaction;
 mod read;
 mod route;
-mod text;
 mod tokens;
 mod transport;
-mod window;
 
 pub use config::{Clock, ConfigError, GitHubConfig, Limits, Timeouts};
 pub use github::{AppInfo, GitHub};

@@ -4,15 +4,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use gatewright_core::event::User;
-use gatewright_core::forge::{ChangedFiles, ForgeError, Permission, PullState};
+use gatewright_core::forge::{ChangedFiles, ForgeError, PullState};
 use gatewright_core::{CommitId, RepoRef};
+use gatewright_forge_shared::address::with_query;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::call::Call;
 use crate::error::{is_missing, refused, unavailable};
 use crate::github::GitHub;
-use crate::route::{repo_route, with_query};
+use crate::route::repo_route;
 
 /// The largest file that is read; a larger one is refused.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -25,7 +26,7 @@ pub(crate) const PER_PAGE: (&str, &str) = ("per_page", "100");
 /// 3,000 files by 100, and one more in case GitHub's pages are smaller than asked for. Beyond: incomplete.
 const FILE_PAGES_MAX: usize = 31;
 /// GitHub's stand-in for an account that was deleted.
-const GHOST: &str = "ghost";
+pub(crate) const GHOST: &str = "ghost";
 
 #[derive(Deserialize)]
 struct Pull {
@@ -104,15 +105,6 @@ struct Comparison {
     status: String,
     #[serde(default)]
     files: Option<Vec<ChangedFile>>,
-}
-
-#[derive(Deserialize)]
-struct Collaborator {
-    #[serde(default)]
-    permission: String,
-    #[serde(default)]
-    role_name: Option<String>,
-    user: Option<Id>,
 }
 
 impl GitHub {
@@ -218,22 +210,6 @@ impl GitHub {
         files.into_iter().for_each(|file| add(&mut found, file));
         Ok(found)
     }
-
-    /// GitHub is asked by name, and a name can pass to somebody else: it counts only if the answer is about the id.
-    pub(crate) async fn read_permission(&self, repo: &RepoRef, user: &User) -> Result<Permission, ForgeError> {
-        let Ok(target) = repo_route(repo, &["collaborators", &user.login, "permission"]) else {
-            return Ok(Permission::None);
-        };
-        let answer = self.api.for_repo(repo, &Call::get("permission", target)).await?;
-        if answer.status == 404 {
-            return Ok(Permission::None);
-        }
-        let found: Collaborator = answer.ok(|| format!("the permission of {}", user.login))?.json("permission")?;
-        if found.user.as_ref().is_none_or(|found| found.id != user.id) {
-            return Ok(Permission::None);
-        }
-        Ok(permission(&found.permission, found.role_name.as_deref()))
-    }
 }
 
 fn add(found: &mut ChangedFiles, file: ChangedFile) {
@@ -262,40 +238,9 @@ fn too_large(path: &str) -> ForgeError {
     refused(format!("{path} is larger than 1 MiB"))
 }
 
-/// `permission` is what GitHub goes by (a custom role is one of its four words there); `role_name` tells apart what it
-/// lumps together.
-fn permission(permission: &str, role_name: Option<&str>) -> Permission {
-    match (permission, role_name) {
-        ("admin", _) => Permission::Admin,
-        ("maintain", _) | ("write", Some("maintain")) => Permission::Maintain,
-        ("write", _) => Permission::Write,
-        ("read" | "triage", _) => Permission::Read,
-        _ => Permission::None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn roles_map_to_what_they_may_really_do() {
-        let cases = [
-            (("admin", Some("admin")), Permission::Admin),
-            (("write", Some("maintain")), Permission::Maintain),
-            (("write", Some("write")), Permission::Write),
-            (("write", Some("our-release-role")), Permission::Write),
-            (("read", Some("triage")), Permission::Read),
-            (("read", Some("admin")), Permission::Read),
-            (("read", None), Permission::Read),
-            (("none", Some("none")), Permission::None),
-            (("something-new", Some("admin")), Permission::None),
-            (("", None), Permission::None),
-        ];
-        for ((word, role), expected) in cases {
-            assert_eq!(permission(word, role), expected, "{word} {role:?}");
-        }
-    }
 
     #[test]
     fn only_files_have_content() {

@@ -102,12 +102,17 @@ pub(crate) enum Scope {
     Api,
     /// Reading its content, and nothing else.
     Clone,
+    /// Asking who is in a team of its owner.
+    Members,
+    /// Listing what an installation covers.
+    Listing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenKey {
     pub(crate) installation: u64,
-    pub(crate) repo: u64,
+    /// None: all that the installation covers.
+    pub(crate) repo: Option<u64>,
     pub(crate) scope: Scope,
 }
 
@@ -185,7 +190,7 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    const KEY: TokenKey = TokenKey { installation: 1, repo: 2, scope: Scope::Api };
+    const KEY: TokenKey = TokenKey { installation: 1, repo: Some(2), scope: Scope::Api };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -243,7 +248,7 @@ mod tests {
     async fn tokens_do_not_pile_up() {
         let tokens = Tokens::default();
         for repo in 0..10_000 {
-            let key = TokenKey { repo, ..KEY };
+            let key = TokenKey { repo: Some(repo), ..KEY };
             assert!(tokens.get(key, || at(0), async || Ok(token("x", 3_600))).await.is_ok());
         }
         assert!(tokens.0.lock().expect("not poisoned").len() <= TOKENS_KEPT);

@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::answer::Answer;
 use crate::budget::{Account, Budget};
-use crate::call::{ANSWER_BYTES_MAX, Call, Repeat};
+use crate::call::{ANSWER_BYTES_MAX, ApiKind, Call, Repeat};
 use crate::config::{Clock, ConfigError, GitHubConfig, Timeouts};
 use crate::error::{limited, may_pass, refused, unavailable};
 use crate::route::same_host;
@@ -38,7 +38,8 @@ const REPEATS_MAX: usize = 2;
 const REPEAT_DELAY_GROWTH_MAX: u32 = 8;
 
 pub(crate) struct Transport {
-    octocrab: Octocrab,
+    rest: Octocrab,
+    graphql: Octocrab,
     base: Url,
     budget: Budget,
     /// Requests under way. What waits here has not been sent.
@@ -59,8 +60,10 @@ impl Transport {
             return Err(ConfigError::Limits);
         }
         describe_metrics();
+        let client = client(config.timeouts)?;
         Ok(Transport {
-            octocrab: octocrab(&base, config.timeouts)?,
+            rest: octocrab(&client, &base)?,
+            graphql: octocrab(&client, &graphql_base(&base))?,
             base,
             budget: Budget::new(limits),
             permits: Semaphore::new(limits.concurrent),
@@ -115,8 +118,12 @@ impl Transport {
 
     async fn round_trip(&self, call: &Call, target: &str, bearer: &SecretString) -> Result<Answer, ForgeError> {
         let request = request(call, target, bearer)?;
+        let octocrab = match call.api {
+            ApiKind::Rest => &self.rest,
+            ApiKind::Graphql => &self.graphql,
+        };
         let exchange = async {
-            let response = self.octocrab.send(request).await.map_err(|e| failure(&e))?;
+            let response = octocrab.send(request).await.map_err(|e| failure(&e))?;
             let (head, body) = response.into_parts();
             let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
                 Ok(body) => Some(body.to_bytes()),
@@ -166,21 +173,32 @@ impl Transport {
     }
 }
 
-fn octocrab(base: &Url, timeouts: Timeouts) -> Result<Octocrab, ConfigError> {
-    let client = reqwest::Client::builder()
+fn client(timeouts: Timeouts) -> Result<reqwest::Client, ConfigError> {
+    reqwest::Client::builder()
         .connect_timeout(timeouts.connect)
         .read_timeout(timeouts.read)
         .timeout(timeouts.total)
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|e| ConfigError::Client { cause: deepest(&e) })?;
+        .map_err(|e| ConfigError::Client { cause: deepest(&e) })
+}
+
+fn octocrab(client: &reqwest::Client, base: &Url) -> Result<Octocrab, ConfigError> {
     let base: http::Uri = base.as_str().parse().map_err(|_| ConfigError::ApiUrl { rule: "is not an address that HTTP knows" })?;
     let Ok(octocrab) = OctocrabBuilder::new_empty()
-        .with_service(ReqwestConnector::new(client))
+        .with_service(ReqwestConnector::new(client.clone()))
         .with_layer(&BaseUriLayer::new(base))
         .with_auth(AuthState::None)
         .build();
     Ok(octocrab)
+}
+
+/// What `/graphql` is under: `https://api.github.com` itself, but `https://HOST/api` where REST is at `https://HOST/api/v3`.
+fn graphql_base(rest: &Url) -> Url {
+    let mut base = rest.clone();
+    let path = rest.path().trim_end_matches('/');
+    base.set_path(path.strip_suffix("/v3").filter(|path| path.ends_with("/api")).unwrap_or(path));
+    base
 }
 
 fn request(call: &Call, target: &str, bearer: &SecretString) -> Result<Request<octocrab::OctoBody>, ForgeError> {
@@ -263,5 +281,20 @@ fn observe(operation: &'static str, result: &Result<Answer, ForgeError>, started
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphql_is_beside_rest() {
+        let of = |rest: &str| graphql_base(&Url::parse(rest).expect("valid")).to_string();
+        assert_eq!(of("https://api.github.com"), "https://api.github.com/");
+        assert_eq!(of("https://api.octo.ghe.com/"), "https://api.octo.ghe.com/");
+        assert_eq!(of("https://ghe.example/api/v3"), "https://ghe.example/api");
+        assert_eq!(of("https://proxy.example/ghe/api/v3/"), "https://proxy.example/ghe/api");
+        assert_eq!(of("http://127.0.0.1:8081"), "http://127.0.0.1:8081/");
     }
 }

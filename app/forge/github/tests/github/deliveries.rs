@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use gatewright_core::forge::{Forge, ForgeError};
+use gatewright_core::forge::{CatchUp, ForgeError};
 use serde_json::{Value, json};
 
 use crate::stub::*;

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod auth;
+mod catch_up;
 mod checks;
 mod comments;
 mod deliveries;
 mod limits;
+mod minimise;
+mod people;
+mod reactions;
 mod reads;
 mod safety;
 mod stub;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use gatewright_core::event::User;
-use gatewright_core::forge::{Change, Forge, ForgeError, Permission};
+use gatewright_core::forge::{Change, Forge, ForgeError};
 use gatewright_forge_github::{GitHub, GitHubConfig};
 use serde_json::{Value, json};
 
@@ -197,30 +197,6 @@ async fn a_comparison_that_names_not_everything_is_incomplete() {
     assert!(compared(json!({"status": "behind", "files": []})).await.1);
     assert!(!compared(json!({"status": "ahead", "files": files(299)})).await.1);
     assert!(!compared(json!({"status": "identical"})).await.1);
-}
-
-async fn permission_of(reply: Reply, login: &str) -> Permission {
-    let stub = Stub::start(move |seen| seen.is("GET", "/repos/octo/app/collaborators/").then(|| reply.clone())).await;
-    stub.github().permission(&repo(), &User { id: 42, login: login.to_owned() }).await.unwrap()
-}
-
-#[tokio::test]
-async fn a_permission_belongs_to_the_id_not_to_the_name() {
-    let of = |id: u64| Reply::json(200, &json!({"permission": "write", "role_name": "maintain", "user": {"id": id}}));
-    assert_eq!(permission_of(of(42), "ada").await, Permission::Maintain);
-    assert_eq!(permission_of(of(43), "ada").await, Permission::None);
-    let nobody = Reply::json(200, &json!({"permission": "admin", "role_name": "admin", "user": null}));
-    assert_eq!(permission_of(nobody, "ada").await, Permission::None);
-    assert_eq!(permission_of(Reply::status(404), "ada").await, Permission::None);
-    assert_eq!(permission_of(of(42), "..").await, Permission::None);
-}
-
-#[tokio::test]
-async fn a_permission_that_could_not_be_asked_for_is_an_error_and_not_none() {
-    let stub = Stub::start(|seen| seen.is("GET", "/repos/").then(|| Reply::status(500))).await;
-    let result = stub.github().permission(&repo(), &User { id: 42, login: "dependabot[bot]".to_owned() }).await;
-    assert!(is_unavailable(&result));
-    assert!(stub.lines()[0].ends_with("/collaborators/dependabot%5Bbot%5D/permission"));
 }
 
 #[tokio::test]

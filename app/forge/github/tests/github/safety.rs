@@ -1,9 +1,9 @@
 //! Where tokens go, and where they never show.
 
 use gatewright_core::RepoRef;
-use gatewright_core::event::User;
-use gatewright_core::forge::{Change, Forge, ForgeError};
-use gatewright_core::report::Known;
+use gatewright_core::event::{CommentPlace, CommentRef, User};
+use gatewright_core::forge::{CatchUp, Change, Forge, ForgeError};
+use gatewright_core::report::{Holds, Known, Reaction, ReactionReport, Report};
 use gatewright_forge_github::{GitHub, GitHubConfig};
 use secrecy::SecretString;
 use serde_json::json;
@@ -100,6 +100,8 @@ async fn every_request_says_who_asks_and_which_api_is_meant() {
 async fn all_errors(github: &GitHub) -> Vec<String> {
     let user = User { id: 1, login: "ada".to_owned() };
     let between = Change::Between { base: commit('a'), head: commit('b') };
+    let place = CommentRef { pull: 1, id: 2, place: CommentPlace::Conversation };
+    let reaction = Report::Reaction(ReactionReport { comment: place, reaction: Reaction::Eyes });
     let unnamed = RepoRef { installation: None, id: 70, ..repo() };
     let errors = [
         github.pull(&repo(), 1).await.err(),
@@ -108,12 +110,16 @@ async fn all_errors(github: &GitHub) -> Vec<String> {
         github.file(&repo(), &commit('a'), "x").await.err(),
         github.changed_files(&repo(), &Change::Pull { number: 1 }).await.err(),
         github.changed_files(&repo(), &between).await.err(),
-        github.permission(&repo(), &user).await.err(),
+        github.standing(&repo(), &user, &[]).await.err(),
         github.credential(&repo()).await.err(),
         github.publish(&repo(), &check_report(60), &Known::Never).await.err(),
         github.publish(&repo(), &check_report(60), &Known::Maybe).await.err(),
         github.publish(&repo(), &comment("x"), &Known::Id(1)).await.err(),
+        github.publish(&repo(), &comment_that(Holds::NoLonger, "x"), &Known::Id(1)).await.err(),
+        github.publish(&repo(), &reaction, &Known::Never).await.err(),
         github.redeliver(at(-100), &|_| true).await.err(),
+        github.repositories().await.err(),
+        github.open_pulls(&repo(), at(-100)).await.err(),
         github.probe().await.err(),
     ];
     errors.into_iter().flatten().map(|error| format!("{error} {error:?}")).collect()

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Report};
+use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Holds, Report};
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
 use gatewright_core::{CommitId, ForgeKind, RepoRef, Timestamp};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits, Timeouts};
@@ -264,6 +264,7 @@ pub(crate) fn check(annotations: u32) -> CheckReport {
     CheckReport {
         name: "gatewright/tests".to_owned(),
         head: commit('a'),
+        pull: None,
         external_id: "run-1/tests".to_owned(),
         status: CheckStatus::Completed { started_at: Some(at(0)), completed_at: at(60), conclusion: Conclusion::Failure },
         title: "60 failed".to_owned(),
@@ -282,7 +283,11 @@ pub(crate) fn check_report(annotations: u32) -> Report {
 pub(crate) const MARKER: &str = "<!-- test:sticky -->";
 
 pub(crate) fn comment(body: &str) -> Report {
-    Report::Comment(CommentReport { pull: 5, marker: MARKER, body: body.to_owned() })
+    comment_that(Holds::Yes, body)
+}
+
+pub(crate) fn comment_that(holds: Holds, body: &str) -> Report {
+    Report::Comment(CommentReport { pull: 5, marker: MARKER.to_owned(), body: body.to_owned(), holds })
 }
 
 pub(crate) fn is_limited<T: fmt::Debug>(result: &Result<T, ForgeError>, secs: u64) -> bool {

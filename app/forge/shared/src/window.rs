@@ -1,12 +1,13 @@
 //! An exact sliding window: never more than so much within so many seconds.
 //!
 //! A token bucket would not do here: full at first and filled again as it is used, it lets nearly twice its limit
-//! through within one window, and GitHub counts windows.
+//! through within one window, and forges count windows.
 
 use std::collections::VecDeque;
 
+/// What was spent lately, and how much may be. Time is an argument, in whole seconds.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub struct Window {
     limit: u32,
     secs: i64,
     /// What was spent at which second, oldest first: at most one entry a second of the window.
@@ -15,12 +16,13 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(limit: u32, secs: i64) -> Self {
+    /// At most `limit` within `secs` seconds.
+    pub fn new(limit: u32, secs: i64) -> Self {
         Window { limit, secs, spent: VecDeque::new(), sum: 0 }
     }
 
     /// How many seconds until `cost` may be spent; 0 for now.
-    pub(crate) fn wait_secs(&mut self, cost: u32, now: i64) -> u64 {
+    pub fn wait_secs(&mut self, cost: u32, now: i64) -> u64 {
         self.forget_before(now);
         let mut sum = self.sum;
         for (at, points) in &self.spent {
@@ -35,7 +37,8 @@ impl Window {
         0
     }
 
-    pub(crate) fn spend(&mut self, cost: u32, now: i64) {
+    /// Counts what was spent, whether or not there was room for it.
+    pub fn spend(&mut self, cost: u32, now: i64) {
         self.sum += cost;
         match self.spent.back_mut() {
             // A clock set back adds to the newest second, so that the entries stay in order.

@@ -1,18 +1,9 @@
-//! Texts cut to GitHub's limits, so that what matters stays and Markdown stays whole.
+//! Texts cut to a forge's limits, so that what matters stays and Markdown stays whole.
 //!
-//! GitHub writes "65,535 characters" of a check's summary and text, and measures bytes: four-byte characters are refused
-//! from 16,384 on. Everything here is therefore cut by bytes, which holds for characters too.
+//! Everything here is cut by bytes but [`one_line`]: where a forge writes "characters" it may measure bytes (GitHub does,
+//! for a check's summary), and what fits in bytes fits in characters too.
 
 use std::borrow::Cow;
-
-/// A check's summary, and its text.
-pub(crate) const CHECK_TEXT_BYTES_MAX: usize = 65_535;
-/// A comment.
-pub(crate) const COMMENT_BYTES_MAX: usize = 65_536;
-/// An annotation's message: 64 KB.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 64_000;
-/// Titles.
-pub(crate) const TITLE_CHARS_MAX: usize = 255;
 
 /// Room for the note and for a code block's fence.
 const NOTE_BYTES_MAX: usize = 200;
@@ -21,8 +12,8 @@ const LINE_BYTES_MAX: usize = 2_048;
 /// A fence longer than this is nobody's, and is not repeated.
 const FENCE_CHARS_MAX: usize = 60;
 
-/// Keeps the beginning.
-pub(crate) fn keep_beginning(text: &str, bytes_max: usize) -> Cow<'_, str> {
+/// Keeps the beginning, and says how much was left out. At most `bytes_max` bytes, where that is 200 or more.
+pub fn keep_beginning(text: &str, bytes_max: usize) -> Cow<'_, str> {
     let text = printable(text);
     if text.len() <= bytes_max {
         return text;
@@ -33,11 +24,11 @@ pub(crate) fn keep_beginning(text: &str, bytes_max: usize) -> Cow<'_, str> {
     }
     let kept = &text[..end];
     let fence = open_fence(kept).map(|fence| format!("\n{fence}")).unwrap_or_default();
-    Cow::Owned(format!("{kept}{fence}\n\n*{} left out here; it was too long for GitHub.*", kib(text.len() - end)))
+    Cow::Owned(format!("{kept}{fence}\n\n*{} left out here; the text was too long.*", kib(text.len() - end)))
 }
 
-/// Keeps the end, as of a log.
-pub(crate) fn keep_end(text: &str, bytes_max: usize) -> Cow<'_, str> {
+/// Keeps the end, as of a log, and says how much was left out. At most `bytes_max` bytes, where that is 200 or more.
+pub fn keep_end(text: &str, bytes_max: usize) -> Cow<'_, str> {
     let text = printable(text);
     if text.len() <= bytes_max {
         return text;
@@ -47,19 +38,19 @@ pub(crate) fn keep_end(text: &str, bytes_max: usize) -> Cow<'_, str> {
         start += line + 1;
     }
     let fence = open_fence(&text[..start]).map(|fence| format!("{fence}\n")).unwrap_or_default();
-    Cow::Owned(format!("*{} left out here; it was too long for GitHub.*\n\n{fence}{}", kib(start), &text[start..]))
+    Cow::Owned(format!("*{} left out here; the text was too long.*\n\n{fence}{}", kib(start), &text[start..]))
 }
 
-/// Keeps the beginning of a single line, counted in characters.
-pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
+/// Makes it a single line of at most `chars_max` characters, of which the last is `…` where something was left out.
+pub fn one_line(text: &str, chars_max: usize) -> String {
     let line = printable(text).replace(['\r', '\n'], " ");
     if line.chars().count() <= chars_max {
         return line;
     }
-    line.chars().take(chars_max - 1).chain(['…']).collect()
+    line.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// GitHub's database takes no NUL.
+/// The forges' databases take no NUL.
 fn printable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
@@ -88,6 +79,9 @@ fn open_fence(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    const CHECK_TEXT_BYTES_MAX: usize = 65_535;
+    const TITLE_CHARS_MAX: usize = 255;
+
     #[test]
     fn what_fits_is_left_alone() {
         for text in ["", "short", &"ü".repeat(50)] {
@@ -103,7 +97,7 @@ mod tests {
         assert!(cut.len() <= CHECK_TEXT_BYTES_MAX && cut.len() > CHECK_TEXT_BYTES_MAX - 1_000);
         assert!(cut.starts_with("# Verdict\na line of the summary\n"));
         assert!(
-            cut.ends_with("a line of the summary\n\n*152 KiB left out here; it was too long for GitHub.*"),
+            cut.ends_with("a line of the summary\n\n*152 KiB left out here; the text was too long.*"),
             "{}",
             &cut[cut.len() - 120..]
         );

@@ -8,12 +8,13 @@ use tokio::sync::OwnedMutexGuard;
 /// From so many names on, those that nobody holds are dropped before another is added.
 const NAMES_KEPT: usize = 256;
 
+/// Locks by name. A lock lasts as long as somebody holds it or waits for it.
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+pub struct Locks(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Locks {
     /// Waits until nobody else holds the name. What is waited for is at most a few calls of bounded time each.
-    pub(crate) async fn hold(&self, name: String) -> OwnedMutexGuard<()> {
+    pub async fn hold(&self, name: String) -> OwnedMutexGuard<()> {
         self.of(name).lock_owned().await
     }
 

@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What an entry costs beside its key and value.
 const OVERHEAD_BYTES: usize = 128;
 
+/// A cache that threads share. Its keys are texts.
 #[derive(Debug)]
-pub(crate) struct Cache<V> {
+pub struct Cache<V> {
     entries_max: usize,
     bytes_max: usize,
     inner: Mutex<Inner<V>>,
@@ -29,12 +30,14 @@ struct Entry<V> {
 }
 
 impl<V: Clone> Cache<V> {
-    pub(crate) fn new(entries_max: usize, bytes_max: usize) -> Self {
+    /// An empty one that keeps at most so many entries and so many bytes.
+    pub fn new(entries_max: usize, bytes_max: usize) -> Self {
         let inner = Inner { entries: HashMap::new(), by_use: BTreeMap::new(), uses: 0, bytes: 0 };
         Cache { entries_max, bytes_max, inner: Mutex::new(inner) }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<V> {
+    /// What is kept under the key. That makes it the one used last.
+    pub fn get(&self, key: &str) -> Option<V> {
         let mut inner = self.lock();
         let inner = &mut *inner;
         inner.uses += 1;
@@ -46,7 +49,7 @@ impl<V: Clone> Cache<V> {
     }
 
     /// Keeps a value that takes about `bytes`. One that is larger than a quarter of the cache is not kept.
-    pub(crate) fn put(&self, key: String, value: V, bytes: usize) {
+    pub fn put(&self, key: String, value: V, bytes: usize) {
         let bytes = bytes + 2 * key.len() + OVERHEAD_BYTES;
         let mut inner = self.lock();
         inner.remove(&key);
@@ -64,7 +67,8 @@ impl<V: Clone> Cache<V> {
         }
     }
 
-    pub(crate) fn remove(&self, key: &str) {
+    /// Forgets what is kept under the key.
+    pub fn remove(&self, key: &str) {
         self.lock().remove(key);
     }
 
