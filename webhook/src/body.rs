@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Refusal;
 
-/// A body above this is answered with 413. The forge sends none: it cuts payloads at 25 MB.
+/// A body above this is answered with 413. The forges send none: both give up on payloads over 25 MB.
 const BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
 
 /// The bodies of deliveries that are being received or stored take up at most this together; beyond it, a delivery is
@@ -28,8 +28,8 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 /// A sender that is silent for this long in the middle of a body is answered with 408.
 const CHUNK_WITHIN: Duration = Duration::from_secs(10);
 
-/// A delivery that is not durable after this is answered with 503: GitHub stops listening after 10 seconds. Should it
-/// become durable after all, the forge's next attempt is found to be a duplicate.
+/// A delivery that is not durable after this is answered with 503: both forges stop listening after 10
+/// seconds. Should it become durable after all, the forge's next attempt is found to be a duplicate.
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a refused sender still sends is thrown away for at most this long, and at most one body's worth of it.

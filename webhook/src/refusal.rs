@@ -34,9 +34,14 @@ impl NotJson {
 /// Why a request was not taken. Holds nothing of the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is not signed with one of our secrets.
-    #[error("{0}")]
-    Signature(&'static str),
+    /// Nothing proves that it comes from the forge.
+    #[error("{cause}")]
+    Signature {
+        /// What is missing or wrong.
+        cause: &'static str,
+        /// What the sender can do about it.
+        next: &'static str,
+    },
     /// A header is missing, or not what it must be.
     #[error("the header {name} {fault}")]
     Header {
@@ -79,7 +84,7 @@ impl Refusal {
     /// The status that says it over HTTP.
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::Signature(_) => StatusCode::UNAUTHORIZED,
+            Refusal::Signature { .. } => StatusCode::UNAUTHORIZED,
             Refusal::Header { .. } | Refusal::NotJson(_) | Refusal::Unreadable => StatusCode::BAD_REQUEST,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -90,7 +95,7 @@ impl Refusal {
     /// The name that metrics and logs give it.
     pub fn outcome(&self) -> &'static str {
         match self {
-            Refusal::Signature(_) => "bad_signature",
+            Refusal::Signature { .. } => "bad_signature",
             Refusal::Header { .. } | Refusal::NotJson(_) | Refusal::Unreadable => "bad_request",
             Refusal::TooLarge { .. } => "too_large",
             Refusal::TooSlow => "timeout",
@@ -102,7 +107,7 @@ impl Refusal {
     pub(crate) fn cause(&self) -> String {
         match self {
             Refusal::NotTaken(error) => error.cause.clone(),
-            Refusal::Signature(_)
+            Refusal::Signature { .. }
             | Refusal::Header { .. }
             | Refusal::NotJson(_)
             | Refusal::Unreadable
@@ -115,9 +120,7 @@ impl Refusal {
     /// What the sender can do about it.
     fn next(&self) -> &'static str {
         match self {
-            Refusal::Signature(_) => {
-                "sign the raw body with the secret that this server is configured with, and send X-Hub-Signature-256: sha256=<64 hexadecimal digits>"
-            }
+            Refusal::Signature { next, .. } => next,
             Refusal::Header { .. } | Refusal::NotJson(_) => {
                 "send the delivery as the forge does, with its content type set to application/json"
             }
@@ -132,7 +135,7 @@ impl Refusal {
         match self {
             Refusal::Busy => Some(BUSY_RETRY_AFTER_SECS),
             Refusal::NotTaken(error) => Some(error.retry_after_secs),
-            Refusal::Signature(_)
+            Refusal::Signature { .. }
             | Refusal::Header { .. }
             | Refusal::NotJson(_)
             | Refusal::Unreadable
@@ -145,7 +148,7 @@ impl Refusal {
     fn leaves_body(&self) -> bool {
         match self {
             Refusal::Unreadable | Refusal::TooLarge { .. } | Refusal::TooSlow | Refusal::Busy => true,
-            Refusal::Signature(_) | Refusal::Header { .. } | Refusal::NotJson(_) | Refusal::NotTaken(_) => false,
+            Refusal::Signature { .. } | Refusal::Header { .. } | Refusal::NotJson(_) | Refusal::NotTaken(_) => false,
         }
     }
 }

@@ -4,10 +4,8 @@ use axum::http::HeaderMap;
 use gatewright_core::{DeliveryId, ForgeKind};
 
 use crate::Refusal;
+use crate::headers::{Miss, is_event_name, once, text};
 use crate::signature::parse_sha256_header;
-
-/// An event's name has at most this many bytes; GitHub's longest has 35.
-const EVENT_BYTES_MAX: usize = 64;
 
 /// A form without what it is sent for.
 pub(super) const NO_PAYLOAD_FIELD: Refusal =
@@ -21,22 +19,28 @@ pub(super) enum ContentType {
     Form,
 }
 
+/// A refusal of what is not signed as it should be.
+pub(super) fn unsigned(cause: &'static str) -> Refusal {
+    let next = "sign the raw body with the secret that this server is configured with, and send X-Hub-Signature-256: sha256=<64 hexadecimal digits>";
+    Refusal::Signature { cause, next }
+}
+
 /// The claimed signature. X-Hub-Signature, which is SHA-1, is not looked at.
 pub(super) fn signature(headers: &HeaderMap) -> Result<[u8; 32], Refusal> {
     match once(headers, "x-hub-signature-256") {
-        Ok(value) => parse_sha256_header(value)
-            .ok_or(Refusal::Signature("the header X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits")),
-        Err(Miss::None) => Err(Refusal::Signature("the header X-Hub-Signature-256 is missing")),
-        Err(Miss::Several) => Err(Refusal::Signature("the header X-Hub-Signature-256 is there more than once")),
+        Ok(value) => {
+            parse_sha256_header(value).ok_or(unsigned("the header X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits"))
+        }
+        Err(Miss::None) => Err(unsigned("the header X-Hub-Signature-256 is missing")),
+        Err(Miss::Several) => Err(unsigned("the header X-Hub-Signature-256 is there more than once")),
     }
 }
 
 /// The event's name, such as `pull_request`.
 pub(crate) fn event_name(headers: &HeaderMap) -> Result<&str, Refusal> {
     let name = "X-GitHub-Event";
-    let plain = |c: &u8| c.is_ascii_alphanumeric() || b"_-.".contains(c);
     let value = text(headers, "x-github-event", name)?;
-    if value.is_empty() || value.len() > EVENT_BYTES_MAX || !value.as_bytes().iter().all(plain) {
+    if !is_event_name(value, b"") {
         return Err(Refusal::Header { name, fault: "is not the name of an event" });
     }
     Ok(value)
@@ -61,26 +65,4 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<ContentType, Refusal> 
     } else {
         Err(Refusal::Header { name, fault: "is neither application/json nor application/x-www-form-urlencoded" })
     }
-}
-
-enum Miss {
-    None,
-    Several,
-}
-
-fn once<'a>(headers: &'a HeaderMap, key: &'static str) -> Result<&'a [u8], Miss> {
-    let mut values = headers.get_all(key).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value.as_bytes()),
-        (None, _) => Err(Miss::None),
-        (Some(_), Some(_)) => Err(Miss::Several),
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, key: &'static str, name: &'static str) -> Result<&'a str, Refusal> {
-    let value = once(headers, key).map_err(|miss| match miss {
-        Miss::None => Refusal::Header { name, fault: "is missing" },
-        Miss::Several => Refusal::Header { name, fault: "is there more than once" },
-    })?;
-    std::str::from_utf8(value).map_err(|_| Refusal::Header { name, fault: "is not text" })
 }

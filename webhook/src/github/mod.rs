@@ -15,10 +15,10 @@ use bytes::Bytes;
 use gatewright_core::event::Delivery;
 use gatewright_core::{ForgeKind, Timestamp};
 
-pub use parse::{Parsed, parse};
+pub use parse::parse;
 
-use crate::{Refusal, WebhookSecrets};
-use headers::{ContentType, content_type, signature};
+use crate::{Parsed, Refusal, WebhookSecrets};
+use headers::{ContentType, content_type, signature, unsigned};
 pub(crate) use headers::{delivery_id, event_name};
 
 /// What a GitHub App's webhook is configured with.
@@ -35,7 +35,7 @@ impl GithubHook {
     /// looked at, and its refusal does not depend on it.
     pub fn deliver(&self, headers: &HeaderMap, body: Bytes, now: Timestamp) -> Result<Delivery, Refusal> {
         if !self.secrets.signed(&body, &signature(headers)?) {
-            return Err(Refusal::Signature("the signature in X-Hub-Signature-256 is not that of the body"));
+            return Err(unsigned("the signature in X-Hub-Signature-256 is not that of the body"));
         }
         let name = event_name(headers)?;
         let id = delivery_id(headers)?;
@@ -43,8 +43,7 @@ impl GithubHook {
             ContentType::Json => Cow::Borrowed(&body[..]),
             ContentType::Form => Cow::Owned(parse::form_payload(&body).ok_or(headers::NO_PAYLOAD_FIELD)?),
         };
-        let Parsed { action, event } = parse::parse_json(name, &json, self.app_id)?;
-        let name = name.to_owned();
+        let Parsed { name, action, event } = parse::parse_json(name, &json, self.app_id)?;
         Ok(Delivery { id, forge: ForgeKind::Github, name, action, received_at: now, body, event })
     }
 }

@@ -1,41 +1,24 @@
 //! What GitHub's payloads mean here.
-//!
-//! Lenient: a payload that is JSON always means something, at worst that it is not used. An event that we would like to
-//! use and do not understand is recorded with the reason, so that a person can find out why nothing happened.
 
-use std::str::FromStr;
+use gatewright_core::event::{
+    ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested,
+    RerequestedEvent, User,
+};
+use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
+use gatewright_core::{ForgeKind, RepoRef};
 
-use gatewright_core::event::{Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, User};
-use gatewright_core::report::RERUN_FAILED;
-use gatewright_core::{CommitId, ForgeKind, RepoRef};
-use serde::de::{DeserializeOwned, IgnoredAny};
-
-use super::payload::{Account, App, OnlyAction, Payload};
-use crate::NotJson;
-
-/// A name, ref or id longer than this, in bytes, is not used: events are kept in places that are made for small things.
-const TEXT_BYTES_MAX: usize = 1024;
-
-/// A longer action, in bytes, is cut; the forge's longest has 29.
-const ACTION_BYTES_MAX: usize = 100;
-
-/// What the front of a branch's full name is.
-const BRANCH_PREFIX: &str = "refs/heads/";
+use super::payload::{App, Comment, OnlyAction, Payload};
+use crate::lenient::{
+    BRANCH_PREFIX, EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch,
+    read, text, time, unused, utf8, written_at,
+};
+use crate::{NotJson, Parsed, lenient};
 
 /// Branches that a merge queue makes for itself, one a group.
 const QUEUE_PREFIX: &str = "gh-readonly-queue/";
 
-/// A payload's meaning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed {
-    /// The payload's `action`, where it has one, cut to 100 bytes.
-    pub action: Option<String>,
-    /// What it means here.
-    pub event: Event,
-}
-
-/// Why an event is not used.
-type Reason = String;
+/// The buttons that we put on checks.
+const BUTTONS: [&str; 3] = [RERUN_FAILED, SKIP, EXPLAIN];
 
 /// Reads the payload of the event `event_name`, either JSON or the form that GitHub wraps it in. Pure. `app_id` is the
 /// own App's: checks of other apps are not used.
@@ -52,39 +35,19 @@ pub(super) fn form_payload(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(super) fn parse_json(event_name: &str, json: &[u8], app_id: u64) -> Result<Parsed, NotJson> {
-    let json = std::str::from_utf8(json).map_err(|error| NotJson::from_utf8(json, error))?;
+    let json = utf8(json)?;
+    let name = event_name.to_owned();
     let Some(reader) = reader(event_name) else {
         let action = read::<OnlyAction>(json)?.and_then(|p| p.action).map(cut);
-        return Ok(Parsed { action, event: unused(format!("{event_name} events are not used")) });
+        return Ok(Parsed { name, action, event: unused(format!("{event_name} events are not used")) });
     };
     let Some(payload) = read::<Payload>(json)? else {
         let action = read::<OnlyAction>(json)?.and_then(|p| p.action).map(cut);
-        return Ok(Parsed { action, event: unused(format!("the payload is not one of a {event_name} event")) });
+        return Ok(Parsed { name, action, event: unused(format!("the payload does not have the form of {event_name} events")) });
     };
     let action = payload.action.clone().map(cut);
     let event = reader(payload, app_id).unwrap_or_else(unused);
-    Ok(Parsed { action, event })
-}
-
-fn unused(reason: Reason) -> Event {
-    Event::Unused { reason }
-}
-
-/// None where the payload is JSON but has something else in a place that is looked at.
-fn read<T: DeserializeOwned>(json: &str) -> Result<Option<T>, NotJson> {
-    if let Ok(value) = serde_json::from_str(json) {
-        return Ok(Some(value));
-    }
-    // Skipping keeps no stack, so that deep nesting, which nothing here looks into, is no danger.
-    match serde_json::from_str::<IgnoredAny>(json) {
-        Ok(_) => Ok(None),
-        Err(error) => Err(NotJson::from_json(&error)),
-    }
-}
-
-fn cut(mut action: String) -> String {
-    action.truncate(action.floor_char_boundary(ACTION_BYTES_MAX));
-    action
+    Ok(Parsed { name, action, event })
 }
 
 /// Makes an event of a payload.
@@ -98,6 +61,8 @@ fn reader(event_name: &str) -> Option<Reader> {
         "push" => Some(push),
         "check_run" => Some(check_run),
         "check_suite" => Some(check_suite),
+        "issue_comment" => Some(issue_comment),
+        "pull_request_review_comment" => Some(review_comment),
         _ => None,
     }
 }
@@ -122,6 +87,7 @@ fn pull(payload: Payload, _: u64) -> Result<Event, Reason> {
         base_ref: text("pull_request.base.ref", base.git_ref)?,
         sender,
         change,
+        changed_at: pull.updated_at.as_deref().and_then(time),
     }))
 }
 
@@ -147,10 +113,7 @@ fn merge_group(payload: Payload, _: u64) -> Result<Event, Reason> {
 }
 
 fn push(payload: Payload, _: u64) -> Result<Event, Reason> {
-    let git_ref = text("ref", payload.git_ref.clone())?;
-    let Some(branch) = git_ref.strip_prefix(BRANCH_PREFIX) else {
-        return Err("pushes to anything but a branch are not used".to_owned());
-    };
+    let branch = pushed_branch(payload.git_ref.clone())?;
     if branch.starts_with(QUEUE_PREFIX) {
         // Its merge_group event asks for checks on the same commit; two runs would report on it at once.
         return Err("the branch is a merge queue's own".to_owned());
@@ -163,14 +126,7 @@ fn push(payload: Payload, _: u64) -> Result<Event, Reason> {
     let repo = repo(&payload)?;
     let sender = sender(&payload);
     let default_branch = text("repository.default_branch", payload.repository.and_then(|repo| repo.default_branch))?;
-    Ok(Event::Push(PushEvent { repo, branch: branch.to_owned(), before, after, default_branch, sender }))
-}
-
-/// A commit at one end of a push; None where it says that there is none.
-fn push_commit(field: &str, sha: Option<String>) -> Result<Option<CommitId>, Reason> {
-    let sha = text(field, sha)?;
-    let commit = CommitId::from_str(&sha).map_err(|_| format!("{field} is not a commit"))?;
-    Ok(Some(commit).filter(|commit| !commit.is_zero()))
+    Ok(Event::Push(PushEvent { repo, branch, before, after, default_branch, sender }))
 }
 
 fn check_run(payload: Payload, app_id: u64) -> Result<Event, Reason> {
@@ -178,17 +134,19 @@ fn check_run(payload: Payload, app_id: u64) -> Result<Event, Reason> {
     let sender = sender(&payload);
     let run = payload.check_run.ok_or("the payload has no check_run")?;
     own(run.app, app_id)?;
-    let pressed = payload.requested_action.and_then(|action| action.identifier);
-    let what = match (payload.action.as_deref(), pressed.as_deref()) {
-        (Some("rerequested"), _) => Rerequested::Check { external_id: text("check_run.external_id", run.external_id)? },
-        (Some("requested_action"), Some(RERUN_FAILED)) => {
-            Rerequested::Failed { external_id: text("check_run.external_id", run.external_id)? }
-        }
-        (Some("requested_action"), _) => return Err("the button is not one of ours".to_owned()),
-        (action, _) => return Err(action_unused("check_run", action)),
-    };
     let head = commit("check_run.head_sha", run.head_sha)?;
-    Ok(Event::Rerequested(RerequestedEvent { repo, head, sender, what }))
+    let external_id = text("check_run.external_id", run.external_id)?;
+    let pressed = payload.requested_action.and_then(|action| action.identifier);
+    match (payload.action.as_deref(), pressed) {
+        (Some("rerequested"), _) => {
+            Ok(Event::Rerequested(RerequestedEvent { repo, head, sender, what: Rerequested::Check { external_id } }))
+        }
+        (Some("requested_action"), Some(button)) if BUTTONS.contains(&button.as_str()) => {
+            Ok(Event::Button(ButtonEvent { repo, head, by: sender, external_id, button }))
+        }
+        (Some("requested_action"), _) => Err("the button is not one of ours".to_owned()),
+        (action, _) => Err(action_unused("check_run", action)),
+    }
 }
 
 fn check_suite(payload: Payload, app_id: u64) -> Result<Event, Reason> {
@@ -213,11 +171,45 @@ fn own(app: Option<App>, app_id: u64) -> Result<(), Reason> {
     }
 }
 
-fn action_unused(event: &str, action: Option<&str>) -> Reason {
-    match action {
-        Some(action) => format!("{event} events with the action {:?} are not used", cut(action.to_owned())),
-        None => format!("the payload of a {event} event has no action"),
+fn issue_comment(payload: Payload, _: u64) -> Result<Event, Reason> {
+    created("issue_comment", payload.action.as_deref())?;
+    let issue = payload.issue.as_ref().ok_or("the payload has no issue")?;
+    if issue.pull_request.is_none() {
+        return Err("comments on issues are not used".to_owned());
     }
+    let number = issue.number.ok_or("the payload has no issue.number")?;
+    comment(payload, number, CommentPlace::Conversation)
+}
+
+fn review_comment(payload: Payload, _: u64) -> Result<Event, Reason> {
+    created("pull_request_review_comment", payload.action.as_deref())?;
+    let pull = payload.pull_request.as_ref().ok_or("the payload has no pull_request")?;
+    let number = pull.number.ok_or("the payload has no pull_request.number")?;
+    comment(payload, number, CommentPlace::Diff)
+}
+
+fn created(event: &str, action: Option<&str>) -> Result<(), Reason> {
+    match action {
+        Some("created") => Ok(()),
+        Some("edited") => Err(EDITED.to_owned()),
+        action => Err(action_unused(event, action)),
+    }
+}
+
+fn comment(payload: Payload, pull: u64, place: CommentPlace) -> Result<Event, Reason> {
+    let repo = repo(&payload)?;
+    let head = payload.pull_request.and_then(|pull| commit("pull_request.head.sha", pull.head?.sha).ok());
+    let Comment { id, body, user, created_at, performed_via_github_app } = payload.comment.ok_or("the payload has no comment")?;
+    let user = user.ok_or("the payload does not say who wrote the comment")?;
+    // What a program writes may quote anybody, ourselves too, who would then answer ourselves for ever.
+    if user.kind.as_deref() == Some("Bot") || performed_via_github_app.is_some() {
+        return Err("comments of bots are not read".to_owned());
+    }
+    let by = author(user.id, user.login.as_deref())?;
+    let body = commanding(body)?;
+    let comment = CommentRef { pull, id: id.ok_or("the payload has no comment.id")?, place };
+    let written_at = written_at("comment.created_at", created_at.as_deref())?;
+    Ok(Event::Comment(Box::new(CommentEvent { repo, comment, by, written_at, head, body })))
 }
 
 fn repo(payload: &Payload) -> Result<RepoRef, Reason> {
@@ -234,35 +226,11 @@ fn repo(payload: &Payload) -> Result<RepoRef, Reason> {
     })
 }
 
-/// It becomes a part of addresses, so it may hold nothing that has a meaning there.
 fn is_repo_path(path: &str) -> bool {
-    let plain = |part: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !matches!(part, "" | "." | "..") && part.chars().all(allowed)
-    };
-    path.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name))
+    path.split_once('/').is_some_and(|(owner, name)| is_path_part(owner) && is_path_part(name))
 }
 
-/// Who did it. Some payloads do not say, and checks are wanted all the same: the name is then the one that GitHub shows
-/// for accounts that are gone, and the id is one that no account has, so that no permission goes with it.
 fn sender(payload: &Payload) -> User {
-    let Account { id, login } = payload
-        .sender
-        .as_ref()
-        .map_or(Account { id: None, login: None }, |sender| Account { id: sender.id, login: sender.login.clone() });
-    let login = login.filter(|login| !login.is_empty() && login.len() <= TEXT_BYTES_MAX);
-    User { id: id.unwrap_or(0), login: login.unwrap_or_else(|| "ghost".to_owned()) }
-}
-
-fn commit(field: &str, sha: Option<String>) -> Result<CommitId, Reason> {
-    push_commit(field, sha)?.ok_or_else(|| format!("{field} is no commit"))
-}
-
-fn text(field: &str, value: Option<String>) -> Result<String, Reason> {
-    match value {
-        Some(value) if value.is_empty() => Err(format!("{field} is empty")),
-        Some(value) if value.len() > TEXT_BYTES_MAX => Err(format!("{field} is longer than {TEXT_BYTES_MAX} bytes")),
-        Some(value) => Ok(value),
-        None => Err(format!("the payload has no {field}")),
-    }
+    let sender = payload.sender.as_ref();
+    lenient::sender(sender.and_then(|sender| sender.id), sender.and_then(|sender| sender.login.as_deref()))
 }

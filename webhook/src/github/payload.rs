@@ -6,7 +6,10 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::lenient::optional;
+
 /// A payload of any event in use. Their fields do not collide.
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Payload {
@@ -31,9 +34,13 @@ pub(super) struct Payload {
     pub(super) check_run: Option<CheckRun>,
     pub(super) check_suite: Option<CheckSuite>,
     pub(super) requested_action: Option<RequestedAction>,
+
+    pub(super) issue: Option<Issue>,
+    pub(super) comment: Option<Comment>,
 }
 
 /// A payload of an event that is not in use.
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OnlyAction {
@@ -63,6 +70,8 @@ pub(super) struct PullRequest {
     pub(super) number: Option<u64>,
     pub(super) head: Option<PullEnd>,
     pub(super) base: Option<PullEnd>,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,4 +116,29 @@ pub(super) struct App {
 #[derive(Deserialize)]
 pub(super) struct RequestedAction {
     pub(super) identifier: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Issue {
+    pub(super) number: Option<u64>,
+    /// There when the issue is a pull request.
+    pub(super) pull_request: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Comment {
+    pub(super) id: Option<u64>,
+    pub(super) body: Option<String>,
+    pub(super) user: Option<Author>,
+    pub(super) created_at: Option<String>,
+    /// There when an app wrote it, be it in the name of a person.
+    pub(super) performed_via_github_app: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Author {
+    pub(super) id: Option<u64>,
+    pub(super) login: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
 }

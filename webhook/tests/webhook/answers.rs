@@ -1,4 +1,4 @@
-//! What a forge is answered.
+//! What GitHub is answered.
 
 use std::sync::Arc;
 

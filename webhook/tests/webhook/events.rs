@@ -1,31 +1,38 @@
-//! What payloads mean.
+//! What GitHub's payloads mean.
 
-use gatewright_core::event::{Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, User};
-use gatewright_core::report::RERUN_FAILED;
+use gatewright_core::event::{
+    ButtonEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, User,
+};
+use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use gatewright_core::{CommitId, ForgeKind, RepoRef};
-use gatewright_webhook::github::{Parsed, parse};
+use gatewright_webhook::Parsed;
+use gatewright_webhook::github::parse;
 use serde_json::{Value, json};
 
-use crate::support::APP_ID;
+use crate::support::{APP_ID, unused};
 
-const HEAD: &str = "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d";
-const BASE: &str = "380387fbc80638b734a49e1be1c4dfec1c01b33c";
+pub(crate) const HEAD: &str = "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d";
+pub(crate) const BASE: &str = "380387fbc80638b734a49e1be1c4dfec1c01b33c";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
-fn commit(sha: &str) -> CommitId {
+/// The events that are looked into.
+pub(crate) const USED: [&str; 7] =
+    ["pull_request", "merge_group", "push", "check_run", "check_suite", "issue_comment", "pull_request_review_comment"];
+
+pub(crate) fn commit(sha: &str) -> CommitId {
     sha.parse().unwrap()
 }
 
-fn repo() -> RepoRef {
+pub(crate) fn repo() -> RepoRef {
     RepoRef { forge: ForgeKind::Github, id: 186_853_002, path: "octo-org/app.rs".to_owned(), installation: Some(375_706) }
 }
 
-fn mona() -> User {
+pub(crate) fn mona() -> User {
     User { id: 21_031_067, login: "mona".to_owned() }
 }
 
 /// The payload's own fields beside those that all have.
-fn payload(own: Value) -> Value {
+pub(crate) fn payload(own: Value) -> Value {
     let mut payload = json!({
         "repository": { "id": 186_853_002, "full_name": "octo-org/app.rs", "default_branch": "main", "private": false },
         "installation": { "id": 375_706, "node_id": "x" },
@@ -43,26 +50,26 @@ fn pull_request(action: &str) -> Value {
             "number": 7,
             "head": { "sha": HEAD, "ref": "feature", "repo": null },
             "base": { "sha": BASE, "ref": "main" },
+            "updated_at": "2019-05-15T15:20:33Z",
         },
     }))
 }
 
-fn event(name: &str, payload: &Value) -> Event {
-    let Parsed { action, event } = parse(name, payload.to_string().as_bytes(), APP_ID).unwrap();
-    assert_eq!(action.as_deref(), payload["action"].as_str());
+pub(crate) fn event(name: &str, payload: &Value) -> Event {
+    let parsed = parse(name, payload.to_string().as_bytes(), APP_ID).unwrap();
+    let Parsed { name: named, action, event } = parsed;
+    assert_eq!((named.as_str(), action.as_deref()), (name, payload["action"].as_str()));
     event
 }
 
-fn reason(name: &str, payload: &Value) -> String {
-    match event(name, payload) {
-        Event::Unused { reason } => reason,
-        used @ (Event::Pull(_) | Event::MergeGroup(_) | Event::Push(_) | Event::Rerequested(_)) => panic!("{used:?} is used"),
-    }
+pub(crate) fn reason(name: &str, payload: &Value) -> String {
+    unused(event(name, payload))
 }
 
 fn pull(change: PullChange) -> Event {
     let base_ref = "main".to_owned();
-    Event::Pull(PullEvent { repo: repo(), number: 7, head: commit(HEAD), base_ref, sender: mona(), change })
+    let changed_at = Some("2019-05-15T15:20:33Z".parse().unwrap());
+    Event::Pull(PullEvent { repo: repo(), number: 7, head: commit(HEAD), base_ref, sender: mona(), change, changed_at })
 }
 
 #[test]
@@ -75,6 +82,16 @@ fn a_pull_request_is_opened_updated_and_closed() {
         ("closed", PullChange::Closed),
     ] {
         assert_eq!(event("pull_request", &pull_request(action)), pull(change), "{action}");
+    }
+}
+
+#[test]
+fn a_pull_request_that_does_not_say_when_it_was_changed_is_checked_all_the_same() {
+    for at in [Value::Null, "yesterday".into(), "".into(), 7.into(), json!({}), "x".repeat(1_000_000).into()] {
+        let mut payload = pull_request("synchronize");
+        payload["pull_request"]["updated_at"] = at;
+        let Event::Pull(pull) = event("pull_request", &payload) else { panic!("it is used") };
+        assert_eq!((pull.changed_at, pull.change), (None, PullChange::Updated));
     }
 }
 
@@ -123,7 +140,7 @@ fn what_is_missing_of_a_pull_request_is_named() {
         cases.push((with("/repository/full_name", path.into()), "repository.full_name is not of the form owner/name"));
     }
     for odd in [with("/number", "seven".into()), with("/pull_request", 7.into()), with("/repository/id", (-1).into())] {
-        cases.push((odd, "the payload is not one of a pull_request event"));
+        cases.push((odd, "the payload does not have the form of pull_request events"));
     }
     for (payload, named) in cases {
         assert_eq!(reason("pull_request", &payload), named, "{payload}");
@@ -220,16 +237,28 @@ fn rerequested(what: Rerequested) -> Event {
 fn the_forges_buttons_ask_for_checks_to_run_again() {
     let external_id = "run/gate".to_owned();
     let one = event("check_run", &check_run("rerequested", APP_ID));
-    assert_eq!(one, rerequested(Rerequested::Check { external_id: external_id.clone() }));
-
-    let mut button = check_run("requested_action", APP_ID);
-    button["requested_action"] = json!({ "identifier": RERUN_FAILED });
-    assert_eq!(event("check_run", &button), rerequested(Rerequested::Failed { external_id }));
-    button["requested_action"] = json!({ "identifier": "something else" });
-    assert_eq!(reason("check_run", &button), "the button is not one of ours");
+    assert_eq!(one, rerequested(Rerequested::Check { external_id }));
 
     let suite = payload(json!({ "action": "rerequested", "check_suite": { "head_sha": HEAD, "app": { "id": APP_ID } } }));
     assert_eq!(event("check_suite", &suite), rerequested(Rerequested::All));
+}
+
+#[test]
+fn our_buttons_say_who_pressed_them_and_on_which_check() {
+    let mut pressed = check_run("requested_action", APP_ID);
+    for button in [RERUN_FAILED, SKIP, EXPLAIN] {
+        pressed["requested_action"] = json!({ "identifier": button });
+        let (external_id, button) = ("run/gate".to_owned(), button.to_owned());
+        let expected = ButtonEvent { repo: repo(), head: commit(HEAD), by: mona(), external_id, button };
+        assert_eq!(event("check_run", &pressed), Event::Button(expected));
+    }
+    for other in [json!({ "identifier": "something else" }), json!({ "identifier": null }), json!({}), Value::Null] {
+        pressed["requested_action"] = other;
+        assert_eq!(reason("check_run", &pressed), "the button is not one of ours");
+    }
+    pressed["requested_action"] = json!({ "identifier": SKIP });
+    pressed["check_run"]["app"]["id"] = 1.into();
+    assert_eq!(reason("check_run", &pressed), "the check belongs to another app, 1");
 }
 
 #[test]
@@ -246,7 +275,7 @@ fn checks_that_are_not_ours_are_left_alone() {
 
 #[test]
 fn events_that_are_not_used_still_say_their_action() {
-    for name in ["ping", "installation", "installation_repositories", "issue_comment", "pull_request_review", "star", "new"] {
+    for name in ["ping", "installation", "installation_repositories", "issues", "pull_request_review", "star", "new"] {
         assert_eq!(reason(name, &payload(json!({ "action": "created" }))), format!("{name} events are not used"));
     }
     let endless = payload(json!({ "action": "\u{e4}".repeat(80) }));
@@ -257,7 +286,7 @@ fn events_that_are_not_used_still_say_their_action() {
 #[test]
 fn json_that_is_no_payload_is_not_used() {
     for odd in ["[]", "null", "7", "\"text\"", "{}", r#"{"action":7}"#, r#"{"action":"opened","action":"closed"}"#] {
-        for name in ["pull_request", "push", "merge_group", "check_run", "check_suite", "ping"] {
+        for name in USED.into_iter().chain(["ping"]) {
             let parsed = parse(name, odd.as_bytes(), APP_ID).unwrap();
             assert!(matches!(parsed.event, Event::Unused { .. }), "{name} {odd}");
         }

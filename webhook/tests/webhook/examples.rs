@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 use gatewright_core::event::{Event, PullChange};
+use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::events::USED;
 use crate::support::{APP_ID, Sent, send, service};
 
 /// The examples of one event, as the package has them.
@@ -68,9 +70,23 @@ fn used_repo<'a>(name: &str, payload: &'a Value) -> Option<&'a str> {
         ("check_run", Some("rerequested")) => {
             payload["check_run"]["app"]["id"] == APP_ID && payload["check_run"]["external_id"] != ""
         }
+        ("check_run", Some("requested_action")) => {
+            let pressed = payload["requested_action"]["identifier"].as_str();
+            payload["check_run"]["app"]["id"] == APP_ID && [RERUN_FAILED, SKIP, EXPLAIN].map(Some).contains(&pressed)
+        }
+        ("issue_comment", Some("created")) => payload["issue"]["pull_request"].is_object() && commands(&payload["comment"]),
+        ("pull_request_review_comment", Some("created")) => commands(&payload["comment"]),
         _ => false,
     };
     used.then(|| payload["repository"]["full_name"].as_str().unwrap())
+}
+
+/// Whether a person wrote something that may be a command.
+fn commands(comment: &Value) -> bool {
+    let line = |line: &str| line.trim_start().starts_with('/');
+    comment["user"]["type"] != "Bot"
+        && comment["performed_via_github_app"].is_null()
+        && comment["body"].as_str().unwrap().lines().any(line)
 }
 
 #[tokio::test]
@@ -84,7 +100,7 @@ async fn no_published_example_is_taken_with_a_wrong_signature() {
     assert_eq!(intake.taken().len(), 0);
 }
 
-fn json_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -109,14 +125,19 @@ async fn payloads_that_other_projects_recorded_are_taken() {
     for (n, file) in files.iter().enumerate() {
         let body = fs::read(file).unwrap();
         // The files do not say which event they are, so each is sent as every one that is looked into.
-        for name in ["pull_request", "push", "merge_group", "check_run", "check_suite", "ping"] {
+        for name in USED.into_iter().chain(["ping"]) {
             let sent = Sent::new(name, body.clone()).guid(&format!("{name}-{n}"));
             assert_eq!(send(&service, sent.request()).await.status, StatusCode::ACCEPTED, "{name} {}", file.display());
         }
     }
     let changes = intake.taken().into_iter().filter_map(|delivery| match delivery.event {
         Event::Pull(pull) => Some(pull.change),
-        Event::MergeGroup(_) | Event::Push(_) | Event::Rerequested(_) | Event::Unused { .. } => None,
+        Event::MergeGroup(_)
+        | Event::Push(_)
+        | Event::Rerequested(_)
+        | Event::Comment(_)
+        | Event::Button(_)
+        | Event::Unused { .. } => None,
     });
     let changes: Vec<PullChange> = changes.collect();
     for change in [PullChange::Opened, PullChange::Updated, PullChange::Closed] {

@@ -2,8 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 mod answers;
+mod comments;
 mod events;
 mod examples;
+mod gitlab_answers;
+mod gitlab_events;
+mod gitlab_proofs;
+mod gitlab_recorded;
 mod limits;
 mod observed;
 mod properties;

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::events::USED;
 use crate::support::{APP_ID, SECRET, sign};
 
 fn is_sha256_header(value: &[u8]) -> bool {
@@ -40,7 +41,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn used_name() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["pull_request", "merge_group", "push", "check_run", "check_suite", "ping"])
+    prop::sample::select([&USED[..], &["ping"]].concat())
 }
 
 /// A payload that every event in use can be made of.
@@ -49,10 +50,15 @@ fn rich() -> Value {
     let app = json!({ "id": APP_ID });
     json!({
         "action": "rerequested", "number": 7, "ref": "refs/heads/main", "before": sha, "after": sha, "created": false, "deleted": false,
-        "pull_request": { "head": { "sha": sha }, "base": { "ref": "main" } }, "changes": { "base": {} },
+        "pull_request": { "number": 7, "head": { "sha": sha }, "base": { "ref": "main" }, "updated_at": "2019-05-15T15:20:21Z" }, "changes": { "base": {} },
         "merge_group": { "head_sha": sha, "head_ref": "refs/heads/q", "base_sha": sha, "base_ref": "refs/heads/main" },
         "check_run": { "head_sha": sha, "external_id": "run/gate", "app": app }, "check_suite": { "head_sha": sha, "app": app },
         "requested_action": { "identifier": "rerun-failed" },
+        "issue": { "number": 7, "pull_request": {} },
+        "comment": {
+            "id": 9, "body": "/gw run", "user": { "id": 3, "login": "mona", "type": "User" }, "created_at": "2019-05-15T15:20:21Z",
+            "performed_via_github_app": null,
+        },
         "repository": { "id": 1, "full_name": "o/r", "default_branch": "main" },
         "installation": { "id": 2 }, "sender": { "id": 3, "login": "mona" },
     })

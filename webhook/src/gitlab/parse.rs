@@ -1,0 +1,166 @@
+//! What GitLab's payloads mean here.
+
+use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, User};
+use gatewright_core::{ForgeKind, RepoRef};
+use serde::de::DeserializeOwned;
+
+use super::payload::{Account, Changed, Changes, MergeRequest, MergeRequestHook, Note, NoteHook, Outline, Project, PushHook};
+use crate::headers::is_event_name;
+use crate::lenient::{
+    EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch, read, sender, text,
+    time, unused, utf8, written_at,
+};
+use crate::{NotJson, Parsed};
+
+/// GitLab nests groups at most this deep, a project and its user or group at the ends included; a longer path is none.
+const PATH_PARTS_MAX: usize = 22;
+
+/// What titles of drafts start with, in small letters.
+const DRAFT_PREFIXES: [&str; 5] = ["draft:", "[draft]", "(draft)", "wip:", "[wip]"];
+
+/// Reads a payload. Pure. Its own words say which event it is: system hooks have one header for all of them, and no
+/// signature covers that. `header` is what is told of an event that has no words for itself.
+pub fn parse(header: &str, body: &[u8]) -> Result<Parsed, NotJson> {
+    let json = utf8(body)?;
+    let outline = read::<Outline>(json)?.unwrap_or_default();
+    let action = outline.object_attributes.and_then(|attributes| attributes.action).map(cut);
+    let said = [outline.object_kind, outline.event_name, outline.event_type];
+    let said = said.into_iter().flatten().find(|name| is_event_name(name, b""));
+    let event = match said.as_deref() {
+        Some("merge_request") => made(json, "merge_request", merge_request)?,
+        Some("note") => made(json, "note", note)?,
+        Some("push") => made(json, "push", push)?,
+        Some(name) => unused(format!("{name} events are not used")),
+        None => unused("the payload does not say which event it is".to_owned()),
+    };
+    let name = said.or_else(|| Some(header.to_owned()).filter(|name| !name.is_empty()));
+    Ok(Parsed { name: name.unwrap_or_else(|| "unknown".to_owned()), action, event })
+}
+
+fn made<T: DeserializeOwned>(json: &str, name: &str, reader: fn(T) -> Result<Event, Reason>) -> Result<Event, NotJson> {
+    Ok(match read::<T>(json)? {
+        Some(payload) => reader(payload).unwrap_or_else(unused),
+        None => unused(format!("the payload does not have the form of {name} events")),
+    })
+}
+
+fn merge_request(payload: MergeRequestHook) -> Result<Event, Reason> {
+    let merge = payload.object_attributes.ok_or("the payload has no object_attributes")?;
+    let change = match merge.action.as_deref() {
+        Some("open" | "reopen") => PullChange::Opened,
+        Some("update") => update(&merge, payload.changes.unwrap_or_default())?,
+        Some("close" | "merge") => PullChange::Closed,
+        action => return Err(action_unused("merge_request", action)),
+    };
+    Ok(Event::Pull(PullEvent {
+        repo: target(merge.target_project_id, merge.target, payload.project)?,
+        number: merge.iid.ok_or("the payload has no object_attributes.iid")?,
+        head: commit("object_attributes.last_commit.id", merge.last_commit.and_then(|commit| commit.id))?,
+        base_ref: text("object_attributes.target_branch", merge.target_branch)?,
+        sender: user(payload.user),
+        change,
+        changed_at: merge.updated_at.as_deref().and_then(time),
+    }))
+}
+
+/// What an update means: GitLab sends one for every label and every word of the description too.
+fn update(merge: &MergeRequest, changes: Changes) -> Result<PullChange, Reason> {
+    if merge.oldrev.is_some() || changes.target_branch.is_some() {
+        return Ok(PullChange::Updated);
+    }
+    let draft = changes.draft.or(changes.work_in_progress);
+    let ready = match (draft, changes.title) {
+        (Some(draft), _) => draft.previous == Some(true) && draft.current == Some(false),
+        // Some versions say it by the title alone.
+        (None, Some(Changed { previous: Some(before), current: Some(now) })) => is_draft(&before) && !is_draft(&now),
+        (None, _) => false,
+    };
+    if ready { Ok(PullChange::Opened) } else { Err("the update brings neither commits nor another target branch".to_owned()) }
+}
+
+fn is_draft(title: &str) -> bool {
+    let title = title.trim_start();
+    let starts = |prefix: &&str| title.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    DRAFT_PREFIXES.iter().any(|prefix| starts(&prefix))
+}
+
+fn note(payload: NoteHook) -> Result<Event, Reason> {
+    let note = payload.object_attributes.ok_or("the payload has no object_attributes")?;
+    if note.noteable_type.as_deref() != Some("MergeRequest") {
+        return Err("comments on anything but a merge request are not used".to_owned());
+    }
+    if note.system == Some(true) {
+        return Err("the comment is GitLab's own".to_owned());
+    }
+    // What comes of a command is shown to everybody who sees the merge request.
+    if note.internal == Some(true) || payload.event_type.as_deref() == Some("confidential_note") {
+        return Err("internal comments are not read".to_owned());
+    }
+    is_new(&note)?;
+    let Account { id: user_id, username } = payload.user.unwrap_or_default();
+    let by = author(user_id.or(note.author_id), username.as_deref())?;
+    let written_at = written_at("object_attributes.created_at", note.created_at.as_deref())?;
+    let body = commanding(note.note)?;
+    let merge = payload.merge_request.ok_or("the payload has no merge_request")?;
+    let pull = merge.iid.ok_or("the payload has no merge_request.iid")?;
+    let id = note.id.ok_or("the payload has no object_attributes.id")?;
+    Ok(Event::Comment(Box::new(CommentEvent {
+        repo: target(merge.target_project_id, merge.target, payload.project)?,
+        comment: CommentRef { pull, id, place: CommentPlace::Conversation },
+        by,
+        written_at,
+        head: merge.last_commit.and_then(|head| commit("merge_request.last_commit.id", head.id).ok()),
+        body,
+    })))
+}
+
+/// Versions between 16.2 and 16.10 send edits too, without saying so: only the times tell.
+fn is_new(note: &Note) -> Result<(), Reason> {
+    let at = |text: Option<&str>| text.and_then(time);
+    let untouched = match (at(note.created_at.as_deref()), at(note.updated_at.as_deref())) {
+        (Some(created), Some(updated)) => Some(created == updated),
+        (Some(_) | None, None) | (None, Some(_)) => None,
+    };
+    match (note.action.as_deref(), untouched) {
+        (Some("create"), None | Some(true)) | (None, Some(true)) => Ok(()),
+        (Some("create" | "update"), _) | (None, Some(false)) => Err(EDITED.to_owned()),
+        (None, None) => Err("the payload does not say whether the comment is new".to_owned()),
+        (action @ Some(_), _) => Err(action_unused("note", action)),
+    }
+}
+
+fn push(payload: PushHook) -> Result<Event, Reason> {
+    let branch = pushed_branch(payload.git_ref)?;
+    let after = push_commit("after", payload.after)?.ok_or("the branch was deleted")?;
+    let before = push_commit("before", payload.before)?;
+    let project = payload.project.ok_or("the payload has no project")?;
+    let id = project.id.or(payload.project_id).ok_or("the payload has no project.id")?;
+    let repo = repo(id, project.path_with_namespace)?;
+    let default_branch = text("project.default_branch", project.default_branch)?;
+    let sender = sender(payload.user_id, payload.user_username.or(payload.user_name).as_deref());
+    Ok(Event::Push(PushEvent { repo, branch, before, after, default_branch, sender }))
+}
+
+fn user(user: Option<Account>) -> User {
+    let Account { id, username } = user.unwrap_or_default();
+    sender(id, username.as_deref())
+}
+
+/// The project that a merge request is to. `project` is that as well, but where both are named and differ, the merge
+/// request knows better.
+fn target(id: Option<u64>, target: Option<Project>, project: Option<Project>) -> Result<RepoRef, Reason> {
+    let project_id = project.as_ref().and_then(|project| project.id);
+    let id = id.or(project_id).ok_or("the payload has no target_project_id")?;
+    let project_path =
+        project.filter(|_| project_id.is_none_or(|other| other == id)).and_then(|project| project.path_with_namespace);
+    repo(id, target.and_then(|target| target.path_with_namespace).or(project_path))
+}
+
+fn repo(id: u64, path: Option<String>) -> Result<RepoRef, Reason> {
+    let path = text("path_with_namespace", path)?;
+    let parts = path.split('/').count();
+    if !(2..=PATH_PARTS_MAX).contains(&parts) || !path.split('/').all(is_path_part) {
+        return Err("path_with_namespace is not of the form group/project".to_owned());
+    }
+    Ok(RepoRef { forge: ForgeKind::Gitlab, id, path, installation: None })
+}
