@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use gatewright_core::run::{Action, ActionKey, CancelReason, Next, Run, RunEvent};
+use gatewright_core::report::Conclusion;
+use gatewright_core::run::{Action, ActionKey, CancelReason, Gates, Next, Run, RunEvent};
 use gatewright_core::store::{Lease, Leased, Release, Signals, StoreError};
 use gatewright_core::{GateName, RunId, Timestamp};
 use jiff::SignedDuration;
@@ -123,7 +124,12 @@ impl Driver {
             slots: HashMap::new(),
         };
         if driver.run.finished.is_none() {
-            driver.append(vec![RunEvent::Resumed { attempt: leased.attempt, worker }]).await?;
+            let attempt = leased.attempt;
+            let mut events = vec![RunEvent::Resumed { attempt, worker }];
+            if attempt > driver.engine.options.attempts_max {
+                events.push(RunEvent::GivenUp { cause: given_up(attempt - 1, leased.failed) });
+            }
+            driver.append(events).await?;
             driver.renew().await?;
         }
         Ok(driver)
@@ -137,7 +143,14 @@ impl Driver {
                     let now = Timestamp::now();
                     return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
                 }
-                Next::Perform(actions) => actions,
+                Next::Perform(actions) => match actions.as_slice() {
+                    [Action::SetAside { cause }] => {
+                        tracing::error!(run.id = %self.run.id, repo = %self.run.repo, cause, "the run was set aside");
+                        let aside = Release::SetAside { cause: cause.clone() };
+                        return Ok(self.engine.deps.store.release(&self.lease, aside, Timestamp::now()).await?);
+                    }
+                    [..] => actions,
+                },
             };
             if self.stopping.kill.is_cancelled() || (self.stopping.drain.is_cancelled() && self.tasks.is_empty()) {
                 return self.hand_back().await;
@@ -155,11 +168,16 @@ impl Driver {
         let fresh: Vec<&Action> = actions.iter().filter(|action| self.can_start(action)).collect();
         if let Some(conclusion) = fresh.iter().find_map(|action| match action {
             Action::Finish { conclusion } => Some(*conclusion),
-            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Stop { .. } | Action::Publish { .. } => {
-                None
-            }
+            Action::Prepare
+            | Action::Claim { .. }
+            | Action::Execute { .. }
+            | Action::Stop { .. }
+            | Action::Rule
+            | Action::Obey
+            | Action::Publish { .. }
+            | Action::SetAside { .. } => None,
         }) {
-            self.append(vec![RunEvent::Finished { conclusion }]).await?;
+            self.finish(conclusion).await?;
             return Ok(true);
         }
         // Steps that can start at once do so before anything is published: their checks are then made as running ones,
@@ -189,7 +207,12 @@ impl Driver {
         let paused = self.pauses.get(&key).is_some_and(|pause| pause.until > Instant::now());
         let starts_work = match action {
             Action::Prepare | Action::Claim { .. } | Action::Execute { .. } => true,
-            Action::Stop { .. } | Action::Publish { .. } | Action::Finish { .. } => false,
+            Action::Stop { .. }
+            | Action::Rule
+            | Action::Obey
+            | Action::Publish { .. }
+            | Action::SetAside { .. }
+            | Action::Finish { .. } => false,
         };
         let drained = starts_work && self.stopping.drain.is_cancelled();
         !paused && !drained && !self.flights.values().any(|flight| flight.key == key)
@@ -204,7 +227,7 @@ impl Driver {
     }
 
     fn claim_free_slots(&mut self, fresh: &[&Action]) -> Vec<RunEvent> {
-        let repo = self.run.spec.repo.key();
+        let repo = self.run.repo.key();
         let mut started = Vec::new();
         for action in fresh {
             if let Action::Claim { gate, attempt } = action
@@ -290,7 +313,16 @@ impl Driver {
     }
 
     fn why_stopped(&self) -> String {
-        self.run.cancel.as_ref().map_or_else(|| "the run was stopped".to_owned(), CancelReason::to_string)
+        let reason = self.run.gates().and_then(|gates: &Gates| gates.cancel.as_ref());
+        reason.map_or_else(|| "the run was stopped".to_owned(), CancelReason::to_string)
+    }
+
+    /// Ends the run, unless it was told something that it has not heard: then it hears that first.
+    async fn finish(&mut self, conclusion: Conclusion) -> Result<(), Failure> {
+        match self.append(vec![RunEvent::Finished { conclusion }]).await {
+            Err(Failure::Store(StoreError::Untaken(_))) => self.renew().await,
+            result => result,
+        }
     }
 
     fn pause(&mut self, key: ActionKey, after: Option<Duration>, cause: &str) {
@@ -339,15 +371,24 @@ impl Driver {
         Ok(self.engine.deps.store.release(&self.lease, Release::HandBack, Timestamp::now()).await?)
     }
 
-    fn log_end(&self, conclusion: gatewright_core::report::Conclusion) {
-        let spec = &self.run.spec;
+    fn log_end(&self, conclusion: Conclusion) {
         let duration = self.run.updated_at.duration_since(self.run.created_at);
         metrics::histogram!("gatewright_run_seconds", "conclusion" => conclusion.as_str()).record(duration.as_secs_f64());
         let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         tracing::info!(
-            run.id = %self.run.id, repo = %spec.repo, subject = %spec.subject, commit = spec.head.short(),
+            run.id = %self.run.id, repo = %self.run.repo, subject = %self.run.subject,
+            commit = self.run.gates().map(|gates| gates.spec.head.short()),
             conclusion = conclusion.as_str(), duration_ms, "run finished"
         );
+    }
+}
+
+/// Why a run is given up.
+fn given_up(attempts: u32, failed: Option<String>) -> String {
+    let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+    match failed {
+        Some(cause) => format!("it was tried {times}; the last time: {cause}"),
+        None => format!("it was tried {times}; the last time, the process ended or hung while it ran"),
     }
 }
 

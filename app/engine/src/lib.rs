@@ -15,8 +15,11 @@ use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+pub mod commands;
 mod drive;
+mod flood;
 pub mod gates;
+mod history;
 pub mod log;
 mod perform;
 pub mod redact;
@@ -118,6 +121,7 @@ pub struct Engine {
     driven: Mutex<HashMap<RunId, Arc<Notify>>>,
     slots: slots::Slots,
     comments: slots::KeyedLocks,
+    floods: flood::Floods,
 }
 
 impl Engine {
@@ -132,12 +136,13 @@ impl Engine {
             driven: Mutex::new(HashMap::new()),
             slots,
             comments: slots::KeyedLocks::default(),
+            floods: flood::Floods::default(),
         })
     }
 
     /// Makes a set-aside run ready again. False where it was not set aside.
     pub async fn retry(&self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
-        let done = self.deps.store.retry(run, now).await?;
+        let done = self.deps.upkeep.retry(run, now).await?;
         self.ready.notify_one();
         Ok(done)
     }

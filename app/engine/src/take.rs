@@ -1,16 +1,20 @@
 //! Takes a delivery: what it starts, what it stops, made durable before it is acknowledged.
 
 use async_trait::async_trait;
+use gatewright_core::command::CommandName;
 use gatewright_core::event::{
-    Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
-    Taken, User,
+    ButtonEvent, CommentEvent, Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent, PushEvent,
+    Rerequested, RerequestedEvent, Taken, User,
 };
-use gatewright_core::report::parse_external_id;
-use gatewright_core::run::{CancelReason, Cause, Run, RunSpec, Signal};
-use gatewright_core::store::{Acceptance, Accepted, NewRun, RunFilter, SignalTarget, StoreError};
-use gatewright_core::verdict::VerdictStatus;
-use gatewright_core::{DeliveryId, GateName, RunId, Subject, Timestamp};
+use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
+use gatewright_core::run::{
+    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, Run, RunSpec, Signal, SignalTarget, Start, Work,
+};
+use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
+use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
 
+use crate::commands::parse::{self, Said};
+use crate::history;
 use crate::{Engine, Point};
 
 /// A sender is asked to come back after so long when the store cannot take its delivery.
@@ -39,7 +43,7 @@ impl Intake for Engine {
 impl Engine {
     async fn take_delivery(&self, delivery: Delivery) -> Result<Taken, StoreError> {
         let now = delivery.received_at;
-        let mut intent = self.intent(&delivery.event).await?;
+        let mut intent = self.intent(&delivery.event, now).await?;
         let own = intent.runs.pop();
         // Further runs go first, under ids that follow from the delivery's: should the process die in between, the
         // forge sends the delivery again, and these are found to be there already.
@@ -48,7 +52,17 @@ impl Engine {
         }
         let id = delivery.id.clone();
         let run = own.map(|spec| NewRun { id: RunId::new(), spec });
-        let accepted = self.accept(Acceptance { id, delivery: Some(delivery), run, signals: intent.signals, now }).await?;
+        let acceptance = Acceptance {
+            id,
+            delivery: Some(delivery),
+            run,
+            start: Start::Always,
+            signals: intent.signals,
+            orders: Vec::new(),
+            audit: Vec::new(),
+            now,
+        };
+        let accepted = self.accept(acceptance).await?;
         (self.hook)(Point::Accepted);
         Ok(match accepted {
             Accepted::New { .. } => Taken::New,
@@ -56,14 +70,52 @@ impl Engine {
         })
     }
 
-    async fn intent(&self, event: &Event) -> Result<Intent, StoreError> {
+    async fn intent(&self, event: &Event, now: Timestamp) -> Result<Intent, StoreError> {
         Ok(match event {
             Event::Pull(event) => pull(event),
             Event::MergeGroup(event) => merge_group(event),
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },
+            Event::Comment(event) => Intent { runs: self.said(event, now).into_iter().collect(), ..Intent::default() },
+            Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
             Event::Unused { .. } => Intent::default(),
         })
+    }
+
+    /// The run that obeys what a comment says. None where it says nothing to us.
+    fn said(&self, event: &CommentEvent, now: Timestamp) -> Option<RunSpec> {
+        let Said { calls, unread } = parse::parse(&event.body);
+        if calls.is_empty() {
+            return None;
+        }
+        let spec = CommandSpec {
+            origin: Origin::Comment { comment: event.comment.clone() },
+            by: event.by.clone(),
+            said_at: event.written_at,
+            head: event.head.clone(),
+            flood: self.floods.count(&event.repo.key(), calls.len(), now),
+            calls,
+            unread,
+        };
+        Some(command(event.repo.clone(), Subject::Pull { number: event.comment.pull }, spec))
+    }
+
+    /// The run that obeys a button, which is a command by another hand. None where the check is not one that this store
+    /// knows.
+    async fn pressed(&self, event: &ButtonEvent, now: Timestamp) -> Result<Option<RunSpec>, StoreError> {
+        let Some((id, gate)) = parse_external_id(&event.external_id) else { return Ok(None) };
+        let Some(run) = self.run(id).await? else { return Ok(None) };
+        let Some(call) = call_of(&event.button, gate, &event.by) else { return Ok(None) };
+        let spec = CommandSpec {
+            origin: Origin::Button { run: id },
+            by: event.by.clone(),
+            said_at: now,
+            head: Some(event.head.clone()),
+            flood: self.floods.count(&event.repo.key(), 1, now),
+            calls: vec![call],
+            unread: 0,
+        };
+        Ok(Some(command(event.repo.clone(), run.subject, spec)))
     }
 
     /// The runs that answer a wish to run checks again. None where the check is not one that this store knows.
@@ -71,74 +123,47 @@ impl Engine {
         match &event.what {
             Rerequested::All => self.rerun_commit(event).await,
             Rerequested::Check { external_id } => {
-                self.rerun(external_id, &event.sender, |gate, _| gate.map(|gate| vec![gate])).await
+                let Some((id, gate)) = parse_external_id(external_id) else { return Ok(Vec::new()) };
+                let run = self.run(id).await?;
+                let cause = Cause::Rerequested { by: event.sender.clone() };
+                let again = |run: &Run| Some(history::again(run, run.gates()?, cause, gate.map(|gate| vec![gate])));
+                Ok(run.as_ref().and_then(again).into_iter().collect())
             }
-            Rerequested::Failed { external_id } => self.rerun(external_id, &event.sender, |_, run| Some(failed_gates(run))).await,
         }
-    }
-
-    async fn rerun(
-        &self,
-        external_id: &str,
-        by: &User,
-        only: impl FnOnce(Option<GateName>, &Run) -> Option<Vec<GateName>>,
-    ) -> Result<Vec<RunSpec>, StoreError> {
-        let Some((id, gate)) = parse_external_id(external_id) else { return Ok(Vec::new()) };
-        let journal = match self.deps.store.journal(id).await {
-            Ok((_, journal)) => journal,
-            Err(StoreError::NoRun(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let run = Run::replay(id, &journal).map_err(|e| StoreError::Damaged(e.to_string()))?;
-        let only = only(gate, &run);
-        Ok(vec![rerun_spec(&run.spec, id, by, only)])
     }
 
     async fn rerun_commit(&self, event: &RerequestedEvent) -> Result<Vec<RunSpec>, StoreError> {
         let filter = RunFilter { repo: Some(event.repo.key()), commit: Some(event.head.clone()), ..RunFilter::default() };
         let mut subjects = Vec::new();
         let mut specs = Vec::new();
-        for record in self.deps.store.list(&filter, RUNS_OF_A_COMMIT_MAX).await? {
-            if subjects.contains(&record.subject) {
-                continue;
-            }
-            let (_, journal) = self.deps.store.journal(record.id).await?;
-            let run = Run::replay(record.id, &journal).map_err(|e| StoreError::Damaged(e.to_string()))?;
-            specs.push(rerun_spec(&run.spec, record.id, &event.sender, None));
-            subjects.push(record.subject);
+        for run in self.runs(&filter, RUNS_OF_A_COMMIT_MAX).await? {
+            let Some(gates) = run.gates().filter(|_| !subjects.contains(&run.subject)) else { continue };
+            specs.push(history::again(&run, gates, Cause::Rerequested { by: event.sender.clone() }, None));
+            subjects.push(run.subject);
         }
         Ok(specs)
     }
 }
 
-/// An acceptance by the service itself.
-pub(crate) fn internal(words: &str, spec: RunSpec, now: Timestamp) -> Acceptance {
-    let run = Some(NewRun { id: RunId::new(), spec });
-    Acceptance { id: DeliveryId::internal(words), delivery: None, run, signals: Vec::new(), now }
-}
-
-fn rerun_spec(spec: &RunSpec, id: RunId, by: &User, only: Option<Vec<GateName>>) -> RunSpec {
-    // Without a list every gate runs again, so nothing of the earlier run stands.
-    let rerun_of = only.as_ref().map(|_| id);
-    RunSpec { cause: Cause::Rerequested { by: by.clone() }, only, rerun_of, ..spec.clone() }
-}
-
-fn failed_gates(run: &Run) -> Vec<GateName> {
-    let failed = |step: &&gatewright_core::run::Step| match step.status() {
-        Some(VerdictStatus::Failed | VerdictStatus::Errored | VerdictStatus::Cancelled) => true,
-        Some(VerdictStatus::Skipped) => step.gate.needs.iter().any(|need| is_bad(run, need)),
-        Some(VerdictStatus::Passed) | None => false,
+/// What a button says.
+fn call_of(button: &str, gate: Option<GateName>, by: &User) -> Option<Call> {
+    let gate = gate.map(String::from);
+    let (name, args) = match button {
+        RERUN_FAILED => (CommandName::Rerun, Vec::new()),
+        EXPLAIN => (CommandName::Explain, vec![gate?]),
+        SKIP => (CommandName::Skip, vec![gate?, format!("by the button on the check, {}", by.login)]),
+        _ => return None,
     };
-    run.steps.iter().filter(failed).map(|step| step.gate.name.clone()).collect()
+    Some(Call { name: name.to_string(), args })
 }
 
-/// Whether a gate did not pass, so that what needs it was skipped for that.
-fn is_bad(run: &Run, gate: &GateName) -> bool {
-    match run.step(gate).and_then(gatewright_core::run::Step::status) {
-        Some(VerdictStatus::Failed | VerdictStatus::Errored | VerdictStatus::Cancelled) => true,
-        Some(VerdictStatus::Skipped) => run.step(gate).is_some_and(|step| step.gate.needs.iter().any(|need| is_bad(run, need))),
-        Some(VerdictStatus::Passed) | None => false,
-    }
+fn command(repo: RepoRef, about: Subject, spec: CommandSpec) -> RunSpec {
+    RunSpec { repo, subject: Subject::Commands { about: Box::new(about) }, work: Work::Command(spec) }
+}
+
+/// A run that the service starts by itself.
+pub(crate) fn internal(words: &str, spec: RunSpec, now: Timestamp) -> Acceptance {
+    Acceptance { run: Some(NewRun { id: RunId::new(), spec }), ..Acceptance::internal(words, now) }
 }
 
 fn pull(event: &PullEvent) -> Intent {
@@ -148,19 +173,19 @@ fn pull(event: &PullEvent) -> Intent {
         PullChange::Updated => Cause::Updated,
         PullChange::Closed => return stop(subject.key(&event.repo)),
     };
-    let spec = RunSpec {
-        repo: event.repo.clone(),
-        subject,
+    let spec = GatesSpec {
         head: event.head.clone(),
         base_ref: event.base_ref.clone(),
         base: None,
         config_ref: None,
         compare_from: None,
         cause,
+        changed_at: event.changed_at,
         only: None,
         rerun_of: None,
     };
-    Intent { runs: vec![spec], ..Intent::default() }
+    let runs = vec![RunSpec { repo: event.repo.clone(), subject, work: Work::Gates(spec) }];
+    Intent { runs, ..Intent::default() }
 }
 
 fn merge_group(event: &MergeGroupEvent) -> Intent {
@@ -168,40 +193,40 @@ fn merge_group(event: &MergeGroupEvent) -> Intent {
     if !event.wanted {
         return stop(subject.key(&event.repo));
     }
-    let spec = RunSpec {
-        repo: event.repo.clone(),
-        subject,
+    let spec = GatesSpec {
         head: event.head.clone(),
         base_ref: event.base_ref.clone(),
         base: Some(event.base.clone()),
         config_ref: None,
         compare_from: Some(event.base.clone()),
         cause: Cause::MergeQueue,
+        changed_at: None,
         only: None,
         rerun_of: None,
     };
-    Intent { runs: vec![spec], ..Intent::default() }
+    let runs = vec![RunSpec { repo: event.repo.clone(), subject, work: Work::Gates(spec) }];
+    Intent { runs, ..Intent::default() }
 }
 
 fn push(event: &PushEvent) -> RunSpec {
     // A push to the default branch is checked by the file that it brings; a push to another branch by the default
     // branch's, since anybody who may push a branch could otherwise say what runs.
     let own_file = event.branch == event.default_branch;
-    RunSpec {
-        repo: event.repo.clone(),
-        subject: Subject::Branch { name: event.branch.clone() },
+    let spec = GatesSpec {
         head: event.after.clone(),
         base_ref: event.branch.clone(),
         base: own_file.then(|| event.after.clone()),
         config_ref: (!own_file).then(|| event.default_branch.clone()),
         compare_from: event.before.clone(),
         cause: Cause::Pushed,
+        changed_at: None,
         only: None,
         rerun_of: None,
-    }
+    };
+    RunSpec { repo: event.repo.clone(), subject: Subject::Branch { name: event.branch.clone() }, work: Work::Gates(spec) }
 }
 
 fn stop(subject: String) -> Intent {
-    let target = SignalTarget::Subject { key: subject, before: None };
+    let target = SignalTarget::Subject { key: subject, before: None, commit: None };
     Intent { signals: vec![(target, Signal::Cancel { reason: CancelReason::Closed })], ..Intent::default() }
 }

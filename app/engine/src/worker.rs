@@ -71,7 +71,9 @@ impl Engine {
                 now: Timestamp::now(),
                 lease_secs: self.options.lease_secs,
                 per_repo_max: self.options.runs_per_repo_max,
-                attempts_max: self.options.attempts_max,
+                // One more, in which the forge is told that the run is given up: its checks are not to say for ever that
+                // it goes on. Where that kills the process too, the run is set aside without a word.
+                attempts_max: self.options.attempts_max + 1,
             };
             let pause = match self.deps.store.lease(&request).await {
                 Ok(Some(leased)) => return Some(leased),

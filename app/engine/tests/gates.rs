@@ -15,7 +15,7 @@ use gatewright_engine::gates;
 
 /// A gate that reads these report files.
 fn gate(junit: &str) -> GateConfig {
-    let RepoConfig { gates } = parse(&format!("image: a\ngates: {{ t: {{ run: x{junit} }} }}\n")).unwrap();
+    let RepoConfig { gates, .. } = parse(&format!("image: a\ngates: {{ t: {{ run: x{junit} }} }}\n")).unwrap();
     gates.into_iter().next().unwrap()
 }
 

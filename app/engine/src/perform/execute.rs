@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use gatewright_core::GateName;
 use gatewright_core::config::GateConfig;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::run::{Run, RunEvent};
+use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{Command, ExecEnd, Limits, Network, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, StepOutcome, Verdict};
+use gatewright_core::{CommitId, GateName};
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
@@ -41,14 +41,21 @@ impl Ended {
     }
 }
 
-pub(super) async fn execute(engine: &Engine, run: &Run, gate: &GateName, attempt: u32, stop: &CancellationToken) -> Done {
-    let Some(step) = run.step(gate) else { return Done::GivenUp };
+pub(super) async fn execute(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &GateName,
+    attempt: u32,
+    stop: &CancellationToken,
+) -> Done {
+    let Some(step) = gates.step(gate) else { return Done::GivenUp };
     let started = Instant::now();
     let key = SandboxKey { run: run.id, gate: gate.clone() };
-    tracing::info!(run.id = %run.id, step.key = %gate, repo = %run.spec.repo, attempt, "step started");
+    tracing::info!(run.id = %run.id, step.key = %gate, repo = %run.repo, attempt, "step started");
     let log = StepLog::new(Redactor::new(engine.options.secrets.iter().cloned()));
     let ended = tokio::select! {
-        ended = tried(engine, run, &step.gate, &key, &log) => Some(ended),
+        ended = tried(engine, run, gates, &step.gate, &key, &log) => Some(ended),
         () = stop.cancelled() => None,
     };
     // Also after a failure: a sandbox that could not be removed is found by the sweep.
@@ -62,10 +69,10 @@ pub(super) async fn execute(engine: &Engine, run: &Run, gate: &GateName, attempt
 }
 
 /// Runs the step, again if what failed may pass by itself.
-async fn tried(engine: &Engine, run: &Run, gate: &GateConfig, key: &SandboxKey, log: &StepLog) -> Ended {
+async fn tried(engine: &Engine, run: &Run, gates: &Gates, gate: &GateConfig, key: &SandboxKey, log: &StepLog) -> Ended {
     let mut tries = 1;
     loop {
-        let (error, may_pass) = match once(engine, run, gate, key, log).await {
+        let (error, may_pass) = match once(engine, run, gates, gate, key, log).await {
             Ok(ended) => return ended,
             Err(failure) => failure,
         };
@@ -79,9 +86,16 @@ async fn tried(engine: &Engine, run: &Run, gate: &GateConfig, key: &SandboxKey, 
     }
 }
 
-async fn once(engine: &Engine, run: &Run, gate: &GateConfig, key: &SandboxKey, log: &StepLog) -> Result<Ended, (String, bool)> {
+async fn once(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &GateConfig,
+    key: &SandboxKey,
+    log: &StepLog,
+) -> Result<Ended, (String, bool)> {
     let limits = limits(engine, gate);
-    let source = source(engine, run, gate).await?;
+    let source = source(engine, run, &gates.spec.head, gate).await?;
     let spec = SandboxSpec {
         key: key.clone(),
         image: gate.image.clone(),
@@ -110,14 +124,13 @@ fn limits(engine: &Engine, gate: &GateConfig) -> Limits {
     Limits { wall_secs: gate.timeout_secs.unwrap_or(service.wall_secs), ..service }
 }
 
-async fn source(engine: &Engine, run: &Run, gate: &GateConfig) -> Result<Source, (String, bool)> {
-    let spec = &run.spec;
-    let forge = engine.forge(spec.repo.forge).ok_or_else(|| (format!("{} is not configured", spec.repo.forge), false))?;
-    let credential = forge.credential(&spec.repo).await.map_err(|error| {
+async fn source(engine: &Engine, run: &Run, head: &CommitId, gate: &GateConfig) -> Result<Source, (String, bool)> {
+    let forge = engine.forge(run.repo.forge).ok_or_else(|| (format!("{} is not configured", run.repo.forge), false))?;
+    let credential = forge.credential(&run.repo).await.map_err(|error| {
         let may_pass = matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. });
         (format!("no access to the source: {error}"), may_pass)
     })?;
-    Ok(Source { repo: spec.repo.clone(), commit: spec.head.clone(), credential, checkout: gate.checkout })
+    Ok(Source { repo: run.repo.clone(), commit: head.clone(), credential, checkout: gate.checkout })
 }
 
 fn of_sandbox(error: SandboxError) -> (String, bool) {
@@ -193,7 +206,7 @@ fn observe(run: &Run, gate: &GateName, attempt: u32, outcome: &StepOutcome) {
     let seconds = Duration::from_millis(outcome.duration_ms).as_secs_f64();
     metrics::histogram!("gatewright_step_seconds", "status" => status.clone()).record(seconds);
     tracing::info!(
-        run.id = %run.id, step.key = %gate, repo = %run.spec.repo, attempt, status, exit = ?outcome.exit,
+        run.id = %run.id, step.key = %gate, repo = %run.repo, attempt, status, exit = ?outcome.exit,
         duration_ms = outcome.duration_ms, "step finished"
     );
 }

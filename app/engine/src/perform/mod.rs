@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatewright_core::GateName;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::run::{Action, Run, RunEvent};
+use gatewright_core::run::{Action, Kind, Run, RunEvent};
 use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +13,10 @@ use crate::Engine;
 use crate::slots::Slot;
 
 mod execute;
+mod obey;
 mod prepare;
 mod publish;
+mod rule;
 
 /// What came of an action.
 pub(crate) enum Done {
@@ -47,17 +49,24 @@ pub(crate) enum Done {
 
 /// Performs an action of a run. `stop` asks it to end soon.
 pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop: CancellationToken) -> Done {
-    match action {
-        Action::Prepare => prepare::prepare(&engine, &run).await,
-        Action::Claim { gate, attempt } => claim(&engine, &run, gate, attempt, &stop).await,
-        Action::Execute { gate, attempt } => execute::execute(&engine, &run, &gate, attempt, &stop).await,
-        Action::Publish { key, digest, known, .. } => publish::publish(&engine, &run, key, digest, &known, &stop).await,
-        Action::Stop { .. } | Action::Finish { .. } => Done::GivenUp,
+    match (action, &run.kind) {
+        (Action::Prepare, Kind::Gates(gates)) => prepare::prepare(&engine, &run, gates).await,
+        (Action::Claim { gate, attempt }, _) => claim(&engine, &run, gate, attempt, &stop).await,
+        (Action::Execute { gate, attempt }, Kind::Gates(gates)) => {
+            execute::execute(&engine, &run, gates, &gate, attempt, &stop).await
+        }
+        (Action::Rule, Kind::Command(command)) => rule::rule(&engine, &run, command).await,
+        (Action::Obey, Kind::Command(command)) => obey::obey(&engine, &run, command).await,
+        (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
+        (Action::Prepare | Action::Execute { .. }, Kind::Command(_)) | (Action::Rule | Action::Obey, Kind::Gates(_)) => {
+            unreachable!("a kind of run wants only what it does")
+        }
+        (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
     }
 }
 
 async fn claim(engine: &Engine, run: &Run, gate: GateName, attempt: u32, stop: &CancellationToken) -> Done {
-    let repo = run.spec.repo.key();
+    let repo = run.repo.key();
     tokio::select! {
         slot = engine.slots.claim(&repo) => Done::Claimed { gate, attempt, slot },
         () = stop.cancelled() => Done::GivenUp,

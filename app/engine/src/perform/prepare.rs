@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gatewright_core::command::CommandName;
 use gatewright_core::config::{self, GateEvent, Problem, RepoConfig};
+use gatewright_core::event::User;
 use gatewright_core::forge::{Change, ChangedFiles, Forge, ForgeError, PullState};
+use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::plan::{self, Applies};
 use gatewright_core::report::ReportKey;
-use gatewright_core::run::{CancelReason, Cause, Preparation, Prepared, Run, RunEvent, RunSpec, Signal};
-use gatewright_core::store::{Acceptance, RunFilter, SignalTarget, StoreError};
+use gatewright_core::run::{
+    CancelReason, Cause, Gates, GatesSpec, Preparation, Prepared, Run, RunEvent, Signal, SignalTarget, Step, StepState,
+};
+use gatewright_core::store::{Acceptance, RunFilter, StoreError};
 use gatewright_core::verdict::Verdict;
-use gatewright_core::{CommitId, DeliveryId, GateName, RunId, Subject, Timestamp};
+use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
 
 use super::{Done, again_or_final};
 use crate::Engine;
+use crate::commands::may::Rules;
 
 /// A forge may show a pull request's former head for a moment after the delivery about the new one. A run younger than
 /// this that does not find itself at the head looks again before it gives way.
@@ -54,39 +60,46 @@ impl From<StoreError> for Short {
 struct Findings {
     pull: Option<PullState>,
     base: Option<CommitId>,
-    comment: Option<u64>,
+    shown: BTreeMap<ReportKey, u64>,
+    orders: Vec<Order>,
 }
 
-pub(super) async fn prepare(engine: &Engine, run: &Run) -> Done {
-    let Some(forge) = engine.forge(run.spec.repo.forge) else {
-        let cause = format!("{} is not configured", run.spec.repo.forge);
+pub(super) async fn prepare(engine: &Engine, run: &Run, gates: &Gates) -> Done {
+    let Some(forge) = engine.forge(run.repo.forge) else {
+        let cause = format!("{} is not configured", run.repo.forge);
         return done(Findings::default(), Preparation::Gone { cause });
     };
     let mut findings = Findings::default();
-    match outcome(engine, forge.as_ref(), run, &mut findings).await {
+    match outcome(engine, forge.as_ref(), run, gates, &mut findings).await {
         Ok(outcome) | Err(Short::Outcome(outcome)) => done(findings, outcome),
         Err(Short::Again(again)) => again,
     }
 }
 
 fn done(findings: Findings, outcome: Preparation) -> Done {
-    let Findings { pull, base, comment } = findings;
-    Done::Events(vec![RunEvent::Prepared { prepared: Box::new(Prepared { pull, base, comment, outcome }) }])
+    let Findings { pull, base, shown, orders } = findings;
+    Done::Events(vec![RunEvent::Prepared { prepared: Box::new(Prepared { pull, base, shown, orders, outcome }) }])
 }
 
-async fn outcome(engine: &Engine, forge: &dyn Forge, run: &Run, findings: &mut Findings) -> Result<Preparation, Short> {
-    let spec = &run.spec;
-    let base = pin(forge, run, findings).await?;
-    supersede(engine, run).await?;
-    findings.comment = earlier_comment(engine, run).await?;
-    if let Some(pull) = &findings.pull
-        && pull.fork
-    {
-        // Approval comes as a run of its own, started by the command that gives it.
+async fn outcome(
+    engine: &Engine,
+    forge: &dyn Forge,
+    run: &Run,
+    gates: &Gates,
+    findings: &mut Findings,
+) -> Result<Preparation, Short> {
+    let spec = &gates.spec;
+    let base = pin(forge, run, gates, findings).await?;
+    take_over(engine, run, spec).await?;
+    findings.orders = standing_orders(engine, run).await?;
+    findings.shown = shown(engine, run, gates).await?;
+    let fork = findings.pull.as_ref().is_some_and(|pull| pull.fork);
+    let approval = approval(&findings.orders, spec);
+    if fork && approval.is_none() {
         return Ok(Preparation::NeedsApproval);
     }
-    let text = forge.file(&spec.repo, &base, config::PATH).await?;
-    let head_text = if base == spec.head { text.clone() } else { forge.file(&spec.repo, &spec.head, config::PATH).await? };
+    let text = forge.file(&run.repo, &base, config::PATH).await?;
+    let head_text = if base == spec.head { text.clone() } else { forge.file(&run.repo, &spec.head, config::PATH).await? };
     let head_problems = match &head_text {
         Some(head_text) if head_text.as_ref() != text.as_deref().unwrap_or_default() => read(head_text).err(),
         Some(_) | None => None,
@@ -97,31 +110,50 @@ async fn outcome(engine: &Engine, forge: &dyn Forge, run: &Run, findings: &mut F
     };
     let (config, base_problems) = match read(&text) {
         Ok(config) => (config, Vec::new()),
-        Err(problems) => match last_valid(engine, run).await? {
+        Err(problems) => match last_valid(engine, run, gates).await? {
             Some(config) => (config, problems),
             None => return Ok(Preparation::ConfigBroken { problems }),
         },
     };
-    let files = changed_files(forge, spec, &config).await?;
-    let change = plan::Change { event: spec.gate_event(), branch: &spec.base_ref, files: &files, only: spec.only.as_deref() };
+    if fork
+        && let Some(approval) = approval
+        && !still_may(forge, run, &config, &approval.by).await?
+    {
+        return Ok(Preparation::NeedsApproval);
+    }
+    let files = changed_files(forge, run, spec, &config).await?;
+    let change = plan::Change { event: gates.event(), branch: &spec.base_ref, files: &files, only: spec.only.as_deref() };
     let plan = plan::plan(&config, &change);
     let carried = match spec.rerun_of {
         Some(earlier) => carried(engine, earlier, &plan).await?,
         None => BTreeMap::new(),
     };
-    Ok(Preparation::Planned { plan, carried, head_problems: head_problems.unwrap_or_default(), base_problems })
+    let head_problems = head_problems.unwrap_or_default();
+    Ok(Preparation::Planned { plan, carried, head_problems, base_problems, commands: config.commands })
+}
+
+/// Who has approved the run's commit, if anybody has.
+fn approval<'a>(orders: &'a [Order], spec: &GatesSpec) -> Option<&'a Order> {
+    orders.iter().find(|order| matches!(&order.what, Ordered::Approval { commit } if *commit == spec.head))
+}
+
+/// Whether somebody who has approved a fork's commit may still do so: rights can have been lost since.
+async fn still_may(forge: &dyn Forge, run: &Run, config: &RepoConfig, by: &User) -> Result<bool, Short> {
+    let rules = Rules::Written(config.commands.clone());
+    let standing = forge.standing(&run.repo, by, &rules.teams()).await?;
+    Ok(rules.may(CommandName::Approve, &standing, false))
 }
 
 /// Makes sure that the run's commit is what the forge has now, and says whose repository file counts.
-async fn pin(forge: &dyn Forge, run: &Run, findings: &mut Findings) -> Result<CommitId, Short> {
-    let spec = &run.spec;
-    let base = match &spec.subject {
+async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Findings) -> Result<CommitId, Short> {
+    let spec = &gates.spec;
+    let base = match &run.subject {
         Subject::Pull { number } => {
-            let pull = forge.pull(&spec.repo, *number).await?;
+            let pull = forge.pull(&run.repo, *number).await?;
             if !pull.open {
                 return Err(Short::Outcome(Preparation::Closed));
             }
-            at_head(run, &pull.head)?;
+            at_head(run, spec, &pull.head)?;
             let base = pull.base.clone();
             findings.pull = Some(pull);
             base
@@ -129,23 +161,27 @@ async fn pin(forge: &dyn Forge, run: &Run, findings: &mut Findings) -> Result<Co
         // The queue makes a branch of its own for each group, so its commit cannot move.
         Subject::MergeGroup { .. } => match &spec.base {
             Some(base) => base.clone(),
-            None => forge.branch(&spec.repo, &spec.base_ref).await?,
+            None => forge.branch(&run.repo, &spec.base_ref).await?,
         },
         Subject::Branch { name } => {
-            at_head(run, &forge.branch(&spec.repo, name).await?)?;
+            at_head(run, spec, &forge.branch(&run.repo, name).await?)?;
             match (&spec.base, &spec.config_ref) {
                 (Some(base), _) => base.clone(),
-                (None, Some(branch)) => forge.branch(&spec.repo, branch).await?,
+                (None, Some(branch)) => forge.branch(&run.repo, branch).await?,
                 (None, None) => spec.head.clone(),
             }
+        }
+        Subject::Commands { about } => {
+            let cause = format!("what is said about {about} has no gates");
+            return Err(Short::Outcome(Preparation::Gone { cause }));
         }
     };
     findings.base = Some(base.clone());
     Ok(base)
 }
 
-fn at_head(run: &Run, head: &CommitId) -> Result<(), Short> {
-    if *head == run.spec.head {
+fn at_head(run: &Run, spec: &GatesSpec, head: &CommitId) -> Result<(), Short> {
+    if *head == spec.head {
         return Ok(());
     }
     if Timestamp::now().duration_since(run.created_at).as_secs() < HEAD_LAG_SECS {
@@ -155,79 +191,108 @@ fn at_head(run: &Run, head: &CommitId) -> Result<(), Short> {
     Err(Short::Outcome(Preparation::Stale { head: head.clone() }))
 }
 
-/// Tells older runs of the same subject to stop: this one is at the head.
-async fn supersede(engine: &Engine, run: &Run) -> Result<(), Short> {
-    let target = SignalTarget::Subject { key: run.spec.subject.key(&run.spec.repo), before: Some(run.id) };
-    let reason = CancelReason::Superseded { by: run.id, commit: run.spec.head.clone() };
+/// Tells older runs of the same subject to stop, and takes back what was ordered for another commit: this one is the head.
+async fn take_over(engine: &Engine, run: &Run, spec: &GatesSpec) -> Result<(), Short> {
+    let key = run.subject.key(&run.repo);
+    let target = SignalTarget::Subject { key: key.clone(), before: Some(run.id), commit: None };
+    let reason = CancelReason::Superseded { by: run.id, commit: spec.head.clone() };
     let acceptance = Acceptance {
-        id: DeliveryId::internal(&format!("supersede/{}", run.id)),
-        delivery: None,
-        run: None,
         signals: vec![(target, Signal::Cancel { reason })],
-        now: Timestamp::now(),
+        orders: vec![(key, OrderChange::MovedTo { commit: spec.head.clone() })],
+        ..Acceptance::internal(&format!("supersede/{}", run.id), Timestamp::now())
     };
     engine.accept(acceptance).await?;
     Ok(())
 }
 
-fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
+/// What stands about the run's subject. A held pull request is held in its merge group too.
+async fn standing_orders(engine: &Engine, run: &Run) -> Result<Vec<Order>, StoreError> {
+    let mut orders = engine.deps.store.orders(&run.subject.key(&run.repo)).await?;
+    if let Some(number) = run.subject.queued_pull() {
+        let of_pull = engine.deps.store.orders(&Subject::Pull { number }.key(&run.repo)).await?;
+        orders.extend(of_pull.into_iter().filter(|order| order.key() == OrderKey::Hold));
+    }
+    Ok(orders)
+}
+
+pub(super) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
     let not_text = |_| vec![Problem { line: 1, column: 1, message: "the file is not UTF-8 text; save it as UTF-8".to_owned() }];
     config::parse(std::str::from_utf8(text).map_err(not_text)?)
 }
 
-async fn changed_files(forge: &dyn Forge, spec: &RunSpec, config: &RepoConfig) -> Result<ChangedFiles, Short> {
+async fn changed_files(forge: &dyn Forge, run: &Run, spec: &GatesSpec, config: &RepoConfig) -> Result<ChangedFiles, Short> {
     if !plan::needs_changed_files(config) {
         return Ok(ChangedFiles::default());
     }
-    let change = match (&spec.subject, &spec.compare_from) {
+    let change = match (&run.subject, &spec.compare_from) {
         (Subject::Pull { number }, _) => Change::Pull { number: *number },
-        (Subject::MergeGroup { .. } | Subject::Branch { .. }, Some(base)) => {
+        (Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. }, Some(base)) => {
             Change::Between { base: base.clone(), head: spec.head.clone() }
         }
         // A new branch has nothing to be compared with, so everything counts as changed.
-        (Subject::MergeGroup { .. } | Subject::Branch { .. }, None) => {
+        (Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. }, None) => {
             return Ok(ChangedFiles { incomplete: true, ..ChangedFiles::default() });
         }
     };
-    Ok(forge.changed_files(&spec.repo, &change).await?)
+    Ok(forge.changed_files(&run.repo, &change).await?)
 }
 
-/// The earlier runs that match, newest first.
-async fn earlier(engine: &Engine, run: &Run, filter: RunFilter) -> Result<Vec<Run>, StoreError> {
-    let mut runs = Vec::new();
-    for record in engine.deps.store.list(&RunFilter { before: Some(run.id), ..filter }, EARLIER_RUNS_MAX).await? {
-        let (_, journal) = engine.deps.store.journal(record.id).await?;
-        // A journal that an older version wrote and this one cannot read is of no use here, but no reason to stop.
-        runs.extend(Run::replay(record.id, &journal));
+/// What earlier runs made the forge show that this one goes on with.
+async fn shown(engine: &Engine, run: &Run, gates: &Gates) -> Result<BTreeMap<ReportKey, u64>, StoreError> {
+    let mut shown = BTreeMap::new();
+    if let (Some(id), true) = (gates.spec.rerun_of, gates.spec.only.as_ref().is_some_and(Vec::is_empty)) {
+        // Nothing is asked to run, so nothing new is to appear: the earlier run's checks are drawn anew.
+        if let Some(earlier) = engine.run(id).await? {
+            let of_gates =
+                earlier.gates().into_iter().flat_map(|of| of.steps.iter().map(|step| ReportKey::Gate(step.gate.name.clone())));
+            let keys = of_gates.chain([ReportKey::Aggregate]);
+            shown.extend(keys.filter_map(|key| earlier.shown_as(&key).map(|id| (key, id))));
+        }
     }
-    Ok(runs)
+    shown.extend(earlier_comment(engine, run, gates).await?.map(|id| (ReportKey::Comment, id)));
+    Ok(shown)
 }
 
 /// The id of the subject's comment, where an earlier run made it.
-async fn earlier_comment(engine: &Engine, run: &Run) -> Result<Option<u64>, StoreError> {
+async fn earlier_comment(engine: &Engine, run: &Run, gates: &Gates) -> Result<Option<u64>, StoreError> {
     // The first event about a pull request can have no earlier run, or none worth a look: publishing looks anyway.
-    if run.spec.subject.pull().is_none() || run.spec.cause == Cause::Opened {
+    if run.subject.pull().is_none() || gates.spec.cause == Cause::Opened {
         return Ok(None);
     }
-    let filter = RunFilter { subject: Some(run.spec.subject.key(&run.spec.repo)), ..RunFilter::default() };
-    let runs = earlier(engine, run, filter).await?;
-    Ok(runs.iter().find_map(|run| run.published.get(&ReportKey::Comment)?.shown.as_ref().map(|(_, id)| *id)))
+    let subject = Some(run.subject.key(&run.repo));
+    let filter = RunFilter { subject, before: Some(run.id), ..RunFilter::default() };
+    let runs = engine.runs(&filter, EARLIER_RUNS_MAX).await?;
+    Ok(runs.iter().find_map(|run| run.shown_as(&ReportKey::Comment)))
 }
 
 /// The repository file that was in force for the last run to the same branch.
-async fn last_valid(engine: &Engine, run: &Run) -> Result<Option<RepoConfig>, StoreError> {
-    let filter = RunFilter { repo: Some(run.spec.repo.key()), ..RunFilter::default() };
-    let runs = earlier(engine, run, filter).await?;
+async fn last_valid(engine: &Engine, run: &Run, gates: &Gates) -> Result<Option<RepoConfig>, StoreError> {
     // A push's plan names only the gates for pushes, so it stands for the whole file only for another push.
-    let whole = |earlier: &&Run| earlier.spec.gate_event() != GateEvent::Push || run.spec.gate_event() == GateEvent::Push;
-    let to_same_branch = runs.iter().filter(|earlier| earlier.spec.base_ref == run.spec.base_ref);
-    Ok(to_same_branch.filter(whole).find_map(config_of))
+    let whole = |of: &Gates| of.event() != GateEvent::Push || gates.event() == GateEvent::Push;
+    last_config(engine, run, |of| of.spec.base_ref == gates.spec.base_ref && whole(of)).await
 }
 
-fn config_of(run: &Run) -> Option<RepoConfig> {
-    match run.preparation()? {
-        Preparation::Planned { plan, .. } => {
-            Some(RepoConfig { gates: plan.gates.iter().map(|planned| planned.config.clone()).collect() })
+/// The repository file that was in force last for pull requests to the branch that this one goes to.
+pub(super) async fn last_valid_config(
+    engine: &Engine,
+    run: &Run,
+    pull: Option<&PullState>,
+) -> Result<Option<RepoConfig>, StoreError> {
+    let to_branch = |of: &Gates| pull.is_none_or(|pull| of.spec.base_ref == pull.base_ref);
+    last_config(engine, run, |of| of.event() != GateEvent::Push && to_branch(of)).await
+}
+
+async fn last_config(engine: &Engine, run: &Run, wanted: impl Fn(&Gates) -> bool) -> Result<Option<RepoConfig>, StoreError> {
+    let filter = RunFilter { repo: Some(run.repo.key()), before: Some(run.id), ..RunFilter::default() };
+    let runs = engine.runs(&filter, EARLIER_RUNS_MAX).await?;
+    Ok(runs.iter().filter_map(Run::gates).filter(|of| wanted(of)).find_map(config_of))
+}
+
+fn config_of(gates: &Gates) -> Option<RepoConfig> {
+    match gates.preparation()? {
+        Preparation::Planned { plan, commands, .. } => {
+            let gates = plan.gates.iter().map(|planned| planned.config.clone()).collect();
+            Some(RepoConfig { gates, commands: commands.clone() })
         }
         Preparation::NoConfig { .. }
         | Preparation::ConfigBroken { .. }
@@ -240,28 +305,19 @@ fn config_of(run: &Run) -> Option<RepoConfig> {
 
 /// The verdicts of an earlier run of the same commit, for the gates that do not run again.
 async fn carried(engine: &Engine, earlier: RunId, plan: &plan::Plan) -> Result<BTreeMap<GateName, Verdict>, StoreError> {
-    let (_, journal) = match engine.deps.store.journal(earlier).await {
-        Ok(found) => found,
-        Err(StoreError::NoRun(_)) => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error),
-    };
-    let Ok(run) = Run::replay(earlier, &journal) else { return Ok(BTreeMap::new()) };
+    let Some(run) = engine.run(earlier).await? else { return Ok(BTreeMap::new()) };
+    let Some(gates) = run.gates() else { return Ok(BTreeMap::new()) };
     let carried = plan.gates.iter().filter(|planned| planned.applies == Applies::NotAskedFor).filter_map(|planned| {
         let name = &planned.config.name;
-        let verdict = run.step(name).and_then(|step| step.verdict().cloned().or_else(|| not_run(step)))?;
+        let verdict = gates.step(name).and_then(|step| step.verdict().cloned().or_else(|| not_run(step)))?;
         Some((name.clone(), verdict))
     });
     Ok(carried.collect())
 }
 
-fn not_run(step: &gatewright_core::run::Step) -> Option<Verdict> {
+fn not_run(step: &Step) -> Option<Verdict> {
     match &step.state {
-        gatewright_core::run::StepState::NotRun { because, status, .. } => {
-            Some(Verdict::plain(*status, because.clone(), because.clone()))
-        }
-        gatewright_core::run::StepState::Waiting
-        | gatewright_core::run::StepState::Running { .. }
-        | gatewright_core::run::StepState::Done { .. }
-        | gatewright_core::run::StepState::Carried { .. } => None,
+        StepState::NotRun { because, status, .. } => Some(Verdict::plain(*status, because.clone(), because.clone())),
+        StepState::Waiting | StepState::Running { .. } | StepState::Done { .. } | StepState::Carried { .. } => None,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gatewright_core::report::{Known, ReportKey};
+use gatewright_core::RunId;
+use gatewright_core::report::{Holds, Known, Report, ReportKey};
 use gatewright_core::run::{Run, RunEvent};
 use tokio_util::sync::CancellationToken;
 
@@ -22,23 +23,36 @@ pub(super) async fn publish(
     known: &Known,
     stop: &CancellationToken,
 ) -> Done {
-    let spec = &run.spec;
-    let Some(forge) = engine.forge(spec.repo.forge) else { return Done::GivenUp };
+    let Some(forge) = engine.forge(run.repo.forge) else { return Done::GivenUp };
     // All runs of a pull request share its comment. One hand at a time, so that two that both find none do not both
     // make one.
     let lock = match key {
-        ReportKey::Comment => Some(engine.comments.lock(&spec.subject.key(&spec.repo)).await),
-        ReportKey::Gate(_) | ReportKey::Aggregate => None,
+        ReportKey::Comment => Some(engine.comments.lock(&run.subject.key(&run.repo)).await),
+        ReportKey::Gate(_)
+        | ReportKey::Aggregate
+        | ReportKey::Seen
+        | ReportKey::Answered
+        | ReportKey::Reply
+        | ReportKey::Resolved(_) => None,
     };
     if stop.is_cancelled() {
         // While this one waited, a newer run took the comment over.
         return Done::GivenUp;
     }
-    let report = match render::report(run, &key, engine.options.public_url.as_deref()) {
+    let rendered = match &key {
+        ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
+        ReportKey::Gate(_)
+        | ReportKey::Aggregate
+        | ReportKey::Comment
+        | ReportKey::Seen
+        | ReportKey::Answered
+        | ReportKey::Reply => render::report(run, &key, engine.options.public_url.as_deref()),
+    };
+    let report = match rendered {
         Ok(report) => report,
         Err(cause) => return Done::Events(vec![RunEvent::PublishRefused { key, digest, cause }]),
     };
-    let published = forge.publish(&spec.repo, &report, known).await;
+    let published = forge.publish(&run.repo, &report, known).await;
     drop(lock);
     match published {
         Ok(published) => Done::Events(vec![RunEvent::Published { key, digest, id: published.id }]),
@@ -46,9 +60,15 @@ pub(super) async fn publish(
             Ok(Done::Again { after: None, cause }) => Done::Again { after: Some(UNCERTAIN), cause },
             Ok(done) => done,
             Err(cause) => {
-                tracing::warn!(run.id = %run.id, repo = %spec.repo, report = ?key, cause, "the forge will not show a report");
+                tracing::warn!(run.id = %run.id, repo = %run.repo, report = ?key, cause, "the forge will not show a report");
                 Done::Events(vec![RunEvent::PublishRefused { key, digest, cause }])
             }
         },
     }
+}
+
+/// The reply to an earlier command, which no longer holds.
+async fn outdated(engine: &Engine, earlier: RunId) -> Result<Report, String> {
+    let run = engine.run(earlier).await.map_err(|error| error.to_string())?;
+    render::reply(&run.ok_or("the earlier command has been pruned")?, Holds::NoLonger)
 }

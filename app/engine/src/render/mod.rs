@@ -5,14 +5,18 @@
 
 use std::sync::LazyLock;
 
+use gatewright_core::Subject;
 use gatewright_core::config::{self, Problem};
+use gatewright_core::order::{OrderKey, Ordered};
 use gatewright_core::report::{
-    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, RERUN_FAILED, Report, ReportKey,
-    external_id,
+    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, EXPLAIN, Holds, RERUN_FAILED, Reaction,
+    ReactionReport, Report, ReportKey, SKIP, external_id, reply_marker,
 };
-use gatewright_core::run::{Preparation, Run, Step, StepState};
+use gatewright_core::run::{Command, Gates, Kind, Origin, Preparation, Run, Step, StepState};
 use gatewright_core::verdict::{Annotation, AnnotationLevel, VerdictStatus};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+use crate::commands::parse::written;
 
 mod escape;
 pub use escape::escape;
@@ -38,6 +42,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("comment", include_str!("../../../../templates/comments/comment.md")),
         ("table", include_str!("../../../../templates/comments/table.md")),
         ("notes", include_str!("../../../../templates/comments/notes.md")),
+        ("reply", include_str!("../../../../templates/comments/reply.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
     }
@@ -49,16 +54,43 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
     let details_url = public_url.map(|url| format!("{url}/runs/{}", run.id));
     match key {
         ReportKey::Gate(gate) => {
-            let step = run.step(gate).ok_or_else(|| format!("the run has no gate {gate}"))?;
-            gate_check(run, step, details_url)
+            let gates = run.gates().ok_or("the run has no gates")?;
+            let step = gates.step(gate).ok_or_else(|| format!("the run has no gate {gate}"))?;
+            gate_check(run, gates, step, details_url)
         }
-        ReportKey::Aggregate => aggregate_check(run, details_url),
+        ReportKey::Aggregate => aggregate_check(run, run.gates().ok_or("the run has no gates")?, details_url),
         ReportKey::Comment => {
-            let pull = run.spec.subject.pull().ok_or("the run is about no pull request")?;
-            let body = render("comment", &view(run, details_url.as_deref()))?;
-            Ok(Report::Comment(CommentReport { pull, marker: COMMENT_MARKER, body }))
+            let gates = run.gates().ok_or("the run has no gates")?;
+            let pull = run.subject.pull().ok_or("the run is about no pull request")?;
+            let body = render("comment", &view(run, gates, details_url.as_deref()))?;
+            Ok(Report::Comment(CommentReport { pull, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
         }
+        ReportKey::Seen => reaction(run, Reaction::Eyes),
+        ReportKey::Answered => {
+            let reaction_now = run.command().and_then(Command::reaction).ok_or("nothing was answered yet")?;
+            reaction(run, reaction_now)
+        }
+        ReportKey::Reply => reply(run, Holds::Yes),
+        ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
     }
+}
+
+fn reaction(run: &Run, reaction: Reaction) -> Result<Report, String> {
+    match run.command().map(|command| &command.spec.origin) {
+        Some(Origin::Comment { comment }) => Ok(Report::Reaction(ReactionReport { comment: comment.clone(), reaction })),
+        Some(Origin::Button { .. }) | None => Err("there is no comment to react to".to_owned()),
+    }
+}
+
+/// The reply to a command: what was not obeyed, and why.
+pub fn reply(run: &Run, holds: Holds) -> Result<Report, String> {
+    let ruled = run.command().and_then(|command| command.ruled.as_ref()).ok_or("nothing was ruled yet")?;
+    let Subject::Commands { about } = &run.subject else { return Err("the run is about no command".to_owned()) };
+    let pull = about.pull().ok_or("what it is about has no comments")?;
+    let refusal = |(command, because): (&str, &str)| context! { command, because => Value::from_safe_string(because.to_owned()) };
+    let refusals: Vec<Value> = ruled.refusals().map(refusal).collect();
+    let body = render("reply", &context! { refusals })?;
+    Ok(Report::Comment(CommentReport { pull, marker: reply_marker(run.id), body, holds }))
 }
 
 fn render(template: &str, view: &Value) -> Result<String, String> {
@@ -66,58 +98,77 @@ fn render(template: &str, view: &Value) -> Result<String, String> {
     rendered.map_err(|error| format!("the template `{template}` cannot be rendered: {error}"))
 }
 
-fn gate_check(run: &Run, step: &Step, details_url: Option<String>) -> Result<Report, String> {
+fn gate_check(run: &Run, gates: &Gates, step: &Step, details_url: Option<String>) -> Result<Report, String> {
     let verdict = step.verdict();
-    let line = gate_line(step);
+    let line = gate_line(run, step);
     let summary = verdict.map(|v| Value::from_safe_string(v.summary.clone()));
     let left_out = verdict.map_or(0, |v| v.annotations_left_out);
     let needs: Vec<String> = step.gate.needs.iter().map(|need| need.as_str().to_owned()).collect();
-    let view = context! { line, summary, left_out, needs, attempts => step.attempts };
+    let waiver = step.waiver.as_ref().map(|waiver| context! { by => waiver.by.as_str(), reason => waiver.reason.as_str() });
+    let view = context! { line, summary, left_out, needs, waiver, attempts => step.attempts };
     Ok(Report::Check(Box::new(CheckReport {
-        name: check_name(run, Some(step.gate.name.as_str())),
-        head: run.spec.head.clone(),
+        name: check_name(gates, Some(step.gate.name.as_str())),
+        head: gates.spec.head.clone(),
+        pull: run.subject.pull(),
         external_id: external_id(run.id, Some(&step.gate.name)),
-        status: run.gate_status(step),
-        title: gate_title(step),
+        status: gates.gate_status(step),
+        title: gate_title(run, step),
         summary: render("gate", &view)?,
         text: None,
         annotations: verdict.map(|v| v.annotations.clone()).unwrap_or_default(),
-        actions: Vec::new(),
+        actions: gate_actions(gates, step),
         details_url,
     })))
 }
 
-fn aggregate_check(run: &Run, details_url: Option<String>) -> Result<Report, String> {
-    let status = run.aggregate_status();
+/// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.
+fn gate_actions(gates: &Gates, step: &Step) -> Vec<CheckAction> {
+    let bad = match step.status() {
+        Some(VerdictStatus::Failed | VerdictStatus::Errored) => step.waiver.is_none(),
+        Some(VerdictStatus::Passed | VerdictStatus::Skipped | VerdictStatus::Cancelled) | None => false,
+    };
+    // Both are answered in a pull request's comment.
+    if !bad || gates.subject.pull().is_none() {
+        return Vec::new();
+    }
+    vec![
+        button("Explain", "Say in the comment why this gate did not pass", EXPLAIN),
+        button("Skip", "Count as passed at this commit", SKIP),
+    ]
+}
+
+fn button(label: &str, description: &str, identifier: &str) -> CheckAction {
+    CheckAction { label: label.to_owned(), description: description.to_owned(), identifier: identifier.to_owned() }
+}
+
+fn aggregate_check(run: &Run, gates: &Gates, details_url: Option<String>) -> Result<Report, String> {
+    let status = gates.aggregate_status();
     let can_rerun = match status {
         CheckStatus::Completed { conclusion, .. } => {
             matches!(conclusion, Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled)
         }
         CheckStatus::Queued | CheckStatus::InProgress { .. } => false,
     };
-    let rerun = CheckAction {
-        label: "Re-run failed".to_owned(),
-        description: "Run the gates that did not pass again".to_owned(),
-        identifier: RERUN_FAILED.to_owned(),
-    };
+    let rerun = button("Re-run failed", "Run the gates that did not pass again", RERUN_FAILED);
     Ok(Report::Check(Box::new(CheckReport {
-        name: check_name(run, None),
-        head: run.spec.head.clone(),
+        name: check_name(gates, None),
+        head: gates.spec.head.clone(),
+        pull: run.subject.pull(),
         external_id: external_id(run.id, None),
         status,
         title: headline(run),
-        summary: render("aggregate", &view(run, details_url.as_deref()))?,
+        summary: render("aggregate", &view(run, gates, details_url.as_deref()))?,
         text: None,
-        annotations: head_problems(run).iter().map(annotation).collect(),
-        actions: if can_rerun && !run.steps.is_empty() { vec![rerun] } else { Vec::new() },
+        annotations: head_problems(gates).iter().map(annotation).collect(),
+        actions: if can_rerun && !gates.steps.is_empty() { vec![rerun] } else { Vec::new() },
         details_url,
     })))
 }
 
 /// `gatewright`, or `gatewright/GATE`. A push's check says so, since a pull request's may be on the same commit.
-fn check_name(run: &Run, gate: Option<&str>) -> String {
+fn check_name(gates: &Gates, gate: Option<&str>) -> String {
     let name = gate.map_or_else(|| CHECK_NAME.to_owned(), |gate| format!("{CHECK_NAME}/{gate}"));
-    match run.spec.gate_event() {
+    match gates.event() {
         config::GateEvent::Push => format!("{name} (push)"),
         config::GateEvent::PullRequest | config::GateEvent::MergeGroup => name,
     }
@@ -137,8 +188,8 @@ fn annotation(problem: &Problem) -> Annotation {
 }
 
 /// What is wrong with the repository file in the change itself.
-fn head_problems(run: &Run) -> &[Problem] {
-    match run.preparation() {
+fn head_problems(gates: &Gates) -> &[Problem] {
+    match gates.preparation() {
         Some(Preparation::Planned { head_problems, .. } | Preparation::NoConfig { head_problems: Some(head_problems) }) => {
             head_problems
         }
@@ -155,9 +206,9 @@ fn head_problems(run: &Run) -> &[Problem] {
 }
 
 /// What the aggregate and the comment are rendered from.
-fn view(run: &Run, details_url: Option<&str>) -> Value {
-    let gates: Vec<Value> = run.steps.iter().map(gate_line).collect();
-    let state = match run.preparation() {
+fn view(run: &Run, gates: &Gates, details_url: Option<&str>) -> Value {
+    let lines: Vec<Value> = gates.steps.iter().map(|step| gate_line(run, step)).collect();
+    let state = match gates.preparation() {
         None => "preparing",
         Some(Preparation::Planned { .. }) => "planned",
         Some(Preparation::NoConfig { .. }) => "no-config",
@@ -165,38 +216,75 @@ fn view(run: &Run, details_url: Option<&str>) -> Value {
         Some(Preparation::NeedsApproval) => "needs-approval",
         Some(Preparation::Stale { .. } | Preparation::Closed | Preparation::Gone { .. }) => "over",
     };
-    let base_problems: &[Problem] = match run.preparation() {
+    let base_problems: &[Problem] = match gates.preparation() {
         Some(Preparation::Planned { base_problems, .. }) => base_problems,
         Some(_) | None => &[],
     };
-    let lines = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let skipped: Vec<Value> = gates.steps.iter().filter_map(skipped).collect();
     context! {
         headline => headline(run),
+        given_up => run.given_up.as_ref().map(|_| run.id.to_string()),
         state,
-        gates,
+        gates => lines,
         file => Value::from_safe_string(format!("`{}`", config::PATH)),
-        head_problems => lines(head_problems(run)),
-        base_problems => lines(base_problems),
-        cancelled => run.cancel.as_ref().map(ToString::to_string),
-        commit => run.spec.head.short(),
-        base => run.prepared.as_ref().and_then(|p| p.base.as_ref()).map(|base| base.short().to_owned()),
-        base_ref => run.spec.base_ref.as_str(),
+        head_problems => words(head_problems(gates)),
+        base_problems => words(base_problems),
+        cancelled => gates.cancel.as_ref().map(ToString::to_string),
+        held => hold(gates),
+        approved => approval(gates),
+        skipped,
+        answer => answer(gates),
+        commit => gates.spec.head.short(),
+        base => gates.prepared.as_ref().and_then(|p| p.base.as_ref()).map(|base| base.short().to_owned()),
+        base_ref => gates.spec.base_ref.as_str(),
         details => details_url.map(|url| Value::from_safe_string(url.to_owned())),
     }
 }
 
-fn gate_line(step: &Step) -> Value {
+fn skipped(step: &Step) -> Option<Value> {
+    let waiver = step.waiver.as_ref()?;
+    Some(context! { gate => step.gate.name.as_str(), by => waiver.by.as_str(), reason => waiver.reason.as_str() })
+}
+
+fn hold(gates: &Gates) -> Option<Value> {
+    let order = gates.order(&OrderKey::Hold)?;
+    let reason = match &order.what {
+        Ordered::Hold { reason } => reason.as_deref(),
+        Ordered::Approval { .. } | Ordered::Skip { .. } | Ordered::Answer { .. } => None,
+    };
+    Some(context! { by => order.by.login.as_str(), reason })
+}
+
+fn approval(gates: &Gates) -> Option<Value> {
+    let order = gates.order(&OrderKey::Approval)?;
+    Some(context! { by => order.by.login.as_str() })
+}
+
+fn answer(gates: &Gates) -> Option<Value> {
+    let order = gates.order(&OrderKey::Answer)?;
+    match &order.what {
+        Ordered::Answer { question, body, .. } => {
+            Some(context! { by => order.by.login.as_str(), question, body => Value::from_safe_string(body.clone()) })
+        }
+        Ordered::Hold { .. } | Ordered::Approval { .. } | Ordered::Skip { .. } => None,
+    }
+}
+
+fn gate_line(run: &Run, step: &Step) -> Value {
     let (icon, because, duration_ms) = match &step.state {
+        StepState::Waiting | StepState::Running { .. } if run.given_up.is_some() => (icon(VerdictStatus::Errored), None, None),
         StepState::Waiting => ("⏳", None, None),
         StepState::Running { .. } => ("🔄", None, None),
         StepState::Done { outcome, .. } => (icon(outcome.verdict.status), None, Some(outcome.duration_ms)),
         StepState::NotRun { because, status, .. } => (icon(*status), Some(because.clone()), None),
-        StepState::Carried { verdict } => (verdict.as_ref().map_or("➖", |v| icon(v.status)), None, None),
+        StepState::Carried { verdict } => (icon(verdict.status), None, None),
     };
+    let icon = if step.waiver.is_some() && step.is_over() { "⏭️" } else { icon };
     context! {
         name => step.gate.name.as_str(),
         icon,
-        title => gate_title(step),
+        title => gate_title(run, step),
         because,
         required => step.gate.required,
         carried => matches!(step.state, StepState::Carried { .. }),
@@ -204,7 +292,20 @@ fn gate_line(step: &Step) -> Value {
     }
 }
 
-fn gate_title(step: &Step) -> String {
+fn gate_title(run: &Run, step: &Step) -> String {
+    if run.given_up.is_some() && !step.is_over() {
+        return "could not be finished".to_owned();
+    }
+    let title = title_of(step);
+    match &step.waiver {
+        Some(waiver) if matches!(step.state, StepState::Done { .. } | StepState::Carried { .. }) => {
+            format!("skipped by {}; it said: {title}", waiver.by)
+        }
+        Some(_) | None => title,
+    }
+}
+
+fn title_of(step: &Step) -> String {
     match &step.state {
         StepState::Waiting if step.gate.needs.is_empty() => "waiting for a slot".to_owned(),
         StepState::Waiting => "waiting for what it needs".to_owned(),
@@ -212,7 +313,7 @@ fn gate_title(step: &Step) -> String {
         StepState::Done { outcome, .. } => outcome.verdict.title.clone(),
         StepState::NotRun { status: VerdictStatus::Skipped, because, .. } => format!("skipped: {because}"),
         StepState::NotRun { because, .. } => format!("cancelled: {because}"),
-        StepState::Carried { verdict } => verdict.as_ref().map_or_else(|| "not run".to_owned(), |v| v.title.clone()),
+        StepState::Carried { verdict } => verdict.title.clone(),
     }
 }
 
@@ -237,10 +338,31 @@ fn duration(ms: u64) -> String {
 
 /// The run in one line.
 pub fn headline(run: &Run) -> String {
-    if let Some(reason) = &run.cancel {
+    if let Some((cause, _)) = &run.given_up {
+        return format!("given up: {cause}");
+    }
+    match &run.kind {
+        Kind::Gates(gates) => headline_of(gates),
+        Kind::Command(command) => {
+            let said: Vec<String> = command.spec.calls.iter().map(written).collect();
+            format!("{} said: {}", command.spec.by.login, said.join("; "))
+        }
+    }
+}
+
+fn headline_of(gates: &Gates) -> String {
+    let headline = headline_unheld(gates);
+    match gates.order(&OrderKey::Hold) {
+        Some(order) => format!("held by {}; {headline}", order.by.login),
+        None => headline,
+    }
+}
+
+fn headline_unheld(gates: &Gates) -> String {
+    if let Some(reason) = &gates.cancel {
         return format!("stopped: {reason}");
     }
-    match run.preparation() {
+    match gates.preparation() {
         None => "getting ready".to_owned(),
         Some(Preparation::Stale { head }) => format!("gave way to {}", head.short()),
         Some(Preparation::Closed) => "the pull request is closed".to_owned(),
@@ -252,29 +374,31 @@ pub fn headline(run: &Run) -> String {
         }
         Some(Preparation::NoConfig { .. }) => "nothing to check yet: the base branch has no repository file".to_owned(),
         Some(Preparation::Planned { head_problems, .. }) if !head_problems.is_empty() => format!("{} is not valid", config::PATH),
-        Some(Preparation::Planned { .. }) => gates_headline(run),
+        Some(Preparation::Planned { .. }) => gates_headline(gates),
     }
 }
 
-fn gates_headline(run: &Run) -> String {
-    let count =
-        |wanted: &[VerdictStatus]| run.steps.iter().filter(|step| step.status().is_some_and(|s| wanted.contains(&s))).count();
+fn gates_headline(gates: &Gates) -> String {
+    let waived = gates.steps.iter().filter(|step| step.waiver.is_some()).count();
+    let counted = || gates.steps.iter().filter(|step| step.waiver.is_none());
+    let count = |wanted: &[VerdictStatus]| counted().filter(|step| step.status().is_some_and(|s| wanted.contains(&s))).count();
     let passed = count(&[VerdictStatus::Passed]);
     let bad = count(&[VerdictStatus::Failed, VerdictStatus::Errored, VerdictStatus::Cancelled]);
-    let over = run.steps.iter().filter(|step| step.is_over()).count();
-    let total = run.steps.len();
-    if run.is_open() {
+    let over = gates.steps.iter().filter(|step| step.is_over()).count();
+    let total = gates.steps.len();
+    let skipped = if waived > 0 { format!(", {waived} skipped by hand") } else { String::new() };
+    if gates.is_open() {
         let failing = if bad > 0 { format!(", {bad} failed") } else { String::new() };
-        format!("{over} of {total} gates done{failing}")
+        format!("{over} of {total} gates done{failing}{skipped}")
     } else if bad > 0 {
-        format!("{bad} of {} failed", gates(total))
-    } else if passed > 0 {
-        format!("{} passed", gates(passed))
+        format!("{bad} of {} failed{skipped}", count_gates(total))
+    } else if passed + waived > 0 {
+        format!("{} passed{skipped}", count_gates(passed))
     } else {
         "no gate applies here".to_owned()
     }
 }
 
-fn gates(count: usize) -> String {
+fn count_gates(count: usize) -> String {
     if count == 1 { "1 gate".to_owned() } else { format!("{count} gates") }
 }
