@@ -2,8 +2,12 @@
 //! here: whoever shows it does that.
 
 use gatewright_core::Timestamp;
+use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::ReportKey;
-use gatewright_core::run::{CancelReason, Cause, Preparation, Prepared, RunEvent, RunSpec, Signal, Step, StepState};
+use gatewright_core::run::{
+    Call, CancelReason, Cause, CommandSpec, Preparation, Prepared, Ruled, RulingOutcome, RunEvent, RunSpec, Signal, Step,
+    StepState, Work,
+};
 use gatewright_core::store::RunState;
 use gatewright_core::verdict::{Exit, VerdictStatus};
 
@@ -34,7 +38,17 @@ pub(crate) fn span(ms: u64) -> String {
 
 /// What a run is to do: `octo/app #7 at abc1234 (opened)`.
 pub(crate) fn spec(spec: &RunSpec) -> String {
-    format!("{} {} at {} ({})", spec.repo, spec.subject, spec.head.short(), cause(&spec.cause))
+    match &spec.work {
+        Work::Gates(gates) => format!("{} {} at {} ({})", spec.repo, spec.subject, gates.head.short(), cause(&gates.cause)),
+        Work::Command(command) => format!("{} {}: {}", spec.repo, spec.subject, said(command)),
+    }
+}
+
+/// What somebody has said.
+fn said(command: &CommandSpec) -> String {
+    let call = |call: &Call| gatewright_engine::commands::parse::written(call);
+    let calls: Vec<String> = command.calls.iter().map(call).collect();
+    format!("{} says {}", command.by.login, calls.join("; "))
 }
 
 /// Why a run was started.
@@ -45,6 +59,8 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::MergeQueue => "merge queue".to_owned(),
         Cause::Pushed => "pushed".to_owned(),
         Cause::Rerequested { by } => format!("asked for again by {}", by.login),
+        Cause::Commanded { by, command } => format!("{command}, by {}", by.login),
+        Cause::CaughtUp => "its delivery never arrived".to_owned(),
     }
 }
 
@@ -54,6 +70,7 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Created { spec: of } => format!("accepted: {}", spec(of)),
         RunEvent::Resumed { attempt, worker } => format!("taken by {worker}, attempt {attempt}"),
         RunEvent::Signalled { signal: Signal::Cancel { reason }, .. } => format!("told to stop: {}", reason_words(reason)),
+        RunEvent::Signalled { signal: Signal::Order { change }, .. } => format!("told: {}", change_words(change)),
         RunEvent::Prepared { prepared: of } => prepared(of),
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
@@ -61,15 +78,48 @@ pub(crate) fn event(event: &RunEvent) -> String {
             let (word, title) = (verdict(outcome.verdict.status), &outcome.verdict.title);
             format!("gate {gate} {word}: {title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms))
         }
+        RunEvent::Ruled { ruled: of } => ruled(of),
+        RunEvent::Obeyed => "done, as it was ruled".to_owned(),
         RunEvent::PublishBegun { key } => format!("publishing {}", report(key)),
         RunEvent::Published { key, id, .. } => format!("{} is shown (id {id})", report(key)),
         RunEvent::PublishRefused { key, cause, .. } => format!("the forge will not show {}: {cause}", report(key)),
+        RunEvent::GivenUp { cause } => format!("given up: {cause}"),
         RunEvent::Finished { conclusion } => format!("finished: {}", conclusion.as_str()),
     }
 }
 
 fn reason_words(reason: &CancelReason) -> String {
     reason.to_string()
+}
+
+fn change_words(change: &OrderChange) -> String {
+    match change {
+        OrderChange::Set { order } => order_words(order),
+        OrderChange::Clear { key: OrderKey::Hold, .. } => "let go again".to_owned(),
+        OrderChange::Clear { key, .. } => format!("{} no longer stands", String::from(key.clone())),
+        OrderChange::MovedTo { commit } => format!("the head is {}", commit.short()),
+    }
+}
+
+fn order_words(order: &Order) -> String {
+    let by = &order.by.login;
+    match &order.what {
+        Ordered::Hold { reason } => format!("held by {by}{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default()),
+        Ordered::Approval { commit } => format!("{} approved by {by}", commit.short()),
+        Ordered::Skip { gate, reason, .. } => format!("gate {gate} skipped by {by}: {reason}"),
+        Ordered::Answer { question, .. } => format!("{by} was answered: {question}"),
+    }
+}
+
+fn ruled(ruled: &Ruled) -> String {
+    if ruled.rulings.is_empty() {
+        return "not answered: a program said it, or what it is about is gone".to_owned();
+    }
+    let words = ruled.rulings.iter().map(|ruling| match &ruling.outcome {
+        RulingOutcome::Granted { means, .. } => format!("{}: {means}", ruling.command),
+        RulingOutcome::Refused { because } => format!("{}: refused: {because}", ruling.command),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn prepared(prepared: &Prepared) -> String {
@@ -117,6 +167,10 @@ fn report(key: &ReportKey) -> String {
         ReportKey::Gate(gate) => format!("the check of {gate}"),
         ReportKey::Aggregate => "the run's check".to_owned(),
         ReportKey::Comment => "the comment".to_owned(),
+        ReportKey::Seen => "the reaction that it was seen".to_owned(),
+        ReportKey::Answered => "the reaction that says how it went".to_owned(),
+        ReportKey::Reply => "the reply".to_owned(),
+        ReportKey::Resolved(run) => format!("that the reply of run {run} no longer holds"),
     }
 }
 
@@ -130,7 +184,6 @@ pub(crate) fn step(step: &Step) -> (&'static str, String) {
             (verdict(outcome.verdict.status), format!("{title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms)))
         }
         StepState::NotRun { because, status, .. } => (verdict(*status), because.clone()),
-        StepState::Carried { verdict: Some(of) } => (verdict(of.status), format!("{} (of an earlier run)", of.title)),
-        StepState::Carried { verdict: None } => ("not asked for", String::new()),
+        StepState::Carried { verdict: of } => (verdict(of.status), format!("{} (of an earlier run)", of.title)),
     }
 }

@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use gatewright_core::ForgeKind;
 use gatewright_core::config::{self, GateEvent};
-use gatewright_core::event::{Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent};
+use gatewright_core::event::{
+    ButtonEvent, CommentEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
+};
 use gatewright_core::forge::ChangedFiles;
 use gatewright_core::plan::{self, Applies, Change, Plan};
+use gatewright_engine::commands::parse;
 use gatewright_webhook::replay::DeliveryFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,7 +77,7 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
     if let Some(id) = &args.id {
         let page = super::source(&args.config).await?.delivery(id).await?;
         let guid = Some(page.delivery.id.guid().to_owned());
-        return Ok(DeliveryFile { guid, event_name: page.delivery.name, body: page.body.into_bytes() });
+        return Ok(DeliveryFile { forge: ForgeKind::Github, guid, event_name: page.delivery.name, body: page.body.into_bytes() });
     }
     let Some(file) = &args.delivery_file else {
         return Err(Failure::Wrong("name a delivery file, or a recorded delivery with --id".to_owned()));
@@ -81,7 +85,7 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
     let bytes = load::read_bytes(file, FILE_BYTES_MAX)?;
     if let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) {
         let event_name = args.event.clone().unwrap_or(kept.event);
-        return Ok(DeliveryFile { guid: kept.delivery, event_name, body: kept.payload.to_string().into_bytes() });
+        return Ok(DeliveryFile { forge: ForgeKind::Github, guid: kept.delivery, event_name, body: kept.payload.to_string().into_bytes() });
     }
     DeliveryFile::read(&bytes, args.event.as_deref()).map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))
 }
@@ -109,7 +113,12 @@ fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<O
         }
         Event::MergeGroup(MergeGroupEvent { wanted: true, base_ref, .. }) => (GateEvent::MergeGroup, base_ref),
         Event::Push(PushEvent { branch, .. }) => (GateEvent::Push, branch),
-        Event::Pull(_) | Event::MergeGroup(_) | Event::Rerequested(_) | Event::Unused { .. } => return Ok(None),
+        Event::Pull(_)
+        | Event::MergeGroup(_)
+        | Event::Rerequested(_)
+        | Event::Comment(_)
+        | Event::Button(_)
+        | Event::Unused { .. } => return Ok(None),
     };
     let Some(file) = file else {
         notes.push(
@@ -154,13 +163,27 @@ fn does(event: &Event) -> String {
         Event::Rerequested(RerequestedEvent { repo, head, sender, what }) => {
             let what = match what {
                 Rerequested::All => format!("every gate of {}", head.short()),
-                Rerequested::Failed { external_id } => format!("the gates of run {external_id} that did not pass"),
                 Rerequested::Check { external_id } => format!("the check {external_id}"),
             };
             format!("runs again for {repo}, asked by {}: {what}", sender.login)
         }
+        Event::Comment(event) => said(event),
+        Event::Button(ButtonEvent { repo, by, external_id, button, .. }) => {
+            format!("weighs the button `{button}` on the check {external_id} of {repo}, pressed by {}", by.login)
+        }
         Event::Unused { reason } => format!("is recorded, and nothing else: {reason}"),
     }
+}
+
+/// What comes of a comment. Who may say it only the forge knows.
+fn said(event: &CommentEvent) -> String {
+    let said = parse::parse(&event.body);
+    let CommentEvent { repo, comment, by, .. } = event;
+    if said.calls.is_empty() {
+        return format!("is recorded, and nothing else: no line of the comment on {repo} #{} is a command", comment.pull);
+    }
+    let calls: Vec<String> = said.calls.iter().map(parse::written).collect();
+    format!("weighs what {} says on {repo} #{}: {}", by.login, comment.pull, calls.join("; "))
 }
 
 fn show(answer: &Answer) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{Run, Step};
+use gatewright_core::run::{Gates, JournalEntry, Run, Step};
 use gatewright_core::store::{Phase, RunRecord, RunState};
 use gatewright_core::verdict::VerdictStatus;
 use gatewright_core::{GateName, RunId, Timestamp};
@@ -38,7 +38,7 @@ async fn list(args: RunsArgs) -> Result<ExitCode, Failure> {
     }
     let now = Timestamp::now();
     let row = |run: &RunRecord| {
-        let commit = run.commit.short().to_owned();
+        let commit = run.commit.as_ref().map(|commit| commit.short().to_owned()).unwrap_or_default();
         let row = vec![
             words::state(&run.state, now).to_owned(),
             run.id.to_string(),
@@ -57,17 +57,18 @@ async fn list(args: RunsArgs) -> Result<ExitCode, Failure> {
 async fn show(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, Failure> {
     let page = super::source(config).await?.run(id).await?;
     let run = page.replayed();
+    let of_gates = run.as_ref().and_then(Run::gates);
     if as_json {
         let step = |step: &Step| json!({ "gate": step.gate.name, "attempts": step.attempts, "state": step.state });
-        let steps = run.as_ref().map(|run| run.steps.iter().map(step).collect::<Vec<_>>());
+        let steps = of_gates.map(|gates| gates.steps.iter().map(step).collect::<Vec<_>>());
         print::json(&json!({ "run": page.run, "steps": steps, "journal": page.journal }))?;
         return Ok(ExitCode::SUCCESS);
     }
     header(&page)?;
-    match &run {
-        Some(run) if !run.steps.is_empty() => gates(run)?,
-        Some(_) => {}
-        None => print::line("This version cannot read the run's journal as a whole.\n")?,
+    match (of_gates, &run) {
+        (Some(of_gates), _) if !of_gates.steps.is_empty() => gates(of_gates)?,
+        (_, Some(_)) => {}
+        (_, None) => print::line("This version cannot read the run's journal as a whole.\n")?,
     }
     timeline(&page)?;
     Ok(ExitCode::SUCCESS)
@@ -79,7 +80,7 @@ fn header(page: &RunPage) -> Result<(), Failure> {
         format!("run         {}", run.id),
         format!("repository  {}", printable(&run.repo.path)),
         format!("about       {}", printable(&run.title)),
-        format!("commit      {}", run.commit),
+        format!("commit      {}", run.commit.as_ref().map_or("", |commit| commit.as_str())),
         format!("state       {}", words::state(&run.state, Timestamp::now())),
         format!("accepted    {} UTC", words::time(run.created_at)),
     ];
@@ -90,20 +91,19 @@ fn header(page: &RunPage) -> Result<(), Failure> {
     print::line(&format!("{}\n", lines.join("\n")))
 }
 
-fn gates(run: &Run) -> Result<(), Failure> {
+fn gates(gates: &Gates) -> Result<(), Failure> {
     let row = |step: &Step| {
         let (word, what) = words::step(step);
         (step.status().map_or(Tone::Busy, tone_of_verdict), vec![word.to_owned(), step.gate.name.to_string(), what])
     };
-    let rows: Vec<_> = run.steps.iter().map(row).collect();
+    let rows: Vec<_> = gates.steps.iter().map(row).collect();
     print::table(&["state", "gate", "verdict"], &rows, "no gates")?;
     print::line("")
 }
 
 fn timeline(page: &RunPage) -> Result<(), Failure> {
-    let row = |entry: &gatewright_core::store::JournalEntry| {
-        (Tone::Quiet, vec![words::time(entry.at), entry.seq.to_string(), words::event(&entry.event)])
-    };
+    let row =
+        |entry: &JournalEntry| (Tone::Quiet, vec![words::time(entry.at), entry.seq.to_string(), words::event(&entry.event)]);
     let rows: Vec<_> = page.journal.iter().map(row).collect();
     print::table(&["when (UTC)", "entry", "what happened"], &rows, "no entries")
 }

@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatewright_core::run::{Run, RunEvent};
-use gatewright_core::store::{
-    AuditEntry, Blobs, DeliveryRecord, JournalEntry, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep,
-};
+use gatewright_core::run::{JournalEntry, Run, RunEvent};
+use gatewright_core::store::{AuditEntry, Blobs, DeliveryRecord, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep};
 use gatewright_core::verdict::LogRef;
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use gatewright_engine::Engine;
@@ -89,6 +87,7 @@ impl From<StoreError> for DeskError {
             StoreError::NoRun(_) => DeskError::Missing(error.to_string()),
             StoreError::LeaseLost(_)
             | StoreError::WrongSeq { .. }
+            | StoreError::Untaken(_)
             | StoreError::Full(_)
             | StoreError::Unavailable(_)
             | StoreError::Damaged(_) => DeskError::Failed(error.to_string()),
@@ -131,7 +130,7 @@ impl Desk {
     pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {
         let retried = match &self.engine {
             Some(engine) => engine.retry(id, now).await?,
-            None => self.store.retry(id, now).await?,
+            None => self.upkeep.retry(id, now).await?,
         };
         if retried {
             self.upkeep.audit(&retry_entry(id, now)).await?;

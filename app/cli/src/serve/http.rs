@@ -60,7 +60,7 @@ struct Shared {
 /// All routes.
 pub(super) fn app(wiring: Wiring) -> Router {
     let Wiring { intake, hook, desk, ready, metrics, stop } = wiring;
-    let webhooks = gatewright_webhook::routes(WebhookConfig { intake, github: hook, limits: Limits::default() });
+    let webhooks = gatewright_webhook::routes(WebhookConfig { intake, github: Some(hook), gitlab: None, limits: Limits::default() });
     let shared = Arc::new(Shared { desk: desk.clone(), ready, metrics, stop });
     let own = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

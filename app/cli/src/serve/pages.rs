@@ -46,7 +46,7 @@ async fn run(State(desk): Shared, Path(id): Path<String>) -> Response {
     };
     let run = page.replayed();
     let mut logs = Vec::new();
-    for step in run.iter().flat_map(|run| &run.steps) {
+    for step in run.iter().filter_map(Run::gates).flat_map(|gates| &gates.steps) {
         if page.log_of(&step.gate.name).is_some()
             && let Ok(log) = desk.log(id, &step.gate.name).await
         {
@@ -94,13 +94,13 @@ fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: T
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"robots\" content=\"noindex\"><title>{title}: {state}</title><style>{STYLE}</style></head><body><main>\
          <h1>{title}: {state}</h1><p class=\"quiet\">commit <code>{}</code>, accepted {} UTC, run <code>{}</code></p>",
-        Text(record.commit.as_str()),
+        Text(record.commit.as_ref().map_or("", |commit| commit.as_str())),
         words::time(record.created_at),
         record.id,
     );
-    if let Some(run) = run.filter(|run| !run.steps.is_empty()) {
+    if let Some(gates) = run.and_then(Run::gates).filter(|gates| !gates.steps.is_empty()) {
         out.push_str("<h2>Gates</h2><table><thead><tr><th>Gate</th><th>State</th><th>Verdict</th></tr></thead><tbody>");
-        run.steps.iter().for_each(|step| gate_row(&mut out, step));
+        gates.steps.iter().for_each(|step| gate_row(&mut out, step));
         out.push_str("</tbody></table>");
     }
     for (gate, text) in logs {
@@ -132,8 +132,8 @@ fn gate_row(out: &mut String, step: &Step) {
 #[cfg(test)]
 mod tests {
     use gatewright_core::event::User;
-    use gatewright_core::run::{Cause, RunEvent, RunSpec};
-    use gatewright_core::store::{JournalEntry, RunRecord, RunState};
+    use gatewright_core::run::{Cause, GatesSpec, JournalEntry, RunEvent, RunSpec, Work};
+    use gatewright_core::store::{RunRecord, RunState};
     use gatewright_core::{CommitId, ForgeKind, RepoRef, Subject};
 
     use super::*;
@@ -148,21 +148,24 @@ mod tests {
         let spec = RunSpec {
             repo: repo.clone(),
             subject: subject.clone(),
-            head: head.clone(),
-            base_ref: HOSTILE.to_owned(),
-            base: None,
-            config_ref: None,
-            compare_from: None,
-            cause: Cause::Rerequested { by: User { id: 1, login: HOSTILE.to_owned() } },
-            only: None,
-            rerun_of: None,
+            work: Work::Gates(GatesSpec {
+                head: head.clone(),
+                base_ref: HOSTILE.to_owned(),
+                base: None,
+                config_ref: None,
+                compare_from: None,
+                cause: Cause::Rerequested { by: User { id: 1, login: HOSTILE.to_owned() } },
+                changed_at: None,
+                only: None,
+                rerun_of: None,
+            }),
         };
         let run = RunRecord {
             id: RunId::new(),
             subject: subject.key(&repo),
             repo,
             title: subject.to_string(),
-            commit: head,
+            commit: Some(head),
             state: RunState::Ready { ready_at: at },
             attempts: 0,
             seq: 1,
