@@ -10,5 +10,6 @@
 pub mod github;
 pub mod process;
 pub mod service;
+pub mod stage;
 
 pub use github::FakeGitHub;

@@ -9,7 +9,8 @@ use gatewright::{Hook, Point};
 use tokio::process::{Child, Command};
 
 use crate::FakeGitHub;
-use crate::service::{WEBHOOK_SECRET, idle, until};
+use crate::service::{GithubSetting, Setting, WEBHOOK_SECRET, delivered, idle, until};
+use crate::stage::Stage;
 
 /// Tells the test binary where to kill itself: `POINT:NTH`.
 const CRASH_VARIABLE: &str = "GATEWRIGHT_TEST_CRASH";
@@ -36,6 +37,21 @@ impl Home {
     /// # Panics
     /// Where the temporary folder cannot be written.
     pub fn new(github: &FakeGitHub) -> Home {
+        let home = Self::with(|dir| GithubSetting::of(github).table(dir));
+        github.set_webhook(&format!("{}/webhooks/github", home.url), WEBHOOK_SECRET);
+        home
+    }
+
+    /// A home whose service serves this forge.
+    pub fn on(forge: &dyn Stage) -> Home {
+        let mut setting = Setting::without_forge(Path::new(""));
+        forge.connect(&mut setting);
+        let home = Self::with(|dir| setting.tables(dir));
+        forge.send_to(&home.url);
+        home
+    }
+
+    fn with(tables: impl FnOnce(&Path) -> String) -> Home {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
@@ -43,15 +59,11 @@ impl Home {
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"https://ci.example.com\"\n\n\
              [store]\nurl = \"sled:./data\"\n\n\
-             [[forge]]\nkind = \"github\"\napi_url = \"{github}\"\nclone_url = \"{github}\"\napp_id = {app}\n\
-             private_key = \"file:./app.pem\"\nwebhook_secret = \"env:TEST_WEBHOOK_SECRET\"\n\n\
+             {tables}\
              [sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 1\n",
-            github = github.url(),
-            app = github.app_id(),
+            tables = tables(home.dir()),
         );
         std::fs::write(home.path("gatewright.toml"), config).expect("the folder is ours");
-        std::fs::write(home.path("app.pem"), github.private_key_pem()).expect("the folder is ours");
-        github.set_webhook(&format!("{}/webhooks/github", home.url), WEBHOOK_SECRET);
         home
     }
 
@@ -119,12 +131,25 @@ impl ServiceProcess {
 
     /// Waits until it is dead, or until nothing is left to do. True if it died.
     pub async fn dies_or_idles(&mut self, github: &FakeGitHub) -> bool {
+        self.dies_or(|| delivered(github)).await
+    }
+
+    /// The same, with any forge.
+    pub async fn dies_or_idles_on(&mut self, forge: &dyn Stage) -> bool {
+        self.dies_or(|| forge.delivered()).await
+    }
+
+    async fn dies_or<D, E>(&mut self, delivered: D) -> bool
+    where
+        D: Fn() -> E,
+        E: Future<Output = bool>,
+    {
         let client = reqwest::Client::new();
         let url = format!("{}/metrics", self.url);
         let open = || async { open_runs(&client.get(&url).send().await.ok()?.text().await.ok()?) };
         tokio::select! {
             status = self.child.wait() => status.is_ok(),
-            () = idle(github, open) => false,
+            () = idle(delivered, open) => false,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_core::forge::Forge;
+use gatewright_core::secret::SecretString;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
 use gatewright_core::{ForgeKind, Timestamp};
 use gatewright_engine::{Deps, Engine, Options};
@@ -35,12 +37,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What a service needs to know to start.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// The fake's address.
-    pub github: String,
-    /// The App.
-    pub app_id: u64,
-    /// The App's key.
-    pub private_key: String,
+    /// The GitHub that it serves.
+    pub github: Option<GithubSetting>,
     /// The folder for store and mirrors.
     pub dir: PathBuf,
     /// The container engine, where it is not the usual one.
@@ -55,13 +53,60 @@ pub struct Setting {
     pub grace_secs: u64,
 }
 
+/// How a service reaches a GitHub.
+#[derive(Debug, Clone)]
+pub struct GithubSetting {
+    /// The fake's address.
+    pub url: String,
+    /// The App.
+    pub app_id: u64,
+    /// The App's key.
+    pub private_key: String,
+}
+
+impl GithubSetting {
+    /// This fake.
+    pub fn of(github: &FakeGitHub) -> GithubSetting {
+        GithubSetting { url: github.url(), app_id: github.app_id(), private_key: github.private_key_pem() }
+    }
+
+    /// The server file's table for it; the key is written into this folder.
+    pub fn table(&self, dir: &Path) -> String {
+        std::fs::write(dir.join("app.pem"), &self.private_key).expect("the folder is ours");
+        format!(
+            "[[forge]]\nkind = \"github\"\napi_url = \"{url}\"\nclone_url = \"{url}\"\napp_id = {app}\n\
+             private_key = \"file:./app.pem\"\nwebhook_secret = \"env:TEST_WEBHOOK_SECRET\"\n\n",
+            url = self.url,
+            app = self.app_id,
+        )
+    }
+
+    fn adapter(&self) -> GitHub {
+        let mut config = GitHubConfig::new(&self.url, self.app_id, self.private_key.clone().into());
+        config.clone_url = Some(self.url.clone());
+        // The fake has limits of its own; a scenario about limits sets them there.
+        let limits =
+            Limits { content_per_minute: 100_000, content_per_hour: 100_000, points_per_minute: 1_000_000, ..config.limits };
+        config.limits = limits;
+        GitHub::new(config).expect("the setting is valid")
+    }
+
+    fn hook(&self) -> GithubHook {
+        let secrets = WebhookSecrets::new([WEBHOOK_SECRET.to_owned().into()]).expect("the secret is long enough");
+        GithubHook { secrets, app_id: self.app_id }
+    }
+}
+
 impl Setting {
     /// The usual setting, over this fake, in this folder.
     pub fn new(github: &FakeGitHub, dir: &Path) -> Setting {
+        Setting { github: Some(GithubSetting::of(github)), ..Setting::without_forge(dir) }
+    }
+
+    /// The usual setting, in this folder.
+    pub fn without_forge(dir: &Path) -> Setting {
         Setting {
-            github: github.url(),
-            app_id: github.app_id(),
-            private_key: github.private_key_pem(),
+            github: None,
             dir: dir.to_owned(),
             engine: None,
             instance: uuid::Uuid::now_v7().to_string(),
@@ -72,13 +117,10 @@ impl Setting {
     }
 
     fn deps(&self) -> (Deps, Arc<EmbeddedStore>) {
-        let mut config = GitHubConfig::new(&self.github, self.app_id, self.private_key.clone().into());
-        config.clone_url = Some(self.github.clone());
-        // The fake has limits of its own; a scenario about limits sets them there.
-        let limits =
-            Limits { content_per_minute: 100_000, content_per_hour: 100_000, points_per_minute: 1_000_000, ..config.limits };
-        config.limits = limits;
-        let github = GitHub::new(config).expect("the setting is valid");
+        let mut forges: BTreeMap<ForgeKind, Arc<dyn Forge>> = BTreeMap::new();
+        if let Some(github) = &self.github {
+            forges.insert(ForgeKind::Github, Arc::new(github.adapter()));
+        }
         let mut docker = DockerConfig::new(&self.instance, self.dir.join("mirrors"));
         docker.pull = PullPolicy::Never;
         docker.engine.clone_from(&self.engine);
@@ -88,10 +130,20 @@ impl Setting {
             store: store.clone(),
             upkeep: store.clone(),
             blobs: store.clone(),
-            forges: BTreeMap::from([(ForgeKind::Github, Arc::new(github) as _)]),
+            forges,
             sandbox: Arc::new(DockerSandbox::new(docker)),
         };
         (deps, store)
+    }
+
+    /// The server file's tables for the forges; what they refer to is written into this folder.
+    pub fn tables(&self, dir: &Path) -> String {
+        self.github.iter().map(|github| github.table(dir)).collect()
+    }
+
+    fn secrets(&self) -> Vec<SecretString> {
+        let key = self.github.iter().map(|github| github.private_key.clone().into());
+        key.chain([WEBHOOK_SECRET.to_owned().into()]).collect()
     }
 
     fn options(&self) -> Options {
@@ -105,7 +157,7 @@ impl Setting {
             public_url: Some("https://ci.example.com".to_owned()),
             sweep_secs: 1,
             grace_secs: self.grace_secs,
-            secrets: vec![WEBHOOK_SECRET.to_owned().into(), self.private_key.clone().into()],
+            secrets: self.secrets(),
             ..Options::default()
         }
     }
@@ -141,9 +193,14 @@ impl Service {
             let (engine, stop) = (engine.clone(), stop.clone());
             async move { engine.work(stop).await }
         });
-        let secrets = WebhookSecrets::new([WEBHOOK_SECRET.to_owned().into()]).expect("the secret is long enough");
-        let hook = GithubHook { secrets, app_id: setting.app_id };
-        let config = WebhookConfig { intake: engine.clone(), github: hook, limits: gatewright_webhook::Limits::default() };
+        let github = setting.github.as_ref().map(GithubSetting::hook);
+        let github = github.expect("one forge for now");
+        let config = WebhookConfig {
+            intake: engine.clone(),
+            github: Some(github),
+            gitlab: None,
+            limits: gatewright_webhook::Limits::default(),
+        };
         let router = routes(config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -162,8 +219,13 @@ impl Service {
 
     /// Waits until every delivery was taken and every run is over.
     pub async fn idle(&self, github: &FakeGitHub) {
+        idle(|| delivered(github), || self.open_runs()).await;
+    }
+
+    /// The number of runs that are not over. None where the store does not answer.
+    pub async fn open_runs(&self) -> Option<u64> {
         let open = |stats: StoreStats| stats.ready + stats.leased + stats.waiting;
-        idle(github, || async { self.store.stats(Timestamp::now()).await.ok().map(open) }).await;
+        self.store.stats(Timestamp::now()).await.ok().map(open)
     }
 
     /// All runs, newest first.
@@ -172,17 +234,24 @@ impl Service {
     }
 }
 
-/// Waits until every delivery was taken and no run is open (`open` counts them), twice in a row: a run's own writes make deliveries too.
-pub(crate) async fn idle<F, S>(github: &FakeGitHub, open: F)
+/// Whether every delivery of this fake was taken. One that was missed is asked for by the service's sweep, sooner or later.
+pub(crate) async fn delivered(github: &FakeGitHub) -> bool {
+    github.deliveries_settled().await;
+    github.deliveries().iter().all(|delivery| delivery.attempts.iter().any(crate::github::Attempt::taken))
+}
+
+/// Waits until every delivery was taken and no run is open (`open` counts them), twice in a row: a run's own writes make
+/// deliveries too.
+pub(crate) async fn idle<D, E, F, S>(delivered: D, open: F)
 where
+    D: Fn() -> E,
+    E: Future<Output = bool>,
     F: Fn() -> S,
     S: Future<Output = Option<u64>>,
 {
     until("every run is over", || async {
         for _ in 0..2 {
-            github.deliveries_settled().await;
-            // One that was missed is asked for by the service's sweep, sooner or later.
-            if !github.deliveries().iter().all(|delivery| delivery.attempts.iter().any(crate::github::Attempt::taken)) {
+            if !delivered().await {
                 return false;
             }
             if open().await != Some(0) {

@@ -1,5 +1,12 @@
 //! The fake GitHub itself: whether it is as strict and as awkward as the real one.
 
+#[path = "fake_github/adapter.rs"]
+mod adapter;
+#[path = "fake_github/talk.rs"]
+mod talk;
+#[path = "fake_github/who.rs"]
+mod who;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use gatewright_tests::FakeGitHub;
-use gatewright_tests::github::{Edit, Effect, Fault, HookEffect, HookFault, Level, Limits, PullSpec, When};
+use gatewright_tests::github::{Edit, Effect, Fault, HookEffect, HookFault, Level, Limits, Options, PullSpec, When};
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
 use reqwest::Method;
@@ -213,6 +220,10 @@ async fn everything_that_people_do_is_told_in_payloads_that_github_describes() {
     let comment = github.comment("octo/app", number, "bob", "/gw run");
     github.edit_comment(comment, "bob", "/gw help");
     github.delete_comment(comment, "bob");
+    let on_a_line = github.diff_comment("octo/app", number, "bob", ("run.sh", 1), "/gw explain tests");
+    github.edit_comment(on_a_line, "bob", "/gw help");
+    github.delete_comment(on_a_line, "bob");
+    github.comment_as_bot("octo/app", number, "coverage", "/gw run");
     github.close_pull("octo/app", number, "alice");
     github.reopen_pull("octo/app", number, "alice");
     let group = github.enqueue("octo/app", number, "alice");
@@ -226,13 +237,19 @@ async fn everything_that_people_do_is_told_in_payloads_that_github_describes() {
     github.create_repo("octo/other");
     github.uninstall("octo/other");
     let bot = Client::bot(&github, "octo/app");
-    let actions = json!([{"label": "Run failed", "description": "again", "identifier": "rerun-failed"}]);
+    let button = |identifier: &str| json!({"label": "Press", "description": "here", "identifier": identifier});
+    let actions = json!(["rerun-failed", "skip", "explain"].map(button));
     let output = json!({"title": "t", "summary": "s"});
     let done = json!({"status": "completed", "conclusion": "failure", "actions": actions, "output": output});
     let (status, check) = bot.check(&head, done).await;
     assert_eq!(status, 201, "{check}");
     let id = check["id"].as_u64().expect("an id");
-    github.press_button(id, "rerun-failed", "alice");
+    for identifier in ["rerun-failed", "skip", "explain"] {
+        github.press_button(id, identifier, "alice");
+        let pressed = github.deliveries().pop().expect("it was told").payload();
+        assert_eq!(pressed["requested_action"], json!({"identifier": identifier}));
+        assert_eq!((&pressed["check_run"]["id"], &pressed["sender"]["login"]), (&json!(id), &json!("alice")));
+    }
     github.rerequest(id, "alice");
     github.deliveries_settled().await;
     github.assert_valid();
@@ -264,6 +281,9 @@ async fn everything_that_people_do_is_told_in_payloads_that_github_describes() {
         "pull_request.ready_for_review",
         "pull_request.reopened",
         "pull_request.synchronize",
+        "pull_request_review_comment.created",
+        "pull_request_review_comment.deleted",
+        "pull_request_review_comment.edited",
         "push",
     ];
     assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
@@ -280,6 +300,22 @@ async fn the_app_logs_in_by_a_jwt_that_is_signed_short_and_its_own() {
     let forged = format!("{}AAAA", &jwt(&github, github.app_id(), 540).trim_end_matches(|c| c != '.'));
     assert_eq!(Client::new(&github, forged).get("/app").await.0, 401);
     assert_eq!(Client::bot(&github, "octo/app").get("/app").await.0, 401);
+    github.assert_valid();
+}
+
+#[tokio::test]
+async fn an_app_is_made_from_a_manifest_whose_events_its_permissions_allow() {
+    let manifest = |permissions: Value| {
+        let events = ["issue_comment", "pull_request_review_comment"];
+        json!({"name": "gw", "default_permissions": permissions, "default_events": events}).to_string()
+    };
+    let good = manifest(json!({"issues": "read", "pull_requests": "write"}));
+    let github = FakeGitHub::start_with(Options::from_manifest(&good)).await;
+    let (_, app) = Client::app(&github).get("/app").await;
+    assert_eq!(app["permissions"], json!({"issues": "read", "pull_requests": "write"}));
+    // Although a comment on a pull request is written with `pull_requests`.
+    let refused = tokio::spawn(FakeGitHub::start_with(Options::from_manifest(&manifest(json!({"pull_requests": "write"})))));
+    assert!(refused.await.is_err_and(|e| e.is_panic()));
     github.assert_valid();
 }
 
@@ -362,6 +398,11 @@ async fn every_reading_operation_answers_as_github_describes() {
     github.tag("octo/app", "v1", &head, "alice");
     github.set_permission("octo/app", "alice", Level::Maintain);
     let comment = github.comment("octo/app", number, "alice", "hello");
+    let diff_comment = github.diff_comment("octo/app", number, "alice", ("x.md", 1), "why?");
+    github.comment_as_bot("octo/app", number, "coverage", "80 %");
+    github.comment_through_app("octo/app", number, "alice", "mobile", "on my way");
+    github.react(diff_comment, "bob", "heart");
+    github.add_to_team("octo/reviewers", "alice");
     github.deliveries_settled().await;
     let (app, bot) = (Client::app(&github), Client::bot(&github, "octo/app"));
     let (_, check) = bot.check(&head, json!({"status": "in_progress", "external_id": "e"})).await;
@@ -416,6 +457,10 @@ async fn every_reading_operation_answers_as_github_describes() {
         format!("/issues/{number}"),
         format!("/issues/{number}/comments"),
         format!("/issues/comments/{comment}"),
+        format!("/pulls/{number}/comments"),
+        format!("/pulls/comments/{diff_comment}"),
+        format!("/pulls/comments/{diff_comment}/reactions"),
+        "/pulls?state=open&sort=updated&direction=desc&per_page=50".to_owned(),
         format!("/issues/comments/{comment}/reactions"),
         format!("/check-runs/{id}"),
         format!("/check-runs/{id}/annotations"),
@@ -468,6 +513,7 @@ async fn a_fork_brings_its_commits_but_its_checks_know_no_pull_request() {
     let github = FakeGitHub::start().await;
     github.create_repo("octo/app");
     let fork = github.fork("octo/app", "mallory");
+    assert_eq!(github.fork("octo/app", "mallory"), fork, "forked once");
     github.commit(&fork, "topic", "mallory", "evil", [("evil.sh", "rm -rf /\n")]);
     let number = github.open_pull("octo/app", PullSpec::of("mallory", "topic").from_fork(&fork));
     let head = github.commit(&fork, "topic", "mallory", "more evil", [("evil2.sh", "x\n")]);
@@ -655,22 +701,6 @@ async fn a_waiting_scenario_sees_what_a_bot_does_meanwhile() {
     let (seen, _) = tokio::join!(github.completed_check("octo/app", &head, "tests"), works);
     assert_eq!(seen.state(), "success");
     assert_eq!((github.calls("checks/create"), github.calls("checks/update"), github.requests_at_once()), (1, 1, 1));
-    github.assert_valid();
-}
-
-#[tokio::test]
-async fn a_renamed_user_keeps_the_id_and_its_permission() {
-    let github = FakeGitHub::start().await;
-    github.create_repo("octo/app");
-    github.set_permission("octo/app", "alice", Level::Admin);
-    let alice = github.user_id("alice");
-    github.rename_user("alice", "alison");
-    let stranger = github.user_id("alice");
-    let bot = Client::bot(&github, "octo/app");
-    assert_eq!(bot.get(&format!("/user/{alice}")).await.1["login"], "alison");
-    assert_eq!(bot.get("/repos/octo/app/collaborators/alison/permission").await.1["permission"], "admin");
-    let (_, other) = bot.get("/repos/octo/app/collaborators/alice/permission").await;
-    assert_eq!((&other["permission"], &other["user"]["id"]), (&json!("none"), &json!(stranger)));
     github.assert_valid();
 }
 

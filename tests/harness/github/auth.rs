@@ -80,7 +80,7 @@ fn token(world: &World, token: &str) -> Result<Caller, Reply> {
     if let Some(user) = world.user_tokens.get(token) {
         return Ok(Caller::User(*user));
     }
-    let found = world.tokens.get(token).filter(|t| t.expires_at > world.now()).ok_or_else(bad)?;
+    let found = world.tokens.get(token).filter(|t| t.expires_at > world.machine_now()).ok_or_else(bad)?;
     let suspended = world.installation(found.installation).is_none_or(|i| i.suspended_at.is_some());
     if suspended { Err(Reply::error(403, "This installation has been suspended")) } else { Ok(Caller::Token(found.clone())) }
 }
@@ -93,7 +93,7 @@ fn app(world: &World, jwt: &str) -> Result<(), Reply> {
     let key = DecodingKey::from_rsa_der(&app_key().public_der);
     let refused = |message: &str| Reply::error(401, message);
     let claims = decode::<Claims>(jwt, &key, &rules).map_err(|_| refused("A JSON web token could not be decoded"))?.claims;
-    let now = world.now().as_second();
+    let now = world.machine_now().as_second();
     let iss = claims.iss.as_str().map_or_else(|| claims.iss.to_string(), str::to_owned);
     if iss != world.app.id.to_string() && iss != format!("Iv1.{:016x}", world.app.id) {
         return Err(refused("'Issuer' claim ('iss') must be an Integer, and that of this App"));
@@ -119,7 +119,19 @@ pub(crate) fn allowed(world: &World, needs: Needs, call: &Call) -> Result<(), Re
         (Needs::Installation, Caller::App | Caller::User(_)) => {
             Err(Reply::error(403, "You must authenticate with an installation access token in order to list repositories."))
         }
+        (Needs::Members, Caller::Token(token)) => members_allowed(world, token, call.param("org")),
+        (Needs::Members, _) => Err(Reply::missing()),
         (Needs::Repo(access, permissions), caller) => repo_allowed(world, access, permissions, caller, &call.full_name()),
+    }
+}
+
+/// Teams are told to an App that is installed for the organisation, with the permission that the organisation gave it.
+fn members_allowed(world: &World, token: &Token, org: &str) -> Result<(), Reply> {
+    let installed = world.installation(token.installation).map(|i| world.account(i.account).login.clone());
+    match installed.is_some_and(|login| login.eq_ignore_ascii_case(org)) {
+        true if permits(token, "members", Access::Read) => Ok(()),
+        true => Err(Reply::forbidden()),
+        false => Err(Reply::missing()),
     }
 }
 

@@ -7,23 +7,8 @@ use serde_json::{Value, json};
 use super::git::Edit;
 use super::hooks::Delivery;
 use super::people::{MergeGroup, PullSpec};
-use super::world::{Check, Kind, Level, lock};
+use super::world::{Check, Kind, lock};
 use super::{FakeGitHub, Seen};
-
-/// A comment, as people see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
-    /// GitHub's id of it.
-    pub id: u64,
-    /// Its author's login.
-    pub author: String,
-    /// Markdown.
-    pub body: String,
-    /// Whether it was changed since it was made.
-    pub edited: bool,
-    /// The reactions to it, oldest first: login and content.
-    pub reactions: Vec<(String, String)>,
-}
 
 /// A check run, as people see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +88,7 @@ impl FakeGitHub {
         self.world().create_repo(full_name, true)
     }
 
-    /// Forks a repository under a person's name; returns the fork's `OWNER/NAME`.
+    /// Forks a repository under a person's name, or finds the fork that is there; returns the fork's `OWNER/NAME`.
     pub fn fork(&self, repo: &str, user: &str) -> String {
         let mut world = self.world();
         let parent = world.repo_id(repo);
@@ -125,6 +110,13 @@ impl FakeGitHub {
         found.suspended_at = suspended.then_some(now);
         let owner = found.account;
         world.tell_installation(installation, if suspended { "suspend" } else { "unsuspend" }, owner);
+    }
+
+    /// Makes a repository one that is only read from now on.
+    pub fn archive(&self, repo: &str) {
+        let mut world = self.world();
+        let repo = world.repo_id(repo);
+        world.repo_mut(repo).archived = true;
     }
 
     /// Takes the App out of a repository.
@@ -180,7 +172,13 @@ impl FakeGitHub {
         world.open_pull(repo, &pull)
     }
 
-    fn with_pull<R>(&self, repo: &str, number: u64, user: &str, act: impl FnOnce(&mut super::World, u64, u64) -> R) -> R {
+    pub(crate) fn with_pull<R>(
+        &self,
+        repo: &str,
+        number: u64,
+        user: &str,
+        act: impl FnOnce(&mut super::World, u64, u64) -> R,
+    ) -> R {
         let mut world = self.world();
         let (repo, user) = (world.repo_id(repo), world.account_id(user, Kind::User));
         world.pull(repo, number);
@@ -236,25 +234,6 @@ impl FakeGitHub {
         world.destroy_merge_group(repo, group, user);
     }
 
-    /// Comments on a pull request; returns the comment's id.
-    pub fn comment(&self, repo: &str, number: u64, user: &str, body: &str) -> u64 {
-        self.with_pull(repo, number, user, |world, repo, user| world.add_comment(repo, number, user, body, false))
-    }
-
-    /// Changes a comment.
-    pub fn edit_comment(&self, id: u64, user: &str, body: &str) {
-        let mut world = self.world();
-        let user = world.account_id(user, Kind::User);
-        world.edit_comment(id, body, user);
-    }
-
-    /// Removes a comment.
-    pub fn delete_comment(&self, id: u64, user: &str) {
-        let mut world = self.world();
-        let user = world.account_id(user, Kind::User);
-        world.delete_comment(id, user);
-    }
-
     /// Presses a button of a check.
     pub fn press_button(&self, check: u64, identifier: &str, user: &str) {
         let mut world = self.world();
@@ -280,21 +259,6 @@ impl FakeGitHub {
         world.tell_suite(suite, "rerequested", user);
     }
 
-    /// Sets what a user may do in a repository.
-    pub fn set_permission(&self, repo: &str, user: &str, level: Level) {
-        let mut world = self.world();
-        let repo = world.repo_id(repo);
-        world.set_level(repo, user, level);
-    }
-
-    /// Gives a user another login; the id stays. Whoever takes the old one next is somebody else.
-    pub fn rename_user(&self, login: &str, new: &str) {
-        let mut world = self.world();
-        let id = world.account_id(login, Kind::User);
-        let found = world.accounts.iter_mut().find(|a| a.id == id).expect("it was just looked up");
-        found.login = new.to_owned();
-    }
-
     /// A token of a person, for git over HTTP and the API.
     pub fn user_token(&self, user: &str) -> String {
         let mut world = self.world();
@@ -309,7 +273,7 @@ impl FakeGitHub {
         let mut world = self.world();
         let installation = world.installation_of(world.repo_id(repo)).expect("the App is installed there").id;
         let permissions = world.app.permissions.clone();
-        let (expires_at, id) = (world.now() + world.token_life, world.new_id());
+        let (expires_at, id) = (world.machine_now() + world.token_life, world.new_id());
         let token = format!("ghs_{id:036}");
         world.tokens.insert(token.clone(), super::world::Token { installation, repos: None, permissions, expires_at });
         token
@@ -331,48 +295,10 @@ impl FakeGitHub {
         world.repo(world.repo_id(repo)).branch(branch).unwrap_or_else(|| panic!("{repo} has no branch {branch}")).clone()
     }
 
-    /// The id of a user's account.
-    pub fn user_id(&self, login: &str) -> u64 {
-        self.world().account_id(login, Kind::User)
-    }
-
     /// The head commit of a pull request now.
     pub fn pull_head(&self, repo: &str, number: u64) -> String {
         let world = self.world();
         world.pull(world.repo_id(repo), number).head.clone()
-    }
-
-    /// The comments of a pull request, oldest first.
-    pub fn comments(&self, repo: &str, number: u64) -> Vec<Comment> {
-        let world = self.world();
-        let repo = world.repo_id(repo);
-        let login = |id| world.account(id).login.clone();
-        let reactions =
-            |on| world.reactions.iter().filter(move |r| r.on == on).map(|r| (login(r.user), r.content.clone())).collect();
-        let seen = |c: &super::world::Comment| Comment {
-            id: c.id,
-            author: login(c.author),
-            body: c.body.clone(),
-            edited: c.updated_at > c.created_at,
-            reactions: reactions(super::world::ReactionOn::Comment(c.id)),
-        };
-        world.comments.iter().filter(|c| c.repo == repo && c.number == number).map(seen).collect()
-    }
-
-    /// The comments of a pull request that the App made.
-    pub fn bot_comments(&self, repo: &str, number: u64) -> Vec<Comment> {
-        let bot = self.bot_login();
-        self.comments(repo, number).into_iter().filter(|c| c.author == bot).collect()
-    }
-
-    /// The one comment that the App made, where it made one.
-    ///
-    /// # Panics
-    /// Where it made more: nobody wants those.
-    pub fn sticky(&self, repo: &str, number: u64) -> Option<Comment> {
-        let mut found = self.bot_comments(repo, number);
-        assert!(found.len() < 2, "the App made {} comments on {repo}#{number}: {found:#?}", found.len());
-        found.pop()
     }
 
     /// The newest check of each name on a commit, by name.

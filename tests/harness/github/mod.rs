@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `look` | what people do and see: the handle's verbs |
 //! | `world`, `people` | the state, and how what people do changes it |
+//! | `talk`, `who` | comments and reactions; accounts, what they may do, and teams: state and verbs of each |
 //! | `server`, `auth`, `limits` | one request's way: fault, judgement, credential, limit, handler, log |
 //! | `api/` | the REST operations: a table, and a file for each kind of thing |
 //! | `shape*` | the JSON of things, for answers and payloads alike |
+//! | `graphql` | the one mutation that REST has not |
 //! | `openapi/` | GitHub's own description, by which requests, answers and payloads are judged |
 //! | `git`, `diff`, `git_http` | bare repositories, and `git http-backend` before them |
 //! | `payload`, `hooks` | what is told by webhook, and how it gets there or does not |
@@ -18,6 +20,7 @@ mod diff;
 mod faults;
 mod git;
 mod git_http;
+mod graphql;
 mod hooks;
 mod limits;
 mod look;
@@ -28,6 +31,8 @@ mod server;
 mod shape;
 mod shape_check;
 mod shape_pull;
+mod talk;
+mod who;
 mod world;
 
 use std::collections::BTreeMap;
@@ -43,10 +48,11 @@ pub use faults::{Effect, Fault, HookEffect, HookFault, When};
 pub use git::Edit;
 pub use hooks::{Attempt, Delivery};
 pub use limits::Limits;
-pub use look::{CheckRun, Comment};
+pub use look::CheckRun;
 pub use openapi::DESCRIPTION_VERSION;
 pub use people::{MergeGroup, PullSpec};
 pub use server::Seen;
+pub use talk::Comment;
 pub use world::Level;
 
 use hooks::Deliverer;
@@ -77,16 +83,60 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let permissions =
-            [("checks", "write"), ("contents", "read"), ("issues", "write"), ("metadata", "read"), ("pull_requests", "write")];
-        let more = [("merge_queues", "read"), ("statuses", "write")];
+            [("checks", "write"), ("contents", "read"), ("issues", "read"), ("metadata", "read"), ("pull_requests", "write")];
+        let more = [("members", "read"), ("merge_queues", "read"), ("statuses", "write")];
         let owned = |(name, access): (&str, &str)| (name.to_owned(), access.to_owned());
-        let events = ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "push"];
+        let events =
+            ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "pull_request_review_comment", "push"];
         Options {
             slug: "gatewright".to_owned(),
             permissions: permissions.into_iter().chain(more).map(owned).collect(),
             events: events.map(str::to_owned).to_vec(),
             own_writes_tell: true,
             port: 0,
+        }
+    }
+}
+
+/// Which permission an App must have to be told of an event (GitHub's "Webhook events and payloads"). A comment on a pull
+/// request is an `issue_comment` all the same.
+const EVENT_PERMISSIONS: [(&str, &str); 10] = [
+    ("check_run", "checks"),
+    ("check_suite", "checks"),
+    ("create", "contents"),
+    ("delete", "contents"),
+    ("issue_comment", "issues"),
+    ("merge_group", "merge_queues"),
+    ("pull_request", "pull_requests"),
+    ("pull_request_review_comment", "pull_requests"),
+    ("push", "contents"),
+    ("status", "statuses"),
+];
+
+impl Options {
+    /// An App as a manifest has it (`default_permissions`, `default_events`), with the other options as usual.
+    ///
+    /// # Panics
+    /// Where it is no manifest.
+    pub fn from_manifest(manifest: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Manifest {
+            default_permissions: BTreeMap<String, String>,
+            default_events: Vec<String>,
+        }
+        let manifest: Manifest = serde_json::from_str(manifest).expect("it is an App's manifest");
+        Options { permissions: manifest.default_permissions, events: manifest.default_events, ..Options::default() }
+    }
+
+    /// As GitHub does when it makes an App.
+    fn check(&self) {
+        for event in &self.events {
+            let permission = EVENT_PERMISSIONS.iter().find(|(name, _)| name == event).map(|(_, permission)| *permission);
+            let permission = permission.unwrap_or_else(|| panic!("the fake sends no event {event}"));
+            assert!(
+                self.permissions.contains_key(permission),
+                "Default events are not supported by permissions: {event} needs {permission}"
+            );
         }
     }
 }
@@ -139,8 +189,9 @@ impl FakeGitHub {
     /// Starts one.
     ///
     /// # Panics
-    /// Where the port is taken.
+    /// Where the port is taken, and where GitHub would not make such an App.
     pub async fn start_with(options: Options) -> Self {
+        options.check();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await.expect("the port is free");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -288,6 +339,18 @@ impl FakeGitHub {
         self.world().token_life = life;
     }
 
+    /// Sets GitHub's clock ahead by so many seconds more, as if they had passed: of what happens from now on, not of
+    /// credentials, limits and deliveries. GitHub's times are whole seconds, so this is how a comment is later than a push.
+    pub fn advance(&self, secs: u64) {
+        let secs = i64::try_from(secs).expect("no scenario lasts longer than the age of the universe");
+        self.world().ahead += SignedDuration::from_secs(secs);
+    }
+
+    /// What GitHub's clock shows: the second that the next event gets.
+    pub fn now(&self) -> Timestamp {
+        self.world().now()
+    }
+
     /// Every installation's token that was given out is refused from now on.
     pub fn expire_tokens(&self) {
         let now = Timestamp::now();
@@ -312,6 +375,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         dir,
         app,
         accounts: Vec::new(),
+        teams: Vec::new(),
         installations: Vec::new(),
         repos: Vec::new(),
         tokens: Default::default(),
@@ -329,6 +393,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         last_id: 1000,
         ticks: watch::Sender::new(0),
         token_life: SignedDuration::from_hours(1),
+        ahead: SignedDuration::ZERO,
     };
     world.app.owner = world.account_id("gatewright-makers", Kind::Organization);
     world.app.bot = world.account_id(&format!("{}[bot]", options.slug), Kind::Bot);

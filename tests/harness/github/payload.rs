@@ -9,7 +9,7 @@ use super::shape::{merge, node_id};
 use super::world::{World, time_text};
 
 /// The events that the fake can send.
-pub(crate) const EVENTS: [&str; 12] = [
+pub(crate) const EVENTS: [&str; 13] = [
     "check_run",
     "check_suite",
     "create",
@@ -20,6 +20,7 @@ pub(crate) const EVENTS: [&str; 12] = [
     "merge_group",
     "ping",
     "pull_request",
+    "pull_request_review_comment",
     "push",
     "status",
 ];
@@ -102,14 +103,6 @@ impl World {
         let mut payload = json!({"action": action, "number": number, "pull_request": shape});
         merge(&mut payload, extra);
         self.tell(repo, "pull_request", sender, payload);
-    }
-
-    pub(crate) fn tell_comment(&mut self, id: u64, action: &str, sender: u64, extra: Value) {
-        let comment = self.comments.iter().find(|c| c.id == id).expect("told before it is removed").clone();
-        let issue = self.issue_json(self.repo(comment.repo), self.pull(comment.repo, comment.number));
-        let mut payload = json!({"action": action, "issue": issue, "comment": self.comment_json(&comment)});
-        merge(&mut payload, extra);
-        self.tell(comment.repo, "issue_comment", sender, payload);
     }
 
     pub(crate) fn tell_check(&mut self, id: u64, action: &str, sender: u64, extra: Value) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::git::Edit;
-use super::world::{Comment, Kind, Level, Merged, Pull, Reaction, ReactionOn, Repo, World};
+use super::world::{Kind, Merged, Pull, Repo, World};
 
 /// A pull request to be opened. [`PullSpec::of`] names what it must have.
 #[derive(Debug, Clone)]
@@ -103,6 +103,7 @@ impl World {
             git,
             refs,
             levels: Default::default(),
+            roles: Default::default(),
             pulls: Default::default(),
             next_number: 1,
             created_at: now,
@@ -114,6 +115,10 @@ impl World {
     /// A copy of a repository under a person's name. The App is not installed there.
     pub(crate) fn fork(&mut self, repo: u64, user: &str) -> u64 {
         let owner = self.account_id(user, Kind::User);
+        // A second fork by the same person is the first, as on GitHub.
+        if let Some(found) = self.repos.iter().find(|r| r.owner == owner && r.parent == Some(repo)) {
+            return found.id;
+        }
         let parent = self.repo(repo);
         let (name, private) = (parent.name.clone(), parent.private);
         let dir = self.dir.join(format!("{}/{}.git", user.to_lowercase(), name.to_lowercase()));
@@ -297,14 +302,19 @@ impl World {
     }
 
     pub(crate) fn set_draft(&mut self, repo: u64, number: u64, draft: bool, sender: u64) {
-        self.pull_mut(repo, number).draft = draft;
+        let now = self.now();
+        let pull = self.pull_mut(repo, number);
+        pull.draft = draft;
+        pull.updated_at = now;
         let action = if draft { "converted_to_draft" } else { "ready_for_review" };
         self.tell_pull(repo, number, action, sender, json!({}));
     }
 
     pub(crate) fn edit_pull(&mut self, repo: u64, number: u64, title: Option<&str>, base: Option<&str>, sender: u64) {
         let tip = base.map(|base| self.repo(repo).branch(base).expect("the new base branch exists").clone());
+        let now = self.now();
         let pull = self.pull_mut(repo, number);
+        pull.updated_at = now;
         let mut changes = json!({});
         if let Some(title) = title {
             changes["title"] = json!({"from": std::mem::replace(&mut pull.title, title.to_owned())});
@@ -319,8 +329,10 @@ impl World {
     }
 
     pub(crate) fn label_pull(&mut self, repo: u64, number: u64, name: &str, sender: u64) {
-        let id = self.new_id();
-        self.pull_mut(repo, number).labels.push((id, name.to_owned()));
+        let (id, now) = (self.new_id(), self.now());
+        let pull = self.pull_mut(repo, number);
+        pull.labels.push((id, name.to_owned()));
+        pull.updated_at = now;
         let url = format!("{}/labels/{name}", self.repo_url(self.repo(repo)));
         let node = super::shape::node_id("Label", id);
         let label = json!({"id": id, "node_id": node, "url": url, "name": name, "color": "ededed", "default": false, "description": null});
@@ -369,42 +381,6 @@ impl World {
             "head_sha": group.head, "head_ref": group.head_ref, "base_sha": group.base,
             "base_ref": format!("refs/heads/{}", group.base_branch), "head_commit": self.simple_commit_json(&commit),
         })
-    }
-
-    pub(crate) fn add_comment(&mut self, repo: u64, number: u64, author: u64, body: &str, by_app: bool) -> u64 {
-        let (id, now) = (self.new_id(), self.now());
-        let body = body.to_owned();
-        self.comments.push(Comment { id, repo, number, author, by_app, body, created_at: now, updated_at: now });
-        self.tell_comment(id, "created", author, json!({}));
-        id
-    }
-
-    pub(crate) fn edit_comment(&mut self, id: u64, body: &str, sender: u64) {
-        let now = self.now();
-        let comment = self.comments.iter_mut().find(|c| c.id == id).expect("the comment exists");
-        comment.updated_at = now;
-        let from = std::mem::replace(&mut comment.body, body.to_owned());
-        self.tell_comment(id, "edited", sender, json!({"changes": {"body": {"from": from}}}));
-    }
-
-    pub(crate) fn delete_comment(&mut self, id: u64, sender: u64) {
-        self.tell_comment(id, "deleted", sender, json!({}));
-        self.comments.retain(|c| c.id != id);
-    }
-
-    /// The reaction of this user, made where there is none; and whether it was made.
-    pub(crate) fn react(&mut self, on: ReactionOn, user: u64, content: &str) -> (Reaction, bool) {
-        if let Some(found) = self.reactions.iter().find(|r| r.on == on && r.user == user && r.content == content) {
-            return (found.clone(), false);
-        }
-        let reaction = Reaction { id: self.new_id(), on, user, content: content.to_owned(), created_at: self.now() };
-        self.reactions.push(reaction.clone());
-        (reaction, true)
-    }
-
-    pub(crate) fn set_level(&mut self, repo: u64, login: &str, level: Level) {
-        let user = self.account_id(login, Kind::User);
-        self.repo_mut(repo).levels.insert(user, level);
     }
 
     /// Installs the App for an account, or adds a repository to what is installed there.

@@ -19,12 +19,13 @@ use super::api::{self, Call, Needs, Reply, Route};
 use super::auth::{self, Caller};
 use super::faults::{Effect, Fault};
 use super::git_http;
+use super::graphql;
 use super::limits::{Meter, Refusal};
 use super::openapi::{self, Operation, description};
 use super::world::{World, lock};
 
 /// A request's body may be so large; git's go past this.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// So many requests are remembered; the oldest are forgotten.
 const LOG_MAX: usize = 200_000;
@@ -89,7 +90,7 @@ impl UnderWay {
 
 /// The connection is to be cut without an answer.
 #[derive(Debug)]
-struct Cut;
+pub(crate) struct Cut;
 
 impl std::fmt::Display for Cut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,6 +135,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<B
     shared.under_way.begin();
     let answer = match git_http::wanted(&path, uri.query().unwrap_or_default()) {
         Some(wanted) => serve_git(&shared, &wanted, request, &mut seen).await,
+        None if graphql::wanted(uri.path()) => graphql::serve(&shared, request, &mut seen).await,
         None => serve_api(&shared, &path, request, &mut seen).await,
     };
     shared.under_way.end();
@@ -210,7 +212,7 @@ impl Shared {
         lock(&self.world).tick();
     }
 
-    fn strike(&self, seen: &Seen) -> Option<Effect> {
+    pub(crate) fn strike(&self, seen: &Seen) -> Option<Effect> {
         let path = seen.path.split('?').next().unwrap_or_default();
         let path = path.strip_prefix(ENTERPRISE).unwrap_or(path);
         lock(&self.faults).iter_mut().find_map(|(_, fault)| fault.strike(&seen.method, &seen.operation, path))
@@ -307,7 +309,7 @@ fn judged(incoming: &Incoming) -> Result<Value, Reply> {
 }
 
 /// Whom requests are counted for.
-fn key(caller: &Caller) -> String {
+pub(crate) fn key(caller: &Caller) -> String {
     match caller {
         Caller::Anonymous => "anonymous".to_owned(),
         Caller::App => "app".to_owned(),
@@ -316,7 +318,7 @@ fn key(caller: &Caller) -> String {
     }
 }
 
-fn rate_headers(headers: &mut HeaderMap, [limit, used, reset]: [u64; 3]) {
+pub(crate) fn rate_headers(headers: &mut HeaderMap, [limit, used, reset]: [u64; 3]) {
     let remaining = limit.saturating_sub(used);
     let values = [("limit", limit), ("remaining", remaining), ("used", used), ("reset", reset)];
     for (name, value) in values {
@@ -326,17 +328,17 @@ fn rate_headers(headers: &mut HeaderMap, [limit, used, reset]: [u64; 3]) {
     headers.insert("x-ratelimit-resource", HeaderValue::from_static("core"));
 }
 
-fn limited(status: u16, message: &str) -> Reply {
+pub(crate) fn limited(status: u16, message: &str) -> Reply {
     Reply::error(status, message)
 }
 
-fn secondary(secs: u64) -> Reply {
+pub(crate) fn secondary(secs: u64) -> Reply {
     let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
     Reply { link: None, retry_after: Some(secs), ..Reply::error(403, message) }
 }
 
 /// What a fault does before anything is done: an answer, a cut, or nothing.
-async fn before(fault: Option<Effect>) -> Result<Option<Faulty>, Cut> {
+pub(crate) async fn before(fault: Option<Effect>) -> Result<Option<Faulty>, Cut> {
     let Some(fault) = fault else { return Ok(None) };
     let answer = match fault {
         Effect::ServerError => Faulty::of(Reply::error(500, "Server Error")),
@@ -360,7 +362,7 @@ async fn before(fault: Option<Effect>) -> Result<Option<Faulty>, Cut> {
 }
 
 /// What a fault answers instead of the handler.
-struct Faulty {
+pub(crate) struct Faulty {
     reply: Reply,
     rate: Option<[u64; 3]>,
 }
@@ -370,7 +372,7 @@ impl Faulty {
         Faulty { reply, rate: None }
     }
 
-    fn into_response(self, headers: &HeaderMap) -> Response<Body> {
+    pub(crate) fn into_response(self, headers: &HeaderMap) -> Response<Body> {
         let mut headers = headers.clone();
         if let Some(rate) = self.rate {
             rate_headers(&mut headers, rate);
@@ -380,7 +382,7 @@ impl Faulty {
 }
 
 /// What a fault does to an answer.
-async fn after(fault: Option<Effect>, response: Response<Body>) -> Result<Response<Body>, Cut> {
+pub(crate) async fn after(fault: Option<Effect>, response: Response<Body>) -> Result<Response<Body>, Cut> {
     match fault {
         Some(Effect::BadGatewayAfter) => Ok(Reply::error(502, "Server Error").into_response(&HeaderMap::new())),
         Some(Effect::CutAfter) => Err(Cut),

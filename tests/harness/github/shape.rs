@@ -238,6 +238,22 @@ impl World {
         })
     }
 
+    /// An App of somebody else's.
+    pub(crate) fn other_app_json(&self, slug: &str) -> Value {
+        let page = format!("{}/apps/{slug}", self.base);
+        let mut shape = self.app_json();
+        // Its number is made of its name, and never that of the App.
+        let id = self.app.id + 1 + u64::from(slug.bytes().map(u16::from).sum::<u16>());
+        merge(
+            &mut shape,
+            json!({
+                "id": id, "slug": slug, "name": slug, "node_id": node_id("Integration", id), "client_id": format!("Iv1.{id:016x}"),
+                "html_url": page, "external_url": page,
+            }),
+        );
+        shape
+    }
+
     pub(crate) fn installation_json(&self, id: u64) -> Value {
         let installation = self.installation(id).expect("looked up before");
         let account = self.account(installation.account);

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::graphql::{comment_node_id, reason};
 use super::shape::{merge, node_id};
-use super::world::{Comment, Kind, Level, Pull, Reaction, ReactionOn, Repo, World, time_text};
+use super::world::{Comment, DiffPlace, Kind, Level, Place, Pull, Reaction, ReactionOn, Repo, Via, World, time_text};
 
 /// Every reaction there is.
 pub(crate) const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "eyes", "rocket"];
@@ -64,13 +65,13 @@ impl World {
             "dirty"
         };
         let (commits, _) = repo.git.ahead_behind(&pull.base, &pull.head);
-        let comments = self.comments.iter().filter(|c| c.repo == repo.id && c.number == pull.number).count();
+        let (comments, review_comments) = (self.count_comments(repo, pull, false), self.count_comments(repo, pull, true));
         let mut shape = self.pull_simple_json(repo, pull);
         merge(
             &mut shape,
             json!({
                 "merged": pull.merged.is_some(), "mergeable": mergeable, "rebaseable": mergeable, "mergeable_state": state,
-                "merged_by": pull.merged.as_ref().map(|m| self.user_json(m.by)), "comments": comments, "review_comments": 0,
+                "merged_by": pull.merged.as_ref().map(|m| self.user_json(m.by)), "comments": comments, "review_comments": review_comments,
                 "maintainer_can_modify": pull.head_repo != repo.id, "commits": commits,
                 "additions": files.iter().map(|f| f.additions).sum::<u64>(), "deletions": files.iter().map(|f| f.deletions).sum::<u64>(),
                 "changed_files": files.len(),
@@ -96,7 +97,7 @@ impl World {
         let label = |(id, name): &(u64, String)| {
             json!({
                 "id": id, "node_id": node_id("Label", id), "url": format!("{}/labels/{name}", self.repo_url(repo)), "name": name,
-                "color": "ededed", "default": false, "description": null,
+                "color": "ededed", "default": false, "description": "",
             })
         };
         pull.labels.iter().map(label).collect()
@@ -115,7 +116,7 @@ impl World {
     pub(crate) fn issue_json(&self, repo: &Repo, pull: &Pull) -> Value {
         let (url, n) = (self.repo_url(repo), pull.number);
         let html = format!("{}/{}/pull/{n}", self.base, repo.full_name());
-        let comments = self.comments.iter().filter(|c| c.repo == repo.id && c.number == n).count();
+        let comments = self.count_comments(repo, pull, false);
         json!({
             "url": format!("{url}/issues/{n}"), "repository_url": url, "labels_url": format!("{url}/issues/{n}/labels{{/name}}"),
             "comments_url": format!("{url}/issues/{n}/comments"), "events_url": format!("{url}/issues/{n}/events"),
@@ -132,18 +133,64 @@ impl World {
         })
     }
 
+    /// A comment, by the place that it is at.
     pub(crate) fn comment_json(&self, comment: &Comment) -> Value {
+        match &comment.place {
+            Place::Conversation => self.issue_comment_json(comment),
+            Place::Diff(place) => self.review_comment_json(comment, place),
+        }
+    }
+
+    fn issue_comment_json(&self, comment: &Comment) -> Value {
         let repo = self.repo(comment.repo);
         let url = format!("{}/issues/comments/{}", self.repo_url(repo), comment.id);
-        let app = if comment.by_app { self.app_json() } else { Value::Null };
-        json!({
-            "id": comment.id, "node_id": node_id("IssueComment", comment.id), "url": url,
+        let app = match &comment.via {
+            Via::Page => Value::Null,
+            Via::App => self.app_json(),
+            Via::OtherApp(slug) => self.other_app_json(slug),
+        };
+        let mut shape = self.said_json(comment, repo, &url);
+        let more = json!({
             "html_url": format!("{}/{}/pull/{}#issuecomment-{}", self.base, repo.full_name(), comment.number, comment.id),
-            "issue_url": format!("{}/issues/{}", self.repo_url(repo), comment.number), "user": self.user_json(comment.author),
+            "issue_url": format!("{}/issues/{}", self.repo_url(repo), comment.number), "performed_via_github_app": app,
+            "minimized": comment.minimised.as_ref().map(|classifier| json!({"reason": reason(classifier)})),
+        });
+        merge(&mut shape, more);
+        shape
+    }
+
+    fn review_comment_json(&self, comment: &Comment, place: &DiffPlace) -> Value {
+        let repo = self.repo(comment.repo);
+        let url = format!("{}/pulls/comments/{}", self.repo_url(repo), comment.id);
+        let html = format!("{}/{}/pull/{}#discussion_r{}", self.base, repo.full_name(), comment.number, comment.id);
+        let pull = format!("{}/pulls/{}", self.repo_url(repo), comment.number);
+        let link = |href: &str| json!({"href": href});
+        let mut shape = self.said_json(comment, repo, &url);
+        let more = json!({
+            "html_url": html, "pull_request_url": pull, "pull_request_review_id": place.review, "diff_hunk": place.hunk,
+            "path": place.path, "commit_id": place.commit, "original_commit_id": place.commit, "position": place.line,
+            "original_position": place.line, "line": place.line, "original_line": place.line, "side": "RIGHT",
+            "start_line": null, "original_start_line": null, "start_side": null, "subject_type": "line",
+            "_links": {"self": link(&url), "html": link(&html), "pull_request": link(&pull)},
+        });
+        merge(&mut shape, more);
+        shape
+    }
+
+    /// What both kinds of comments have.
+    fn said_json(&self, comment: &Comment, repo: &Repo, url: &str) -> Value {
+        json!({
+            "id": comment.id, "node_id": comment_node_id(comment), "url": url, "user": self.user_json(comment.author),
             "created_at": time_text(comment.created_at), "updated_at": time_text(comment.updated_at),
             "author_association": self.association(repo, comment.author), "body": comment.body,
-            "reactions": self.reactions_json(&url, ReactionOn::Comment(comment.id)), "performed_via_github_app": app,
+            "reactions": self.reactions_json(url, ReactionOn::Comment(comment.id)),
         })
+    }
+
+    fn count_comments(&self, repo: &Repo, pull: &Pull, of_the_diff: bool) -> usize {
+        let wanted =
+            |c: &&Comment| c.repo == repo.id && c.number == pull.number && (c.place != Place::Conversation) == of_the_diff;
+        self.comments.iter().filter(wanted).count()
     }
 
     fn reactions_json(&self, url: &str, on: ReactionOn) -> Value {

@@ -135,6 +135,8 @@ pub(crate) struct Repo {
     /// As known: what git has besides was just pushed.
     pub(crate) refs: BTreeMap<String, String>,
     pub(crate) levels: HashMap<u64, Level>,
+    /// The names of custom roles, of those who have one. What such a role may do is in `levels`.
+    pub(crate) roles: HashMap<u64, String>,
     pub(crate) pulls: BTreeMap<u64, Pull>,
     pub(crate) next_number: u64,
     pub(crate) created_at: Timestamp,
@@ -185,14 +187,47 @@ pub(crate) struct Merged {
     pub(crate) at: Timestamp,
 }
 
+/// Through what a comment was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// GitHub's own pages.
+    Page,
+    /// The App.
+    App,
+    /// Another App, of this name.
+    OtherApp(String),
+}
+
+/// Where on a pull request a comment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Conversation,
+    /// At a line of the diff.
+    Diff(DiffPlace),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DiffPlace {
+    pub(crate) path: String,
+    pub(crate) line: u64,
+    /// The head when it was written.
+    pub(crate) commit: String,
+    pub(crate) hunk: String,
+    pub(crate) review: u64,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Comment {
     pub(crate) id: u64,
     pub(crate) repo: u64,
     pub(crate) number: u64,
     pub(crate) author: u64,
-    pub(crate) by_app: bool,
+    pub(crate) via: Via,
+    pub(crate) place: Place,
     pub(crate) body: String,
+    pub(crate) edited: bool,
+    /// Why, as GraphQL's input writes it.
+    pub(crate) minimised: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -211,6 +246,15 @@ pub(crate) struct Reaction {
     pub(crate) user: u64,
     pub(crate) content: String,
     pub(crate) created_at: Timestamp,
+}
+
+/// A team of an organisation.
+#[derive(Debug, Clone)]
+pub(crate) struct Team {
+    pub(crate) org: u64,
+    pub(crate) slug: String,
+    /// By account: whether the invitation was accepted.
+    pub(crate) members: BTreeMap<u64, bool>,
 }
 
 #[derive(Debug, Clone)]
@@ -264,6 +308,7 @@ pub(crate) struct World {
     pub(crate) dir: PathBuf,
     pub(crate) app: App,
     pub(crate) accounts: Vec<Account>,
+    pub(crate) teams: Vec<Team>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) repos: Vec<Repo>,
     pub(crate) tokens: HashMap<String, Token>,
@@ -285,6 +330,8 @@ pub(crate) struct World {
     pub(crate) ticks: watch::Sender<u64>,
     /// How long an installation's token lives.
     pub(crate) token_life: jiff::SignedDuration,
+    /// How far GitHub's clock is ahead of the machine's.
+    pub(crate) ahead: jiff::SignedDuration,
 }
 
 /// Where webhooks go.
@@ -300,7 +347,14 @@ impl World {
         self.last_id
     }
 
+    /// When something happens, by GitHub's clock, which knows whole seconds only.
     pub(crate) fn now(&self) -> Timestamp {
+        let now = self.machine_now() + self.ahead;
+        Timestamp::from_second(now.as_second()).expect("a whole second of a time is a time")
+    }
+
+    /// What credentials and limits go by: a clock that was set ahead must not end them, since callers have the machine's.
+    pub(crate) fn machine_now(&self) -> Timestamp {
         Timestamp::now()
     }
 
@@ -390,6 +444,10 @@ impl World {
 
     pub(crate) fn violation(&mut self, text: String) {
         self.violations.push(text);
+    }
+
+    pub(crate) fn comment(&self, id: u64) -> Option<&Comment> {
+        self.comments.iter().find(|c| c.id == id)
     }
 
     /// The open pull requests whose head is this commit, in the repository of their head only: of a fork's, checks know none.

@@ -139,10 +139,10 @@ async fn a_fork_does_not_run_until_it_is_approved_and_the_check_says_so() {
     let number = scene.github.open_pull(REPO, PullSpec::of("mallory", "topic").from_fork(&fork));
     scene.idle().await;
     assert_snapshot!(scene.checks(&head), @"gatewright: action_required (waiting for approval: this comes from a fork)");
-    assert_snapshot!(scene.comment(number), @r"
+    assert_snapshot!(scene.comment(number).replace(&head[..7], "HEAD"), @r"
     ### Gatewright: waiting for approval: this comes from a fork
 
-    This pull request comes from a fork. Its code does not run here until somebody who may write to the repository approves this exact commit. This version has no command for that yet; push the commit to a branch of this repository to have it checked.
+    This pull request comes from a fork. Its code does not run here until somebody who may write to the repository has looked at it and comments `/gw approve HEAD`. A push takes that back.
     ");
     scene.end().await;
 }

@@ -54,7 +54,7 @@ pub(super) fn create_token(world: &mut World, call: &Call) -> Result<Reply, Repl
     }
     let repos = asked_repos(world, id, &call.body)?;
     let permissions = asked_permissions(world, &call.body)?;
-    let expires_at = world.now() + world.token_life;
+    let expires_at = world.machine_now() + world.token_life;
     let seed = format!("{} {}", world.new_id(), world.base);
     let secret = format!("ghs_{}", &hex::encode(Sha256::digest(seed))[..36]);
     let token = Token { installation: id, repos: repos.clone(), permissions: permissions.clone(), expires_at };

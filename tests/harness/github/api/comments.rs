@@ -2,7 +2,7 @@
 
 use super::{Call, Reply, actor, is_bot};
 use crate::github::auth::Caller;
-use crate::github::world::{Comment, Pull, Reaction, ReactionOn, World};
+use crate::github::world::{Comment, Place, Pull, Reaction, ReactionOn, Via, World};
 
 /// A comment may be so long, in characters.
 const BODY_CHARS_MAX: usize = 65_536;
@@ -13,8 +13,13 @@ fn find_pull<'w>(world: &'w World, call: &Call) -> Result<&'w Pull, Reply> {
 }
 
 fn find<'w>(world: &'w World, call: &Call) -> Result<&'w Comment, Reply> {
+    at(world, call, |place| *place == Place::Conversation)
+}
+
+/// The comment that the path names, where it is at such a place.
+pub(super) fn at<'w>(world: &'w World, call: &Call, wanted: impl Fn(&Place) -> bool) -> Result<&'w Comment, Reply> {
     let (id, repo) = (call.number("comment_id")?, call.repo(world).id);
-    world.comments.iter().find(|c| c.id == id && c.repo == repo).ok_or_else(Reply::missing)
+    world.comment(id).filter(|c| c.repo == repo && wanted(&c.place)).ok_or_else(Reply::missing)
 }
 
 /// The body's text, where it is one that GitHub takes.
@@ -37,7 +42,9 @@ pub(super) fn issue(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
     let since = call.query("since").and_then(|since| since.parse().ok());
-    let wanted = |c: &&Comment| c.repo == repo && c.number == number && since.is_none_or(|since| c.updated_at >= since);
+    let wanted = |c: &&Comment| {
+        c.repo == repo && c.number == number && c.place == Place::Conversation && since.is_none_or(|since| c.updated_at >= since)
+    };
     let found: Vec<&Comment> = world.comments.iter().filter(wanted).collect();
     Ok(call.list(found, |comment| world.comment_json(comment)))
 }
@@ -46,8 +53,9 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
     let body = text(call)?;
     let author = actor(world, call);
-    let id = world.add_comment(repo, number, author, &body, is_bot(world, author));
-    let comment = world.comments.iter().find(|c| c.id == id).expect("it was just made");
+    let via = if is_bot(world, author) { Via::App } else { Via::Page };
+    let id = world.add_comment(repo, number, author, via, Place::Conversation, &body);
+    let comment = world.comment(id).expect("it was just made");
     Ok(Reply::json(201, world.comment_json(comment)))
 }
 
@@ -78,10 +86,16 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 }
 
 pub(super) fn reactions(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let on = ReactionOn::Comment(find(world, call)?.id);
+    let on = find(world, call)?.id;
+    Ok(reactions_to(world, call, on))
+}
+
+/// The reactions to a comment, those of one content only where that is asked for.
+pub(super) fn reactions_to(world: &World, call: &Call, comment: u64) -> Reply {
+    let on = ReactionOn::Comment(comment);
     let wanted = |r: &&Reaction| r.on == on && call.query("content").is_none_or(|content| content == r.content);
     let found: Vec<&Reaction> = world.reactions.iter().filter(wanted).collect();
-    Ok(call.list(found, |reaction| world.reaction_json(reaction)))
+    call.list(found, |reaction| world.reaction_json(reaction))
 }
 
 pub(super) fn react(world: &mut World, call: &Call) -> Result<Reply, Reply> {
@@ -95,7 +109,7 @@ pub(super) fn react_issue(world: &mut World, call: &Call) -> Result<Reply, Reply
 }
 
 /// 201 for a new reaction, 200 for one that was there.
-fn reacted(world: &mut World, call: &Call, on: ReactionOn) -> Reply {
+pub(super) fn reacted(world: &mut World, call: &Call, on: ReactionOn) -> Reply {
     let user = actor(world, call);
     let content = call.text("content").unwrap_or_default();
     let (reaction, new) = world.react(on, user, &content);
@@ -103,8 +117,17 @@ fn reacted(world: &mut World, call: &Call, on: ReactionOn) -> Reply {
 }
 
 pub(super) fn unreact(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let (on, id) = (ReactionOn::Comment(find(world, call)?.id), call.number("reaction_id")?);
-    let before = world.reactions.len();
-    world.reactions.retain(|r| r.on != on || r.id != id);
-    if world.reactions.len() < before { Ok(Reply::empty(204)) } else { Err(Reply::missing()) }
+    let on = find(world, call)?.id;
+    unreacted(world, call, on)
+}
+
+/// Takes a reaction back. Those of others are none of an App's business, which the fake calls a broken rule.
+pub(super) fn unreacted(world: &mut World, call: &Call, comment: u64) -> Result<Reply, Reply> {
+    let (on, id) = (ReactionOn::Comment(comment), call.number("reaction_id")?);
+    let found = world.reactions.iter().position(|r| r.on == on && r.id == id).ok_or_else(Reply::missing)?;
+    if world.reactions[found].user != actor(world, call) {
+        return Err(Reply::broken("Reaction", "this reaction is not the caller's own"));
+    }
+    world.reactions.remove(found);
+    Ok(Reply::empty(204))
 }

@@ -25,10 +25,13 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
         state_fits && base_fits && call.query("head").is_none_or(|head| head == label)
     };
     let mut found: Vec<&Pull> = repo.pulls.values().filter(wanted).collect();
-    if call.query("sort") == Some("updated") {
+    let by_update = call.query("sort") == Some("updated");
+    if by_update {
         found.sort_by_key(|pull| (pull.updated_at, pull.number));
     }
-    if call.query("direction") != Some("asc") {
+    // Newest first is what GitHub does where they are sorted by their making, which is also where nothing is said.
+    let default = if by_update { "asc" } else { "desc" };
+    if call.query("direction").unwrap_or(default) == "desc" {
         found.reverse();
     }
     Ok(call.list(found, |pull| world.pull_simple_json(repo, pull)))

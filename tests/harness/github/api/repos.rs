@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Call, Reply};
 use crate::github::auth::Caller;
 use crate::github::shape::{escaped, merge, node_id};
-use crate::github::world::{Level, Repo, World};
+use crate::github::world::{Account, Kind, Level, Repo, World};
 
 pub(super) fn get(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let repo = call.repo(world);
@@ -18,18 +18,20 @@ pub(super) fn get(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 
 pub(super) fn permission(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let repo = call.repo(world);
-    let account = world.find_account(call.param("username")).ok_or_else(Reply::missing)?;
+    let person = |account: &&Account| account.kind == Kind::User;
+    let account = world.find_account(call.param("username")).filter(person).ok_or_else(Reply::missing)?;
     let level = world.level(repo, account.id);
+    let role = repo.roles.get(&account.id).map_or(level.role(), String::as_str);
     let mut user = world.user_json(account.id);
     merge(
         &mut user,
         json!({
-            "role_name": level.role(),
+            "role_name": role,
             "permissions": {"admin": level >= Level::Admin, "maintain": level >= Level::Maintain, "push": level >= Level::Write,
                 "triage": level >= Level::Triage, "pull": level >= Level::Read},
         }),
     );
-    Ok(Reply::json(200, json!({"permission": level.legacy(), "role_name": level.role(), "user": user})))
+    Ok(Reply::json(200, json!({"permission": level.legacy(), "role_name": role, "user": user})))
 }
 
 pub(super) fn collaborator(world: &mut World, call: &Call) -> Result<Reply, Reply> {

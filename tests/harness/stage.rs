@@ -1,0 +1,178 @@
+//! One scene for scenarios that are to pass on every forge: people work on a repository, the service answers, and what
+//! they see of it is read back in words that are the same everywhere.
+//!
+//! [`Stage`] is implemented over each fake. A scenario that only makes sense on one forge uses that fake itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::service::{Service, Setting};
+
+mod github;
+pub use github::GitHubStage;
+
+/// The repository of most scenarios.
+pub const REPO: &str = "octo/app";
+
+/// What people are to the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nobody.
+    None,
+    /// May look and comment.
+    Read,
+    /// May push.
+    Write,
+    /// May manage.
+    Maintain,
+    /// May do everything.
+    Admin,
+}
+
+/// A comment of the service, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its text, without hidden parts and the line that names ids.
+    pub text: String,
+    /// Whether it is shown as no longer holding.
+    pub folded: bool,
+}
+
+/// A forge as people use it, with the repository [`REPO`] on it. Names that do not exist are mistakes of the scenario.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// Has the service serve this forge.
+    fn connect(&self, setting: &mut Setting);
+    /// Has the forge send its webhooks to the service at this address.
+    fn send_to(&self, service: &str);
+    /// Pushes a commit with these files to a branch, which is made where there is none. Returns the commit.
+    fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
+    /// The same in the user's fork.
+    fn commit_to_fork(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
+    /// Opens a pull request of a branch to the main branch. Returns its number.
+    fn open(&self, user: &str, branch: &str) -> u64;
+    /// The same of a branch of the user's fork.
+    fn open_from_fork(&self, user: &str, branch: &str) -> u64;
+    /// Closes it.
+    fn close(&self, number: u64, user: &str);
+    /// Comments on it. Returns the comment's number.
+    fn comment(&self, number: u64, user: &str, body: &str) -> u64;
+    /// Changes a comment.
+    fn edit_comment(&self, number: u64, comment: u64, user: &str, body: &str);
+    /// Removes a comment.
+    fn delete_comment(&self, number: u64, comment: u64, user: &str);
+    /// Sets what a user may do from now on.
+    fn set_role(&self, user: &str, role: Role);
+    /// Makes a user a member of the team `octo/reviewers`.
+    fn add_to_team(&self, user: &str);
+    /// Lets time pass on the forge.
+    fn advance(&self, secs: u64);
+    /// The service's reactions to a comment, in order: `eyes`, `+1`, `confused`.
+    fn reactions(&self, number: u64, comment: u64) -> Vec<String>;
+    /// The sticky comment. Panics where there is more than one.
+    fn sticky(&self, number: u64) -> Option<String>;
+    /// The service's other comments.
+    fn replies(&self, number: u64) -> Vec<Seen>;
+    /// Each check on a commit, by name: its state in the words of the forge-neutral conclusions (`success`, `failure`,
+    /// `cancelled`, `pending`, `running`, ...).
+    fn checks(&self, commit: &str) -> BTreeMap<String, String>;
+    /// Waits until every delivery was taken, and says whether that is so: one that failed is waited for too.
+    async fn delivered(&self) -> bool;
+    /// Asserts that the forge had nothing to object to.
+    fn assert_valid(&self);
+}
+
+/// A stage with a service on it.
+pub struct Scene {
+    /// The forge.
+    pub forge: Arc<dyn Stage>,
+    /// The service.
+    pub service: Service,
+    /// What the service was started with.
+    pub setting: Setting,
+    _dir: tempfile::TempDir,
+}
+
+impl Scene {
+    /// A service over a forge whose main branch has this repository file.
+    ///
+    /// # Panics
+    /// Where the temporary folder cannot be written.
+    pub async fn with_file(forge: Arc<dyn Stage>, file: &str) -> Scene {
+        forge.commit("main", "alice", &[(".gatewright.yml", file)]);
+        for (user, role) in [("rita", Role::Read), ("wendy", Role::Write), ("max", Role::Maintain), ("ada", Role::Admin)] {
+            forge.set_role(user, role);
+        }
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut setting = Setting::without_forge(dir.path());
+        forge.connect(&mut setting);
+        let service = Service::listen(&setting).await;
+        forge.send_to(&service.url);
+        Scene { forge, service, setting, _dir: dir }
+    }
+
+    /// Opens a pull request by `alice` with this file in it. Its number, and its head.
+    pub fn open(&self, branch: &str, path: &str, content: &str) -> (u64, String) {
+        let head = self.forge.commit(branch, "alice", &[(path, content)]);
+        (self.forge.open("alice", branch), head)
+    }
+
+    /// Says something, a moment after what was done before, and waits until all is done. Returns the comment's number.
+    pub async fn say(&self, number: u64, user: &str, body: &str) -> u64 {
+        self.forge.advance(2);
+        let comment = self.forge.comment(number, user, body);
+        self.idle().await;
+        comment
+    }
+
+    /// Waits until every delivery was taken and every run is over.
+    pub async fn idle(&self) {
+        crate::service::idle(|| self.forge.delivered(), || self.service.open_runs()).await;
+    }
+
+    /// Each check and how it stands, as a person would list them.
+    pub fn checks(&self, commit: &str) -> String {
+        let checks = self.forge.checks(commit);
+        checks.iter().map(|(name, state)| format!("{name}: {state}")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The sticky comment.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn sticky(&self, number: u64) -> String {
+        self.forge.sticky(number).expect("there is one comment")
+    }
+
+    /// The replies that are not folded.
+    pub fn replies(&self, number: u64) -> Vec<String> {
+        self.forge.replies(number).into_iter().filter(|seen| !seen.folded).map(|seen| seen.text).collect()
+    }
+
+    /// The audit log's lines, oldest first, each `ACTOR ACTION TARGET: OUTCOME`.
+    ///
+    /// # Panics
+    /// Where the store does not answer.
+    pub async fn audit(&self) -> Vec<String> {
+        use gatewright_core::store::StoreUpkeep;
+        let mut entries = self.service.store.audited(1_000).await.expect("the store answers");
+        entries.reverse();
+        entries.into_iter().map(|e| format!("{} {} {}: {}", e.actor, e.action, e.target, e.outcome)).collect()
+    }
+
+    /// Stops the service, and asserts that the forge had nothing to object to.
+    pub async fn end(self) {
+        self.service.stop().await;
+        self.forge.assert_valid();
+    }
+}
+
+/// A comment's text as scenarios compare it: without hidden marks and the line of ids, and without the times in tables.
+pub fn readable(body: &str) -> String {
+    let line = |line: &&str| !line.starts_with("<sub>") && !line.starts_with("<!--");
+    let cell = |cell: &str| if cell.trim().ends_with(" s") { " T ".to_owned() } else { cell.to_owned() };
+    let lines = body.lines().filter(line).map(|line| line.split('|').map(cell).collect::<Vec<_>>().join("|"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}

@@ -1,0 +1,135 @@
+//! The stage over the fake GitHub.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{REPO, Role, Seen, Stage, readable};
+use crate::FakeGitHub;
+use crate::github::{Attempt, Level, PullSpec};
+use crate::service::{GithubSetting, Setting, WEBHOOK_SECRET};
+
+/// A GitHub with the scenario's repository.
+pub struct GitHubStage {
+    /// The fake itself.
+    pub github: FakeGitHub,
+    forks: Mutex<BTreeMap<String, String>>,
+}
+
+impl GitHubStage {
+    /// Starts it.
+    pub async fn start() -> GitHubStage {
+        let github = FakeGitHub::start().await;
+        github.create_repo(REPO);
+        GitHubStage { github, forks: Mutex::default() }
+    }
+
+    fn fork_of(&self, user: &str) -> String {
+        let mut forks = self.forks.lock().unwrap_or_else(PoisonError::into_inner);
+        forks.entry(user.to_owned()).or_insert_with(|| self.github.fork(REPO, user)).clone()
+    }
+}
+
+const STICKY: &str = "<!-- gatewright:sticky -->";
+
+#[async_trait]
+impl Stage for GitHubStage {
+    fn connect(&self, setting: &mut Setting) {
+        setting.github = Some(GithubSetting::of(&self.github));
+    }
+
+    fn send_to(&self, service: &str) {
+        self.github.set_webhook(&format!("{service}/webhooks/github"), WEBHOOK_SECRET);
+    }
+
+    fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String {
+        self.github.commit(REPO, branch, user, "a change", files.iter().copied())
+    }
+
+    fn commit_to_fork(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String {
+        self.github.commit(&self.fork_of(user), branch, user, "a change", files.iter().copied())
+    }
+
+    fn open(&self, user: &str, branch: &str) -> u64 {
+        self.github.open_pull(REPO, PullSpec::of(user, branch))
+    }
+
+    fn open_from_fork(&self, user: &str, branch: &str) -> u64 {
+        self.github.open_pull(REPO, PullSpec::of(user, branch).from_fork(&self.fork_of(user)))
+    }
+
+    fn close(&self, number: u64, user: &str) {
+        self.github.close_pull(REPO, number, user);
+    }
+
+    fn comment(&self, number: u64, user: &str, body: &str) -> u64 {
+        self.github.comment(REPO, number, user, body)
+    }
+
+    fn edit_comment(&self, _: u64, comment: u64, user: &str, body: &str) {
+        self.github.edit_comment(comment, user, body);
+    }
+
+    fn delete_comment(&self, _: u64, comment: u64, user: &str) {
+        self.github.delete_comment(comment, user);
+    }
+
+    fn set_role(&self, user: &str, role: Role) {
+        let level = match role {
+            Role::None => Level::None,
+            Role::Read => Level::Read,
+            Role::Write => Level::Write,
+            Role::Maintain => Level::Maintain,
+            Role::Admin => Level::Admin,
+        };
+        self.github.set_permission(REPO, user, level);
+    }
+
+    fn add_to_team(&self, user: &str) {
+        self.github.add_to_team("octo/reviewers", user);
+    }
+
+    fn advance(&self, secs: u64) {
+        self.github.advance(secs);
+    }
+
+    fn reactions(&self, _: u64, comment: u64) -> Vec<String> {
+        let bot = self.github.bot_login();
+        let ours = self.github.reactions(REPO, comment).into_iter().filter(|(login, _)| *login == bot);
+        ours.map(|(_, content)| content).collect()
+    }
+
+    fn sticky(&self, number: u64) -> Option<String> {
+        let ours = self.github.bot_comments(REPO, number);
+        let mut sticky = ours.into_iter().filter(|comment| comment.body.starts_with(STICKY));
+        let first = sticky.next();
+        assert!(sticky.next().is_none(), "there is more than one sticky comment");
+        first.map(|comment| readable(&comment.body))
+    }
+
+    fn replies(&self, number: u64) -> Vec<Seen> {
+        let ours = self.github.bot_comments(REPO, number);
+        let replies = ours.into_iter().filter(|comment| !comment.body.starts_with(STICKY));
+        replies.map(|comment| Seen { text: readable(&comment.body), folded: comment.minimised }).collect()
+    }
+
+    fn checks(&self, commit: &str) -> BTreeMap<String, String> {
+        let state = |state: &str| match state {
+            "queued" => "pending".to_owned(),
+            "in_progress" => "running".to_owned(),
+            state => state.to_owned(),
+        };
+        let checks = self.github.check_runs(REPO, commit);
+        checks.into_iter().map(|(name, check)| (name, state(check.state()))).collect()
+    }
+
+    async fn delivered(&self) -> bool {
+        self.github.deliveries_settled().await;
+        self.github.deliveries().iter().all(|delivery| delivery.attempts.iter().any(Attempt::taken))
+    }
+
+    fn assert_valid(&self) {
+        self.github.assert_valid();
+    }
+}

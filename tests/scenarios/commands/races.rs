@@ -1,0 +1,79 @@
+//! What happens at the same time.
+
+use gatewright_tests::stage::Scene;
+
+use super::{TWO_GATES, on_github};
+
+const QUICK: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n";
+
+on_every_forge!(
+    two_opposite_commands_at_once_end_as_the_later_one_says(QUICK),
+    a_comment_that_was_deleted_was_said_all_the_same(QUICK),
+    a_cancel_while_a_run_ends_does_no_harm(QUICK),
+    a_hold_while_a_run_ends_is_not_lost(QUICK),
+);
+
+async fn two_opposite_commands_at_once_end_as_the_later_one_says(scene: Scene) {
+    let (number, head) = scene.open("topic", "a", "1");
+    scene.idle().await;
+    for round in 0..3 {
+        scene.forge.comment(number, "wendy", "/gw hold");
+        scene.idle().await;
+        scene.forge.comment(number, "max", "/gw unhold");
+        scene.forge.comment(number, "ada", "/gw hold again");
+        scene.idle().await;
+        // Deliveries may overtake each other; what was taken last stands, and the check shows what stands.
+        let held = scene.sticky(number).contains("Held by");
+        assert_eq!(scene.checks(&head).contains("gatewright: success"), !held, "round {round}: {}", scene.sticky(number));
+    }
+    scene.end().await;
+}
+
+async fn a_comment_that_was_deleted_was_said_all_the_same(scene: Scene) {
+    let (number, _) = scene.open("topic", "a", "1");
+    scene.idle().await;
+    let comment = scene.forge.comment(number, "wendy", "/gw hold");
+    scene.forge.delete_comment(number, comment, "wendy");
+    scene.idle().await;
+    assert!(scene.sticky(number).contains("Held by wendy"), "{}", scene.sticky(number));
+    assert_eq!(scene.audit().await.len(), 1);
+    scene.end().await;
+}
+
+async fn a_cancel_while_a_run_ends_does_no_harm(scene: Scene) {
+    for n in 0..4 {
+        let (number, head) = scene.open(&format!("topic-{n}"), "a", &n.to_string());
+        scene.forge.comment(number, "wendy", "/gw cancel");
+        scene.idle().await;
+        let checks = scene.checks(&head);
+        assert!(!checks.contains("running") && !checks.contains("pending"), "{checks}");
+    }
+    scene.end().await;
+}
+
+async fn a_hold_while_a_run_ends_is_not_lost(scene: Scene) {
+    for n in 0..4 {
+        let (number, head) = scene.open(&format!("topic-{n}"), "a", &n.to_string());
+        scene.forge.comment(number, "wendy", "/gw hold");
+        scene.idle().await;
+        assert!(scene.sticky(number).contains("Held by wendy"), "{}", scene.sticky(number));
+        assert!(!scene.checks(&head).contains("gatewright: success"), "{}", scene.checks(&head));
+    }
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_in_the_second_of_a_push_is_refused_and_names_the_commit_to_look_at() {
+    let (_, scene) = on_github(TWO_GATES).await;
+    scene.forge.commit_to_fork("topic", "mallory", &[("a", "1")]);
+    let number = scene.forge.open_from_fork("mallory", "topic");
+    scene.idle().await;
+    scene.forge.advance(60);
+    let next = scene.forge.commit_to_fork("topic", "mallory", &[("a", "2")]);
+    let comment = scene.forge.comment(number, "wendy", "/gw approve");
+    scene.idle().await;
+    assert_eq!(scene.forge.reactions(number, comment), ["eyes", "confused"]);
+    assert!(scene.replies(number)[0].contains(&format!("write `/gw approve {}`", &next[..7])), "{:?}", scene.replies(number));
+    assert!(!scene.checks(&next).contains("good"), "{}", scene.checks(&next));
+    scene.end().await;
+}
