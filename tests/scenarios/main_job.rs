@@ -11,6 +11,8 @@ mod crash;
 mod crowd;
 #[path = "main_job/flow.rs"]
 mod flow;
+#[path = "main_job/missed.rs"]
+mod missed;
 #[path = "main_job/secrets.rs"]
 mod secrets;
 

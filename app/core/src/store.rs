@@ -2,6 +2,8 @@
 //!
 //! What is acknowledged is durable: after a power loss too, not only after the process was killed.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -244,7 +246,7 @@ pub struct DeliveryRecord {
 }
 
 /// What is waiting, and for how long.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStats {
     /// Runs that want a worker now.
     pub ready: u64,
@@ -258,8 +260,8 @@ pub struct StoreStats {
     pub oldest_ready_at: Option<Timestamp>,
     /// When the next waiting run becomes ready.
     pub next_ready_at: Option<Timestamp>,
-    /// When the last delivery was taken.
-    pub last_delivery_at: Option<Timestamp>,
+    /// When the last delivery of each forge was taken. After a restart it is looked for among the newest ones only.
+    pub last_delivery_at: BTreeMap<ForgeKind, Timestamp>,
 }
 
 /// What a failed call to the store means for what comes next.

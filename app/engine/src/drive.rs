@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// See [`PAUSE`].
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// What the forge is to show of a run that is given up is tried so often.
+const FAREWELL_TRIES: u32 = 3;
+
 /// When driving fails, the run is left alone for so long.
 const RETRY_SECS: i64 = 5;
 
@@ -306,10 +309,24 @@ impl Driver {
                 self.append(vec![perform::cancelled_step(&gate, &self.why_stopped())]).await?;
                 self.slots.remove(&gate);
             }
-            Done::Again { after, cause } => self.pause(key, after, &cause),
+            Done::Again { after, cause } => match self.farewell_failed(&key, &cause) {
+                Some(refused) => self.append(vec![refused]).await?,
+                None => self.pause(key, after, &cause),
+            },
             Done::GivenUp => {}
         }
         Ok(())
+    }
+
+    /// A run that is given up tells the forge so if that is there; it does not wait for it.
+    fn farewell_failed(&self, key: &ActionKey, cause: &str) -> Option<RunEvent> {
+        let ActionKey::Publish(report) = key else { return None };
+        let failures = self.pauses.get(key).map_or(0, |pause| pause.failures);
+        if self.run.given_up.is_none() || failures + 1 < FAREWELL_TRIES {
+            return None;
+        }
+        let (_, digest) = self.run.wanted().into_iter().find(|(wanted, _)| wanted == report)?;
+        Some(RunEvent::PublishRefused { key: report.clone(), digest, cause: cause.to_owned() })
     }
 
     fn why_stopped(&self) -> String {

@@ -15,6 +15,7 @@ use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+mod catch_up;
 pub mod commands;
 mod drive;
 mod flood;

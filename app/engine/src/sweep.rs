@@ -1,4 +1,4 @@
-//! The sweep: asks forges for deliveries that were missed, removes sandboxes that nobody uses, prunes what is old. At
+//! The sweep: asks forges for deliveries that were missed, catches up with what none came of, removes sandboxes that nobody uses, prunes what is old. At
 //! the start and every few minutes.
 
 use std::sync::{Arc, PoisonError};
@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
+use crate::catch_up::AskedUpTo;
 
 /// Forges keep failed deliveries for three days.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(72);
@@ -30,6 +31,8 @@ const PRUNE_BATCHES_MAX: usize = 50;
 pub struct SweepReport {
     /// Deliveries that a forge was asked to send again.
     pub redelivered: u64,
+    /// Runs that were started for pull requests of which no delivery arrived.
+    pub caught_up: u64,
     /// Sandboxes that were removed.
     pub sandboxes_removed: u64,
     /// Runs and deliveries that were pruned.
@@ -41,23 +44,30 @@ pub struct SweepReport {
 impl Engine {
     pub(crate) async fn sweep_until(self: Arc<Self>, stop: CancellationToken) {
         let mut since = Timestamp::now() - LOOK_BACK;
+        let mut asked = AskedUpTo::default();
         while !stop.is_cancelled() {
             let now = Timestamp::now();
             let report = tokio::select! {
-                report = self.sweep(now, since) => report,
+                report = self.sweep_all(now, since, &mut asked) => report,
                 () = stop.cancelled() => return,
             };
             if report.complete {
                 since = now - OVERLAP;
             }
-            if report.redelivered + report.sandboxes_removed + report.pruned > 0 {
-                tracing::info!(report.redelivered, report.sandboxes_removed, report.pruned, "swept");
+            if report.redelivered + report.caught_up + report.sandboxes_removed + report.pruned > 0 {
+                tracing::info!(report.redelivered, report.caught_up, report.sandboxes_removed, report.pruned, "swept");
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(self.options.sweep_secs)) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    async fn sweep_all(&self, now: Timestamp, since: Timestamp, asked: &mut AskedUpTo) -> SweepReport {
+        let report = self.sweep(now, since).await;
+        let (caught_up, complete) = self.catch_up_due(now, asked).await;
+        SweepReport { caught_up, complete: report.complete && complete, ..report }
     }
 
     /// Sweeps once: asks for deliveries that failed since `since`, and cleans up.

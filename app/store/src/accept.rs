@@ -103,7 +103,8 @@ impl Prepared {
         }
         if let Some((key, mut record, body)) = delivery {
             record.run = run.as_ref().map(|run| run.id);
-            tx.open.last_delivery_at = tx.open.last_delivery_at.max(Some(record.received_at));
+            let last = tx.open.last_delivery_at.entry(record.forge).or_insert(record.received_at);
+            *last = record.received_at.max(*last);
             tx.change(place_delivery(key, &record, body));
         }
         if let Some((run, journal)) = run.zip(journal) {

@@ -8,15 +8,18 @@ use crate::kv::{self, Kv, Order};
 use crate::open::{Open, OpenRun};
 use crate::row::{self, Row};
 
+/// Among so many of the newest deliveries the last one of each forge is looked for.
+const LAST_DELIVERIES_MAX: usize = 100;
+
 /// Reads the unfinished runs. Leases are void: whoever held them has ended with its process. The attempts stay counted.
 pub(crate) fn load(kv: &dyn Kv) -> Result<Open, StoreError> {
     let mut open = Open::default();
     for key in kv::keys(kv, &keys::all_unfinished(), Order::Up, usize::MAX)? {
         open.insert(load_run(kv, &key)?);
     }
-    let newest = kv::pairs(kv, &keys::deliveries(), Order::Down, 1)?;
-    if let Some((_, value)) = newest.first() {
-        open.last_delivery_at = Some(row::read_delivery(value)?.0.received_at);
+    for (_, value) in kv::pairs(kv, &keys::deliveries(), Order::Down, LAST_DELIVERIES_MAX)? {
+        let (record, _) = row::read_delivery(&value)?;
+        open.last_delivery_at.entry(record.forge).or_insert(record.received_at);
     }
     let last = kv::keys(kv, &keys::audits(), Order::Down, 1)?;
     let number = last.first().and_then(|key| key.last_chunk::<8>());

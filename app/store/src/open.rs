@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gatewright_core::run::Signal;
 use gatewright_core::store::{RunState, StoreStats};
-use gatewright_core::{RunId, Timestamp};
+use gatewright_core::{ForgeKind, RunId, Timestamp};
 
 use crate::row::Row;
 
@@ -37,8 +37,8 @@ pub(crate) struct Open {
     leased_per_repo: HashMap<Arc<str>, u32>,
     subjects: HashMap<String, BTreeSet<RunId>>,
     set_aside: u64,
-    /// When the last delivery was taken.
-    pub(crate) last_delivery_at: Option<Timestamp>,
+    /// When the last delivery of each forge was taken.
+    pub(crate) last_delivery_at: BTreeMap<ForgeKind, Timestamp>,
     /// The number of the next line of the audit log.
     pub(crate) next_audit: u64,
 }
@@ -119,7 +119,7 @@ impl Open {
             set_aside: self.set_aside,
             oldest_ready_at: due(&self.ready).into_iter().chain(due(&self.leases)).min(),
             next_ready_at: self.ready.range(later).next().map(|(at, _)| *at),
-            last_delivery_at: self.last_delivery_at,
+            last_delivery_at: self.last_delivery_at.clone(),
         }
     }
 

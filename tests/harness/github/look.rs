@@ -96,6 +96,11 @@ impl FakeGitHub {
         world.repo(fork).full_name()
     }
 
+    /// The id of a repository.
+    pub fn repo_id(&self, repo: &str) -> u64 {
+        self.world().repo_id(repo)
+    }
+
     /// The installation that covers a repository.
     pub fn installation(&self, repo: &str) -> u64 {
         let world = self.world();

@@ -67,7 +67,9 @@ fn describe() {
         Unit::Seconds,
         "How long the oldest ready run has been waiting for a worker"
     );
-    describe_gauge!("gatewright_part_up", "Whether a part worked when it was last asked: store, sandbox, github");
+    describe_gauge!("gatewright_last_delivery_age_seconds", Unit::Seconds, "How long ago the last delivery of a forge was taken");
+    describe_gauge!("gatewright_part_up", "Whether a part worked when it was last asked: store, sandbox, github, gitlab");
+    describe_counter!("gatewright_caught_up_total", "Runs started for pull requests of which no delivery arrived");
     describe_histogram!("gatewright_run_seconds", Unit::Seconds, "From a run's acceptance to its end, by conclusion");
     describe_histogram!("gatewright_step_seconds", Unit::Seconds, "From a sandbox's start to its gate's verdict, by status");
     describe_counter!("gatewright_sandbox_failures_total", "Steps that could not be run because the sandbox failed");
@@ -83,6 +85,15 @@ fn set_queue(stats: &StoreStats, now: Timestamp) {
         gauge!("gatewright_queue_runs", "state" => state).set(runs as f64);
     }
     gauge!("gatewright_queue_oldest_seconds").set(oldest_secs(stats, now));
+    for (forge, secs) in last_delivery_secs(stats, now) {
+        gauge!("gatewright_last_delivery_age_seconds", "forge" => forge).set(secs);
+    }
+}
+
+/// How long ago the last delivery of each forge was taken.
+pub(super) fn last_delivery_secs(stats: &StoreStats, now: Timestamp) -> impl Iterator<Item = (&'static str, f64)> {
+    let secs = move |at: &Timestamp| now.duration_since(*at).as_secs_f64().max(0.0);
+    stats.last_delivery_at.iter().map(move |(forge, at)| (forge.as_str(), secs(at)))
 }
 
 /// How long the oldest ready run has been waiting.

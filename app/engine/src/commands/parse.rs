@@ -62,7 +62,9 @@ fn spoken_lines(comment: &str) -> Vec<&str> {
                 at_start = false;
             }
             Event::Text(_) => {
-                if at_start && in_paragraph && depth == 1 && folded <= 0 {
+                // A slash behind a backslash is written so that it is not taken for a command.
+                let escaped = comment[..range.start].ends_with('\\');
+                if at_start && in_paragraph && depth == 1 && folded <= 0 && !escaped {
                     lines.push(comment[range.start..].lines().next().unwrap_or_default());
                 }
                 at_start = false;
@@ -193,7 +195,7 @@ mod tests {
             "| a |\n|---|\n/gw run",
             "![a\n/gw run\n](x)",
             "[a\n/gw run\n](x)",
-            "**a\n/gw run\n**",
+            "**a\n/gw run b**",
             "please /gw run",
             "/ gw run",
             "//gw run",

@@ -224,7 +224,7 @@ async fn stats_tell_what_waits(bed: Bed) {
     let stats = bed.store.stats(at(11)).await.unwrap();
     assert_eq!((stats.ready, stats.leased, stats.waiting, stats.set_aside), (2, 1, 1, 0));
     assert_eq!((stats.oldest_ready_at, stats.next_ready_at), (Some(at(2)), Some(at(1000))));
-    assert_eq!(stats.last_delivery_at, Some(at(3)));
+    assert_eq!(stats.last_delivery_at.into_values().collect::<Vec<_>>(), [at(3)]);
     let later = bed.store.stats(at(1000)).await.unwrap();
     assert_eq!((later.ready, later.leased, later.waiting), (4, 0, 0), "the lease is over by then");
     assert_eq!(later.next_ready_at, None);
