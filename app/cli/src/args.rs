@@ -203,8 +203,10 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
-/// A delivery's id as GitHub shows it, or with the forge's name before it as `gatewright deliveries` does.
+/// A delivery's id with the forge's name before it as `gatewright deliveries` shows it, or as GitHub does without.
 fn delivery_id(text: &str) -> Result<DeliveryId, String> {
-    let guid = text.strip_prefix("github/").unwrap_or(text);
-    DeliveryId::new(ForgeKind::Github, guid).map_err(|error| error.to_string())
+    let kinds = [ForgeKind::Github, ForgeKind::Gitlab].into_iter();
+    let mut named = kinds.filter_map(|kind| Some((kind, text.strip_prefix(kind.as_str())?.strip_prefix('/')?)));
+    let (kind, guid) = named.next().unwrap_or((ForgeKind::Github, text));
+    DeliveryId::new(kind, guid).map_err(|error| error.to_string())
 }

@@ -77,7 +77,12 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
     if let Some(id) = &args.id {
         let page = super::source(&args.config).await?.delivery(id).await?;
         let guid = Some(page.delivery.id.guid().to_owned());
-        return Ok(DeliveryFile { forge: ForgeKind::Github, guid, event_name: page.delivery.name, body: page.body.into_bytes() });
+        return Ok(DeliveryFile {
+            forge: page.delivery.forge,
+            guid,
+            event_name: page.delivery.name,
+            body: page.body.into_bytes(),
+        });
     }
     let Some(file) = &args.delivery_file else {
         return Err(Failure::Wrong("name a delivery file, or a recorded delivery with --id".to_owned()));
@@ -85,7 +90,12 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
     let bytes = load::read_bytes(file, FILE_BYTES_MAX)?;
     if let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) {
         let event_name = args.event.clone().unwrap_or(kept.event);
-        return Ok(DeliveryFile { forge: ForgeKind::Github, guid: kept.delivery, event_name, body: kept.payload.to_string().into_bytes() });
+        return Ok(DeliveryFile {
+            forge: ForgeKind::Github,
+            guid: kept.delivery,
+            event_name,
+            body: kept.payload.to_string().into_bytes(),
+        });
     }
     DeliveryFile::read(&bytes, args.event.as_deref()).map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))
 }
@@ -94,7 +104,8 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
 fn app_id(args: &ReplayArgs, delivery: &DeliveryFile, notes: &mut Vec<String>) -> Result<u64, Failure> {
     let file = &args.config.config;
     if file.exists() || file != Path::new(crate::args::SERVER_FILE) {
-        return Ok(load::server_config(file, Vec::new())?.github.app_id);
+        let forges = load::server_config(file, Vec::new())?.forges;
+        return Ok(forges.github.map_or(0, |github| github.app_id));
     }
     let payload: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
     let app = ["/check_run/app/id", "/check_suite/app/id"].iter().find_map(|at| payload.pointer(at)?.as_u64());

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use gatewright_core::Timestamp;
 use gatewright_core::event::Intake;
-use gatewright_webhook::github::GithubHook;
 use gatewright_webhook::{Limits, WebhookConfig};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,6 +26,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::metrics::Metrics;
 use super::pages;
+use super::parts::Hooks;
 use super::ready::{Readiness, Status};
 use crate::desk::Desk;
 use crate::server_file::ServerTable;
@@ -43,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What requests are answered from.
 pub(super) struct Wiring {
     pub(super) intake: Arc<dyn Intake>,
-    pub(super) hook: GithubHook,
+    pub(super) hooks: Hooks,
     pub(super) desk: Desk,
     pub(super) ready: Arc<Readiness>,
     pub(super) metrics: Metrics,
@@ -59,8 +59,8 @@ struct Shared {
 
 /// All routes.
 pub(super) fn app(wiring: Wiring) -> Router {
-    let Wiring { intake, hook, desk, ready, metrics, stop } = wiring;
-    let webhooks = gatewright_webhook::routes(WebhookConfig { intake, github: Some(hook), gitlab: None, limits: Limits::default() });
+    let Wiring { intake, hooks: Hooks { github, gitlab }, desk, ready, metrics, stop } = wiring;
+    let webhooks = gatewright_webhook::routes(WebhookConfig { intake, github, gitlab, limits: Limits::default() });
     let shared = Arc::new(Shared { desk: desk.clone(), ready, metrics, stop });
     let own = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

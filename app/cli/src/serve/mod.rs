@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ServeArgs, hook: Hook) -> Result<ExitCode, Failure> {
     let secrets = parts::Secrets::resolve(&config).map_err(|problems| load::wrong(file, &problems))?;
     logs::start(&config.log)?;
     log_start(file, &config);
-    for warning in secrets.warnings(&config) {
+    for warning in parts::Secrets::warnings(&config) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -59,9 +59,9 @@ fn log_start(file: &Path, config: &ServerConfig) {
         public_url = config.server.public_url,
         store = ?config.store.place,
         retention_days = config.store.retention_days,
-        forge = config.github.api_url,
-        app_id = config.github.app_id,
-        webhook_secrets = config.github.webhook_secrets.len(),
+        github = config.forges.github.as_ref().map(|table| table.api_url.as_str()),
+        app_id = config.forges.github.as_ref().map(|table| table.app_id),
+        gitlab = config.forges.gitlab.as_ref().map(|table| table.url.as_str()),
         sandboxes = config.sandbox.concurrency,
         memory_mib = config.sandbox.limits.memory_mib,
         cpus = config.sandbox.limits.cpus,
@@ -91,10 +91,10 @@ async fn serve(
     started: Instant,
 ) -> Result<ExitCode, Failure> {
     let metrics = metrics::Metrics::install()?;
-    let Parts { github, deps, hook_config, engine_options, scratch } = parts::build(file, config, secrets)?;
+    let Parts { forges, deps, hooks, engine_options, scratch } = parts::build(file, config, secrets)?;
     let listener = listen(config).await?;
     let desk = Desk { store: deps.store.clone(), upkeep: deps.upkeep.clone(), blobs: deps.blobs.clone(), engine: None };
-    let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), github);
+    let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), forges);
     let engine = Engine::new(deps, engine_options, hook);
     let desk = Desk { engine: Some(engine.clone()), ..desk };
 
@@ -102,7 +102,7 @@ async fn serve(
     let control = control(config, desk.clone(), stop.clone())?;
     let app = http::app(http::Wiring {
         intake: engine.clone(),
-        hook: hook_config,
+        hooks,
         desk,
         ready: Arc::new(ready),
         metrics: metrics.clone(),

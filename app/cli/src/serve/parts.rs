@@ -12,67 +12,140 @@ use gatewright_core::forge::Forge;
 use gatewright_core::secret::SecretString;
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
+use gatewright_forge_gitlab::{GitLab, GitLabConfig};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 use gatewright_store::EmbeddedStore;
-use gatewright_webhook::WebhookSecrets;
 use gatewright_webhook::github::GithubHook;
+use gatewright_webhook::gitlab::GitlabHook;
+use gatewright_webhook::{GitlabSecrets, SecretsError, WebhookSecrets};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
-use crate::server_file::{Problem, Pull, ServerConfig, StorePlace};
+use crate::server_file::{GithubTable, GitlabTable, LocatedSecret, Origin, Problem, Pull, ServerConfig, StorePlace};
 
 /// Where the service's own name among others on one container engine is kept, in the store's folder.
 const INSTANCE_FILE: &str = "instance";
 
 /// The secrets of a configuration, read and found good enough.
 pub(super) struct Secrets {
+    github: Option<GithubSecrets>,
+    gitlab: Option<GitlabHookSecrets>,
+    /// All of them, as they must never be in a log.
+    all: Vec<SecretString>,
+}
+
+struct GithubSecrets {
     private_key: SecretString,
-    webhook: Vec<SecretString>,
-    checked: WebhookSecrets,
+    webhook: WebhookSecrets,
+}
+
+struct GitlabHookSecrets {
+    token: SecretString,
+    clone_token: Option<SecretString>,
+    webhook: GitlabSecrets,
 }
 
 impl Secrets {
     /// Reads all of them, and names every one that is missing or not good enough.
     pub(super) fn resolve(config: &ServerConfig) -> Result<Secrets, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut read = |secret| secrets::resolve(secret).map_err(|problem| problems.push(problem)).ok();
-        let private_key = read(&config.github.private_key);
-        let webhook: Vec<Option<SecretString>> = config.github.webhook_secrets.iter().map(&mut read).collect();
-        let (Some(private_key), Some(webhook)) = (private_key, webhook.into_iter().collect::<Option<Vec<_>>>()) else {
-            return Err(problems);
-        };
-        match WebhookSecrets::new(webhook.iter().cloned()) {
-            Ok(checked) => Ok(Secrets { private_key, webhook, checked }),
-            Err(error) => {
-                let origin = config.github.webhook_secrets.first().map_or(&config.github.origin, |secret| &secret.origin);
-                Err(vec![origin.problem(error.to_string())])
+        let mut reader = SecretReader::default();
+        let github = config.forges.github.as_ref().and_then(|table| {
+            let private_key = reader.one(&table.private_key);
+            let webhook = reader.checked(&table.webhook_secrets, &table.origin, WebhookSecrets::new);
+            Some(GithubSecrets { private_key: private_key?, webhook: webhook? })
+        });
+        let gitlab = config.forges.gitlab.as_ref().and_then(|table| {
+            let token = reader.one(&table.token);
+            let webhook = reader.checked(&table.webhook_secrets, &table.origin, GitlabSecrets::new);
+            let clone_token = table.clone_token.as_ref().and_then(|secret| reader.one(secret));
+            Some(GitlabHookSecrets { token: token?, clone_token, webhook: webhook? })
+        });
+        if reader.problems.is_empty() { Ok(Secrets { github, gitlab, all: reader.read }) } else { Err(reader.problems) }
+    }
+
+    /// What the operator should mend, though it works.
+    pub(super) fn warnings(config: &ServerConfig) -> Vec<String> {
+        let github = config.forges.github.iter().flat_map(|table| table.webhook_secrets.iter().chain([&table.private_key]));
+        let gitlab = config
+            .forges
+            .gitlab
+            .iter()
+            .flat_map(|table| table.webhook_secrets.iter().chain([&table.token]).chain(&table.clone_token));
+        github.chain(gitlab).filter_map(secrets::exposure).collect()
+    }
+}
+
+/// Reads secrets, and keeps what is wrong with them.
+#[derive(Default)]
+struct SecretReader {
+    problems: Vec<Problem>,
+    read: Vec<SecretString>,
+}
+
+impl SecretReader {
+    fn one(&mut self, secret: &LocatedSecret) -> Option<SecretString> {
+        match secrets::resolve(secret) {
+            Ok(read) => {
+                self.read.push(read.clone());
+                Some(read)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
             }
         }
     }
 
-    /// What the operator should mend, though it works.
-    pub(super) fn warnings(&self, config: &ServerConfig) -> Vec<String> {
-        let all = std::iter::once(&config.github.private_key).chain(&config.github.webhook_secrets);
-        all.filter_map(secrets::exposure).collect()
+    /// Webhook secrets, as one checks whether they are good enough.
+    fn checked<T>(
+        &mut self,
+        secrets: &[LocatedSecret],
+        forge: &Origin,
+        check: impl FnOnce(Vec<SecretString>) -> Result<T, SecretsError>,
+    ) -> Option<T> {
+        let read: Vec<Option<SecretString>> = secrets.iter().map(|secret| self.one(secret)).collect();
+        let read = read.into_iter().collect::<Option<Vec<_>>>()?;
+        match check(read) {
+            Ok(checked) => Some(checked),
+            Err(error) => {
+                let origin = secrets.first().map_or(forge, |secret| &secret.origin);
+                self.problems.push(origin.problem(error.to_string()));
+                None
+            }
+        }
     }
 }
 
 /// The service's parts.
 pub(super) struct Parts {
-    pub(super) github: Arc<GitHub>,
+    pub(super) forges: Forges,
     pub(super) deps: Deps,
-    pub(super) hook_config: GithubHook,
+    pub(super) hooks: Hooks,
     pub(super) engine_options: Options,
     /// A folder that is to go with the process: that of a store in memory.
     pub(super) scratch: Option<PathBuf>,
 }
 
+/// The forges that are served.
+#[derive(Clone, Default)]
+pub(super) struct Forges {
+    pub(super) github: Option<Arc<GitHub>>,
+    pub(super) gitlab: Option<Arc<GitLab>>,
+}
+
+/// The webhooks that are taken.
+pub(super) struct Hooks {
+    pub(super) github: Option<GithubHook>,
+    pub(super) gitlab: Option<GitlabHook>,
+}
+
 /// Makes the parts. Opens the store; asks nobody outside of this machine.
 pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Result<Parts, Failure> {
     let (store, folder) = open_store(config)?;
-    let github = Arc::new(github(file, config, &secrets)?);
+    let engine_options = engine_options(config, &secrets);
+    let (forges, hooks) = forges(file, config, secrets)?;
     let sandbox = DockerSandbox::new(DockerConfig {
         engine: config.sandbox.engine.clone(),
         pull: match config.sandbox.pull {
@@ -81,15 +154,30 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
         },
         ..DockerConfig::new(instance(&folder)?, folder.join("mirrors"))
     });
-    let forges = BTreeMap::from([(ForgeKind::Github, Arc::clone(&github) as Arc<dyn Forge>)]);
-    let engine_options = engine_options(config, &secrets);
+    let mut served: BTreeMap<ForgeKind, Arc<dyn Forge>> = BTreeMap::new();
+    served.extend(forges.github.iter().map(|github| (ForgeKind::Github, Arc::clone(github) as _)));
+    served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
-        github,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges, sandbox: Arc::new(sandbox) },
-        hook_config: GithubHook { secrets: secrets.checked, app_id: config.github.app_id },
+        forges,
+        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox: Arc::new(sandbox) },
+        hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
     })
+}
+
+fn forges(file: &Path, config: &ServerConfig, secrets: Secrets) -> Result<(Forges, Hooks), Failure> {
+    let mut forges = Forges::default();
+    let mut hooks = Hooks { github: None, gitlab: None };
+    if let (Some(table), Some(secrets)) = (&config.forges.github, secrets.github) {
+        forges.github = Some(Arc::new(github(file, table, &secrets)?));
+        hooks.github = Some(GithubHook { secrets: secrets.webhook, app_id: table.app_id });
+    }
+    if let (Some(table), Some(secrets)) = (&config.forges.gitlab, secrets.gitlab) {
+        forges.gitlab = Some(Arc::new(gitlab(file, table, &secrets)?));
+        hooks.gitlab = Some(GitlabHook { secrets: secrets.webhook });
+    }
+    Ok((forges, hooks))
 }
 
 /// The store, and a folder for what else is kept. A store in memory keeps it where temporary files are.
@@ -118,8 +206,7 @@ fn make_private(folder: &Path) -> Result<(), Failure> {
     made.map_err(|error| cannot_write(folder, &error))
 }
 
-fn github(file: &Path, config: &ServerConfig, secrets: &Secrets) -> Result<GitHub, Failure> {
-    let table = &config.github;
+fn github(file: &Path, table: &GithubTable, secrets: &GithubSecrets) -> Result<GitHub, Failure> {
     let github = GitHubConfig::new(table.api_url.clone(), table.app_id, secrets.private_key.clone());
     let limits = Limits {
         content_per_minute: table.comments_per_minute,
@@ -129,6 +216,18 @@ fn github(file: &Path, config: &ServerConfig, secrets: &Secrets) -> Result<GitHu
     };
     let github = GitHubConfig { clone_url: table.clone_url.clone(), limits, ..github };
     GitHub::new(github).map_err(|error| load::wrong(file, &[table.origin.problem(error.to_string())]))
+}
+
+fn gitlab(file: &Path, table: &GitlabTable, secrets: &GitlabHookSecrets) -> Result<GitLab, Failure> {
+    let gitlab = GitLabConfig::new(table.url.clone(), secrets.token.clone());
+    let limits = gatewright_forge_gitlab::Limits {
+        notes_per_minute: table.notes_per_minute,
+        requests_per_minute: table.requests_per_minute,
+        ..gitlab.limits
+    };
+    let clone_token = secrets.clone_token.clone();
+    let gitlab = GitLabConfig { clone_url: table.clone_url.clone(), clone_token, limits, ..gitlab };
+    GitLab::new(gitlab).map_err(|error| load::wrong(file, &[table.origin.problem(error.to_string())]))
 }
 
 fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
@@ -145,7 +244,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         retention_secs: config.store.retention_days * 24 * 3600,
         sweep_secs: config.engine.sweep_secs,
         grace_secs: config.engine.grace_secs,
-        secrets: std::iter::once(&secrets.private_key).chain(&secrets.webhook).cloned().collect(),
+        secrets: secrets.all.clone(),
     }
 }
 

@@ -4,19 +4,21 @@
 //! the forge down runs wait, and with the container engine down gates end as not judged and say so; deliveries are taken in
 //! either case, so the service stays in service and says `degraded`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::Timestamp;
+use gatewright_core::forge::ForgeError;
 use gatewright_core::sandbox::Sandbox;
 use gatewright_core::store::{StoreStats, StoreUpkeep};
-use gatewright_forge_github::GitHub;
 use metrics::gauge;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::metrics::oldest_secs;
+use super::metrics::{last_delivery_secs, oldest_secs};
+use super::parts::Forges;
 
 /// Store and container engine are asked again after so long, however often the page is fetched.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -54,8 +56,13 @@ pub(super) enum Status {
 struct PartReports {
     store: Part,
     sandbox: Part,
-    github: Part,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    github: Option<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gitlab: Option<Part>,
     queue: Queue,
+    /// How many seconds ago the last delivery of each forge was taken. A forge without one since the start is not there.
+    last_delivery_secs: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,20 +84,32 @@ struct Queue {
 pub(super) struct Readiness {
     upkeep: Arc<dyn StoreUpkeep>,
     sandbox: Arc<dyn Sandbox>,
-    github: Arc<GitHub>,
+    forges: Forges,
     /// What was found last. Held while the parts are asked, so that many who ask at once make one call.
     last: Mutex<Last>,
 }
 
+/// A forge as it was found, and when.
+type Asked = Option<(Instant, Part)>;
+
 #[derive(Default)]
 struct Last {
     report: Option<(Instant, Report)>,
-    github: Option<(Instant, Part)>,
+    github: Asked,
+    gitlab: Asked,
+}
+
+/// The parts as they were found.
+struct Found {
+    store: Part,
+    sandbox: Part,
+    github: Option<Part>,
+    gitlab: Option<Part>,
 }
 
 impl Readiness {
-    pub(super) fn new(upkeep: Arc<dyn StoreUpkeep>, sandbox: Arc<dyn Sandbox>, github: Arc<GitHub>) -> Self {
-        Readiness { upkeep, sandbox, github, last: Mutex::default() }
+    pub(super) fn new(upkeep: Arc<dyn StoreUpkeep>, sandbox: Arc<dyn Sandbox>, forges: Forges) -> Self {
+        Readiness { upkeep, sandbox, forges, last: Mutex::default() }
     }
 
     /// What is found now, or was a few seconds ago.
@@ -102,10 +121,14 @@ impl Readiness {
             return report.clone();
         }
         let now = Timestamp::now();
-        let (store, sandbox, github) = tokio::join!(self.store(), self.sandbox(), self.github(last.github.take()));
-        last.github = Some(github.clone());
+        let (github, gitlab) = (last.github.take(), last.gitlab.take());
+        let (store, sandbox, github, gitlab) =
+            tokio::join!(self.store(), self.sandbox(), self.github(github), self.gitlab(gitlab));
+        let part = |asked: &Asked| asked.as_ref().map(|(_, part)| part.clone());
+        let found = Found { store, sandbox, github: part(&github), gitlab: part(&gitlab) };
+        (last.github, last.gitlab) = (github, gitlab);
         let stats = self.upkeep.stats(now).await.unwrap_or_default();
-        let report = report(store, sandbox, github.1, &stats, now);
+        let report = report(found, &stats, now);
         last.report = Some((Instant::now(), report.clone()));
         report
     }
@@ -126,32 +149,52 @@ impl Readiness {
         }
     }
 
-    async fn github(&self, last: Option<(Instant, Part)>) -> (Instant, Part) {
-        if let Some((at, part)) = last {
-            let every = if matches!(part, Part::Ok { .. }) { FORGE_EVERY } else { FORGE_DOWN_EVERY };
-            if at.elapsed() < every {
-                return (at, part);
-            }
-        }
-        let part = match timeout(ANSWER_WITHIN, self.github.probe()).await {
-            Ok(Ok(app)) => Part::Ok { detail: format!("signed in as the App {} ({})", app.slug, app.id) },
-            Ok(Err(error)) => Part::Down { cause: error.to_string() },
-            Err(_) => too_late(),
-        };
-        (Instant::now(), part)
+    async fn github(&self, last: Asked) -> Asked {
+        let github = self.forges.github.as_ref()?;
+        let detail = async { github.probe().await.map(|app| format!("signed in as the App {} ({})", app.slug, app.id)) };
+        Some(forge(last, detail).await)
     }
+
+    async fn gitlab(&self, last: Asked) -> Asked {
+        let gitlab = self.forges.gitlab.as_ref()?;
+        let detail = async { gitlab.probe().await.map(|user| format!("signed in as {} ({})", user.username, user.id)) };
+        Some(forge(last, detail).await)
+    }
+}
+
+/// A forge as it is found now, or was found a while ago.
+async fn forge(last: Asked, probe: impl Future<Output = Result<String, ForgeError>>) -> (Instant, Part) {
+    if let Some((at, part)) = last {
+        let every = if matches!(part, Part::Ok { .. }) { FORGE_EVERY } else { FORGE_DOWN_EVERY };
+        if at.elapsed() < every {
+            return (at, part);
+        }
+    }
+    let part = match timeout(ANSWER_WITHIN, probe).await {
+        Ok(Ok(detail)) => Part::Ok { detail },
+        Ok(Err(error)) => Part::Down { cause: error.to_string() },
+        Err(_) => too_late(),
+    };
+    (Instant::now(), part)
 }
 
 fn too_late() -> Part {
     Part::Down { cause: format!("no answer within {} s", ANSWER_WITHIN.as_secs()) }
 }
 
-fn report(store: Part, sandbox: Part, github: Part, stats: &StoreStats, now: Timestamp) -> Report {
+fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
     let up = |part: &Part| matches!(part, Part::Ok { .. });
-    for (name, part) in [("store", &store), ("sandbox", &sandbox), ("github", &github)] {
-        gauge!("gatewright_part_up", "part" => name).set(if up(part) { 1.0 } else { 0.0 });
+    let Found { store, sandbox, github, gitlab } = found;
+    let mut all_up = true;
+    for (name, part) in
+        [("store", Some(&store)), ("sandbox", Some(&sandbox)), ("github", github.as_ref()), ("gitlab", gitlab.as_ref())]
+    {
+        if let Some(part) = part {
+            gauge!("gatewright_part_up", "part" => name).set(if up(part) { 1.0 } else { 0.0 });
+            all_up &= up(part);
+        }
     }
-    let status = match (up(&store), up(&sandbox) && up(&github)) {
+    let status = match (up(&store), all_up) {
         (true, true) => Status::Ready,
         (true, false) => Status::Degraded,
         (false, _) => Status::Unavailable,
@@ -163,7 +206,8 @@ fn report(store: Part, sandbox: Part, github: Part, stats: &StoreStats, now: Tim
         set_aside: stats.set_aside,
         oldest_ready_secs: oldest_secs(stats, now),
     };
-    Report { status, parts: PartReports { store, sandbox, github, queue } }
+    let last_delivery_secs = last_delivery_secs(stats, now).collect();
+    Report { status, parts: PartReports { store, sandbox, github, gitlab, queue, last_delivery_secs } }
 }
 
 impl Report {
@@ -178,7 +222,8 @@ mod tests {
     use super::*;
 
     fn status(store: Part, sandbox: Part, github: Part) -> Status {
-        report(store, sandbox, github, &StoreStats::default(), Timestamp::UNIX_EPOCH).status
+        let found = Found { store, sandbox, github: Some(github), gitlab: None };
+        report(found, &StoreStats::default(), Timestamp::UNIX_EPOCH).status
     }
 
     #[test]

@@ -89,21 +89,47 @@ static STORE: Table = Table {
     ],
 };
 
-/// One forge. GitLab's own keys come with the version that supports it.
+/// One forge, of any kind.
 static FORGE: Table = Table {
     what: "a forge",
     keys: &[
-        key("kind", Shape::Word { words: &["github"], default: None, later: &["gitlab"] }, "Which kind of forge it is."),
+        key("kind", Shape::Word { words: &["github", "gitlab"], default: None, later: &[] }, "Which kind of forge it is."),
         key("api_url", Shape::Url, "Where its API is; another host for a GitHub Enterprise Server."),
-        key("clone_url", Shape::Url, "Where repositories are cloned from, where that does not follow from `api_url`."),
+        key("url", Shape::Url, "Where the GitLab is."),
+        key("token", Shape::Secret, "The GitLab token that the service works with: a project's, a group's or a person's."),
+        key("clone_token", Shape::Secret, "The token that git gets, where it is to be another one than `token`."),
+        key("clone_url", Shape::Url, "Where repositories are cloned from, where that does not follow from the other address."),
         key("app_id", Shape::Number { min: 1, max: i64::MAX as u64, default: None }, "The number of the GitHub App."),
         key("private_key", Shape::Secret, "The App's private key in PEM."),
         key("webhook_secret", Shape::Secrets, "What deliveries are signed with; a list while it is being changed."),
         key("comments_per_minute", number(1, 100_000, 80), "New comments a minute, as many as the forge allows."),
         key("comments_per_hour", number(1, 1_000_000, 500), "New comments an hour, as many as the forge allows."),
         key("points_per_minute", number(10, 10_000_000, 900), "The forge's points a minute; a read costs 1, a write 5."),
+        key("notes_per_minute", number(1, 100_000, 60), "New notes a minute, as many as the GitLab allows."),
+        key("requests_per_minute", number(10, 10_000_000, 1000), "Requests a minute, as many as the GitLab allows."),
     ],
 };
+
+/// The keys that only one kind of forge has, and those of them that it needs.
+pub(super) struct OfKind {
+    pub(super) kind: &'static str,
+    pub(super) own: &'static [&'static str],
+    pub(super) needed: &'static [&'static str],
+}
+
+/// All kinds of forge.
+pub(super) static KINDS: [OfKind; 2] = [
+    OfKind {
+        kind: "github",
+        own: &["api_url", "app_id", "private_key", "comments_per_minute", "comments_per_hour", "points_per_minute"],
+        needed: &["app_id", "private_key"],
+    },
+    OfKind {
+        kind: "gitlab",
+        own: &["url", "token", "clone_token", "notes_per_minute", "requests_per_minute"],
+        needed: &["token"],
+    },
+];
 
 static SANDBOX: Table = Table {
     what: "`sandbox`",

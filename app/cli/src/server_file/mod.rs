@@ -30,7 +30,7 @@ const PROBLEMS_MAX: usize = 50;
 pub(crate) struct ServerConfig {
     pub(crate) server: ServerTable,
     pub(crate) store: StoreTable,
-    pub(crate) github: GithubTable,
+    pub(crate) forges: ForgeTables,
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
     pub(crate) log: LogTable,
@@ -84,6 +84,26 @@ pub(crate) struct GithubTable {
     pub(crate) app_id: u64,
     pub(crate) private_key: LocatedSecret,
     pub(crate) webhook_secrets: Vec<LocatedSecret>,
+}
+
+/// `[[forge]]` of the kind `gitlab`.
+#[derive(Debug, Clone)]
+pub(crate) struct GitlabTable {
+    pub(crate) origin: Origin,
+    pub(crate) url: String,
+    pub(crate) clone_url: Option<String>,
+    pub(crate) notes_per_minute: u32,
+    pub(crate) requests_per_minute: u32,
+    pub(crate) token: LocatedSecret,
+    pub(crate) clone_token: Option<LocatedSecret>,
+    pub(crate) webhook_secrets: Vec<LocatedSecret>,
+}
+
+/// The forges, at least one of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ForgeTables {
+    pub(crate) github: Option<GithubTable>,
+    pub(crate) gitlab: Option<GitlabTable>,
 }
 
 /// `[sandbox]`.

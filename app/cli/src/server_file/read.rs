@@ -7,15 +7,16 @@ use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
 use url::Url;
 
-use super::keys::{FILE, Key, Shape, Table, listed, nearest, shown};
+use super::keys::{FILE, KINDS, Key, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
-    EngineTable, GithubTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable, ServerConfig, ServerTable, StorePlace,
-    StoreTable,
+    EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable, ServerConfig,
+    ServerTable, StorePlace, StoreTable,
 };
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const API_URL_DEFAULT: &str = "https://api.github.com";
+const GITLAB_URL_DEFAULT: &str = "https://gitlab.com";
 const STORE_DEFAULT: &str = "data";
 const MIB: u64 = 1024 * 1024;
 const LEVEL_DEFAULT: &str = "info";
@@ -35,7 +36,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         sandbox: reader.sandbox(&sandbox),
         engine: reader.engine(&engine),
         log: reader.log(&log),
-        github: reader.forges(&file)?,
+        forges: reader.forges(&file)?,
     })
 }
 
@@ -182,12 +183,12 @@ impl Reader<'_> {
         LogTable { format, level: level.unwrap_or_else(|| LEVEL_DEFAULT.to_owned()) }
     }
 
-    /// The one GitHub of the file. None where there is none that could be read.
-    fn forges(&mut self, file: &Fields<'_>) -> Option<GithubTable> {
+    /// The forges of the file, at most one of each kind. None where there is none that could be read.
+    fn forges(&mut self, file: &Fields<'_>) -> Option<ForgeTables> {
         let Shape::Tables(table) = file.key("forge").shape else {
             unreachable!("`forge` is a list of tables in the table of keys")
         };
-        let none = "no forge is configured; add `[[forge]]` with `kind`, `app_id`, `private_key` and `webhook_secret`";
+        let none = "no forge is configured; add `[[forge]]` with `kind = \"github\"` or `kind = \"gitlab\"` and what it needs";
         let Some(node) = file.get("forge") else {
             self.wrong(&file.origin, none);
             return None;
@@ -199,25 +200,43 @@ impl Reader<'_> {
         if nodes.is_empty() {
             self.wrong(&node.origin, none);
         }
-        let mut github = None;
+        let mut forges = ForgeTables::default();
+        let mut kinds: Vec<&'static str> = Vec::new();
         for node in nodes {
             let fields = self.fields(node, table);
-            let read = self.github(&fields);
-            if github.is_some() {
-                self.wrong(&node.origin, "a second forge of the kind `github`; this version serves one");
+            let Some(kind) = self.kind(&fields) else { continue };
+            if kinds.contains(&kind) {
+                self.wrong(&node.origin, format!("a second forge of the kind `{kind}`; this version serves one of each kind"));
+                continue;
             }
-            github = github.or(read);
+            kinds.push(kind);
+            match kind {
+                "gitlab" => forges.gitlab = self.gitlab(&fields),
+                _ => forges.github = self.github(&fields),
+            }
         }
-        github
+        Some(forges)
+    }
+
+    /// A forge's kind, and that it has no keys of another kind.
+    fn kind(&mut self, fields: &Fields<'_>) -> Option<&'static str> {
+        let kind = self.word(fields, "kind");
+        if fields.get("kind").is_none() {
+            self.wrong(&fields.origin, "`kind` is missing; a forge needs it: `kind = \"github\"` or `kind = \"gitlab\"`");
+        }
+        let kind = kind?;
+        for other in KINDS.iter().filter(|other| other.kind != kind) {
+            for entry in fields.entries.iter().filter(|entry| other.own.contains(&entry.key.as_str())) {
+                self.wrong(
+                    &entry.origin,
+                    format!("`{}` is a key of the kind `{}`; this forge is a `{kind}`", entry.key, other.kind),
+                );
+            }
+        }
+        Some(kind)
     }
 
     fn github(&mut self, fields: &Fields<'_>) -> Option<GithubTable> {
-        let kind = self.word(fields, "kind");
-        if fields.get("kind").is_none() {
-            self.wrong(&fields.origin, "`kind` is missing; a forge needs it: `kind = \"github\"`");
-        }
-        // What a forge of another kind needs, this version does not know.
-        kind?;
         let api_url = self.url(fields, "api_url").unwrap_or_else(|| API_URL_DEFAULT.to_owned());
         let clone_url = self.url(fields, "clone_url");
         let app_id = self.required(fields, "app_id").map(|_| self.number(fields, "app_id"));
@@ -232,6 +251,24 @@ impl Reader<'_> {
             points_per_minute: self.small(fields, "points_per_minute"),
             app_id: app_id?,
             private_key: private_key?,
+            webhook_secrets: webhook_secrets?,
+        })
+    }
+
+    fn gitlab(&mut self, fields: &Fields<'_>) -> Option<GitlabTable> {
+        let url = self.url(fields, "url").unwrap_or_else(|| GITLAB_URL_DEFAULT.to_owned());
+        let clone_url = self.url(fields, "clone_url");
+        let token = self.required(fields, "token").and_then(|node| self.secret("token", node));
+        let clone_token = fields.get("clone_token").and_then(|node| self.secret("clone_token", node));
+        let webhook_secrets = self.required(fields, "webhook_secret").map(|node| self.secrets("webhook_secret", node));
+        Some(GitlabTable {
+            origin: fields.origin.clone(),
+            url,
+            clone_url,
+            notes_per_minute: self.small(fields, "notes_per_minute"),
+            requests_per_minute: self.small(fields, "requests_per_minute"),
+            token: token?,
+            clone_token,
             webhook_secrets: webhook_secrets?,
         })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FILE, Shape, Table};
+use super::keys::{FILE, KINDS, OfKind, Shape, Table};
 
 /// The JSON Schema of the server file, for editors.
 pub(crate) fn schema() -> Value {
@@ -48,11 +48,22 @@ fn shape(shape: Shape) -> Value {
         Shape::Tables(inner) => {
             let mut item = table(inner);
             if let Value::Object(object) = &mut item {
-                object.insert("required".to_owned(), json!(["kind", "app_id", "private_key", "webhook_secret"]));
+                object.insert("required".to_owned(), json!(["kind", "webhook_secret"]));
+                object.insert("allOf".to_owned(), KINDS.iter().map(of_kind).collect());
             }
             json!({ "type": "array", "items": item, "minItems": 1 })
         }
     }
+}
+
+/// What a forge of this kind needs, and that it has no key of another.
+fn of_kind(of: &OfKind) -> Value {
+    let others = KINDS.iter().filter(|other| other.kind != of.kind).flat_map(|other| other.own);
+    let absent: Map<String, Value> = others.map(|key| ((*key).to_owned(), json!(false))).collect();
+    json!({
+        "if": { "properties": { "kind": { "const": of.kind } } },
+        "then": { "required": of.needed, "properties": absent },
+    })
 }
 
 fn secret() -> Value {

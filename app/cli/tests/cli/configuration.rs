@@ -43,7 +43,8 @@ level = "loud"
     server.toml:3:14: expected a text, found a whole number
     server.toml:6:7: PostgreSQL is not supported by this version; use `sled:FOLDER`
     server.toml:7:18: `retention_days` is a whole number; found a text
-    server.toml:10:8: `kind` = `gitlab` is not supported by this version; it takes `github`
+    server.toml:9:1: `token` is missing; a forge needs it
+    server.toml:9:1: `webhook_secret` is missing; a forge needs it
     server.toml:12:1: `private_key` is missing; a forge needs it
     server.toml:14:10: `app_id` is a whole number, at least 1
     server.toml:15:18: a secret is written as a reference, `env:NAME` or `file:PATH`, never as the secret itself

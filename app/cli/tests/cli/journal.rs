@@ -92,6 +92,8 @@ fn a_run_that_killed_the_process_too_often_is_set_aside_and_can_be_tried_again()
     service.signal("KILL");
     service.wait();
     let service = bench.serve(&[]);
+    // The forge is told first. That it does not answer is no reason to go on for ever.
+    service.wait_for("the run was set aside");
     let run = first_of(&bench, &["runs", "--state", "set-aside", "--json"]);
     let id = run["id"].as_str().expect("a run has an id");
     let shown = bench.run(&["runs", "show", id]).stdout;

@@ -1,0 +1,151 @@
+//! Publishing our comments on a merge request, which GitLab calls notes: the sticky one, and replies.
+
+use gatewright_core::RepoRef;
+use gatewright_core::forge::ForgeError;
+use gatewright_core::report::{CommentReport, Holds, Known, Published};
+use gatewright_forge_shared::address::with_query;
+use gatewright_forge_shared::text::keep_beginning;
+use serde::{Deserialize, Serialize};
+
+use crate::api::PER_PAGE;
+use crate::call::{Call, merge_request_route};
+use crate::error::is_missing;
+use crate::gitlab::{Account, GitLab};
+use crate::harmless::harmless;
+
+/// GitLab's limit for a note: 1,000,000 characters, cut by bytes.
+const NOTE_BYTES_MAX: usize = 1_000_000;
+/// A merge request with more notes than fit on these pages of 100, oldest first, is looked through no further: the sticky
+/// one is among the first, and a reply that lies behind them is made again or, where it no longer holds, stays.
+const NOTE_PAGES_MAX: usize = 50;
+/// What is published for a note that is not there and need not be.
+const NO_NOTE: u64 = 0;
+/// How a note begins, behind its marker, that no longer holds. GitLab cannot hide one.
+const FOLDED: &str = "<details><summary>This no longer holds.</summary>\n\n";
+const FOLDED_END: &str = "\n\n</details>";
+
+#[derive(Serialize)]
+struct NoteBody<'a> {
+    body: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    id: u64,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    author: Option<Account>,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u64,
+}
+
+impl GitLab {
+    pub(crate) async fn publish_note(
+        &self,
+        repo: &RepoRef,
+        report: &CommentReport,
+        known: &Known,
+    ) -> Result<Published, ForgeError> {
+        let _held = self.publishing.hold(format!("{}/note/{}/{}", repo.key(), report.pull, report.marker)).await;
+        match report.holds {
+            Holds::Yes => self.show_note(repo, report, known).await,
+            Holds::NoLonger => self.fold_note(repo, report, known).await,
+        }
+    }
+
+    async fn show_note(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
+        let body = format!("{}\n{}", report.marker, harmless(&report.body));
+        let body = keep_beginning(&body, NOTE_BYTES_MAX);
+        if let Known::Id(id) = known {
+            match self.update_note(repo, report.pull, *id, &body).await {
+                Err(error) if is_missing(&error) => {}
+                result => return result,
+            }
+        }
+        let found = match known {
+            Known::Never => None,
+            Known::Maybe | Known::Id(_) => self.find_note(repo, report).await?,
+        };
+        match found {
+            Some(found) if found.body.as_deref() == Some(&body) => Ok(Published { id: found.id }),
+            Some(found) => self.update_note(repo, report.pull, found.id, &body).await,
+            None => self.create_note(repo, report.pull, &body).await,
+        }
+    }
+
+    /// Folds what the note says. One that is not there is not made. Nothing undoes it: what has ceased to hold is answered
+    /// anew, not brought back.
+    async fn fold_note(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
+        let found = match known {
+            Known::Id(id) => self.read_note(repo, report.pull, *id).await?,
+            // It was made by the run that it answers, so that this one never tried says nothing.
+            Known::Never | Known::Maybe => self.find_note(repo, report).await?,
+        };
+        let Some(note) = found else {
+            return Ok(Published { id: if let Known::Id(id) = known { *id } else { NO_NOTE } });
+        };
+        let body = note.body.as_deref().unwrap_or_default();
+        let text = body.strip_prefix(report.marker.as_str()).unwrap_or(body).trim_start();
+        if text.starts_with(FOLDED) {
+            return Ok(Published { id: note.id });
+        }
+        let room = NOTE_BYTES_MAX.saturating_sub(report.marker.len() + 1 + FOLDED.len() + FOLDED_END.len());
+        let folded = format!("{}\n{FOLDED}{}{FOLDED_END}", report.marker, keep_beginning(text, room));
+        match self.update_note(repo, report.pull, note.id, &folded).await {
+            Err(error) if is_missing(&error) => Ok(Published { id: note.id }),
+            result => result,
+        }
+    }
+
+    async fn read_note(&self, repo: &RepoRef, pull: u64, id: u64) -> Result<Option<Note>, ForgeError> {
+        match self.api.send(&Call::get("note", note_route(repo, pull, id)?)).await?.ok(|| format!("note {id}")) {
+            Ok(answer) => answer.json("note").map(Some),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_note(&self, repo: &RepoRef, pull: u64, body: &str) -> Result<Published, ForgeError> {
+        let call = Call::post("create_note", merge_request_route(repo, pull, &["notes"])?, &NoteBody { body })?.note();
+        let made: Id = self.api.send(&call).await?.ok(|| format!("{}!{pull}", repo.path))?.json("create_note")?;
+        Ok(Published { id: made.id })
+    }
+
+    async fn update_note(&self, repo: &RepoRef, pull: u64, id: u64, body: &str) -> Result<Published, ForgeError> {
+        let call = Call::put("update_note", note_route(repo, pull, id)?, &NoteBody { body })?;
+        self.api.send(&call).await?.ok(|| format!("note {id}"))?;
+        Ok(Published { id })
+    }
+
+    /// Our note with this marker. Should there be several, the oldest is the one that people know; the others are deleted.
+    /// Anybody can write our marker, so it is the account that counts, by its number.
+    async fn find_note(&self, repo: &RepoRef, report: &CommentReport) -> Result<Option<Note>, ForgeError> {
+        let me = self.me().await?;
+        let query = [("sort", "asc"), ("order_by", "created_at"), PER_PAGE];
+        let first = Call::get("find_note", with_query(merge_request_route(repo, report.pull, &["notes"])?, &query));
+        let listed = self.api.list::<Note>(first, NOTE_PAGES_MAX, || format!("{}!{}", repo.path, report.pull)).await?;
+        let marked = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(&report.marker));
+        let is_ours = |note: &Note| note.author.as_ref().is_some_and(|author| author.id == me);
+        let mut ours: Vec<Note> = listed.items.into_iter().filter(|note| marked(note) && is_ours(note)).collect();
+        ours.sort_by_key(|note| note.id);
+        let mut ours = ours.into_iter();
+        let oldest = ours.next();
+        for extra in ours {
+            tracing::warn!(forge = "gitlab", repo = repo.path, note = extra.id, "deleting a note that was made twice");
+            let call = Call::delete("delete_note", note_route(repo, report.pull, extra.id)?);
+            match self.api.send(&call).await?.ok(|| format!("note {}", extra.id)) {
+                Err(error) if !is_missing(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(oldest)
+    }
+}
+
+fn note_route(repo: &RepoRef, pull: u64, id: u64) -> Result<String, ForgeError> {
+    merge_request_route(repo, pull, &["notes", &id.to_string()])
+}
