@@ -172,6 +172,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_commands_has_the_lines_of_the_table() {
+        let page = include_str!("../../../docs/commands.md");
+        let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| `/gw ")).collect();
+        let line = |info: &CommandInfo| {
+            let who = format!("{:?}", info.who).to_lowercase();
+            let author = if info.author == May { ", author" } else { "" };
+            let space = if info.args.is_empty() { "" } else { " " };
+            format!("| `/gw {}{space}{}` | {who}{author} | {} |", info.word, info.args, info.about)
+        };
+        assert_eq!(lines, COMMANDS.iter().map(line).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_slip_of_the_pen_finds_the_command_that_was_meant() {
         assert_eq!(CommandName::nearest("rerrun"), Some(CommandName::Rerun));
         assert_eq!(CommandName::nearest("aprove"), Some(CommandName::Approve));
