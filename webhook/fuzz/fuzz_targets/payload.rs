@@ -1,4 +1,4 @@
-//! Every payload of every event in use: no panic, no surprise in what is made of it, and a form means what its JSON means.
+//! Every payload of every event of GitHub in use: no panic, no surprise in what is made of it, and a form means what its JSON means.
 
 #![no_main]
 
@@ -9,8 +9,11 @@ use libfuzzer_sys::fuzz_target;
 
 const APP_ID: u64 = 1;
 
+const NAMES: [&str; 8] =
+    ["pull_request", "merge_group", "push", "check_run", "check_suite", "issue_comment", "pull_request_review_comment", "ping"];
+
 fuzz_target!(|body: &[u8]| {
-    for name in ["pull_request", "merge_group", "push", "check_run", "check_suite", "ping"] {
+    for name in NAMES {
         let Ok(parsed) = parse(name, body, APP_ID) else { continue };
         assert!(parsed.action.is_none_or(|action| action.len() <= 100));
         if let Event::Unused { reason } = &parsed.event {

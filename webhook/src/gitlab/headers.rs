@@ -115,7 +115,7 @@ pub(crate) fn event_name(headers: &HeaderMap) -> Option<&str> {
 
 /// The id that a request claims, for the log.
 pub(crate) fn claimed_id(headers: &HeaderMap) -> Option<DeliveryId> {
-    ["idempotency-key", "webhook-id", "x-gitlab-event-uuid"].into_iter().find_map(|key| id(once(headers, key).ok()?))
+    ["idempotency-key", "webhook-id", "x-gitlab-event-uuid"].into_iter().find_map(|key| once(headers, key).ok().and_then(id))
 }
 
 /// The delivery's id, the same for every attempt at it.
@@ -126,12 +126,12 @@ pub(crate) fn claimed_id(headers: &HeaderMap) -> Option<DeliveryId> {
 pub(super) fn delivery_id(headers: &HeaderMap, proof: &Proof<'_>, body: &[u8]) -> DeliveryId {
     let given = match proof {
         Proof::Signature { id: signed } => return id(signed).unwrap_or_else(|| hashed(&[signed])),
-        Proof::Token => ["idempotency-key", "webhook-id"].into_iter().find_map(|key| id(once(headers, key).ok()?)),
+        Proof::Token => ["idempotency-key", "webhook-id"].into_iter().find_map(|key| once(headers, key).ok().and_then(id)),
     };
     given.unwrap_or_else(|| {
         let hash = hashed(&[event_name(headers).unwrap_or_default().as_bytes(), b"\n", body]);
-        let event = once(headers, "x-gitlab-event-uuid").ok().and_then(|uuid| std::str::from_utf8(uuid).ok());
-        event.and_then(|uuid| id(format!("{uuid}.{}", &hash.guid()[..SHORT_HASH_CHARS]).as_bytes())).unwrap_or(hash)
+        let event = once(headers, "x-gitlab-event-uuid").ok().and_then(id);
+        event.and_then(|event| id(format!("{}.{}", event.guid(), &hash.guid()[..SHORT_HASH_CHARS]).as_bytes())).unwrap_or(hash)
     })
 }
 

@@ -80,8 +80,8 @@ fn update(merge: &MergeRequest, changes: Changes) -> Result<PullChange, Reason> 
 
 fn is_draft(title: &str) -> bool {
     let title = title.trim_start();
-    let starts = |prefix: &&str| title.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    DRAFT_PREFIXES.iter().any(|prefix| starts(&prefix))
+    let starts = |prefix: &str| title.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    DRAFT_PREFIXES.iter().any(|prefix| starts(prefix))
 }
 
 fn note(payload: NoteHook) -> Result<Event, Reason> {

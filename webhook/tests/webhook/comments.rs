@@ -6,7 +6,7 @@ use gatewright_webhook::github::parse;
 use serde_json::{Value, json};
 
 use crate::events::{HEAD, commit, event, mona, payload, reason, repo};
-use crate::support::APP_ID;
+use crate::support::{APP_ID, unused};
 
 fn comment(body: &str) -> Value {
     json!({
@@ -166,10 +166,8 @@ fn a_comment_that_is_not_text_is_not_json() {
     let at = body.iter().position(|byte| *byte == b'?').unwrap();
     body[at] = 0xff;
     assert!(parse("issue_comment", &body, APP_ID).is_err());
-    // Half of a surrogate pair is JSON to some, and text to nobody.
+    // Half of a surrogate pair is JSON, and the text of nobody.
     let lone = issue_comment("/gw run?").to_string().replace('?', "\\ud800");
-    assert!(
-        parse("issue_comment", lone.as_bytes(), APP_ID).is_ok_and(|parsed| matches!(parsed.event, Event::Unused { .. }))
-            || parse("issue_comment", lone.as_bytes(), APP_ID).is_err()
-    );
+    let parsed = parse("issue_comment", lone.as_bytes(), APP_ID).unwrap();
+    assert_eq!(unused(parsed.event), "the payload does not have the form of issue_comment events");
 }

@@ -123,7 +123,7 @@ fn a_signature_covers_the_id_the_time_and_every_byte_of_the_body() {
         (signed().header("webhook-id", "another"), not_that),
         (signed().header("webhook-timestamp", "1772359201"), not_that),
         (signed().header("webhook-timestamp", "01772359200"), not_that),
-        (signed().header("webhook-signature", &signature.to_lowercase()), not_that),
+        (signed().header("webhook-signature", &format!("v1,{}=", "A".repeat(43))), not_that),
         (signed().header("webhook-signature", ""), unread),
         (signed().header("webhook-signature", "v1,"), unread),
         (signed().header("webhook-signature", &signature[3..]), unread),
@@ -140,9 +140,6 @@ fn a_signature_covers_the_id_the_time_and_every_byte_of_the_body() {
     ];
     for (sent, cause) in cases {
         let shown = format!("{:?}", sent.headers);
-        if sent.headers.iter().any(|(_, value)| *value == signature.to_lowercase()) && signature == signature.to_lowercase() {
-            continue;
-        }
         assert_eq!(refused(&hook, sent).0, cause, "{shown}");
     }
 }

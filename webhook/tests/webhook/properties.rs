@@ -3,7 +3,8 @@
 use gatewright_core::event::Event;
 use gatewright_webhook::WebhookSecrets;
 use gatewright_webhook::github::parse;
-use gatewright_webhook::signature::parse_sha256_header;
+use gatewright_webhook::gitlab;
+use gatewright_webhook::signature::{parse_sha256_header, parse_signature_list};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -72,15 +73,41 @@ fn pointers(value: &Value, here: &str, all: &mut Vec<String>) {
     }
 }
 
-/// The rich payload with something else in one place.
-fn bent() -> impl Strategy<Value = Value> {
-    (any::<Index>(), any_json()).prop_map(|(at, value)| {
-        let mut bent = rich();
+/// A payload that any event of GitLab in use can be made of.
+fn rich_gitlab(kind: &str, action: &str) -> Value {
+    let sha = "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d";
+    let project = json!({ "id": 1, "path_with_namespace": "g/s/p", "default_branch": "main" });
+    let at = "2026-03-01 10:00:00 UTC";
+    json!({
+        "object_kind": kind, "event_name": kind, "event_type": kind, "user": { "id": 3, "username": "mona" }, "project": project,
+        "object_attributes": {
+            "id": 9, "iid": 7, "action": action, "oldrev": sha, "target_branch": "main", "target_project_id": 1, "target": project,
+            "last_commit": { "id": sha }, "note": "/gw run", "noteable_type": "MergeRequest", "author_id": 3, "system": false,
+            "internal": false, "created_at": at, "updated_at": at,
+        },
+        "changes": { "draft": { "previous": true, "current": false }, "title": { "previous": "Draft: x", "current": "x" } },
+        "merge_request": { "iid": 7, "target_project_id": 1, "target": project, "last_commit": { "id": sha } },
+        "ref": "refs/heads/main", "before": sha, "after": sha, "user_id": 3, "user_username": "mona", "project_id": 1,
+    })
+}
+
+fn gitlab_payload() -> impl Strategy<Value = Value> {
+    let kinds = [("merge_request", "open"), ("merge_request", "update"), ("note", "create"), ("push", "")];
+    prop::sample::select(kinds.to_vec()).prop_map(|(kind, action)| rich_gitlab(kind, action))
+}
+
+/// The payload with something else in one place.
+fn bent_from(payload: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+    (payload, any::<Index>(), any_json()).prop_map(|(mut bent, at, value)| {
         let mut all = Vec::new();
         pointers(&bent, "", &mut all);
         *bent.pointer_mut(&all[at.index(all.len())]).unwrap() = value;
         bent
     })
+}
+
+fn bent() -> impl Strategy<Value = Value> {
+    bent_from(Just(rich()))
 }
 
 proptest! {
@@ -135,5 +162,41 @@ proptest! {
         let json = payload.to_string();
         let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &json).finish();
         prop_assert_eq!(parse(name, form.as_bytes(), APP_ID), parse(name, json.as_bytes(), APP_ID));
+    }
+
+    #[test]
+    fn gitlabs_rich_payloads_are_used(payload in gitlab_payload()) {
+        let parsed = gitlab::parse("", payload.to_string().as_bytes()).unwrap();
+        prop_assert!(parsed.event.repo().is_some(), "{:?}", parsed.event);
+    }
+
+    #[test]
+    fn one_odd_field_never_makes_a_payload_of_gitlab_unacceptable(payload in bent_from(gitlab_payload())) {
+        let parsed = gitlab::parse("System Hook", payload.to_string().as_bytes()).unwrap();
+        prop_assert!(!parsed.name.is_empty() && parsed.name.len() <= 64);
+        if let Event::Unused { reason } = parsed.event {
+            prop_assert!(!reason.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_json_at_all_means_something_to_gitlab(payload in any_json()) {
+        prop_assert!(gitlab::parse("", payload.to_string().as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn no_bytes_make_gitlabs_parser_panic(body in vec(any::<u8>(), 0..400)) {
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok() && std::str::from_utf8(&body).is_ok();
+        prop_assert_eq!(gitlab::parse("", &body).is_ok(), json);
+    }
+
+    #[test]
+    fn only_whole_signatures_are_read_of_a_list(value in prop_oneof![
+        vec(any::<u8>(), 0..200),
+        "(v[12]a?,[A-Za-z0-9+/]{42,44}={0,2} ?){0,12}".prop_map(String::into_bytes),
+    ]) {
+        let signatures = parse_signature_list(&value);
+        let versioned = value.split(|byte| *byte == b' ').filter(|item| item.starts_with(b"v1,") && item.len() == 47).count();
+        prop_assert!(signatures.len() <= versioned.min(8));
     }
 }

@@ -1,5 +1,6 @@
 //! Deliveries that were kept in files.
 
+use gatewright_core::ForgeKind;
 use gatewright_core::event::Event;
 use gatewright_webhook::replay::{DeliveryFile, DeliveryFileError};
 use serde_json::{Value, json};
@@ -36,8 +37,57 @@ fn every_way_of_keeping_a_delivery_is_read_back() {
     for file in files {
         let delivery = read(&file, None);
         assert_eq!((delivery.guid.as_deref(), delivery.event_name.as_str()), (Some("guid"), "pull_request"), "{file}");
+        assert_eq!(delivery.forge, ForgeKind::Github, "{file}");
         assert!(matches!(delivery.parse(APP_ID).unwrap().event, Event::Pull(_)), "{file}");
     }
+}
+
+fn push() -> Value {
+    json!({
+        "object_kind": "push",
+        "ref": "refs/heads/main",
+        "before": "0000000000000000000000000000000000000000",
+        "after": "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d",
+        "user_id": 3,
+        "project": { "id": 1, "path_with_namespace": "group/app", "default_branch": "main" },
+    })
+}
+
+#[test]
+fn every_way_of_keeping_a_delivery_of_gitlab_is_read_back() {
+    let headers = json!({ "X-Gitlab-Event": "Push Hook", "Idempotency-Key": "guid", "X-Gitlab-Token": "[REDACTED]" });
+    let signed = json!({ "x-gitlab-event": "Push Hook", "webhook-id": "guid" });
+    let files = [
+        json!({ "headers": headers, "payload": push() }),
+        json!({ "headers": signed, "body": push().to_string() }),
+        json!({ "id": 1, "url": "https://x", "trigger": "push_hooks", "request_headers": headers, "request_data": push(), "response_status": "500" }),
+        json!({ "request_headers": headers, "request_data": push().to_string() }),
+        json!({ "delivery": "guid", "event": "Push Hook", "payload": push() }),
+    ];
+    for file in files {
+        let delivery = read(&file, None);
+        assert_eq!((delivery.forge, delivery.guid.as_deref()), (ForgeKind::Gitlab, Some("guid")), "{file}");
+        assert_eq!(delivery.event_name, "Push Hook", "{file}");
+        assert!(matches!(delivery.parse(APP_ID).unwrap().event, Event::Push(_)), "{file}");
+    }
+}
+
+#[test]
+fn a_bare_payload_of_gitlab_says_which_event_it_is() {
+    for given in [None, Some("push"), Some("Push Hook"), Some("System Hook")] {
+        let delivery = read(&push(), given);
+        assert_eq!((delivery.forge, delivery.event_name.as_str()), (ForgeKind::Gitlab, given.unwrap_or("push")));
+        assert!(matches!(delivery.parse(APP_ID).unwrap().event, Event::Push(_)));
+    }
+    let named = json!({ "event": "push", "delivery": "guid", "payload": push() });
+    assert_eq!(read(&named, None).forge, ForgeKind::Gitlab);
+    let mut system = push();
+    system.as_object_mut().unwrap().remove("object_kind");
+    system["event_name"] = "push".into();
+    let delivery = read(&system, None);
+    assert_eq!((delivery.forge, delivery.event_name.as_str()), (ForgeKind::Gitlab, "push"));
+    // Whoever gives a name of GitHub's means GitHub.
+    assert_eq!(read(&push(), Some("pull_request")).forge, ForgeKind::Github);
 }
 
 #[test]
