@@ -7,6 +7,8 @@ echo "== start and memory"
 tests/benches/start.sh target/release/gatewright
 echo "== delivery to check in progress"
 cargo bench --quiet --package gatewright-tests --bench latency
+echo "== comments to reactions"
+cargo bench --quiet --package gatewright-tests --bench commands
 echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"

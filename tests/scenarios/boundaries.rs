@@ -24,11 +24,13 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core"]),
-    ("gatewright-forge-github", &["gatewright-core"]),
+    ("gatewright-forge-github", &["gatewright-core", "gatewright-forge-shared"]),
+    ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
+    ("gatewright-forge-shared", &[]),
     ("gatewright-store", &["gatewright-core"]),
     ("gatewright-sandbox", &["gatewright-core"]),
     (
@@ -37,6 +39,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
             "gatewright-core",
             "gatewright-engine",
             "gatewright-forge-github",
+            "gatewright-forge-gitlab",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-webhook",
@@ -49,6 +52,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
             "gatewright-core",
             "gatewright-engine",
             "gatewright-forge-github",
+            "gatewright-forge-gitlab",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-webhook",

@@ -5,6 +5,7 @@
 //! driver finds out by key what was done.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -140,6 +141,7 @@ impl Driver {
 
     async fn go_on(&mut self) -> Result<(), Failure> {
         loop {
+            self.engine.turns.fetch_add(1, Ordering::Relaxed);
             let actions = match self.run.next() {
                 Next::Over(conclusion) => {
                     self.log_end(conclusion);

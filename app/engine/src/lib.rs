@@ -6,6 +6,7 @@
 //! sandbox driver. The binary wires it together; the tests run it over fakes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::Forge;
@@ -123,6 +124,8 @@ pub struct Engine {
     slots: slots::Slots,
     comments: slots::KeyedLocks,
     floods: flood::Floods,
+    /// How often drivers have looked what their runs want.
+    turns: AtomicU64,
 }
 
 impl Engine {
@@ -138,7 +141,14 @@ impl Engine {
             slots,
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
+            turns: AtomicU64::new(0),
         })
+    }
+
+    /// How often drivers have looked what their runs want: some dozen times a run. One that looks again and again without
+    /// anything having happened would show here, and nowhere else but in the processor's heat.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// Makes a set-aside run ready again. False where it was not set aside.

@@ -230,6 +230,8 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
     if row.finished_at.is_some() {
         tx.remove(keys::unfinished(lease.run));
         tx.put(keys::finished(now, lease.run), Vec::new());
+        // It changes no more, so what a subject's list shows can lie where that list is read: together.
+        tx.put(row.subject_key(), row::write(&row));
         tx.open.remove(lease.run);
     }
     Ok(())

@@ -69,10 +69,15 @@ impl Row {
         self.record.id
     }
 
+    /// Where the list of its subject leads to it. Once it is finished, the row itself lies there too.
+    pub(crate) fn subject_key(&self) -> Key {
+        indexed(Index::Subject, &self.record.subject, self.record.id)
+    }
+
     /// Where indexes lead to it.
     pub(crate) fn index_keys(&self) -> Vec<Key> {
-        let RunRecord { id, repo, subject, commit, .. } = &self.record;
-        let mut keys = vec![indexed(Index::Repo, &repo.key(), *id), indexed(Index::Subject, subject, *id)];
+        let RunRecord { id, repo, commit, .. } = &self.record;
+        let mut keys = vec![indexed(Index::Repo, &repo.key(), *id), self.subject_key()];
         keys.extend(commit.as_ref().map(|commit| indexed(Index::Commit, commit.as_str(), *id)));
         keys
     }

@@ -57,6 +57,9 @@ async fn what_the_forge_asks_to_be_written_later_is_written_later_and_once() {
     ");
     assert_eq!(scene.github.all_check_runs(REPO, &head).len(), 2);
     assert_eq!(scene.github.bot_comments(REPO, number).len(), 1);
+    // Two runs, of the pull request and of its branch, some dozen turns each: while it waits a driver does not spin.
+    let turns = scene.service.engine.turns();
+    assert!(turns < 200, "{turns} turns");
     scene.end().await;
 }
 

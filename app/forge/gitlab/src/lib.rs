@@ -13,8 +13,8 @@
 //!   [`Known::Maybe`](gatewright_core::report::Known::Maybe), and `publish` looks before it makes. Of notes and threads that
 //!   were made twice all the same, the oldest stays and ours besides it are deleted.
 //! - A **limit** is never slept out inside a call: it ends as
-//!   [`RateLimited`](gatewright_core::forge::ForgeError::RateLimited), and so do all other calls, without a request, until
-//!   the time is over.
+//!   [`RateLimited`](gatewright_core::forge::ForgeError::RateLimited), and so do other calls, without a request, until the
+//!   time is over: all of them, or, where GitLab counts one kind of request apart, those of that kind.
 //! - **Hosts** come from the configuration only. Redirects are not followed, and next-page links are reduced to what is
 //!   behind `/api/v4`.
 //! - A **status** has no key of its own on GitLab: commit, name and account are its key. So of two runs about one commit the

@@ -40,14 +40,14 @@ pub(crate) struct MergeRequest {
     pub(crate) head_pipeline: Option<Pipeline>,
 }
 
-/// Between what the newest version of a merge request's diff lies.
+/// Between what the newest version of a merge request's diff lies. Of old merge requests some of it is unknown.
 #[derive(Deserialize)]
 pub(crate) struct DiffRefs {
     /// Where the two branches parted.
-    pub(crate) base_sha: String,
+    pub(crate) base_sha: Option<CommitId>,
     /// The target branch's commit when the diff was made.
-    pub(crate) start_sha: CommitId,
-    pub(crate) head_sha: CommitId,
+    pub(crate) start_sha: Option<CommitId>,
+    pub(crate) head_sha: Option<CommitId>,
 }
 
 /// A pipeline of a merge request.
@@ -89,7 +89,7 @@ impl GitLab {
         // "locked" is one that is being merged.
         let open = found.state == "opened";
         let fork = found.is_from_fork();
-        let base = match (self.read_branch(repo, &found.target_branch).await, found.diff_refs.map(|refs| refs.start_sha)) {
+        let base = match (self.read_branch(repo, &found.target_branch).await, found.diff_refs.and_then(|refs| refs.start_sha)) {
             (Ok(commit), _) => commit,
             // Of a merge request that is over, the branch may be gone.
             (Err(error), Some(start)) if is_missing(&error) && !open => start,

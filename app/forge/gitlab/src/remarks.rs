@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CheckReport, CheckStatus, Conclusion};
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
+use gatewright_core::{CommitId, RepoRef};
 use gatewright_forge_shared::text::one_line;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -60,6 +60,19 @@ pub(crate) struct Position {
     old_line: Option<u32>,
 }
 
+/// Between what a diff lies, in the words of [`DiffRefs`].
+struct Span {
+    base: CommitId,
+    start: CommitId,
+    head: CommitId,
+}
+
+impl Span {
+    fn of(refs: DiffRefs) -> Option<Self> {
+        Some(Span { base: refs.base_sha?, start: refs.start_sha?, head: refs.head_sha? })
+    }
+}
+
 impl Remarks {
     /// What the status says of annotations that have no thread.
     pub(crate) fn left_out(&self) -> Option<String> {
@@ -88,15 +101,15 @@ impl GitLab {
         let failures: Vec<&Annotation> =
             report.annotations.iter().filter(|annotation| annotation.level == AnnotationLevel::Failure).collect();
         let there = self.threads_of(repo, number, &marker(&report.name)).await?;
-        if failures.is_empty() && there.is_empty() {
+        if failures.is_empty() {
             return Ok(None);
         }
         let refs = self.merge_request(repo, number).await?.diff_refs;
-        let Some(refs) = refs.filter(|refs| refs.head_sha == report.head) else {
+        let Some(span) = refs.and_then(Span::of).filter(|span| span.head == report.head) else {
             return Ok(None);
         };
         let diff = if failures.is_empty() { Vec::new() } else { self.diff_of_pull(repo, number).await?.items };
-        let wanted = wanted(&report.name, &failures, &diff, &refs);
+        let wanted = wanted(&report.name, &failures, &diff, &span);
         Ok(Some(Remarks { number, wanted, there, failures: failures.len() }))
     }
 }
@@ -116,7 +129,7 @@ fn is_judged(status: CheckStatus) -> bool {
 }
 
 /// The first of them that lie in the diff. Equal ones are one.
-fn wanted(check: &str, failures: &[&Annotation], diff: &[FileDiff], refs: &DiffRefs) -> Vec<Remark> {
+fn wanted(check: &str, failures: &[&Annotation], diff: &[FileDiff], span: &Span) -> Vec<Remark> {
     let mut lines: BTreeMap<&str, (&FileDiff, BTreeMap<u32, Option<u32>>)> = BTreeMap::new();
     let mut keys = HashSet::new();
     let mut found = Vec::new();
@@ -126,7 +139,7 @@ fn wanted(check: &str, failures: &[&Annotation], diff: &[FileDiff], refs: &DiffR
         let Some((new_line, old_line)) = line_of(annotation, lines) else { continue };
         let key = key(check, annotation);
         if found.len() < REMARKS_MAX && keys.insert(key.clone()) {
-            let position = position(file, refs, new_line, old_line);
+            let position = position(file, span, new_line, old_line);
             found.push(Remark { body: body(check, &key, annotation), key, position });
         }
     }
@@ -141,12 +154,12 @@ fn line_of(annotation: &Annotation, lines: &BTreeMap<u32, Option<u32>>) -> Optio
     shown.clone().find(|(_, old)| old.is_none()).or_else(|| shown.next())
 }
 
-fn position(file: &FileDiff, refs: &DiffRefs, new_line: u32, old_line: Option<u32>) -> Position {
+fn position(file: &FileDiff, span: &Span, new_line: u32, old_line: Option<u32>) -> Position {
     Position {
         position_type: "text",
-        base_sha: refs.base_sha.clone(),
-        start_sha: refs.start_sha.to_string(),
-        head_sha: refs.head_sha.to_string(),
+        base_sha: span.base.to_string(),
+        start_sha: span.start.to_string(),
+        head_sha: span.head.to_string(),
         old_path: file.old_path.clone(),
         new_path: file.new_path.clone(),
         new_line,

@@ -34,8 +34,8 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// What is skipped or neutral must not hold a merge up, and what asks for somebody must. (`skipped`, which GitLab has
-    /// since 16.9, leaves a pipeline without a result where nothing else is in it.)
+    /// What is skipped or neutral must not hold a merge up, and what asks for somebody must. (GitLab has
+    /// `skipped` too; but whether a merge request may be merged with a skipped pipeline is a setting, which is off at first.)
     pub(crate) fn of(status: CheckStatus) -> Self {
         match status {
             CheckStatus::Queued => State::Pending,

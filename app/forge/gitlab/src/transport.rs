@@ -81,7 +81,7 @@ impl Transport {
 
     async fn send_once(&self, call: &Call) -> Result<Answer, ForgeError> {
         let started = Instant::now();
-        let result = match self.budget.take(call.cost, self.now()) {
+        let result = match self.budget.take(call, self.now()) {
             Ok(()) => self.travel(call).await,
             Err(wait_secs) => Err(limited(wait_secs)),
         };
@@ -130,7 +130,7 @@ impl Transport {
             metrics::gauge!("gatewright_forge_rate_remaining", "forge" => "gitlab", "installation" => "token")
                 .set(remaining as f64);
         }
-        if let Some(wait_secs) = self.budget.learn(call.cost, answer, self.now()) {
+        if let Some(wait_secs) = self.budget.learn(call, answer, self.now()) {
             tracing::warn!(forge = "gitlab", operation = call.operation, wait_secs, "GitLab asks us to wait");
             return Err(limited(wait_secs));
         }

@@ -11,6 +11,7 @@ mod people;
 mod places;
 mod reactions;
 mod reads;
+mod recorded;
 mod remarks;
 mod safety;
 mod statuses;

@@ -236,17 +236,30 @@ async fn a_thread_answered_502_is_found_the_next_time() {
 }
 
 #[tokio::test]
-async fn threads_that_were_made_twice_become_one_and_forged_ones_stay() {
+async fn threads_that_were_made_twice_become_one() {
     let threads = Threads::default();
     let stub = stub_of(&threads).await;
     let remark = vec![failure("src/lib.rs", 7, "x")];
     publish(&stub, failed(remark.clone())).await;
     let body = threads.all()[0]["notes"][0]["body"].as_str().unwrap().to_owned();
-    threads.0.lock().unwrap().push(thread(900, &[(ME, &body)]));
-    threads.0.lock().unwrap().push(thread(901, &[(77, &body)]));
+    threads.0.lock().unwrap().insert(0, thread(900, &[(ME, &body)]));
     publish(&stub, of_run(2, failed(remark))).await;
     let ids: Vec<Value> = threads.all().iter().map(|thread| thread["id"].clone()).collect();
-    assert_eq!(ids, [json!(format!("{:040x}", 700)), json!(format!("{:040x}", 901))]);
+    assert_eq!(ids, [json!(format!("{:040x}", 700))], "the older one stays");
+}
+
+#[tokio::test]
+async fn somebody_elses_thread_with_our_marker_neither_stands_for_ours_nor_is_touched() {
+    let first = Threads::default();
+    publish(&stub_of(&first).await, failed(vec![failure("src/lib.rs", 7, "x")])).await;
+    let body = first.all()[0]["notes"][0]["body"].as_str().unwrap().to_owned();
+    let forged = thread(100, &[(77, &body), (ME, &body)]);
+    let threads = Threads(Arc::new(Mutex::new(vec![forged.clone()])));
+    let stub = stub_of(&threads).await;
+    publish(&stub, failed(vec![failure("src/lib.rs", 7, "x")])).await;
+    assert_eq!(threads.all().len(), 2);
+    publish(&stub, of_run(2, failed(Vec::new()))).await;
+    assert_eq!(threads.all(), [forged]);
 }
 
 #[tokio::test]
