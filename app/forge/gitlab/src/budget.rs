@@ -174,6 +174,8 @@ mod tests {
         let unnamed = answer(429, RateFields::default());
         assert_eq!(budget.learn(&note(), &unnamed, at(0)), Some(60));
         assert_eq!(budget.take(&note(), at(1)), Err(59));
+        let thread = Call { operation: "make_thread", ..note() };
+        assert_eq!(budget.take(&thread, at(1)), Err(59), "threads are notes to GitLab");
         assert_eq!(budget.take(&read(), at(1)), Ok(()));
         let named = RateFields { retry_after_secs: Some(30), ..RateFields::default() };
         assert_eq!(budget.learn(&note(), &answer(429, named), at(2)), Some(30));

@@ -101,7 +101,7 @@ impl GitLab {
         let failures: Vec<&Annotation> =
             report.annotations.iter().filter(|annotation| annotation.level == AnnotationLevel::Failure).collect();
         let there = self.threads_of(repo, number, &marker(&report.name)).await?;
-        if failures.is_empty() {
+        if failures.is_empty() && there.is_empty() {
             return Ok(None);
         }
         let refs = self.merge_request(repo, number).await?.diff_refs;

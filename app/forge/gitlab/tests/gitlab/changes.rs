@@ -78,6 +78,18 @@ async fn pages_without_end_are_read_no_further() {
 }
 
 #[tokio::test]
+async fn an_empty_page_is_the_last_whatever_it_names() {
+    let stub = Stub::start(|seen| match seen.path() {
+        REQUEST => Reply::ok(merge_request_with(json!({"changes_count": "0"}))),
+        DIFFS => Some(Reply::json(200, &json!([])).with("x-next-page", 2)),
+        _ => None,
+    })
+    .await;
+    let changed = stub.gitlab().changed_files(&repo(), &Change::Pull { number: 5 }).await.unwrap();
+    assert!(!changed.incomplete && stub.count("GET", DIFFS) == 1);
+}
+
+#[tokio::test]
 async fn two_commits_are_compared_directly() {
     let stub = Stub::start(|seen| seen.is("GET", COMPARE).then(|| Reply::json(200, &json!({"diffs": [file("a", "b")]})))).await;
     let changed = stub.gitlab().changed_files(&repo(), &between()).await.unwrap();
