@@ -7,7 +7,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use gatewright_tests::FakeGitHub;
-use gatewright_tests::github::{CheckRun, PullSpec};
+use gatewright_tests::github::{CheckRun, Level, PullSpec};
 use tokio::process::{Child, Command};
 
 const REPO: &str = "octo/shop";
@@ -85,8 +85,16 @@ async fn demo() -> Result<(), String> {
     say("mallory opens a pull request from a fork. Nothing of it runs.");
     let fork = github.fork(REPO, "mallory");
     let foreign = github.commit(&fork, "nice", "mallory", "nice", [("src/nice.sh", "echo nice\n")]);
-    github.open_pull(REPO, PullSpec::of("mallory", "nice").from_fork(&fork));
+    let foreign_number = github.open_pull(REPO, PullSpec::of("mallory", "nice").from_fork(&fork));
     watch(&github, &foreign, "action_required").await?;
+
+    say("mallory asks for it with a slash command, and may not. alice may: she has looked at that commit.");
+    github.set_permission(REPO, "alice", Level::Maintain);
+    let approve = format!("/gw approve {}", &foreign[..7]);
+    command(&github, foreign_number, "mallory", &approve, "confused").await?;
+    command(&github, foreign_number, "alice", &approve, "+1").await?;
+    check(&github, &foreign, "gatewright", "success").await?;
+    show("gatewright", "success");
 
     say("The service is killed (kill -9) while a gate runs, and started again.");
     let slow = github.commit(REPO, "slow", "bob", "slow tests", [("run-tests.sh", format!("sleep 3\n{TESTS}").as_str())]);
@@ -201,6 +209,22 @@ async fn watch(github: &FakeGitHub, commit: &str, conclusion: &str) -> Result<St
         }
     }
     Err(format!("the check never was {conclusion}; it is {last:#?}"))
+}
+
+/// Says something on a pull request, and shows the reactions to it and the reply, if there is one.
+async fn command(github: &FakeGitHub, number: u64, user: &str, text: &str, reaction: &str) -> Result<(), String> {
+    github.advance(2);
+    let comment = github.comment(REPO, number, user, text);
+    let reacted = || async { github.reactions(REPO, comment).iter().any(|(_, content)| content == reaction).then_some(()) };
+    patiently(&format!("the reaction {reaction}"), reacted).await?;
+    let reactions: Vec<String> = github.reactions(REPO, comment).into_iter().map(|(_, content)| content).collect();
+    show(user, &format!("{text}   [{}]", reactions.join(", ")));
+    if reaction == "confused" {
+        let replied =
+            || async { github.bot_comments(REPO, number).into_iter().find(|c| c.body.starts_with("<!-- gatewright:reply")) };
+        println!("{}", indented(&patiently("the reply", replied).await?.body));
+    }
+    Ok(())
 }
 
 async fn check(github: &FakeGitHub, commit: &str, name: &str, state: &str) -> Result<(), String> {

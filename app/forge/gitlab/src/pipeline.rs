@@ -18,10 +18,8 @@
 use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::CheckReport;
-use gatewright_forge_shared::address::with_query;
 use serde::Deserialize;
 
-use crate::api::PER_PAGE;
 use crate::call::{Call, merge_request_route, route};
 use crate::error::is_final;
 use crate::gitlab::GitLab;
@@ -31,8 +29,8 @@ use crate::read::{MergeRequest, Pipeline};
 const PLACE_SECS: i64 = 60;
 /// Where we may not write, we try again after this.
 const CLOSED_SECS: i64 = 600;
-/// A merge request with more pipelines than fit on these pages of 100 has its older ones looked through no further.
-const PIPELINE_PAGES_MAX: usize = 3;
+/// A merge request with more pipelines than fit on these pages of 20 has its older ones looked through no further.
+const PIPELINE_PAGES_MAX: usize = 10;
 /// What a place takes in memory, about.
 const PLACE_BYTES: usize = 256;
 
@@ -128,7 +126,7 @@ impl GitLab {
 
     /// The newest pipeline of a commit that is no longer the head.
     async fn older_pipeline(&self, repo: &RepoRef, number: u64, head: &str) -> Result<Option<Pipeline>, ForgeError> {
-        let first = with_query(merge_request_route(repo, number, &["pipelines"])?, &[PER_PAGE]);
+        let first = merge_request_route(repo, number, &["pipelines"])?;
         let what = || format!("the pipelines of {}!{number}", repo.path);
         match self.api.list::<Pipeline>(Call::get("pipelines", first), PIPELINE_PAGES_MAX, what).await {
             Ok(listed) => Ok(listed.items.into_iter().filter(|one| one.sha == head).max_by_key(|one| one.id)),

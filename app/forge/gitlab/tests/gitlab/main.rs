@@ -4,6 +4,7 @@
 
 mod catch_up;
 mod changes;
+mod description;
 mod external;
 mod limits;
 mod notes;
