@@ -62,12 +62,23 @@ pub struct GithubSetting {
     pub app_id: u64,
     /// The App's key.
     pub private_key: String,
+    /// New comments a minute that the service allows itself.
+    pub comments_per_minute: u32,
+    /// Points a minute.
+    pub points_per_minute: u32,
 }
 
 impl GithubSetting {
     /// This fake.
     pub fn of(github: &FakeGitHub) -> GithubSetting {
-        GithubSetting { url: github.url(), app_id: github.app_id(), private_key: github.private_key_pem() }
+        GithubSetting {
+            url: github.url(),
+            app_id: github.app_id(),
+            private_key: github.private_key_pem(),
+            // The fake has limits of its own; a scenario about limits sets them there.
+            comments_per_minute: 100_000,
+            points_per_minute: 1_000_000,
+        }
     }
 
     /// The server file's table for it; the key is written into this folder.
@@ -84,10 +95,12 @@ impl GithubSetting {
     fn adapter(&self) -> GitHub {
         let mut config = GitHubConfig::new(&self.url, self.app_id, self.private_key.clone().into());
         config.clone_url = Some(self.url.clone());
-        // The fake has limits of its own; a scenario about limits sets them there.
-        let limits =
-            Limits { content_per_minute: 100_000, content_per_hour: 100_000, points_per_minute: 1_000_000, ..config.limits };
-        config.limits = limits;
+        config.limits = Limits {
+            content_per_minute: self.comments_per_minute,
+            content_per_hour: 100_000,
+            points_per_minute: self.points_per_minute,
+            ..config.limits
+        };
         GitHub::new(config).expect("the setting is valid")
     }
 
@@ -249,7 +262,18 @@ where
     F: Fn() -> S,
     S: Future<Output = Option<u64>>,
 {
-    until("every run is over", || async {
+    idle_within(PATIENCE, delivered, open).await;
+}
+
+/// The same, with another patience.
+pub(crate) async fn idle_within<D, E, F, S>(patience: Duration, delivered: D, open: F)
+where
+    D: Fn() -> E,
+    E: Future<Output = bool>,
+    F: Fn() -> S,
+    S: Future<Output = Option<u64>>,
+{
+    until_within(patience, "every run is over", || async {
         for _ in 0..2 {
             if !delivered().await {
                 return false;
@@ -272,10 +296,18 @@ where
     F: Fn() -> S,
     S: Future<Output = bool>,
 {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+async fn until_within<F, S>(patience: Duration, what: &str, is_so: F)
+where
+    F: Fn() -> S,
+    S: Future<Output = bool>,
+{
     let looking = async {
         while !is_so().await {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, looking).await.is_ok(), "this never came to be: {what}");
+    assert!(tokio::time::timeout(patience, looking).await.is_ok(), "this never came to be: {what}");
 }

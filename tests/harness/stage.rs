@@ -101,6 +101,14 @@ impl Scene {
     /// # Panics
     /// Where the temporary folder cannot be written.
     pub async fn with_file(forge: Arc<dyn Stage>, file: &str) -> Scene {
+        Self::with(forge, file, |_| ()).await
+    }
+
+    /// The same, with another setting.
+    ///
+    /// # Panics
+    /// Where the temporary folder cannot be written.
+    pub async fn with(forge: Arc<dyn Stage>, file: &str, change: impl FnOnce(&mut Setting)) -> Scene {
         forge.commit("main", "alice", &[(".gatewright.yml", file)]);
         for (user, role) in [("rita", Role::Read), ("wendy", Role::Write), ("max", Role::Maintain), ("ada", Role::Admin)] {
             forge.set_role(user, role);
@@ -108,6 +116,7 @@ impl Scene {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let mut setting = Setting::without_forge(dir.path());
         forge.connect(&mut setting);
+        change(&mut setting);
         let service = Service::listen(&setting).await;
         forge.send_to(&service.url);
         Scene { forge, service, setting, _dir: dir }
@@ -130,6 +139,11 @@ impl Scene {
     /// Waits until every delivery was taken and every run is over.
     pub async fn idle(&self) {
         crate::service::idle(|| self.forge.delivered(), || self.service.open_runs()).await;
+    }
+
+    /// The same, for what takes long.
+    pub async fn idle_within(&self, patience: std::time::Duration) {
+        crate::service::idle_within(patience, || self.forge.delivered(), || self.service.open_runs()).await;
     }
 
     /// Each check and how it stands, as a person would list them.
