@@ -13,7 +13,7 @@ const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'tru
 
 /// As people write them: some prose, a quote, code, a list, now and then a command.
 fn comment(n: usize) -> String {
-    let command = if n % 3 == 0 { "/gw rerun\n" } else { "" };
+    let command = if n.is_multiple_of(3) { "/gw rerun\n" } else { "" };
     format!(
         "Looks good to me, but see `src/cart_{n}.rs` line {n}.\n\n> /gw run\n> quoted, with **bold** and [a link](https://example.com/{n})\n\n\
          ```rust\nfn main() {{\n    println!(\"/gw run {n}\");\n}}\n```\n\n- one\n- two, with <b>markup</b>\n\n| a | b |\n|---|---|\n| 1 | {n} |\n\n\
