@@ -8,8 +8,10 @@
 //! It deliberately has no knowledge of Gatewright. The scenarios and `make demo` use it.
 
 pub mod github;
+pub mod gitlab;
 pub mod process;
 pub mod service;
 pub mod stage;
 
 pub use github::FakeGitHub;
+pub use gitlab::FakeGitLab;

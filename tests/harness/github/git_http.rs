@@ -20,9 +20,9 @@ use super::world::{Level, World, lock};
 pub(crate) struct Wanted {
     /// `git/info-refs`, `git/upload-pack` or `git/receive-pack`.
     pub(crate) operation: &'static str,
-    full_name: String,
-    service: &'static str,
-    writes: bool,
+    pub(crate) full_name: String,
+    pub(crate) service: &'static str,
+    pub(crate) writes: bool,
 }
 
 /// Whether a path and query are git's, and what they want.
@@ -104,7 +104,7 @@ fn text(status: StatusCode, message: &str) -> Response<Body> {
     Response::builder().status(status).body(Body::from(message.to_owned())).expect("the parts are valid")
 }
 
-async fn backend(dir: &Path, wanted: &Wanted, request: Request<Body>) -> std::io::Result<Response<Body>> {
+pub(crate) async fn backend(dir: &Path, wanted: &Wanted, request: Request<Body>) -> std::io::Result<Response<Body>> {
     let mut child = command(dir, wanted, &request).spawn()?;
     let stdin = child.stdin.take().expect("stdin is piped");
     let stdout = child.stdout.take().expect("stdout is piped");

@@ -16,10 +16,10 @@
 
 mod api;
 mod auth;
-mod diff;
+pub(crate) mod diff;
 mod faults;
-mod git;
-mod git_http;
+pub(crate) mod git;
+pub(crate) mod git_http;
 mod graphql;
 mod hooks;
 mod limits;
@@ -27,7 +27,7 @@ mod look;
 mod openapi;
 mod payload;
 mod people;
-mod server;
+pub(crate) mod server;
 mod shape;
 mod shape_check;
 mod shape_pull;
@@ -44,6 +44,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+pub(crate) use api::decoded;
 pub use faults::{Effect, Fault, HookEffect, HookFault, When};
 pub use git::Edit;
 pub use hooks::{Attempt, Delivery};

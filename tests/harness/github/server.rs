@@ -460,7 +460,7 @@ impl Reply {
 }
 
 /// A query's pairs, decoded.
-fn query_pairs(query: &str) -> Vec<(String, String)> {
+pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let decoded = |text: &str| api::decoded(&text.replace('+', " "));
     let pair = |pair: &str| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -1,0 +1,78 @@
+//! Git over smart HTTP, from the projects' own repositories.
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+
+use super::auth::caller;
+use super::world::{DEVELOPER, Scope, World, lock};
+use crate::github::git_http::{Wanted, backend};
+
+/// What a request of a git client wants: a project's path and a service.
+pub(super) fn wanted(path: &str, query: &str) -> Option<Wanted> {
+    let services =
+        [("/info/refs", "git/info-refs"), ("/git-upload-pack", "git/upload-pack"), ("/git-receive-pack", "git/receive-pack")];
+    let (rest, service, operation) =
+        services.into_iter().find_map(|(end, operation)| path.strip_suffix(end).map(|rest| (rest, &end[1..], operation)))?;
+    let writes = service == "git-receive-pack" || query.contains("service=git-receive-pack");
+    let full_name = rest.trim_start_matches('/');
+    let full_name = full_name.strip_suffix(".git").unwrap_or(full_name).to_owned();
+    Some(Wanted { operation, full_name, service, writes })
+}
+
+/// Serves one request of a git client.
+pub(super) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: Request<Body>) -> Response<Body> {
+    let (project, git, by) = {
+        let world = lock(world);
+        match authorize(&world, wanted, &request) {
+            Ok((project, by)) => (project, world.project(project).git.clone(), by),
+            Err(status) => return refusal(status),
+        }
+    };
+    let before = if wanted.writes { git.refs() } else { Vec::new() };
+    let response = match backend(git.dir(), wanted, request).await {
+        Ok(response) => response,
+        Err(error) => return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("git http-backend failed: {error}")),
+    };
+    let (Some(by), "git-receive-pack") = (by, wanted.service) else { return response };
+    // The push is over once the answer has ended; only then is it known what moved.
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let world = world.clone();
+    let told = tokio::task::spawn_blocking(move || lock(&world).refs_moved(project, by, &before)).await;
+    told.expect("following a push does not panic");
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// The project, and whose token it is.
+fn authorize(world: &World, wanted: &Wanted, request: &Request<Body>) -> Result<(u64, Option<u64>), StatusCode> {
+    let caller = caller(world, request.headers()).map_err(|_| StatusCode::UNAUTHORIZED)?;
+    let user = caller.map(|caller| caller.user);
+    // GitLab asks for a password first, so that a stranger does not learn which projects there are.
+    let unseen = if user.is_some() { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
+    let project = world.find_project(&wanted.full_name).filter(|id| world.sees(*id, user)).ok_or(unseen)?;
+    if !wanted.writes {
+        return Ok((project, user));
+    }
+    let caller = caller.ok_or(StatusCode::UNAUTHORIZED)?;
+    let may = caller.scope == Scope::Api && world.level(project, caller.user) >= DEVELOPER;
+    if may { Ok((project, user)) } else { Err(StatusCode::FORBIDDEN) }
+}
+
+fn refusal(status: StatusCode) -> Response<Body> {
+    let message = match status {
+        StatusCode::UNAUTHORIZED => "HTTP Basic: Access denied.",
+        StatusCode::FORBIDDEN => "You are not allowed to push code to this project.",
+        _ => "The project you were looking for could not be found or you don't have permission to view it.",
+    };
+    let mut response = text(status, message);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"GitLab\""));
+    }
+    response
+}
+
+fn text(status: StatusCode, message: &str) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(message.to_owned())).expect("the parts are valid")
+}
