@@ -1,11 +1,11 @@
-//! What the scenarios run against: a GitHub of our own, with state, real git and signed webhooks.
+//! What the scenarios run against: a GitHub and a GitLab of our own, with state, real git and signed webhooks.
 //!
-//! [`FakeGitHub`] answers the part of GitHub's API that a bot needs, judges every request and every answer by GitHub's own
-//! description of that API, and does on command what the real one does on bad days: limits, timeouts, answers lost after
-//! the write, webhooks twice or never. It is not a mock: nobody tells it what to answer. Scenarios do what people do
+//! [`FakeGitHub`] and [`FakeGitLab`] answer the part of their forge's API that a bot needs, judge every request by the
+//! forge's own description of that API, and do on command what the real ones do on bad days: limits, timeouts, answers lost
+//! after the write, webhooks twice or never. They are no mocks: nobody tells them what to answer. Scenarios do what people do
 //! (push, open, comment, press a button) and look at what people would see.
 //!
-//! It deliberately has no knowledge of Gatewright. The scenarios and `make demo` use it.
+//! They deliberately have no knowledge of Gatewright. The scenarios and `make demo` use them.
 
 pub mod github;
 pub mod gitlab;

@@ -1,4 +1,4 @@
-//! The service as the scenarios run it: the real parts, wired as the binary wires them, over the fake GitHub.
+//! The service as the scenarios run it: the real parts, wired as the binary wires them, over the fakes.
 //!
 //! [`Service`] runs in the test's own process; for the binary itself, which can be killed, see [`process`](crate::process).
 
@@ -13,14 +13,16 @@ use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkee
 use gatewright_core::{ForgeKind, Timestamp};
 use gatewright_engine::{Deps, Engine, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
+use gatewright_forge_gitlab::{GitLab, GitLabConfig};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 use gatewright_store::EmbeddedStore;
 use gatewright_webhook::github::GithubHook;
-use gatewright_webhook::{WebhookConfig, WebhookSecrets, routes};
+use gatewright_webhook::gitlab::GitlabHook;
+use gatewright_webhook::{GitlabSecrets, WebhookConfig, WebhookSecrets, routes};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::FakeGitHub;
+use crate::{FakeGitHub, FakeGitLab, gitlab};
 
 /// The secret that the fake signs with in scenarios.
 pub const WEBHOOK_SECRET: &str = "a secret of the scenarios";
@@ -39,6 +41,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Setting {
     /// The GitHub that it serves.
     pub github: Option<GithubSetting>,
+    /// The GitLab that it serves.
+    pub gitlab: Option<GitlabSetting>,
     /// The folder for store and mirrors.
     pub dir: PathBuf,
     /// The container engine, where it is not the usual one.
@@ -110,6 +114,56 @@ impl GithubSetting {
     }
 }
 
+/// How a service reaches a GitLab.
+#[derive(Debug, Clone)]
+pub struct GitlabSetting {
+    /// The fake's address.
+    pub url: String,
+    /// The bot's token.
+    pub token: String,
+    /// New notes a minute that the service allows itself.
+    pub notes_per_minute: u32,
+    /// Requests a minute.
+    pub requests_per_minute: u32,
+}
+
+impl GitlabSetting {
+    /// This fake.
+    pub fn of(gitlab: &FakeGitLab) -> GitlabSetting {
+        GitlabSetting {
+            url: gitlab.url(),
+            token: gitlab::TOKEN.to_owned(),
+            // The fake has limits of its own; a scenario about limits sets them there.
+            notes_per_minute: 100_000,
+            requests_per_minute: 1_000_000,
+        }
+    }
+
+    /// The server file's table for it; the token is written into this folder.
+    pub fn table(&self, dir: &Path) -> String {
+        std::fs::write(dir.join("gitlab.token"), &self.token).expect("the folder is ours");
+        format!(
+            "[[forge]]\nkind = \"gitlab\"\nurl = \"{url}\"\ntoken = \"file:./gitlab.token\"\n\
+             webhook_secret = \"env:TEST_WEBHOOK_SECRET\"\nnotes_per_minute = {notes}\nrequests_per_minute = {requests}\n\n",
+            url = self.url,
+            notes = self.notes_per_minute,
+            requests = self.requests_per_minute,
+        )
+    }
+
+    fn adapter(&self) -> GitLab {
+        let mut config = GitLabConfig::new(&self.url, self.token.clone().into());
+        config.limits.notes_per_minute = self.notes_per_minute;
+        config.limits.requests_per_minute = self.requests_per_minute;
+        GitLab::new(config).expect("the setting is valid")
+    }
+
+    fn hook() -> GitlabHook {
+        let secrets = GitlabSecrets::new([WEBHOOK_SECRET.to_owned().into()]).expect("the secret is long enough");
+        GitlabHook { secrets }
+    }
+}
+
 impl Setting {
     /// The usual setting, over this fake, in this folder.
     pub fn new(github: &FakeGitHub, dir: &Path) -> Setting {
@@ -120,6 +174,7 @@ impl Setting {
     pub fn without_forge(dir: &Path) -> Setting {
         Setting {
             github: None,
+            gitlab: None,
             dir: dir.to_owned(),
             engine: None,
             instance: uuid::Uuid::now_v7().to_string(),
@@ -133,6 +188,9 @@ impl Setting {
         let mut forges: BTreeMap<ForgeKind, Arc<dyn Forge>> = BTreeMap::new();
         if let Some(github) = &self.github {
             forges.insert(ForgeKind::Github, Arc::new(github.adapter()));
+        }
+        if let Some(gitlab) = &self.gitlab {
+            forges.insert(ForgeKind::Gitlab, Arc::new(gitlab.adapter()));
         }
         let mut docker = DockerConfig::new(&self.instance, self.dir.join("mirrors"));
         docker.pull = PullPolicy::Never;
@@ -151,12 +209,14 @@ impl Setting {
 
     /// The server file's tables for the forges; what they refer to is written into this folder.
     pub fn tables(&self, dir: &Path) -> String {
-        self.github.iter().map(|github| github.table(dir)).collect()
+        let github = self.github.iter().map(|github| github.table(dir));
+        github.chain(self.gitlab.iter().map(|gitlab| gitlab.table(dir))).collect()
     }
 
     fn secrets(&self) -> Vec<SecretString> {
         let key = self.github.iter().map(|github| github.private_key.clone().into());
-        key.chain([WEBHOOK_SECRET.to_owned().into()]).collect()
+        let token = self.gitlab.iter().map(|gitlab| gitlab.token.clone().into());
+        key.chain(token).chain([WEBHOOK_SECRET.to_owned().into()]).collect()
     }
 
     fn options(&self) -> Options {
@@ -206,12 +266,10 @@ impl Service {
             let (engine, stop) = (engine.clone(), stop.clone());
             async move { engine.work(stop).await }
         });
-        let github = setting.github.as_ref().map(GithubSetting::hook);
-        let github = github.expect("one forge for now");
         let config = WebhookConfig {
             intake: engine.clone(),
-            github: Some(github),
-            gitlab: None,
+            github: setting.github.as_ref().map(GithubSetting::hook),
+            gitlab: setting.gitlab.as_ref().map(|_| GitlabSetting::hook()),
             limits: gatewright_webhook::Limits::default(),
         };
         let router = routes(config);

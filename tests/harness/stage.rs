@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use crate::service::{Service, Setting};
 
 mod github;
+mod gitlab;
 pub use github::GitHubStage;
+pub use gitlab::GitLabStage;
 
 /// The repository of most scenarios.
 pub const REPO: &str = "octo/app";
@@ -47,6 +49,8 @@ pub trait Stage: Send + Sync {
     fn connect(&self, setting: &mut Setting);
     /// Has the forge send its webhooks to the service at this address.
     fn send_to(&self, service: &str);
+    /// Has it send them again where it has stopped after failures, as somebody does on the webhook's page.
+    fn send_again(&self);
     /// Pushes a commit with these files to a branch, which is made where there is none. Returns the commit.
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
     /// The same in the user's fork.

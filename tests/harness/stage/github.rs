@@ -43,6 +43,10 @@ impl Stage for GitHubStage {
         self.github.set_webhook(&format!("{service}/webhooks/github"), WEBHOOK_SECRET);
     }
 
+    fn send_again(&self) {
+        // GitHub never stops by itself.
+    }
+
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String {
         self.github.commit(REPO, branch, user, "a change", files.iter().copied())
     }

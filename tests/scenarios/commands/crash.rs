@@ -7,7 +7,7 @@ use gatewright_core::store::StoreUpkeep;
 use gatewright_engine::Point;
 use gatewright_store::{EmbeddedStore, Options};
 use gatewright_tests::process::{Crash, Home};
-use gatewright_tests::stage::{GitHubStage, Role, Stage};
+use gatewright_tests::stage::{GitHubStage, GitLabStage, Role, Stage};
 
 const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n  bad: { run: exit 3 }\n";
 
@@ -25,6 +25,16 @@ async fn killed_after_any_append_a_command_is_done_and_answered_once_on_github()
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_effect_a_command_is_done_and_answered_once_on_github() {
     killed_at_each(Arc::new(GitHubStage::start().await), Point::Performed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_append_a_command_is_done_and_answered_once_on_gitlab() {
+    killed_at_each(Arc::new(GitLabStage::start().await), Point::Appended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_effect_a_command_is_done_and_answered_once_on_gitlab() {
+    killed_at_each(Arc::new(GitLabStage::start().await), Point::Performed).await;
 }
 
 /// A comment after the other, each with a crash one place further, until one is obeyed before its crash comes.
@@ -50,6 +60,7 @@ async fn command_ends_right(forge: &dyn Stage, home: &Home, crash: Crash) -> boo
     let nth = crash.nth;
     let branch = format!("topic-{nth}");
     let mut service = home.start(program, None).await;
+    forge.send_again();
     let head = forge.commit(&branch, "alice", &[("a", &nth.to_string())]);
     let number = forge.open("alice", &branch);
     assert!(!service.dies_or_idles_on(forge).await, "without a crash it lives on: {}", home.log());
