@@ -246,6 +246,7 @@ pub struct Service {
     pub store: Arc<EmbeddedStore>,
     stop: CancellationToken,
     working: JoinHandle<()>,
+    closing: CancellationToken,
     listening: JoinHandle<()>,
 }
 
@@ -275,17 +276,21 @@ impl Service {
         let router = routes(config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let closing = CancellationToken::new();
+        let closed = closing.clone().cancelled_owned();
         let listening = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("serving goes on until the task is aborted");
+            axum::serve(listener, router).with_graceful_shutdown(closed).await.expect("serving goes on until it is to end");
         });
-        Service { url, engine, store, stop, working, listening }
+        Service { url, engine, store, stop, working, closing, listening }
     }
 
     /// Stops it as SIGTERM does.
     pub async fn stop(self) {
-        self.listening.abort();
+        self.closing.cancel();
         self.stop.cancel();
         self.working.await.expect("the engine ends by itself");
+        // Whoever still has a connection has the store too, which the next service is to open.
+        self.listening.await.expect("it ends by itself");
     }
 
     /// Waits until every delivery was taken and every run is over.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use gatewright_core::ForgeKind;
 
+use crate::github::{Effect, HookEffect, When};
 use crate::service::{Service, Setting};
 
 mod github;
@@ -17,6 +19,9 @@ pub use gitlab::GitLabStage;
 
 /// The repository of most scenarios.
 pub const REPO: &str = "octo/app";
+
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1/";
 
 /// What people are to the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,33 @@ pub struct Seen {
     pub folded: bool,
 }
 
+/// A check on a commit, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// In the words of the forge-neutral conclusions (`success`, `failure`, `cancelled`, `pending`, `running`, ...).
+    pub state: String,
+    /// The line beside it.
+    pub title: String,
+}
+
+/// What the service writes that a fault can strike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A new check, or what stands for one.
+    Check,
+    /// A new comment.
+    Comment,
+}
+
+/// What a webhook tells that a fault can strike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Anything about a pull request itself.
+    OfPull,
+    /// That one was opened.
+    OfOpening,
+}
+
 /// A forge as people use it, with the repository [`REPO`] on it. Names that do not exist are mistakes of the scenario.
 #[async_trait]
 pub trait Stage: Send + Sync {
@@ -49,7 +81,8 @@ pub trait Stage: Send + Sync {
     fn connect(&self, setting: &mut Setting);
     /// Has the forge send its webhooks to the service at this address.
     fn send_to(&self, service: &str);
-    /// Has it send them again where it has stopped after failures, as somebody does on the webhook's page.
+    /// Has it send webhooks again where it has stopped after failures, and once more what was not taken, as somebody does on
+    /// the webhook's page where the service cannot ask for it.
     fn send_again(&self);
     /// Pushes a commit with these files to a branch, which is made where there is none. Returns the commit.
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
@@ -79,9 +112,30 @@ pub trait Stage: Send + Sync {
     fn sticky(&self, number: u64) -> Option<String>;
     /// The service's other comments.
     fn replies(&self, number: u64) -> Vec<Seen>;
-    /// Each check on a commit, by name: its state in the words of the forge-neutral conclusions (`success`, `failure`,
-    /// `cancelled`, `pending`, `running`, ...).
-    fn checks(&self, commit: &str) -> BTreeMap<String, String>;
+    /// Each check on a commit, by name.
+    fn shown(&self, commit: &str) -> BTreeMap<String, Check>;
+    /// How many checks were ever made on a commit: more than are shown where one was made twice.
+    fn checks_made(&self, commit: &str) -> usize;
+    /// What people read about a check of a pull request, where its line is not enough for them.
+    fn text_of(&self, number: u64, commit: &str, check: &str) -> String;
+    /// The remarks about lines, each a path and a line.
+    fn remarks(&self, number: u64, commit: &str) -> Vec<(String, u64)>;
+    /// Has the forge fail what the service writes.
+    fn fault(&self, written: Written, effect: Effect, when: When);
+    /// Has the forge fail its API at random, seldom: before the deed, or after it.
+    fn fault_now_and_then(&self);
+    /// Has the forge fail its webhooks.
+    fn hook_fault(&self, told: Told, effect: HookEffect, when: When);
+    /// Has its webhooks lead nowhere, from now on.
+    fn lose_webhooks(&self);
+    /// Which forge it is.
+    fn kind(&self) -> ForgeKind;
+    /// Parts of what the service knows to get in, and nobody else is to see.
+    fn secrets(&self) -> Vec<String>;
+    /// The state of each check on a commit, by name.
+    fn checks(&self, commit: &str) -> BTreeMap<String, String> {
+        self.shown(commit).into_iter().map(|(name, check)| (name, check.state)).collect()
+    }
     /// Waits until every delivery was taken, and says whether that is so: one that failed is waited for too.
     async fn delivered(&self) -> bool;
     /// Asserts that the forge had nothing to object to.
@@ -156,6 +210,38 @@ impl Scene {
         checks.iter().map(|(name, state)| format!("{name}: {state}")).collect::<Vec<_>>().join("\n")
     }
 
+    /// Each check, how it stands, and the line beside it.
+    pub fn shown(&self, commit: &str) -> String {
+        let shown = self.forge.shown(commit);
+        shown.iter().map(|(name, check)| format!("{name}: {} ({})", check.state, check.title)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits until a check runs.
+    pub async fn until_running(&self, commit: &str, check: &str) {
+        let runs = || async { self.forge.checks(commit).get(check).is_some_and(|state| state == "running") };
+        crate::service::until("the check runs", runs).await;
+    }
+
+    /// Stops the service, has something happen, and starts it on the same files again.
+    #[must_use]
+    pub async fn restarted(self, meanwhile: impl AsyncFnOnce(&dyn Stage)) -> Scene {
+        let Scene { forge, service, setting, _dir } = self;
+        service.stop().await;
+        meanwhile(&*forge).await;
+        let service = Service::listen(&setting).await;
+        forge.send_to(&service.url);
+        Scene { forge, service, setting, _dir }
+    }
+
+    /// The sticky comment, which is the only one.
+    ///
+    /// # Panics
+    /// Where there is none, or another one.
+    pub fn only_comment(&self, number: u64) -> String {
+        assert_eq!(self.forge.replies(number), [], "one comment, and no others");
+        self.sticky(number)
+    }
+
     /// The sticky comment.
     ///
     /// # Panics
@@ -185,6 +271,31 @@ impl Scene {
         self.service.stop().await;
         self.forge.assert_valid();
     }
+}
+
+/// Tries each scenario on each forge. A scenario gets a scene with the file that it names, and with a changed setting where
+/// it names a change.
+#[macro_export]
+macro_rules! on_every_forge {
+    ($($scenario:ident($file:expr $(, $change:expr)?)),* $(,)?) => {
+        $crate::on_every_forge! { @on on_github GitHubStage $($scenario($file $(, $change)?))* }
+        $crate::on_every_forge! { @on on_gitlab GitLabStage $($scenario($file $(, $change)?))* }
+    };
+    (@on $forge:ident $stage:ident $($scenario:ident($file:expr $(, $change:expr)?))*) => {
+        mod $forge {
+            #[allow(unused_imports, reason = "a file's name may be its own constant or one from here")]
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                let forge = std::sync::Arc::new($crate::stage::$stage::start().await);
+                let scene = $crate::stage::Scene::with(forge, $file, $crate::on_every_forge!(@change $($change)?)).await;
+                super::$scenario(scene).await;
+            })*
+        }
+    };
+    (@change) => { |_| () };
+    (@change $change:expr) => { $change };
 }
 
 /// A comment's text as scenarios compare it: without hidden marks and the line of ids, and without the times in tables.

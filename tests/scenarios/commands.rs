@@ -2,27 +2,8 @@
 
 use std::sync::Arc;
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::{GitHubStage, Scene};
-
-/// Tries each scenario on each forge. A scenario gets a scene with the file that it names.
-macro_rules! on_every_forge {
-    ($($scenario:ident($file:expr)),* $(,)?) => {
-        on_every_forge! { @on on_github GitHubStage $($scenario($file))* }
-        on_every_forge! { @on on_gitlab GitLabStage $($scenario($file))* }
-    };
-    (@on $forge:ident $stage:ident $($scenario:ident($file:expr))*) => {
-        mod $forge {
-            #[allow(unused_imports, reason = "a file's name may be its own constant or one from here")]
-            use super::*;
-
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $scenario() {
-                let forge = std::sync::Arc::new(gatewright_tests::stage::$stage::start().await);
-                super::$scenario(gatewright_tests::stage::Scene::with_file(forge, $file).await).await;
-            })*
-        }
-    };
-}
 
 #[path = "commands/answers.rs"]
 mod answers;

@@ -96,8 +96,8 @@ pub static COMMANDS: [CommandInfo; 10] = [
     line(CommandName::Cancel, "cancel", "", Write, May, "Stops what runs."),
     line(CommandName::Approve, "approve", "[SHA]", Write, LikeOthers, "Lets the code of a fork run, at exactly this commit; a push takes it back."),
     line(CommandName::Skip, "skip", "GATE REASON", Maintain, LikeOthers, "Has a gate count as passed at this commit. Name and reason are shown on the check."),
-    line(CommandName::Hold, "hold", "[REASON]", Write, LikeOthers, "Keeps the pull request from being merged, until `unhold`."),
-    line(CommandName::Unhold, "unhold", "", Write, LikeOthers, "Lets a held pull request go."),
+    line(CommandName::Hold, "hold", "[REASON]", Write, LikeOthers, "Keeps the change from being merged, until `unhold`."),
+    line(CommandName::Unhold, "unhold", "", Write, LikeOthers, "Lets a held change go."),
 ];
 
 /// The aliases. `/test all` is `run` of all gates.

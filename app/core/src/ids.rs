@@ -40,6 +40,14 @@ impl ForgeKind {
             ForgeKind::Gitlab => "gitlab",
         }
     }
+
+    /// Whether a check there has room for a text. Where it has one line only, the comment says what the checks cannot.
+    pub fn checks_hold_text(self) -> bool {
+        match self {
+            ForgeKind::Github => true,
+            ForgeKind::Gitlab => false,
+        }
+    }
 }
 
 impl fmt::Display for ForgeKind {

@@ -30,28 +30,58 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So many pull requests of a forge are caught up with in one go, the others with the next sweep.
 const RUNS_MAX: u64 = 200;
 
-/// Up to when each forge was asked.
-pub(crate) type AskedUpTo = std::collections::BTreeMap<ForgeKind, Timestamp>;
+/// When each forge was asked last.
+pub(crate) type LastAsked = std::collections::BTreeMap<ForgeKind, Asked>;
+
+/// When a forge was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    at: Timestamp,
+    /// Something had changed so recently that it is to be looked at once more.
+    unsettled: bool,
+}
+
+impl Asked {
+    fn is_due(self, now: Timestamp, quiet: bool) -> bool {
+        let every = match (self.unsettled, quiet) {
+            (true, _) => SETTLE,
+            (false, true) => SILENT_FOR,
+            (false, false) => ASKED_EVERY,
+        };
+        now.duration_since(self.at) >= every
+    }
+}
+
+/// What came of asking a forge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaughtUp {
+    /// So many runs were started.
+    pub started: u64,
+    /// So many open pull requests are unknown and have changed so recently that their deliveries may be under way.
+    pub unsettled: u64,
+}
 
 impl Engine {
     /// Asks the forges whose turn it is. Returns how many runs were started; false where a forge did not answer.
-    pub(crate) async fn catch_up_due(&self, now: Timestamp, asked: &mut AskedUpTo) -> (u64, bool) {
+    pub(crate) async fn catch_up_due(&self, now: Timestamp, asked: &mut LastAsked) -> (u64, bool) {
         let last = self.deps.upkeep.stats(now).await.map(|stats| stats.last_delivery_at).unwrap_or_default();
         let (mut started, mut complete) = (0, true);
         for kind in self.deps.forges.keys() {
             let last_delivery = last.get(kind).copied();
             // A service that has never had a delivery has just been set up: what is open was opened without it.
-            let since = asked.get(kind).copied().or(last_delivery).unwrap_or(now);
+            let before = asked.get(kind).copied();
+            let since = before.map(|before| before.at).or(last_delivery).unwrap_or(now);
             let quiet = last_delivery.is_none_or(|at| now.duration_since(at) >= SILENT_FOR);
-            let every = if quiet { SILENT_FOR } else { ASKED_EVERY };
-            if asked.get(kind).is_some_and(|asked| now.duration_since(*asked) < every) {
+            if before.is_some_and(|before| !before.is_due(now, quiet)) {
                 continue;
             }
             match self.catch_up(*kind, now, since).await {
-                Ok(count) => {
-                    started += count;
-                    if count < RUNS_MAX {
-                        asked.insert(*kind, now);
+                Ok(caught_up) => {
+                    started += caught_up.started;
+                    if caught_up.started < RUNS_MAX {
+                        // One more look settles what is unsettled now; what is unsettled then has its turn the usual time.
+                        let unsettled = caught_up.unsettled > 0 && before.is_none_or(|before| !before.unsettled);
+                        asked.insert(*kind, Asked { at: now, unsettled });
                     }
                 }
                 Err(error) => {
@@ -65,43 +95,56 @@ impl Engine {
 
     /// Compares what has changed on a forge since then with the journal, and starts the runs that are missing. Returns how
     /// many.
-    pub async fn catch_up(&self, kind: ForgeKind, now: Timestamp, since: Timestamp) -> Result<u64, String> {
-        let Some(forge) = self.forge(kind) else { return Ok(0) };
+    pub async fn catch_up(&self, kind: ForgeKind, now: Timestamp, since: Timestamp) -> Result<CaughtUp, String> {
+        let Some(forge) = self.forge(kind) else { return Ok(CaughtUp::default()) };
         let since = (since - OVERLAP).max(now - LOOK_BACK);
-        let mut started = 0;
+        let mut all = CaughtUp::default();
         let repositories = forge.repositories().await.map_err(|error| error.to_string())?;
         for repo in repositories {
-            started += self.catch_up_repo(forge.as_ref(), &repo, now, since).await?;
-            if started >= RUNS_MAX {
+            let of_repo = self.catch_up_repo(forge.as_ref(), &repo, now, since).await?;
+            all.started += of_repo.started;
+            all.unsettled += of_repo.unsettled;
+            if all.started >= RUNS_MAX {
                 break;
             }
         }
-        metrics::counter!("gatewright_caught_up_total", "forge" => kind.as_str()).increment(started);
-        Ok(started)
+        metrics::counter!("gatewright_caught_up_total", "forge" => kind.as_str()).increment(all.started);
+        Ok(all)
     }
 
-    async fn catch_up_repo(&self, forge: &dyn Forge, repo: &RepoRef, now: Timestamp, since: Timestamp) -> Result<u64, String> {
+    async fn catch_up_repo(
+        &self,
+        forge: &dyn Forge,
+        repo: &RepoRef,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<CaughtUp, String> {
         let pulls = match forge.open_pulls(repo, since).await {
             Ok(pulls) => pulls,
             // One repository that is gone or closed to us does not keep the others from being looked at.
             Err(error @ (ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
                 tracing::debug!(repo = %repo, %error, "its pull requests cannot be listed");
-                return Ok(0);
+                return Ok(CaughtUp::default());
             }
             Err(error @ (ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. })) => return Err(error.to_string()),
         };
-        let mut started = 0;
-        for pull in pulls.iter().filter(|pull| pull.updated_at < now - SETTLE) {
-            if self.is_unknown(repo, pull).await.map_err(|error| error.to_string())? {
+        let mut all = CaughtUp::default();
+        for pull in &pulls {
+            if !self.is_unknown(repo, pull).await.map_err(|error| error.to_string())? {
+                continue;
+            }
+            if pull.updated_at >= now - SETTLE {
+                all.unsettled += 1;
+            } else {
                 let id = format!("catch-up/{}/{}/{}", repo.key(), pull.number, pull.head);
                 tracing::info!(repo = %repo, pull = pull.number, commit = pull.head.short(), "no delivery arrived; catching up");
                 self.accept(take::internal(&id, missed(repo, pull), Timestamp::now()))
                     .await
                     .map_err(|error| error.to_string())?;
-                started += 1;
+                all.started += 1;
             }
         }
-        Ok(started)
+        Ok(all)
     }
 
     async fn is_unknown(&self, repo: &RepoRef, pull: &OpenPull) -> Result<bool, StoreError> {
@@ -124,4 +167,18 @@ fn missed(repo: &RepoRef, pull: &OpenPull) -> RunSpec {
         rerun_of: None,
     };
     RunSpec { repo: repo.clone(), subject: Subject::Pull { number: pull.number }, work: Work::Gates(spec) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forge_is_asked_each_hour_each_quarter_where_it_is_silent_and_once_more_soon_where_something_is_unsettled() {
+        let at = Timestamp::UNIX_EPOCH;
+        let due = |unsettled: bool, quiet: bool, mins: i64| Asked { at, unsettled }.is_due(at + SignedDuration::from_mins(mins), quiet);
+        assert_eq!([due(false, false, 59), due(false, false, 60)], [false, true]);
+        assert_eq!([due(false, true, 14), due(false, true, 15)], [false, true]);
+        assert_eq!([due(true, false, 0), due(true, false, 1)], [false, true]);
+    }
 }

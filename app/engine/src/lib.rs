@@ -31,6 +31,7 @@ mod sweep;
 mod take;
 mod worker;
 
+pub use catch_up::CaughtUp;
 pub use sweep::SweepReport;
 
 /// What the engine works with.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
-use crate::catch_up::AskedUpTo;
+use crate::catch_up::LastAsked;
 
 /// Forges keep failed deliveries for three days.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(72);
@@ -44,7 +44,7 @@ pub struct SweepReport {
 impl Engine {
     pub(crate) async fn sweep_until(self: Arc<Self>, stop: CancellationToken) {
         let mut since = Timestamp::now() - LOOK_BACK;
-        let mut asked = AskedUpTo::default();
+        let mut asked = LastAsked::default();
         while !stop.is_cancelled() {
             let now = Timestamp::now();
             let report = tokio::select! {
@@ -64,7 +64,7 @@ impl Engine {
         }
     }
 
-    async fn sweep_all(&self, now: Timestamp, since: Timestamp, asked: &mut AskedUpTo) -> SweepReport {
+    async fn sweep_all(&self, now: Timestamp, since: Timestamp, asked: &mut LastAsked) -> SweepReport {
         let report = self.sweep(now, since).await;
         let (caught_up, complete) = self.catch_up_due(now, asked).await;
         SweepReport { caught_up, complete: report.complete && complete, ..report }

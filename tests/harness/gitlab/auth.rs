@@ -14,29 +14,36 @@ pub(super) struct Caller {
     pub(super) scope: Scope,
 }
 
-/// The account of the credential: `PRIVATE-TOKEN`, `Authorization: Bearer` or, for git, a password. None where none came.
-pub(super) fn caller(world: &World, headers: &HeaderMap) -> Result<Option<Caller>, Reply> {
-    let Some(token) = presented(headers) else { return Ok(None) };
-    let known = world.tokens.iter().find(|one| one.value == token);
-    let known = known.filter(|one| world.user(one.user).is_some_and(|user| user.state == "active"));
-    let known = known.ok_or_else(|| Reply::message(401, "401 Unauthorized"))?;
-    Ok(Some(Caller { user: known.user, scope: known.scope }))
+/// The account of a request of the API: `PRIVATE-TOKEN` or `Authorization: Bearer`. None where no credential came.
+pub(super) fn api_caller(world: &World, headers: &HeaderMap) -> Result<Option<Caller>, Reply> {
+    let token = text(headers, "private-token").or_else(|| credential(headers, "bearer"));
+    token.map(|token| account(world, token.trim())).transpose()
 }
 
-fn presented(headers: &HeaderMap) -> Option<String> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(token) = text("private-token") {
-        return Some(token.to_owned());
-    }
-    let (scheme, value) = text(header::AUTHORIZATION.as_str())?.split_once(' ')?;
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => Some(value.trim().to_owned()),
-        // Of a token as a password, the user's name does not matter.
-        "basic" => {
-            let pair = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
-            pair.split_once(':').map(|(_, password)| password.to_owned())
-        }
-        _ => None,
+/// The account of a request of git: a token as the password, whatever the user is called. None where no credential came.
+pub(super) fn git_caller(world: &World, headers: &HeaderMap) -> Result<Option<Caller>, Reply> {
+    let Some(pair) = credential(headers, "basic") else { return Ok(None) };
+    let pair = BASE64_STANDARD.decode(pair.trim()).ok().and_then(|pair| String::from_utf8(pair).ok());
+    let password = pair.as_deref().and_then(|pair| pair.split_once(':')).map(|(_, password)| password);
+    account(world, password.unwrap_or_default()).map(Some)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What stands behind the scheme, where it is this one.
+fn credential<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
+    let (given, value) = text(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then_some(value)
+}
+
+fn account(world: &World, token: &str) -> Result<Caller, Reply> {
+    let known = world.tokens.iter().find(|one| one.value == token);
+    let known = known.ok_or_else(|| Reply::message(401, "401 Unauthorized"))?;
+    match world.user(known.user).map(|user| user.state) {
+        Some("active") => Ok(Caller { user: known.user, scope: known.scope }),
+        Some(_) | None => Err(Reply::message(403, "403 Forbidden - Your account has been blocked.")),
     }
 }
 

@@ -37,17 +37,25 @@ pub(super) fn judge(method: &str, path: &str, query: &[(String, String)], body: 
             None => wrong.push(format!("{line}: there is no query parameter {name}")),
         }
     }
-    let Some(given) = body.as_object() else { return Some(wrong) };
-    let schema = resolved(description, &operation["requestBody"]["content"]["application/json"]["schema"]);
-    for (name, value) in given {
-        match schema["properties"].get(name) {
-            Some(property) => wrong.extend(unfit(value, property).map(|why| format!("{line}: {name}: {why}"))),
-            None => wrong.push(format!("{line}: there is no {name}")),
-        }
-    }
-    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    wrong.extend(required.filter(|name| !given.contains_key(*name)).map(|name| format!("{line}: {name} is missing")));
+    let needed =
+        parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true).filter_map(|one| one["name"].as_str());
+    let missing = needed.filter(|needed| !query.iter().any(|(name, _)| name == needed));
+    wrong.extend(missing.map(|name| format!("{line}: {name} is missing")));
+    wrong.extend(judge_body(description, &operation["requestBody"], body).into_iter().map(|why| format!("{line}: {why}")));
     Some(wrong)
+}
+
+/// No body is one without any fields.
+fn judge_body(description: &Value, wanted: &Value, body: &Value) -> Vec<String> {
+    let given = body.as_object().cloned().unwrap_or_default();
+    let schema = resolved(description, &wanted["content"]["application/json"]["schema"]);
+    let judged = given.iter().filter_map(|(name, value)| match schema["properties"].get(name) {
+        Some(property) => unfit(value, property).map(|why| format!("{name}: {why}")),
+        None => Some(format!("there is no {name}")),
+    });
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let missing = required.filter(|name| !given.contains_key(*name)).map(|name| format!("{name} is missing"));
+    judged.chain(missing).collect()
 }
 
 /// The operation of a request, by the path with the fewest parameters that fits.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 
-use super::auth::caller;
+use super::auth::git_caller;
 use super::world::{DEVELOPER, Scope, World, lock};
 use crate::github::git_http::{Wanted, backend};
 
@@ -47,13 +47,13 @@ pub(super) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: R
 
 /// The project, and whose token it is.
 fn authorize(world: &World, wanted: &Wanted, request: &Request<Body>) -> Result<(u64, Option<u64>), StatusCode> {
-    let caller = caller(world, request.headers()).map_err(|_| StatusCode::UNAUTHORIZED)?;
+    let caller = git_caller(world, request.headers()).map_err(|_| StatusCode::UNAUTHORIZED)?;
     let user = caller.map(|caller| caller.user);
     // GitLab asks for a password first, so that a stranger does not learn which projects there are.
     let unseen = if user.is_some() { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
-    let project = world.find_project(&wanted.full_name).filter(|id| world.sees(*id, user)).ok_or(unseen)?;
+    let project = world.find_project(&wanted.full_name).filter(|id| world.knows(*id, user)).ok_or(unseen)?;
     if !wanted.writes {
-        return Ok((project, user));
+        return if world.sees(project, user) { Ok((project, user)) } else { Err(StatusCode::FORBIDDEN) };
     }
     let caller = caller.ok_or(StatusCode::UNAUTHORIZED)?;
     let may = caller.scope == Scope::Api && world.level(project, caller.user) >= DEVELOPER;
@@ -63,7 +63,7 @@ fn authorize(world: &World, wanted: &Wanted, request: &Request<Body>) -> Result<
 fn refusal(status: StatusCode) -> Response<Body> {
     let message = match status {
         StatusCode::UNAUTHORIZED => "HTTP Basic: Access denied.",
-        StatusCode::FORBIDDEN => "You are not allowed to push code to this project.",
+        StatusCode::FORBIDDEN => "You are not allowed to do this in this project.",
         _ => "The project you were looking for could not be found or you don't have permission to view it.",
     };
     let mut response = text(status, message);

@@ -29,6 +29,9 @@ const FAILURES_TO_END: u32 = 40;
 const PAUSE: SignedDuration = SignedDuration::from_mins(1);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// What hooks of the whole server are told of. Notes, emoji, jobs and pipelines are not among it.
+const SYSTEM_EVENTS: [&str; 3] = ["Merge Request Hook", "Push Hook", "Tag Push Hook"];
+
 /// How a delivery proves where it comes from.
 #[derive(Debug, Clone)]
 pub enum Signing {
@@ -78,7 +81,11 @@ impl Hook {
         Hook { url: url.to_owned(), signing, uuid, system, failures: 0, paused_until: None }
     }
 
+    /// GitLab never disables one of the whole server.
     pub(super) fn is_disabled(&self, now: Timestamp) -> bool {
+        if self.system {
+            return false;
+        }
         self.failures >= FAILURES_TO_END || self.paused_until.is_some_and(|until| now < until)
     }
 
@@ -131,9 +138,10 @@ impl Delivery {
         serde_json::from_slice(&self.body).expect("payloads are JSON")
     }
 
-    /// `object_kind`, with the action behind a dot where there is one: `merge_request.open`.
+    /// `object_kind`, or else `event_name`, with the action behind a dot where there is one: `merge_request.open`.
     pub fn name(&self) -> String {
-        let kind = self.payload()["object_kind"].as_str().unwrap_or_default().to_owned();
+        let payload = self.payload();
+        let kind = payload["object_kind"].as_str().or(payload["event_name"].as_str()).unwrap_or_default().to_owned();
         self.action.as_ref().map_or_else(|| kind.clone(), |action| format!("{kind}.{action}"))
     }
 }
@@ -169,9 +177,18 @@ impl World {
     pub(super) fn send(&mut self, event: &'static str, action: Option<&str>, project: u64, payload: &Value) {
         let now = self.now();
         let Some(hook) = &self.hook else { return };
-        let suppressed = hook.is_disabled(now);
+        let (suppressed, mut payload) = (hook.is_disabled(now), payload.clone());
+        if hook.system {
+            if !SYSTEM_EVENTS.contains(&event) {
+                return;
+            }
+            if let Some(fields) = payload.as_object_mut().filter(|fields| fields.contains_key("event_name")) {
+                // What has a name of its own there has no kind.
+                fields.remove("object_kind");
+            }
+        }
         let (key, event_uuid) = (uuid::Uuid::now_v7().to_string(), uuid::Uuid::now_v7().to_string());
-        let body = serde_json::to_vec(payload).expect("a payload is JSON").into();
+        let body = serde_json::to_vec(&payload).expect("a payload is JSON").into();
         let action = action.map(str::to_owned);
         self.deliveries.push(Delivery { key, event_uuid, event, action, project, body, suppressed, answers: Vec::new() });
         if !suppressed {

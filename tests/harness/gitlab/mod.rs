@@ -110,7 +110,8 @@ impl FakeGitLab {
         self.world().hook = Some(hooks::Hook::new(url, signing, false));
     }
 
-    /// The same, by a hook of the whole server: `X-Gitlab-Event` says `System Hook` then, whatever happened.
+    /// The same, by a hook of the whole server: `X-Gitlab-Event` says `System Hook` then, whatever happened. It is told of
+    /// merge requests and pushes only, and is never disabled.
     pub fn set_system_hook(&self, url: &str, signing: Signing) {
         self.world().hook = Some(hooks::Hook::new(url, signing, true));
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::api::{self, Call, Reply, Route};
-use super::auth::{Caller, caller};
+use super::auth::{Caller, api_caller};
 use super::description;
 use super::git_http;
 use super::limits::{Meter, Rate};
@@ -175,7 +175,7 @@ impl Shared {
 
     fn answer(&self, incoming: Incoming) -> Response<Body> {
         let mut world = lock(&self.world);
-        let caller = match caller(&world, &incoming.headers) {
+        let caller = match api_caller(&world, &incoming.headers) {
             Ok(caller) => caller,
             Err(refusal) => return into_response(refusal, None, None),
         };
@@ -206,9 +206,10 @@ impl Shared {
         }
         if let Some(caller) = caller.filter(|_| route.makes_note()) {
             let now = world.now();
-            if let Err(secs) = lock(&self.meter).count_note(caller.user, now) {
-                return Reply::message(429, "This endpoint has been requested too many times. Try again later.")
-                    .retry_after(secs);
+            if lock(&self.meter).count_note(caller.user, now).is_err() {
+                // Of this limit GitLab does not say when it is over.
+                let error = "This endpoint has been requested too many times. Try again later.";
+                return Reply::json(429, json!({ "message": { "error": error } }));
             }
         }
         let call = Call { params, query, body, caller, url: format!("{}{url_path}", world.url) };

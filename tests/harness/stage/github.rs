@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use gatewright_core::ForgeKind;
+use serde_json::Value;
 
-use super::{REPO, Role, Seen, Stage, readable};
+use super::{Check, NOWHERE, REPO, Role, Seen, Stage, Told, Written, readable};
 use crate::FakeGitHub;
-use crate::github::{Attempt, Level, PullSpec};
+use crate::github::{Attempt, Effect, Fault, HookEffect, HookFault, Level, PullSpec, When};
 use crate::service::{GithubSetting, Setting, WEBHOOK_SECRET};
 
 /// A GitHub with the scenario's repository.
@@ -44,7 +46,7 @@ impl Stage for GitHubStage {
     }
 
     fn send_again(&self) {
-        // GitHub never stops by itself.
+        // GitHub never stops by itself, and the service asks it for what it has missed.
     }
 
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String {
@@ -118,14 +120,65 @@ impl Stage for GitHubStage {
         replies.map(|comment| Seen { text: readable(&comment.body), folded: comment.minimised }).collect()
     }
 
-    fn checks(&self, commit: &str) -> BTreeMap<String, String> {
+    fn shown(&self, commit: &str) -> BTreeMap<String, Check> {
         let state = |state: &str| match state {
             "queued" => "pending".to_owned(),
             "in_progress" => "running".to_owned(),
             state => state.to_owned(),
         };
         let checks = self.github.check_runs(REPO, commit);
-        checks.into_iter().map(|(name, check)| (name, state(check.state()))).collect()
+        checks.into_iter().map(|(name, check)| (name, Check { state: state(check.state()), title: check.title })).collect()
+    }
+
+    fn checks_made(&self, commit: &str) -> usize {
+        self.github.all_check_runs(REPO, commit).len()
+    }
+
+    fn text_of(&self, _: u64, commit: &str, check: &str) -> String {
+        self.github.check_runs(REPO, commit)[check].summary.clone()
+    }
+
+    fn remarks(&self, _: u64, commit: &str) -> Vec<(String, u64)> {
+        let checks = self.github.check_runs(REPO, commit);
+        let annotations = checks.values().flat_map(|check| &check.annotations);
+        let place = |one: &Value| Some((one["path"].as_str()?.to_owned(), one["start_line"].as_u64()?));
+        annotations.filter_map(place).collect()
+    }
+
+    fn fault(&self, written: Written, effect: Effect, when: When) {
+        let operation = match written {
+            Written::Check => "checks/create",
+            Written::Comment => "issues/create-comment",
+        };
+        self.github.fault(Fault::on(operation, effect).when(when));
+    }
+
+    fn fault_now_and_then(&self) {
+        let chance = |seed| When::Chance { percent: 3, seed };
+        self.github.fault(Fault::on("/repos/**", Effect::ServerError).when(chance(2)));
+        self.github.fault(Fault::on("/repos/**", Effect::BadGatewayAfter).method("POST").when(chance(3)));
+    }
+
+    fn hook_fault(&self, told: Told, effect: HookEffect, when: When) {
+        let event = match told {
+            Told::OfPull => "pull_request",
+            Told::OfOpening => "pull_request.opened",
+        };
+        self.github.hook_fault(HookFault::on(event, effect).when(when));
+    }
+
+    fn lose_webhooks(&self) {
+        self.github.move_webhook(NOWHERE);
+    }
+
+    fn kind(&self) -> ForgeKind {
+        ForgeKind::Github
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let key = self.github.private_key_pem();
+        let line = key.lines().nth(2).expect("a key has several lines");
+        vec![line.to_owned(), "ghs_".to_owned(), "x-access-token".to_owned()]
     }
 
     async fn delivered(&self) -> bool {

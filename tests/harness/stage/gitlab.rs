@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use gatewright_core::ForgeKind;
 
-use super::{REPO, Role, Seen, Stage, readable};
+use super::{Check, NOWHERE, REPO, Role, Seen, Stage, Told, Written, readable};
 use crate::FakeGitLab;
-use crate::gitlab::{BOT, MergeRequestSpec, NoteSeen, Signing, StatusSeen};
+use crate::gitlab::{BOT, Effect, Fault, HookEffect, HookFault, MergeRequestSpec, NoteSeen, Signing, StatusSeen, TOKEN, When};
 use crate::service::{GitlabSetting, Setting, WEBHOOK_SECRET};
 
 /// A GitLab with the scenario's project.
@@ -42,22 +43,48 @@ const STICKY: &str = "<!-- gatewright:sticky -->";
 /// How a reply begins that is shown as no longer holding.
 const FOLDED: &str = "<details><summary>This no longer holds.</summary>";
 
-/// A status in the forge-neutral words: GitLab has fewer, so the description says the rest.
-fn state(status: &StatusSeen) -> String {
-    let of_description = [
-        ("Neutral", "neutral"),
-        ("Skipped", "skipped"),
-        ("skipped", "skipped"),
-        ("Timed out", "timed_out"),
-        ("Action required", "action_required"),
+/// How a comment shows what a check holds elsewhere, up to its end.
+const EVIDENCE: [&str; 2] = ["<details><summary>❌ ", "<details><summary>⚠️ "];
+
+/// As the fake names it.
+fn operation(written: Written) -> &'static str {
+    match written {
+        Written::Check => "POST /projects/:id/statuses/:sha",
+        Written::Comment => "POST /projects/:id/merge_requests/:iid/notes",
+    }
+}
+
+/// A status in the forge-neutral words: GitLab has fewer, so the description begins with the rest.
+fn check(status: &StatusSeen) -> Check {
+    let said = [
+        ("Neutral: ", "neutral"),
+        ("Skipped: ", "skipped"),
+        ("Timed out: ", "timed_out"),
+        ("Action required: ", "action_required"),
     ];
-    let word = match status.state.as_str() {
+    let found = said.into_iter().find_map(|(begin, state)| Some((state, status.description.strip_prefix(begin)?)));
+    let state = match status.state.as_str() {
+        // The gate's own words say it already.
+        "success" if status.description.starts_with("skipped: ") => "skipped",
+        "failed" if status.description.starts_with("timed out") => "timed_out",
         "canceled" => "cancelled",
         "failed" => "failure",
         other => other,
     };
-    let said = of_description.into_iter().find(|(said, _)| status.description.starts_with(said));
-    said.filter(|_| matches!(word, "success" | "failure")).map_or(word, |(_, meant)| meant).to_owned()
+    let (state, title) = found.unwrap_or((state, &status.description));
+    // Where remarks stand at lines, the line says how many.
+    let title = title.split(" (").next().filter(|_| title.ends_with(" remarks)")).unwrap_or(title);
+    Check { state: state.to_owned(), title: title.to_owned() }
+}
+
+/// A comment without what checks hold elsewhere.
+fn without_evidence(body: &str) -> String {
+    let mut rest = body.to_owned();
+    while let Some(start) = EVIDENCE.iter().filter_map(|begin| rest.find(begin)).min() {
+        let end = rest[start..].find("</details>").expect("it ends") + start + "</details>".len();
+        rest.replace_range(start..end, "");
+    }
+    rest
 }
 
 #[async_trait]
@@ -72,6 +99,9 @@ impl Stage for GitLabStage {
 
     fn send_again(&self) {
         self.gitlab.enable_webhook();
+        for missed in self.gitlab.deliveries().iter().filter(|delivery| !delivery.taken()) {
+            self.gitlab.resend(&missed.key);
+        }
     }
 
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String {
@@ -133,7 +163,7 @@ impl Stage for GitLabStage {
     }
 
     fn sticky(&self, number: u64) -> Option<String> {
-        self.gitlab.sticky(REPO, number, STICKY).map(|note| readable(&note.body))
+        self.gitlab.sticky(REPO, number, STICKY).map(|note| readable(&without_evidence(&note.body)))
     }
 
     fn replies(&self, number: u64) -> Vec<Seen> {
@@ -141,9 +171,55 @@ impl Stage for GitLabStage {
         self.replies_of(number).map(seen).collect()
     }
 
-    fn checks(&self, commit: &str) -> BTreeMap<String, String> {
+    fn shown(&self, commit: &str) -> BTreeMap<String, Check> {
         let statuses = self.gitlab.statuses_anywhere(commit);
-        statuses.into_iter().map(|(name, status)| (name, state(&status))).collect()
+        statuses.into_iter().map(|(name, status)| (name, check(&status))).collect()
+    }
+
+    fn checks_made(&self, commit: &str) -> usize {
+        self.gitlab.statuses_made(commit)
+    }
+
+    fn text_of(&self, number: u64, _: &str, check: &str) -> String {
+        let gate = check.strip_prefix("gatewright/").unwrap_or(check);
+        let note = self.gitlab.sticky(REPO, number, STICKY).expect("there is one comment");
+        let begin = format!(" {gate}</summary>");
+        let text = note.body.split_once(&begin).map(|(_, rest)| rest.split("</details>").next().unwrap_or_default());
+        text.map_or(note.body.clone(), str::to_owned)
+    }
+
+    fn remarks(&self, number: u64, _: &str) -> Vec<(String, u64)> {
+        self.gitlab.bot_notes(REPO, number).into_iter().filter_map(|note| note.place).collect()
+    }
+
+    fn fault(&self, written: Written, effect: Effect, when: When) {
+        self.gitlab.fault(Fault::on(operation(written), effect).when(when));
+    }
+
+    fn fault_now_and_then(&self) {
+        let chance = |seed| When::Chance { percent: 3, seed };
+        self.gitlab.fault(Fault::on("/api/v4/projects/**", Effect::ServerError).when(chance(2)));
+        self.gitlab.fault(Fault::on("/api/v4/projects/**", Effect::BadGatewayAfter).method("POST").when(chance(3)));
+    }
+
+    fn hook_fault(&self, told: Told, effect: HookEffect, when: When) {
+        let event = match told {
+            Told::OfPull => "merge_request",
+            Told::OfOpening => "merge_request.open",
+        };
+        self.gitlab.hook_fault(HookFault::on(event, effect).when(when));
+    }
+
+    fn lose_webhooks(&self) {
+        self.gitlab.set_webhook(NOWHERE, Signing::Token(WEBHOOK_SECRET.to_owned()));
+    }
+
+    fn kind(&self) -> ForgeKind {
+        ForgeKind::Gitlab
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![TOKEN.to_owned()]
     }
 
     async fn delivered(&self) -> bool {

@@ -72,6 +72,7 @@ async fn command_ends_right(forge: &dyn Stage, home: &Home, crash: Crash) -> boo
     let died = service.dies_or_idles_on(forge).await;
     service.kill().await;
     let mut service = home.start(program, None).await;
+    forge.send_again();
     assert!(!service.dies_or_idles_on(forge).await, "without a crash it lives on: {}", home.log());
     service.kill().await;
 

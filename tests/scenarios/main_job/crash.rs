@@ -1,11 +1,11 @@
 //! The process is killed, for real, at every place in a run's work, and started again: what people see in the end is
 //! what they would have seen without.
 
-use super::{REPO, without_times};
+use std::sync::Arc;
+
 use gatewright_engine::Point;
-use gatewright_tests::FakeGitHub;
-use gatewright_tests::github::PullSpec;
 use gatewright_tests::process::{Crash, Home};
+use gatewright_tests::stage::{GitHubStage, GitLabStage, Stage};
 
 const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  a: { run: 'true' }\n  b: { run: exit 4, needs: [a] }\n";
 
@@ -13,39 +13,54 @@ const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  a: { run: 'true' 
 const PLACES_MAX: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_append_the_end_is_the_same() {
-    killed_at_each(Point::Appended).await;
+async fn killed_after_any_append_the_end_is_the_same_on_github() {
+    killed_at_each(Arc::new(GitHubStage::start().await), Point::Appended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_effect_before_it_is_journaled_the_end_is_the_same() {
-    killed_at_each(Point::Performed).await;
+async fn killed_after_any_append_the_end_is_the_same_on_gitlab() {
+    killed_at_each(Arc::new(GitLabStage::start().await), Point::Appended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_a_durable_delivery_and_its_acknowledgement_nothing_is_lost_or_doubled() {
-    let github = github_with_repository().await;
-    let home = Home::new(&github);
+async fn killed_after_any_effect_before_it_is_journaled_the_end_is_the_same_on_github() {
+    killed_at_each(Arc::new(GitHubStage::start().await), Point::Performed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_effect_before_it_is_journaled_the_end_is_the_same_on_gitlab() {
+    killed_at_each(Arc::new(GitLabStage::start().await), Point::Performed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_a_durable_delivery_and_its_acknowledgement_nothing_is_lost_or_doubled_on_github() {
+    killed_at_each_acknowledgement(Arc::new(GitHubStage::start().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_a_durable_delivery_and_its_acknowledgement_nothing_is_lost_or_doubled_on_gitlab() {
+    killed_at_each_acknowledgement(Arc::new(GitLabStage::start().await)).await;
+}
+
+async fn killed_at_each_acknowledgement(forge: Arc<dyn Stage>) {
+    let home = home(&*forge);
     // The first deliveries are about the push of the branch; the pull request's own is among these.
     for nth in 1..=4 {
-        assert!(pull_request_ends_right(&github, &home, Crash { point: Point::Accepted, nth }).await, "it was to die");
+        assert!(pull_request_ends_right(&*forge, &home, Crash { point: Point::Accepted, nth }).await, "it was to die");
     }
 }
 
-async fn github_with_repository() -> FakeGitHub {
-    let github = FakeGitHub::start().await;
-    github.create_repo(REPO);
-    github.commit(REPO, "main", "alice", "the gates", [(".gatewright.yml", FILE)]);
-    github
+fn home(forge: &dyn Stage) -> Home {
+    forge.commit("main", "alice", &[(".gatewright.yml", FILE)]);
+    Home::on(forge)
 }
 
 /// A pull request after the other, each with a crash one place further, until a run ends before its crash comes.
-async fn killed_at_each(point: Point) {
-    let github = github_with_repository().await;
-    let home = Home::new(&github);
+async fn killed_at_each(forge: Arc<dyn Stage>, point: Point) {
+    let home = home(&*forge);
     let mut crashes = 0;
     for nth in 1..=PLACES_MAX {
-        if !pull_request_ends_right(&github, &home, Crash { point, nth }).await {
+        if !pull_request_ends_right(&*forge, &home, Crash { point, nth }).await {
             break;
         }
         crashes += 1;
@@ -56,30 +71,32 @@ async fn killed_at_each(point: Point) {
 
 /// Opens a pull request over a service that kills itself, starts it again, and looks at what people see. True if it did
 /// kill itself.
-async fn pull_request_ends_right(github: &FakeGitHub, home: &Home, crash: Crash) -> bool {
+async fn pull_request_ends_right(forge: &dyn Stage, home: &Home, crash: Crash) -> bool {
     let program = env!("CARGO_BIN_EXE_service-under-test");
     let mut service = home.start(program, Some(crash)).await;
+    forge.send_again();
     let nth = crash.nth;
     let branch = format!("topic-{nth}");
-    let head = github.commit(REPO, &branch, "alice", "a change", [("a", format!("{nth}").as_str())]);
-    let number = github.open_pull(REPO, PullSpec::of("alice", &branch));
-    let died = service.dies_or_idles(github).await;
+    let head = forge.commit(&branch, "alice", &[("a", &nth.to_string())]);
+    let number = forge.open("alice", &branch);
+    let died = service.dies_or_idles_on(forge).await;
     service.kill().await;
     let mut service = home.start(program, None).await;
-    assert!(!service.dies_or_idles(github).await, "without a crash it lives on: {}", home.log());
+    forge.send_again();
+    assert!(!service.dies_or_idles_on(forge).await, "without a crash it lives on: {}", home.log());
     service.kill().await;
 
     let place = format!("crash {nth}");
-    let checks = github.all_check_runs(REPO, &head);
-    let mut lines: Vec<String> = checks.iter().map(|check| format!("{} {}", check.name, check.state())).collect();
-    lines.sort();
+    let checks = forge.checks(&head);
+    let lines: Vec<String> = checks.iter().map(|(name, state)| format!("{name} {state}")).collect();
     assert_eq!(lines, ["gatewright failure", "gatewright/a success", "gatewright/b failure"], "{place}");
-    let comments = github.bot_comments(REPO, number);
-    assert_eq!(comments.len(), 1, "{place}: one comment, not {comments:#?}");
+    assert_eq!(forge.checks_made(&head), 3, "{place}: no check was made twice");
+    assert_eq!(forge.replies(number), [], "{place}: one comment, and no others");
+    let sticky = forge.sticky(number).expect("there is one comment");
     let table = "| ✅ | a | exit code 0 | T |\n| ❌ | b | exit code 4 | T |";
-    assert!(without_times(&comments[0].body).contains(table), "{place}: {}", comments[0].body);
+    assert!(sticky.contains(table), "{place}: {sticky}");
     assert_eq!(leftovers(&home.instance()).await, Vec::<String>::new(), "{place}");
-    github.assert_valid();
+    forge.assert_valid();
     died
 }
 

@@ -1,9 +1,25 @@
 //! One pull request at a time.
 
+use gatewright_tests::on_every_forge;
+use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
 
-use super::{REPO, Scene, without_times};
-use gatewright_tests::github::PullSpec;
+on_every_forge!(
+    a_pull_request_gets_its_gates_checked_and_one_comment(THREE_GATES),
+    what_runs_is_said_by_the_base_branch_and_a_broken_file_in_the_change_is_shown_on_its_line(
+        "image: gatewright-sandbox:local\ngates:\n  tests:\n    run: echo from the base; exit 1\n"
+    ),
+    a_newer_push_stops_the_run_that_it_supersedes(
+        "image: gatewright-sandbox:local\ngates:\n  slow:\n    run: test -f quick || sleep 50\n"
+    ),
+    a_closed_pull_request_stops_its_run("image: gatewright-sandbox:local\ngates:\n  slow:\n    run: sleep 50\n"),
+    a_fork_does_not_run_until_it_is_approved_and_the_check_says_so(
+        "image: gatewright-sandbox:local\ngates:\n  tests:\n    run: 'true'\n"
+    ),
+    a_gate_that_does_not_apply_is_reported_as_skipped(ONE_FOR_DOCS),
+    a_gate_for_pushes_runs_on_the_branch_and_other_pushes_stay_quiet(ONE_FOR_PUSHES),
+    every_way_in_which_a_step_can_end_is_named_in_its_check(EVERY_END),
+);
 
 const THREE_GATES: &str = "\
 image: gatewright-sandbox:local
@@ -18,6 +34,22 @@ gates:
     run: test -f report.xml || test -f test.sh
 ";
 
+const ONE_FOR_DOCS: &str = "image: gatewright-sandbox:local\ngates:\n  docs:\n    when: { changed: ['docs/**'] }\n    run: 'true'\n  all:\n    run: 'true'\n";
+
+const ONE_FOR_PUSHES: &str =
+    "image: gatewright-sandbox:local\ngates:\n  pushed:\n    when: { events: [push], branches: [main] }\n    run: 'true'\n";
+
+const EVERY_END: &str = "\
+image: gatewright-sandbox:local
+gates:
+  slow: { run: sleep 60, timeout: 1s }
+  hungry: { run: 'x=a; while :; do x=$x$x; done' }
+  image: { run: 'true', image: 'nobody/has-this:1' }
+  broken-report: { run: 'echo nonsense > r.xml', junit: r.xml }
+  no-report: { run: 'true', junit: 'none/*.xml' }
+  full: { run: 'dd if=/dev/zero of=big bs=1M count=500' }
+";
+
 /// A test run of the repository's own: two pass, one fails at a line.
 const TEST_SH: &str = r#"
 cat > report.xml <<'X'
@@ -30,18 +62,18 @@ X
 exit 1
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pull_request_gets_its_gates_checked_and_one_comment() {
-    let scene = Scene::with_file(THREE_GATES).await;
-    let (number, head) = scene.open("topic", "test.sh", TEST_SH);
+async fn a_pull_request_gets_its_gates_checked_and_one_comment(scene: Scene) {
+    let lines = "one of twenty\n".repeat(20);
+    let head = scene.forge.commit("topic", "alice", &[("test.sh", TEST_SH), ("src/cart.rs", lines.as_str())]);
+    let number = scene.forge.open("alice", "topic");
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @r"
+    assert_snapshot!(scene.shown(&head), @r"
     gatewright: failure (2 of 3 gates failed)
     gatewright/lint: failure (exit code 3)
     gatewright/package: skipped (skipped: it needs `tests`, which did not pass)
     gatewright/tests: failure (exit code 1; 2 passed, 1 failed)
     ");
-    assert_snapshot!(without_times(&scene.comment(number)), @r"
+    assert_snapshot!(scene.only_comment(number), @r"
     ### Gatewright: 2 of 3 gates failed
 
     | | Gate | Result | Time |
@@ -50,32 +82,31 @@ async fn a_pull_request_gets_its_gates_checked_and_one_comment() {
     | ❌ | lint | exit code 3 | T |
     | ➖ | package | skipped: it needs \`tests\`, which did not pass |  |
     ");
-    let annotation = &scene.github.check_runs(REPO, &head)["gatewright/tests"].annotations[0];
-    assert_eq!(annotation["path"], "src/cart.rs");
-    assert_eq!(annotation["start_line"], 12);
+    let remarks = scene.forge.remarks(number, &head);
+    assert_eq!(remarks, [("src/cart.rs".to_owned(), 12)], "the failed test is remarked on where it failed");
+    let text = scene.forge.text_of(number, &head, "gatewright/tests");
+    assert!(text.contains("cart totals") && text.contains("expected 3, got 4"), "{text}");
+    assert!(scene.forge.text_of(number, &head, "gatewright/lint").contains("untidy"), "what it printed is shown");
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_runs_is_said_by_the_base_branch_and_a_broken_file_in_the_change_is_shown_on_its_line() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates:\n  tests:\n    run: echo from the base\n").await;
+async fn what_runs_is_said_by_the_base_branch_and_a_broken_file_in_the_change_is_shown_on_its_line(scene: Scene) {
     let hostile = "image: evil:latest\ngates:\n  tests:\n    run: echo from the head\n    junitt: x.xml\n";
     let (number, head) = scene.open("topic", ".gatewright.yml", hostile);
     scene.idle().await;
-    let checks = scene.github.check_runs(REPO, &head);
-    assert!(checks["gatewright/tests"].summary.contains("from the base"), "{:#?}", checks["gatewright/tests"]);
-    let annotation = &checks["gatewright"].annotations[0];
-    assert_eq!((annotation["path"].as_str(), annotation["start_line"].as_u64()), (Some(".gatewright.yml"), Some(5)));
-    assert_snapshot!(scene.checks(&head), @r"
+    let text = scene.forge.text_of(number, &head, "gatewright/tests");
+    assert!(text.contains("from the base"), "{text}");
+    assert_eq!(scene.forge.remarks(number, &head), [(".gatewright.yml".to_owned(), 5)]);
+    assert_snapshot!(scene.shown(&head), @r"
     gatewright: failure (.gatewright.yml is not valid)
-    gatewright/tests: success (exit code 0)
+    gatewright/tests: failure (exit code 1)
     ");
-    assert_snapshot!(without_times(&scene.comment(number)), @r"
+    assert_snapshot!(scene.only_comment(number), @r"
     ### Gatewright: .gatewright.yml is not valid
 
     | | Gate | Result | Time |
     |---|---|---|---:|
-    | ✅ | tests | exit code 0 | T |
+    | ❌ | tests | exit code 1 | T |
 
     The `.gatewright.yml` in this change is not valid; merging it would break the gates of main:
 
@@ -84,25 +115,20 @@ async fn what_runs_is_said_by_the_base_branch_and_a_broken_file_in_the_change_is
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_newer_push_stops_the_run_that_it_supersedes() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates:\n  slow:\n    run: test -f quick || sleep 50\n").await;
+async fn a_newer_push_stops_the_run_that_it_supersedes(scene: Scene) {
     let (number, old) = scene.open("topic", "a", "1");
-    gatewright_tests::service::until("the first run is under way", || async {
-        scene.github.check_runs(REPO, &old).get("gatewright/slow").is_some_and(|check| check.state() == "in_progress")
-    })
-    .await;
-    let new = scene.github.commit(REPO, "topic", "alice", "quick now", [("quick", "")]);
+    scene.until_running(&old, "gatewright/slow").await;
+    let new = scene.forge.commit("topic", "alice", &[("quick", "")]);
     scene.idle().await;
-    assert_snapshot!(scene.checks(&old).replace(&new[..7], "NEW"), @r"
+    assert_snapshot!(scene.shown(&old).replace(&new[..7], "NEW"), @r"
     gatewright: cancelled (stopped: superseded by a newer run at NEW)
     gatewright/slow: cancelled (cancelled)
     ");
-    assert_snapshot!(scene.checks(&new), @r"
+    assert_snapshot!(scene.shown(&new), @r"
     gatewright: success (1 gate passed)
     gatewright/slow: success (exit code 0)
     ");
-    assert_snapshot!(without_times(&scene.comment(number)), @r"
+    assert_snapshot!(scene.only_comment(number), @r"
     ### Gatewright: 1 gate passed
 
     | | Gate | Result | Time |
@@ -112,48 +138,35 @@ async fn a_newer_push_stops_the_run_that_it_supersedes() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_closed_pull_request_stops_its_run() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates:\n  slow:\n    run: sleep 50\n").await;
+async fn a_closed_pull_request_stops_its_run(scene: Scene) {
     let (number, head) = scene.open("topic", "a", "1");
-    gatewright_tests::service::until("the run is under way", || async {
-        scene.github.check_runs(REPO, &head).get("gatewright/slow").is_some_and(|check| check.state() == "in_progress")
-    })
-    .await;
-    scene.github.close_pull(REPO, number, "alice");
+    scene.until_running(&head, "gatewright/slow").await;
+    scene.forge.close(number, "alice");
     scene.idle().await;
-    let check = &scene.github.check_runs(REPO, &head)["gatewright/slow"];
-    assert!(check.summary.contains("the pull request was closed"), "{}", check.summary);
-    assert_snapshot!(scene.checks(&head), @r"
-    gatewright: cancelled (stopped: the pull request was closed)
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: cancelled (stopped: it was closed)
     gatewright/slow: cancelled (cancelled)
     ");
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fork_does_not_run_until_it_is_approved_and_the_check_says_so() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates:\n  tests:\n    run: 'true'\n").await;
-    let fork = scene.github.fork(REPO, "mallory");
-    let head = scene.github.commit(&fork, "topic", "mallory", "a change", [("a", "1")]);
-    let number = scene.github.open_pull(REPO, PullSpec::of("mallory", "topic").from_fork(&fork));
+async fn a_fork_does_not_run_until_it_is_approved_and_the_check_says_so(scene: Scene) {
+    let head = scene.forge.commit_to_fork("topic", "mallory", &[("a", "1")]);
+    let number = scene.forge.open_from_fork("mallory", "topic");
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @"gatewright: action_required (waiting for approval: this comes from a fork)");
-    assert_snapshot!(scene.comment(number).replace(&head[..7], "HEAD"), @r"
+    assert_snapshot!(scene.shown(&head), @"gatewright: action_required (waiting for approval: this comes from a fork)");
+    assert_snapshot!(scene.only_comment(number).replace(&head[..7], "HEAD"), @r"
     ### Gatewright: waiting for approval: this comes from a fork
 
-    This pull request comes from a fork. Its code does not run here until somebody who may write to the repository has looked at it and comments `/gw approve HEAD`. A push takes that back.
+    This change comes from a fork. Its code does not run here until somebody who may write to the repository has looked at it and comments `/gw approve HEAD`. A push takes that back.
     ");
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gate_that_does_not_apply_is_reported_as_skipped() {
-    let file = "image: gatewright-sandbox:local\ngates:\n  docs:\n    when: { changed: ['docs/**'] }\n    run: 'true'\n  all:\n    run: 'true'\n";
-    let scene = Scene::with_file(file).await;
+async fn a_gate_that_does_not_apply_is_reported_as_skipped(scene: Scene) {
     let (_, head) = scene.open("topic", "src/a.rs", "1");
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @r"
+    assert_snapshot!(scene.shown(&head), @r"
     gatewright: success (1 gate passed)
     gatewright/all: success (exit code 0)
     gatewright/docs: skipped (skipped: no changed file matches `docs/**`)
@@ -161,87 +174,22 @@ async fn a_gate_that_does_not_apply_is_reported_as_skipped() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_merge_group_gets_real_checks_on_its_own_commit() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates:\n  tests:\n    run: test -f a\n").await;
-    let (number, _) = scene.open("topic", "a", "1");
+async fn a_gate_for_pushes_runs_on_the_branch_and_other_pushes_stay_quiet(scene: Scene) {
+    let on_main = scene.forge.commit("main", "alice", &[("a", "1")]);
+    let on_topic = scene.forge.commit("topic", "alice", &[("b", "1")]);
     scene.idle().await;
-    let group = scene.github.enqueue(REPO, number, "alice");
-    scene.idle().await;
-    assert_snapshot!(scene.checks(&group.head), @r"
-    gatewright: success (1 gate passed)
-    gatewright/tests: success (exit code 0)
-    ");
-    scene.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gate_for_pushes_runs_on_the_branch_and_other_pushes_stay_quiet() {
-    let file =
-        "image: gatewright-sandbox:local\ngates:\n  pushed:\n    when: { events: [push], branches: [main] }\n    run: 'true'\n";
-    let scene = Scene::with_file(file).await;
-    let on_main = scene.github.commit(REPO, "main", "alice", "a change", [("a", "1")]);
-    let on_topic = scene.github.commit(REPO, "topic", "alice", "a change", [("b", "1")]);
-    scene.idle().await;
-    assert_snapshot!(scene.checks(&on_main), @r"
+    assert_snapshot!(scene.shown(&on_main), @r"
     gatewright (push): success (1 gate passed)
     gatewright/pushed (push): success (exit code 0)
     ");
-    assert_eq!(scene.checks(&on_topic), "");
+    assert_eq!(scene.shown(&on_topic), "");
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_failed_gates_can_be_run_again_by_a_button_and_one_check_by_its_own() {
-    // Passes from its second run on: the sandbox starts afresh each time, so the repository has to change its mind.
-    let file = "image: gatewright-sandbox:local\ngates:\n  good:\n    run: 'true'\n  bad:\n    run: 'false'\n";
-    let scene = Scene::with_file(file).await;
-    let (number, head) = scene.open("topic", "a", "1");
-    scene.idle().await;
-    let before = scene.github.check_runs(REPO, &head);
-    scene.github.press_button(before["gatewright"].id, "rerun-failed", "alice");
-    scene.idle().await;
-    let after = scene.github.check_runs(REPO, &head);
-    assert_eq!(after["gatewright/good"].id, before["gatewright/good"].id, "what passed stands");
-    assert_ne!(after["gatewright/bad"].id, before["gatewright/bad"].id, "what failed ran again");
-    assert_snapshot!(without_times(&scene.comment(number)), @r"
-    ### Gatewright: 1 of 2 gates failed
-
-    | | Gate | Result | Time |
-    |---|---|---|---:|
-    | ✅ | good | exit code 0 (earlier run) |  |
-    | ❌ | bad | exit code 1 | T |
-    ");
-    scene.github.rerequest(after["gatewright/good"].id, "alice");
-    scene.idle().await;
-    assert_ne!(scene.github.check_runs(REPO, &head)["gatewright/good"].id, before["gatewright/good"].id);
-    scene.github.rerequest_all(REPO, &head, "alice");
-    scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @r"
-    gatewright: failure (1 of 2 gates failed)
-    gatewright/bad: failure (exit code 1)
-    gatewright/good: success (exit code 0)
-    ");
-    assert_eq!(scene.github.bot_comments(REPO, number).len(), 1);
-    scene.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_in_which_a_step_can_end_is_named_in_its_check() {
-    let file = "\
-image: gatewright-sandbox:local
-gates:
-  slow: { run: sleep 60, timeout: 1s }
-  hungry: { run: 'x=a; while :; do x=$x$x; done' }
-  image: { run: 'true', image: 'nobody/has-this:1' }
-  broken-report: { run: 'echo nonsense > r.xml', junit: r.xml }
-  no-report: { run: 'true', junit: 'none/*.xml' }
-  full: { run: 'dd if=/dev/zero of=big bs=1M count=500' }
-";
-    let scene = Scene::with_file(file).await;
+async fn every_way_in_which_a_step_can_end_is_named_in_its_check(scene: Scene) {
     let (_, head) = scene.open("topic", "a", "1");
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @r"
+    assert_snapshot!(scene.shown(&head), @r"
     gatewright: failure (6 of 6 gates failed)
     gatewright/broken-report: failure (a report cannot be read)
     gatewright/full: failure (the workspace's disk was full; exit code 1)
@@ -253,14 +201,3 @@ gates:
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_repository_file_nothing_is_said() {
-    let scene = Scene::with_file("image: gatewright-sandbox:local\ngates: {}\n").await;
-    scene.github.create_repo("octo/other");
-    let head = scene.github.commit("octo/other", "topic", "alice", "a change", [("a", "1")]);
-    let number = scene.github.open_pull("octo/other", PullSpec::of("alice", "topic"));
-    scene.idle().await;
-    assert!(scene.github.check_runs("octo/other", &head).is_empty());
-    assert!(scene.github.comments("octo/other", number).is_empty());
-    scene.end().await;
-}

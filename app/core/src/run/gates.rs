@@ -429,7 +429,7 @@ impl std::fmt::Display for CancelReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CancelReason::Superseded { commit, .. } => write!(f, "superseded by a newer run at {}", commit.short()),
-            CancelReason::Closed => f.write_str("the pull request was closed"),
+            CancelReason::Closed => f.write_str("it was closed"),
             CancelReason::User { login } => write!(f, "stopped by {login}"),
         }
     }

@@ -15,7 +15,7 @@ use crate::render::escape;
 const DIGITS_MIN: usize = 7;
 
 pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
-    let Some(pull) = case.pull else { return Err("there is no pull request to approve here.".to_owned()) };
+    let Some(pull) = case.pull else { return Err("there is nothing here to approve.".to_owned()) };
     if !pull.fork {
         return Err("this does not come from a fork, so there is nothing to approve.".to_owned());
     }

@@ -7,7 +7,7 @@ use super::{Answer, Case, Granted, words};
 
 pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
     if case.pull.is_none() {
-        return Err("there is no pull request to hold here.".to_owned());
+        return Err("there is nothing here that could be held.".to_owned());
     }
     let reason = Some(words(args)).filter(|reason| !reason.trim().is_empty());
     let means = reason.as_ref().map_or_else(|| "held".to_owned(), |reason| format!("held: {reason}"));

@@ -97,7 +97,7 @@ fn weigh(case: &Case<'_>, call: &Call) -> Answer {
         return Err(not_allowed(case, name));
     }
     if case.pull.is_some_and(|pull| !pull.open) {
-        return Err("the pull request is closed. Reopen it first.".to_owned());
+        return Err("it is closed. Reopen it first.".to_owned());
     }
     obey(name)(case, &call.args)
 }
@@ -240,7 +240,7 @@ impl Case<'_> {
     /// An answer in the sticky comment.
     fn answer(&self, name: CommandName, question: String, body: String) -> Answer {
         if self.pull.is_none() {
-            return Err("answers are shown in a pull request's comment, and this is about none.".to_owned());
+            return Err("there is no comment here that could show the answer.".to_owned());
         }
         let mut body = body.trim_end().to_owned();
         if body.len() > ANSWER_BYTES_MAX {

@@ -24,6 +24,9 @@ pub use escape::escape;
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
 
+/// Where checks hold no text, the comment shows that of so many gates; the run's page has the others.
+const EVIDENCE_MAX: usize = 10;
+
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -62,7 +65,9 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Comment => {
             let gates = run.gates().ok_or("the run has no gates")?;
             let pull = run.subject.pull().ok_or("the run is about no pull request")?;
-            let body = render("comment", &view(run, gates, details_url.as_deref()))?;
+            let evidence = if run.repo.forge.checks_hold_text() { Vec::new() } else { evidence(run, gates)? };
+            let view = context! { evidence, ..view(run, gates, details_url.as_deref()) };
+            let body = render("comment", &view)?;
             Ok(Report::Comment(CommentReport { pull, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
         }
         ReportKey::Seen => reaction(run, Reaction::Eyes),
@@ -98,14 +103,21 @@ fn render(template: &str, view: &Value) -> Result<String, String> {
     rendered.map_err(|error| format!("the template `{template}` cannot be rendered: {error}"))
 }
 
+/// The texts of the gates that stand in the way, as their checks would hold them.
+fn evidence(run: &Run, gates: &Gates) -> Result<Vec<Value>, String> {
+    let in_the_way = |step: &&Step| match step.status() {
+        Some(VerdictStatus::Failed | VerdictStatus::Errored) => true,
+        Some(VerdictStatus::Passed | VerdictStatus::Skipped | VerdictStatus::Cancelled) | None => false,
+    };
+    let shown = gates.steps.iter().filter(in_the_way).take(EVIDENCE_MAX);
+    let one = |step: &Step| {
+        let body = Value::from_safe_string(gate_text(run, step)?);
+        Ok(context! { line => gate_line(run, step), body })
+    };
+    shown.map(one).collect()
+}
+
 fn gate_check(run: &Run, gates: &Gates, step: &Step, details_url: Option<String>) -> Result<Report, String> {
-    let verdict = step.verdict();
-    let line = gate_line(run, step);
-    let summary = verdict.map(|v| Value::from_safe_string(v.summary.clone()));
-    let left_out = verdict.map_or(0, |v| v.annotations_left_out);
-    let needs: Vec<String> = step.gate.needs.iter().map(|need| need.as_str().to_owned()).collect();
-    let waiver = step.waiver.as_ref().map(|waiver| context! { by => waiver.by.as_str(), reason => waiver.reason.as_str() });
-    let view = context! { line, summary, left_out, needs, waiver, attempts => step.attempts };
     Ok(Report::Check(Box::new(CheckReport {
         name: check_name(gates, Some(step.gate.name.as_str())),
         head: gates.spec.head.clone(),
@@ -113,12 +125,23 @@ fn gate_check(run: &Run, gates: &Gates, step: &Step, details_url: Option<String>
         external_id: external_id(run.id, Some(&step.gate.name)),
         status: gates.gate_status(step),
         title: gate_title(run, step),
-        summary: render("gate", &view)?,
+        summary: gate_text(run, step)?,
         text: None,
-        annotations: verdict.map(|v| v.annotations.clone()).unwrap_or_default(),
+        annotations: step.verdict().map(|v| v.annotations.clone()).unwrap_or_default(),
         actions: gate_actions(gates, step),
         details_url,
     })))
+}
+
+/// What a gate found, in full.
+fn gate_text(run: &Run, step: &Step) -> Result<String, String> {
+    let verdict = step.verdict();
+    let line = gate_line(run, step);
+    let summary = verdict.map(|v| Value::from_safe_string(v.summary.clone()));
+    let left_out = verdict.map_or(0, |v| v.annotations_left_out);
+    let needs: Vec<String> = step.gate.needs.iter().map(|need| need.as_str().to_owned()).collect();
+    let waiver = step.waiver.as_ref().map(|waiver| context! { by => waiver.by.as_str(), reason => waiver.reason.as_str() });
+    render("gate", &context! { line, summary, left_out, needs, waiver, attempts => step.attempts })
 }
 
 /// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.
@@ -365,7 +388,7 @@ fn headline_unheld(gates: &Gates) -> String {
     match gates.preparation() {
         None => "getting ready".to_owned(),
         Some(Preparation::Stale { head }) => format!("gave way to {}", head.short()),
-        Some(Preparation::Closed) => "the pull request is closed".to_owned(),
+        Some(Preparation::Closed) => "it is closed".to_owned(),
         Some(Preparation::Gone { cause }) => cause.clone(),
         Some(Preparation::NeedsApproval) => "waiting for approval: this comes from a fork".to_owned(),
         Some(Preparation::ConfigBroken { .. }) => format!("{} on the base branch is not valid", config::PATH),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::shapes::{Kind, LIST, NOTHING, Shape, may, must};
 use super::{Answer, Call, Reply, Route, documented, notes, page};
-use crate::gitlab::world::{DEVELOPER, MergeRequest, Note, World};
+use crate::gitlab::world::{DEVELOPER, DiffRefs, MergeRequest, Note, Thread, World};
 
 const MAKE: Shape = Shape {
     query: &[],
@@ -83,10 +83,8 @@ fn placed(world: &World, mr: &MergeRequest, position: &Value) -> Result<Value, R
             return Err(Reply::error(400, &format!("position[{name}] is missing")));
         }
     }
-    let of = |version: &&crate::gitlab::world::DiffRefs| {
-        version.base == text("base_sha") && version.start == text("start_sha") && version.head == text("head_sha")
-    };
-    if !mr.versions.iter().any(|version| of(&version)) {
+    let named = DiffRefs { base: text("base_sha").into(), start: text("start_sha").into(), head: text("head_sha").into() };
+    if !mr.versions.contains(&named) {
         return Err(invalid(":position=>[\"is incomplete\"]"));
     }
     let files = world.project(mr.project).git.diff(Some(text("base_sha")), text("head_sha"));
@@ -152,10 +150,10 @@ fn resolve(world: &mut World, call: &Call) -> Answer {
     answer(world, call, 200, call.param("discussion_id"))
 }
 
-/// A thread's author, the merge request's author and Developers may resolve it.
+/// Developers and the merge request's author may resolve a thread; whoever began it may not for that.
 fn set_resolved(world: &mut World, call: &Call, resolved: bool) -> Result<(), Reply> {
     let (note, mr, user) = (first(world, call)?, call.request(world)?, call.author());
-    let may = note.author == user || mr.author == user || world.level(note.project, user) >= DEVELOPER;
+    let may = mr.author == user || world.level(note.project, user) >= DEVELOPER;
     if !may || note.thread.is_none() {
         return Err(Reply::forbidden());
     }
@@ -166,12 +164,12 @@ fn set_resolved(world: &mut World, call: &Call, resolved: bool) -> Result<(), Re
     Ok(())
 }
 
+/// A note that stood alone begins a thread by it.
 fn reply(world: &mut World, call: &Call) -> Answer {
-    let note = first(world, call)?;
-    if note.thread.is_none() {
-        return Err(Reply::message(400, "400 Bad request - Discussion can not be replied to."));
-    }
-    let (project, iid, body) = (note.project, note.iid, notes::body(call)?);
+    let (note, body) = (first(world, call)?, notes::body(call)?);
+    let (project, iid, first) = (note.project, note.iid, note.id);
+    let thread = || Thread { id: call.param("discussion_id").to_owned(), position: None, resolved_by: None };
+    world.note_mut(first).thread.get_or_insert_with(thread);
     let id = world.add_reply(project, iid, call.author(), &body, call.param("discussion_id"));
     Ok(Reply::json(201, world.note_answer(world.note(id).expect("it was just made"))))
 }

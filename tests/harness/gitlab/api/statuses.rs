@@ -45,7 +45,7 @@ impl World {
             return Ok((found.id, found.reference.clone()));
         }
         if id.is_some() {
-            return Err(Reply::missing("Pipeline"));
+            return Err(Reply::missing("Pipeline for pipeline_id, sha and ref"));
         }
         let reference = reference.or_else(|| self.branch_with(project, sha));
         let reference = reference.ok_or_else(|| Reply::missing("References for commit"))?;
@@ -78,16 +78,20 @@ fn set(world: &mut World, call: &Call) -> Answer {
         return Err(Reply::json(400, json!({ "message": { "target_url": [why] } })));
     }
     let (pipeline, reference) = world.place(call, project, &sha)?;
-    let id = find_or_make(world, call, &name, Status { pipeline, reference, project, sha, ..blank() });
-    let state = call.given("state").unwrap_or_default();
-    if let Err(refusal) = transit(world, id, &state) {
-        // What was made for it is taken back with it.
-        world.statuses.retain(|status| status.state != "created");
-        return Err(refusal);
-    }
+    let place = Place { project, pipeline, sha, reference, name };
+    let id = put(world, call, place)?;
     world.tell_status(id);
     let made = world.statuses.iter().find(|status| status.id == id).expect("it was just set");
     Ok(Reply::json(201, world.status_answer(made)))
+}
+
+/// Where a status goes.
+struct Place {
+    project: u64,
+    pipeline: u64,
+    sha: String,
+    reference: String,
+    name: String,
 }
 
 fn fit(name: &str, value: Option<&str>) -> Result<(), Reply> {
@@ -98,48 +102,53 @@ fn fit(name: &str, value: Option<&str>) -> Result<(), Reply> {
     Err(Reply::json(400, json!({ "message": { name: [why] } })))
 }
 
-fn blank() -> Status {
+/// Sets the account's own status of this name that is under way, or makes a new one. All others of the name give way to it.
+/// What may not be set changes nothing.
+fn put(world: &mut World, call: &Call, place: Place) -> Result<u64, Reply> {
+    let same = |s: &Status| s.project == place.project && s.pipeline == place.pipeline && s.name == place.name;
+    let own = |s: &Status| same(s) && s.author == call.author() && s.reference == place.reference && !is_over(&s.state);
+    let open = world.statuses.iter().rposition(own);
+    let state = call.given("state").unwrap_or_default();
+    transit(open.map_or("created", |at| &world.statuses[at].state), &state)?;
+    let (id, now) = (open.map_or_else(|| world.new_id(), |at| world.statuses[at].id), world.now());
+    world.statuses.iter_mut().filter(|status| same(status) && status.id != id).for_each(|status| status.retried = true);
+    let at = open.unwrap_or(world.statuses.len());
+    if open.is_none() {
+        world.statuses.push(made(id, call.author(), place, now));
+    }
+    let status = &mut world.statuses[at];
+    status.description = call.given("description").or(status.description.take());
+    status.target_url = call.given("target_url").or(status.target_url.take());
+    status.coverage = call.given("coverage").and_then(|number| number.parse().ok()).or(status.coverage);
+    status.finished_at = is_over(&state).then_some(now);
+    status.state = state;
+    Ok(id)
+}
+
+fn made(id: u64, author: u64, place: Place, created_at: jiff::Timestamp) -> Status {
+    let Place { project, pipeline, sha, reference, name } = place;
+    let state = "created".to_owned();
+    let (description, target_url, coverage, finished_at) = (None, None, None, None);
     Status {
-        id: 0,
-        project: 0,
-        pipeline: 0,
-        sha: String::new(),
-        reference: String::new(),
-        name: String::new(),
-        state: "created".to_owned(),
-        description: None,
-        target_url: None,
-        coverage: None,
-        author: 0,
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        finished_at: None,
+        id,
+        project,
+        pipeline,
+        sha,
+        reference,
+        name,
+        state,
+        description,
+        target_url,
+        coverage,
+        author,
+        created_at,
+        finished_at,
         retried: false,
     }
 }
 
-/// The status of this name that is under way, or a new one that takes the place of those that are over.
-fn find_or_make(world: &mut World, call: &Call, name: &str, new: Status) -> u64 {
-    let same = |s: &Status| s.project == new.project && s.pipeline == new.pipeline && s.name == name;
-    let open = world.statuses.iter().rposition(|status| same(status) && !is_over(&status.state));
-    let place = open.unwrap_or_else(|| {
-        world.statuses.iter_mut().filter(|status| same(status)).for_each(|status| status.retried = true);
-        let (id, created_at) = (world.new_id(), world.now());
-        world.statuses.push(Status { id, name: name.to_owned(), author: call.author(), created_at, ..new });
-        world.statuses.len() - 1
-    });
-    let status = &mut world.statuses[place];
-    // Like GitLab, what is said is kept even where the state may not be set.
-    status.description = call.given("description").or(status.description.take());
-    status.target_url = call.given("target_url").or(status.target_url.take());
-    status.coverage = call.given("coverage").and_then(|number| number.parse().ok()).or(status.coverage);
-    status.id
-}
-
 /// By GitLab's state machine of a status.
-fn transit(world: &mut World, id: u64, wanted: &str) -> Result<(), Reply> {
-    let now = world.now();
-    let status = world.statuses.iter_mut().find(|status| status.id == id).expect("it was just found or made");
-    let from = status.state.as_str();
+fn transit(from: &str, wanted: &str) -> Result<(), Reply> {
     let (event, allowed): (_, &[&str]) = match wanted {
         "pending" => ("enqueue", &["created"]),
         // One that is new is queued first.
@@ -150,13 +159,11 @@ fn transit(world: &mut World, id: u64, wanted: &str) -> Result<(), Reply> {
         "skipped" => ("skip", &["created", "pending"]),
         _ => return Err(Reply::message(400, "400 Bad request - invalid state")),
     };
-    if !allowed.contains(&from) {
-        let why = format!("Reason(s): Status cannot transition via \"{event}\"");
-        return Err(Reply::message(400, &format!("Cannot transition status via :{event} from :{from} ({why})")));
+    if allowed.contains(&from) {
+        return Ok(());
     }
-    wanted.clone_into(&mut status.state);
-    status.finished_at = is_over(wanted).then_some(now);
-    Ok(())
+    let why = format!("Reason(s): Status cannot transition via \"{event}\"");
+    Err(Reply::message(400, &format!("Cannot transition status via :{event} from :{from} ({why})")))
 }
 
 fn list(world: &mut World, call: &Call) -> Answer {
