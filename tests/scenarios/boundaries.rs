@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core"]),
@@ -32,6 +32,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-shared", &[]),
     ("gatewright-store", &["gatewright-core"]),
+    ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
     (
         "gatewright",
@@ -40,6 +41,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
             "gatewright-engine",
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
+            "gatewright-forge-shared",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-webhook",

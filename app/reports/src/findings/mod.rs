@@ -1,0 +1,312 @@
+//! Findings: what linters, compilers and scanners say is wrong, and where.
+//!
+//! [`read`] makes [`Findings`] of one file, in the paths of its tool; [`Findings::map`] puts the repository's in their place;
+//! [`Findings::identify`] gives each a fingerprint that survives moved lines, and [`Findings::new_against`] says which of them
+//! the base does not have.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::error::ReportError;
+use crate::paths::{Mapping, RepositoryFiles};
+
+mod cargo;
+mod cargo_audit;
+mod checkstyle;
+mod collect;
+mod eslint;
+mod fingerprint;
+mod gitleaks;
+mod rdjson;
+mod sarif;
+mod semgrep;
+mod sniff;
+mod trivy;
+
+pub use fingerprint::{Fingerprint, Fingerprints};
+pub use sniff::{HEAD_BYTES, sniff};
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingsFormat {
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Checkstyle XML, which many others write too.
+    Checkstyle,
+    /// Reviewdog's diagnostics, as one object.
+    RdJson,
+    /// Reviewdog's diagnostics, one a line.
+    RdJsonLines,
+    /// ESLint's `json` and `json-with-metadata`.
+    Eslint,
+    /// `--message-format=json` of Cargo (Clippy too), and `--error-format=json` of rustc.
+    Cargo,
+    /// `semgrep --json`.
+    Semgrep,
+    /// `trivy --format json`.
+    Trivy,
+    /// `gitleaks --report-format json`.
+    Gitleaks,
+    /// `cargo audit --json`.
+    CargoAudit,
+}
+
+/// Reads a report as a stream. One without any finding is no error: there may be nothing wrong.
+///
+/// # Errors
+/// [`ReportError`] where it is broken, cut off, hostile, beyond a limit, or in another format.
+pub fn read(format: FindingsFormat, source: impl Read) -> Result<Findings, ReportError> {
+    match format {
+        FindingsFormat::Sarif => sarif::read(source),
+        FindingsFormat::Checkstyle => checkstyle::read(source),
+        FindingsFormat::RdJson => rdjson::read(source),
+        FindingsFormat::RdJsonLines => rdjson::read_lines(source),
+        FindingsFormat::Eslint => eslint::read(source),
+        FindingsFormat::Cargo => cargo::read(source),
+        FindingsFormat::Semgrep => semgrep::read(source),
+        FindingsFormat::Trivy => trivy::read(source),
+        FindingsFormat::Gitleaks => gitleaks::read(source),
+        FindingsFormat::CargoAudit => cargo_audit::read(source),
+    }
+}
+
+/// How bad a finding is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// To be fixed.
+    Error,
+    /// Probably to be fixed.
+    Warning,
+    /// Worth to know.
+    Note,
+    /// Not a matter of severity.
+    None,
+}
+
+/// What a finding says (SARIF 2.1.0, 3.27.9).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// A problem was found.
+    #[default]
+    Fail,
+    /// None was found.
+    Pass,
+    /// Whether there is one could not be told.
+    Open,
+    /// Somebody has to look.
+    Review,
+    /// Only says something.
+    Informational,
+    /// The rule does not apply.
+    NotApplicable,
+}
+
+/// What the report itself says of a finding against an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BaselineState {
+    /// Was not there.
+    New,
+    /// Was there.
+    Unchanged,
+    /// Was there, somewhat different.
+    Updated,
+    /// Was there, and is not any more.
+    Absent,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rule {
+    /// The program.
+    pub tool: String,
+    /// The rule's id within the program; may be empty.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it is about, in a sentence.
+    pub summary: Option<String>,
+    /// Where to read more.
+    pub help_url: Option<String>,
+    /// Words that it is filed under, such as `external/cwe/cwe-079`.
+    pub tags: Vec<String>,
+    /// How bad it is for security, from 0 to 10, as CVSS has it.
+    pub security_severity: Option<f32>,
+}
+
+/// A part of a text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextRange {
+    /// From 1.
+    pub start_line: u32,
+    /// From 1; in the units of the tool.
+    pub start_column: Option<u32>,
+    /// Not before the first line.
+    pub end_line: u32,
+    /// Behind the last character.
+    pub end_column: Option<u32>,
+}
+
+/// Where something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// As the report has it, with its bases put before it; after [`Findings::map`], in the repository.
+    pub path: Arc<str>,
+    /// Where in the file; None means all of it.
+    pub range: Option<TextRange>,
+}
+
+/// Another place that explains a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// Where.
+    pub location: Location,
+    /// What is there.
+    pub message: String,
+}
+
+/// One replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The file.
+    pub path: Arc<str>,
+    /// What goes: from the first column, or the line's begin, to before the last, or the line's end.
+    pub range: TextRange,
+    /// What comes in its place.
+    pub text: String,
+}
+
+/// How a finding could be fixed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fix {
+    /// In a sentence; may be empty.
+    pub description: String,
+    /// All of them together.
+    pub edits: Vec<Edit>,
+}
+
+/// That somebody has decided to live with a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Suppression {
+    /// Why, where it is said.
+    pub reason: Option<String>,
+}
+
+/// One thing that a tool says is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What was looked for, and by what.
+    pub rule: Arc<Rule>,
+    /// How bad it is.
+    pub level: Level,
+    /// Whether it is a problem at all.
+    pub kind: FindingKind,
+    /// What is wrong. Untrusted text.
+    pub message: String,
+    /// Where, if in a file.
+    pub location: Option<Location>,
+    /// The path of a file that is not in the repository; then there is no location.
+    pub elsewhere: Option<Arc<str>>,
+    /// What it is recognised by in other reports.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether it is suppressed.
+    pub suppressed: Option<Suppression>,
+    /// What the report itself says of it against an earlier run.
+    pub baseline: Option<BaselineState>,
+    /// Other places that explain it.
+    pub related: Vec<Related>,
+    /// Where it stands in catalogues, such as `CWE 79`.
+    pub taxa: Vec<String>,
+    /// How it could be fixed.
+    pub fix: Option<Box<Fix>>,
+}
+
+impl Finding {
+    fn new(rule: Arc<Rule>, level: Level, message: &str) -> Finding {
+        let message = collect::cut(message, collect::MESSAGE_BYTES_MAX);
+        Finding {
+            rule,
+            level,
+            message,
+            kind: FindingKind::Fail,
+            location: None,
+            elsewhere: None,
+            fingerprint: None,
+            suppressed: None,
+            baseline: None,
+            related: Vec::new(),
+            taxa: Vec::new(),
+            fix: None,
+        }
+    }
+
+    /// Whether somebody has to do something about it: a problem, there now, and not suppressed.
+    pub fn stands(&self) -> bool {
+        let problem = match self.kind {
+            FindingKind::Fail | FindingKind::Open | FindingKind::Review => true,
+            FindingKind::Pass | FindingKind::Informational | FindingKind::NotApplicable => false,
+        };
+        problem && self.suppressed.is_none() && self.baseline != Some(BaselineState::Absent)
+    }
+}
+
+/// What one or several reports say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Findings {
+    /// In the order of the report. No more than the first 100,000 of a report: see `left_out`.
+    pub list: Vec<Finding>,
+    /// How many more findings that stand there are, by level, which are only counted.
+    pub left_out: BTreeMap<Level, u64>,
+    /// What the tool says it could not do. Then that nothing was found means little.
+    pub problems: Vec<String>,
+}
+
+impl Findings {
+    /// How many findings stand, by level, those that are left out included.
+    pub fn counts(&self) -> BTreeMap<Level, u64> {
+        let mut counts = self.left_out.clone();
+        for finding in self.list.iter().filter(|finding| finding.stands()) {
+            *counts.entry(finding.level).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Adds what another report says.
+    pub fn merge(&mut self, other: Findings) {
+        self.list.extend(other.list);
+        for (level, count) in other.left_out {
+            *self.left_out.entry(level).or_default() += count;
+        }
+        self.problems.extend(other.problems);
+    }
+
+    /// Puts paths of the repository in place of the tool's. A finding in a file that is not in it is kept, without location.
+    pub fn map(&mut self, repository: &RepositoryFiles, mapping: &Mapping) {
+        let mut known: BTreeMap<Arc<str>, Option<Arc<str>>> = BTreeMap::new();
+        let mut place = |path: &Arc<str>| {
+            let found = known.entry(path.clone()).or_insert_with(|| repository.find(path, mapping).map(Arc::from));
+            found.clone()
+        };
+        for finding in &mut self.list {
+            if let Some(location) = &mut finding.location {
+                match place(&location.path) {
+                    Some(path) => location.path = path,
+                    None => finding.elsewhere = finding.location.take().map(|location| location.path),
+                }
+            }
+            finding.related.retain_mut(|related| match place(&related.location.path) {
+                Some(path) => {
+                    related.location.path = path;
+                    true
+                }
+                None => false,
+            });
+            // A fix that is not wholly in the repository is none.
+            let fix = finding.fix.take();
+            finding.fix = fix.and_then(|mut fix| {
+                fix.edits.iter_mut().try_for_each(|edit| place(&edit.path).map(|path| edit.path = path))?;
+                Some(fix)
+            });
+        }
+    }
+}

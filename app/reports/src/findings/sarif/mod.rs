@@ -1,0 +1,332 @@
+//! SARIF 2.1.0 (OASIS standard). Results are read one by one; what they refer to (rules, files, bases) may stand behind them
+//! in the file, so they are completed at the end of their run.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use super::collect::{Collector, RELATED_MAX, cut, small};
+use super::{
+    BaselineState, Edit, Finding, FindingKind, Findings, Fingerprint, Fix, Level, Location, Related, Rule, Suppression, TextRange,
+};
+use crate::error::{Fault, ReportError, one_line};
+use crate::json::{Json, Kind};
+
+mod model;
+mod resolve;
+
+/// A run may name so many files. Beyond, the report is refused.
+const ARTIFACTS_MAX: usize = 500_000;
+
+/// Results of so many different rules, levels and kinds are counted beyond those that are kept. Beyond, the report is refused.
+const COUNTED_MAX: usize = 100_000;
+
+/// What a result refers to, until the end of its run.
+#[derive(Default)]
+struct Pending {
+    rule: RuleReference,
+    level: Option<Level>,
+    /// Of the message: its id and arguments.
+    message: Option<String>,
+    arguments: Vec<String>,
+    /// Of the location, those related and the edits: bases, and numbers of files.
+    places: Vec<PlaceReference>,
+    /// The tool's own fingerprints.
+    whole: Vec<String>,
+    partial: Vec<String>,
+}
+
+/// Which rule is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct RuleReference {
+    id: Option<String>,
+    index: Option<usize>,
+    /// Of the tool's extensions, which one.
+    extension: Option<usize>,
+}
+
+/// How a path is to be completed.
+#[derive(Default, Clone)]
+struct PlaceReference {
+    base: Option<Arc<str>>,
+    artifact: Option<usize>,
+}
+
+/// A file that results name by its number.
+struct Artifact {
+    uri: Option<Arc<str>>,
+    base: Option<Arc<str>>,
+}
+
+/// A run that is being read.
+#[derive(Default)]
+struct Run {
+    tool: model::Tool,
+    bases: BTreeMap<String, model::ArtifactLocation>,
+    artifacts: Vec<Artifact>,
+    /// The first of its findings, and what each of them still refers to.
+    begin: usize,
+    pending: Vec<Pending>,
+    /// Results that are not kept.
+    counted: BTreeMap<(RuleReference, Option<Level>), u64>,
+}
+
+/// Reads a report.
+pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
+    let mut json = Json::new(source);
+    let mut collector = Collector::default();
+    let (mut runs, mut version) = (false, None);
+    json.object(|json, key| match key {
+        "runs" => {
+            runs = true;
+            json.array(|json| run(json, &mut collector))
+        }
+        "version" => {
+            let found: String = json.item()?;
+            if found != "2.1.0" {
+                let cause = format!("SARIF version {:?}, where 2.1.0 is read", one_line(&found, 40));
+                return Err(json.error(Fault::Broken(cause)));
+            }
+            version = Some(found);
+            Ok(())
+        }
+        _ => json.skip(),
+    })?;
+    json.end()?;
+    match (runs, version) {
+        (true, _) => Ok(collector.finish()),
+        (false, Some(_)) => Err(json.error(Fault::broken("a SARIF log without runs"))),
+        (false, None) => Err(json.error(Fault::broken("this is no SARIF log: it has neither version nor runs"))),
+    }
+}
+
+fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), ReportError> {
+    let mut run = Run { begin: collector.list().len(), ..Run::default() };
+    json.object(|json, key| match (key, json.kind()?) {
+        // Null, as some writers put for what they do not have.
+        (_, Kind::Plain | Kind::String) => json.skip(),
+        ("tool", _) => {
+            run.tool = json.item()?;
+            Ok(())
+        }
+        ("originalUriBaseIds", _) => {
+            run.bases = json.item()?;
+            Ok(())
+        }
+        ("artifacts", _) => json.array(|json| {
+            let artifact: model::Artifact = json.item()?;
+            run.artifact(artifact, collector).map_err(|fault| json.error(fault))
+        }),
+        ("invocations", _) => json.array(|json| {
+            invocation(&json.item()?, collector);
+            Ok(())
+        }),
+        ("results", _) => json.array(|json| {
+            let result: model::ResultObject = json.item()?;
+            run.result(result, collector).map_err(|fault| json.error(fault))
+        }),
+        _ => json.skip(),
+    })?;
+    run.finish(collector);
+    Ok(())
+}
+
+/// What the tool says it could not do.
+fn invocation(invocation: &model::Invocation, collector: &mut Collector) {
+    if invocation.execution_successful == Some(false) {
+        let why = invocation.exit_code_description.as_deref().unwrap_or("the tool says that it did not run to its end");
+        collector.problem(why);
+    }
+    let notifications = invocation.tool_execution_notifications.iter().chain(&invocation.tool_configuration_notifications);
+    for notification in notifications.filter(|notification| notification.level.as_deref() == Some("error")) {
+        collector.problem(notification.message.text.as_deref().unwrap_or("the tool reports an error"));
+    }
+}
+
+impl Run {
+    fn artifact(&mut self, artifact: model::Artifact, collector: &mut Collector) -> Result<(), Fault> {
+        if self.artifacts.len() >= ARTIFACTS_MAX {
+            return Err(Fault::TooMuch(format!("more than {ARTIFACTS_MAX} files")));
+        }
+        let location = artifact.location.unwrap_or_default();
+        let mut shared = |text: Option<String>| text.map(|text| collector.shared(&text));
+        self.artifacts.push(Artifact { uri: shared(location.uri), base: shared(location.uri_base_id) });
+        Ok(())
+    }
+
+    fn result(&mut self, result: model::ResultObject, collector: &mut Collector) -> Result<(), Fault> {
+        let rule = rule_reference(&result);
+        let kind = result.kind.as_deref().map_or(Ok(FindingKind::Fail), kind)?;
+        let level = result.level.as_deref().map(level).transpose()?;
+        // 3.27.10: nothing but a failure has a level.
+        let level = if kind == FindingKind::Fail { level } else { level.or(Some(Level::None)) };
+        let mut pending = Pending { rule, level, message: result.message.id, ..Pending::default() };
+        pending.arguments = result.message.arguments;
+        pending.whole = result.fingerprints.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        pending.partial = result.partial_fingerprints.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let text = result.message.text.or(result.message.markdown).unwrap_or_default();
+        let mut finding = Finding::new(Arc::default(), level.unwrap_or(Level::Warning), &text);
+        finding.kind = kind;
+        finding.suppressed = suppressed(&result.suppressions)?;
+        finding.baseline = result.baseline_state.as_deref().map(baseline).transpose()?;
+        if !collector.has_room() {
+            return if finding.stands() { self.count(&pending) } else { Ok(()) };
+        }
+        finding.taxa = result.taxa.iter().take(RELATED_MAX).filter_map(taxon).collect();
+        let mut locations = result.locations.into_iter();
+        let first = locations.next();
+        finding.location = first.map(|first| pending.place(first, collector)).transpose()?.flatten().map(|(place, _)| place);
+        for other in locations.chain(result.related_locations).take(RELATED_MAX) {
+            if let Some((location, message)) = pending.place(other, collector)? {
+                finding.related.push(Related { location, message: cut(&message, 1024) });
+            }
+        }
+        if let Some(fix) = result.fixes.into_iter().next() {
+            finding.fix = pending.fix(fix, collector)?;
+        }
+        if collector.push(finding) {
+            self.pending.push(pending);
+        }
+        Ok(())
+    }
+
+    /// Counts a result of which the level may only be known at the end.
+    fn count(&mut self, pending: &Pending) -> Result<(), Fault> {
+        let key = (pending.rule.clone(), pending.level);
+        if self.counted.len() >= COUNTED_MAX && !self.counted.contains_key(&key) {
+            return Err(Fault::TooMuch(format!("results of more than {COUNTED_MAX} rules")));
+        }
+        *self.counted.entry(key).or_default() += 1;
+        Ok(())
+    }
+}
+
+impl Pending {
+    /// A place, and what is there. Its path is completed at the end of the run.
+    fn place(&mut self, location: model::Location, collector: &mut Collector) -> Result<Option<(Location, String)>, Fault> {
+        let message = location.message.and_then(|message| message.text).unwrap_or_default();
+        let Some(physical) = location.physical_location else { return Ok(None) };
+        let Some(path) = self.path(physical.artifact_location.unwrap_or_default(), collector) else { return Ok(None) };
+        let range = physical.region.map(|region| range(&region)).transpose()?.flatten();
+        Ok(Some((Location { path, range }, message)))
+    }
+
+    fn path(&mut self, location: model::ArtifactLocation, collector: &mut Collector) -> Option<Arc<str>> {
+        let artifact = location.index.and_then(|index| usize::try_from(index).ok());
+        let uri = location.uri.filter(|uri| !uri.is_empty());
+        if uri.is_none() && artifact.is_none() {
+            return None;
+        }
+        let base = location.uri_base_id.map(|base| collector.shared(&base));
+        self.places.push(PlaceReference { base, artifact: artifact.filter(|_| uri.is_none()) });
+        Some(collector.shared(&uri.unwrap_or_default()))
+    }
+
+    fn fix(&mut self, fix: model::Fix, collector: &mut Collector) -> Result<Option<Box<Fix>>, Fault> {
+        let places = self.places.len();
+        let mut edits = Vec::new();
+        for change in fix.artifact_changes {
+            for replacement in &change.replacements {
+                let location = model::ArtifactLocation {
+                    uri: change.artifact_location.uri.clone(),
+                    uri_base_id: change.artifact_location.uri_base_id.clone(),
+                    index: change.artifact_location.index,
+                };
+                let (Some(range), Some(path)) = (range(&replacement.deleted_region)?, self.path(location, collector)) else {
+                    // A part of a fix is none.
+                    self.places.truncate(places);
+                    return Ok(None);
+                };
+                let text = replacement.inserted_content.as_ref().and_then(|content| content.text.clone()).unwrap_or_default();
+                edits.push(Edit { path, range, text });
+            }
+        }
+        let description = fix.description.and_then(|description| description.text).unwrap_or_default();
+        let small = small(Fix { description, edits });
+        if small.is_none() {
+            self.places.truncate(places);
+        }
+        Ok(small)
+    }
+}
+
+fn rule_reference(result: &model::ResultObject) -> RuleReference {
+    let index = |index: Option<i64>| index.and_then(|index| usize::try_from(index).ok());
+    let rule = result.rule.as_ref();
+    RuleReference {
+        id: result.rule_id.clone().or_else(|| rule?.id.clone()).map(|id| cut(&id, 1024)),
+        index: index(result.rule_index).or_else(|| index(rule?.index)),
+        extension: rule.and_then(|rule| index(rule.tool_component.as_ref()?.index)),
+    }
+}
+
+fn kind(word: &str) -> Result<FindingKind, Fault> {
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "fail" => FindingKind::Fail,
+        "pass" => FindingKind::Pass,
+        "open" => FindingKind::Open,
+        "review" => FindingKind::Review,
+        "informational" => FindingKind::Informational,
+        "notapplicable" => FindingKind::NotApplicable,
+        _ => return Err(Fault::Broken(format!("a result of the kind {:?}", one_line(word, 40)))),
+    })
+}
+
+fn level(word: &str) -> Result<Level, Fault> {
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "error" => Level::Error,
+        "warning" => Level::Warning,
+        "note" => Level::Note,
+        "none" => Level::None,
+        _ => return Err(Fault::Broken(format!("the level {:?}", one_line(word, 40)))),
+    })
+}
+
+fn baseline(word: &str) -> Result<BaselineState, Fault> {
+    Ok(match word {
+        "new" => BaselineState::New,
+        "unchanged" => BaselineState::Unchanged,
+        "updated" => BaselineState::Updated,
+        "absent" => BaselineState::Absent,
+        _ => return Err(Fault::Broken(format!("the baseline state {:?}", one_line(word, 40)))),
+    })
+}
+
+/// 3.27.23, 3.35: suppressed where one suppression at least is accepted, which it is if it does not say otherwise.
+fn suppressed(suppressions: &[model::Suppression]) -> Result<Option<Suppression>, Fault> {
+    let mut accepted = Vec::new();
+    for suppression in suppressions {
+        match suppression.status.as_deref().unwrap_or("accepted") {
+            "accepted" => accepted.push(suppression),
+            "underReview" | "rejected" => {}
+            other => return Err(Fault::Broken(format!("the suppression status {:?}", one_line(other, 40)))),
+        }
+    }
+    let reasons = accepted.iter().filter_map(|suppression| suppression.justification.as_deref());
+    let reason = reasons.map(str::trim).find(|reason| !reason.is_empty()).map(|reason| cut(reason, 1024));
+    Ok((!accepted.is_empty()).then_some(Suppression { reason }))
+}
+
+fn taxon(reference: &model::Reference) -> Option<String> {
+    let id = reference.id.as_deref()?;
+    let catalogue = reference.tool_component.as_ref().and_then(|component| component.name.as_deref());
+    Some(cut(&catalogue.map_or_else(|| id.to_owned(), |catalogue| format!("{catalogue} {id}")), 200))
+}
+
+/// None where a region has no line, or line 0 as some writers say for a whole file.
+fn range(region: &model::Region) -> Result<Option<TextRange>, Fault> {
+    let number = |what: &str, number: Option<i64>| match number {
+        None | Some(0) => Ok(None),
+        Some(number) => match u32::try_from(number) {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(Fault::Broken(format!("{what} is {number}"))),
+        },
+    };
+    let Some(start_line) = number("startLine", region.start_line)? else { return Ok(None) };
+    let end_line = number("endLine", region.end_line)?.unwrap_or(start_line);
+    if end_line < start_line {
+        return Err(Fault::Broken(format!("a region that ends in line {end_line} and begins in line {start_line}")));
+    }
+    let (start_column, end_column) = (number("startColumn", region.start_column)?, number("endColumn", region.end_column)?);
+    Ok(Some(TextRange { start_line, start_column, end_line, end_column }))
+}

@@ -1,0 +1,225 @@
+//! What results refer to, once their run has been read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::model::{self, Descriptor, Driver};
+use super::{Collector, FindingKind, Fingerprint, Level, Pending, PlaceReference, Rule, RuleReference, Run, cut, level};
+
+/// Bases may lie in each other so deep.
+const BASES_DEPTH_MAX: usize = 16;
+
+/// Of a rule so many tags are kept.
+const TAGS_MAX: usize = 20;
+
+/// A URI, and the base that it is relative to.
+type InBase = (Arc<str>, Option<Arc<str>>);
+
+impl Run {
+    /// Completes the findings of the run.
+    pub(super) fn finish(self, collector: &mut Collector) {
+        let lookup = Lookup::of(&self.tool);
+        for ((reference, level), amount) in &self.counted {
+            let level = level.unwrap_or_else(|| lookup.descriptor(reference).map_or(Level::Warning, default_level));
+            collector.count(level, *amount);
+        }
+        let mut rules: HashMap<RuleReference, Arc<Rule>> = HashMap::new();
+        let mut paths: HashMap<InBase, Arc<str>> = HashMap::new();
+        for (nth, pending) in self.pending.iter().enumerate() {
+            let descriptor = lookup.descriptor(&pending.rule);
+            let rule = rules.entry(pending.rule.clone()).or_insert_with(|| lookup.rule(&pending.rule, collector)).clone();
+            let Some(finding) = collector.list().get_mut(self.begin + nth) else { break };
+            if pending.level.is_none() && finding.kind == FindingKind::Fail {
+                finding.level = descriptor.map_or(Level::Warning, default_level);
+            }
+            if finding.message.is_empty() {
+                finding.message = lookup.message(pending, descriptor).unwrap_or_default();
+            }
+            finding.message = cut(&filled(&finding.message, &pending.arguments), super::super::collect::MESSAGE_BYTES_MAX);
+            let mut places = pending.places.iter();
+            let mut complete = |path: &mut Arc<str>| {
+                let Some(place) = places.next() else { return };
+                let (uri, base) = self.uri(path, place);
+                let whole = || Arc::from(self.joined(&uri, base.as_deref(), 0));
+                *path = paths.entry((uri.clone(), base.clone())).or_insert_with(whole).clone();
+            };
+            // In the order in which they were noted.
+            finding.location.iter_mut().for_each(|location| complete(&mut location.path));
+            finding.related.iter_mut().for_each(|related| complete(&mut related.location.path));
+            finding.fix.iter_mut().flat_map(|fix| &mut fix.edits).for_each(|edit| complete(&mut edit.path));
+            finding.fingerprint = fingerprint(&rule, finding.location.as_ref().map_or("", |location| &location.path), pending);
+            finding.rule = rule;
+        }
+    }
+
+    /// A URI and its base; those of the file that is meant by its number, if there is no URI.
+    fn uri(&self, uri: &Arc<str>, place: &PlaceReference) -> InBase {
+        match place.artifact.and_then(|index| self.artifacts.get(index)) {
+            Some(artifact) => (artifact.uri.clone().unwrap_or_else(|| uri.clone()), artifact.base.clone()),
+            None => (uri.clone(), place.base.clone()),
+        }
+    }
+
+    /// 3.14.14: a path from its base's, which may have a base too. A base that says no place is the repository's root.
+    fn joined(&self, uri: &str, base: Option<&str>, depth: usize) -> String {
+        let path = decoded(uri);
+        let base = base.and_then(|base| self.bases.get(base));
+        let Some(base) = base.filter(|_| depth < BASES_DEPTH_MAX && !is_absolute(uri)) else { return path };
+        let folder = self.joined(base.uri.as_deref().unwrap_or_default(), base.uri_base_id.as_deref(), depth + 1);
+        match folder.is_empty() {
+            true => path,
+            false => format!("{}/{path}", folder.trim_end_matches('/')),
+        }
+    }
+}
+
+fn is_absolute(uri: &str) -> bool {
+    uri.starts_with('/') || uri.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':'))
+}
+
+/// The rules of a run, to be found by number and id.
+struct Lookup<'t> {
+    tool: &'t model::Tool,
+    by_id: HashMap<&'t str, (&'t Driver, &'t Descriptor)>,
+}
+
+impl<'t> Lookup<'t> {
+    fn of(tool: &'t model::Tool) -> Lookup<'t> {
+        let mut by_id = HashMap::new();
+        for driver in std::iter::once(&tool.driver).chain(&tool.extensions) {
+            for descriptor in &driver.rules {
+                if let Some(id) = descriptor.id.as_deref() {
+                    by_id.entry(id).or_insert((driver, descriptor));
+                }
+            }
+        }
+        Lookup { tool, by_id }
+    }
+
+    fn driver(&self, reference: &RuleReference) -> &'t Driver {
+        reference.extension.and_then(|nth| self.tool.extensions.get(nth)).unwrap_or(&self.tool.driver)
+    }
+
+    /// By its number; else by its id, or what stands before the last `/` of it (3.27.5).
+    fn descriptor(&self, reference: &RuleReference) -> Option<&'t Descriptor> {
+        let by_index = reference.index.and_then(|index| self.driver(reference).rules.get(index));
+        by_index.or_else(|| {
+            let mut id = reference.id.as_deref()?;
+            loop {
+                match (self.by_id.get(id), id.rsplit_once('/')) {
+                    (Some((_, descriptor)), _) => return Some(*descriptor),
+                    (None, Some((before, _))) => id = before,
+                    (None, None) => return None,
+                }
+            }
+        })
+    }
+
+    fn rule(&self, reference: &RuleReference, collector: &mut Collector) -> Arc<Rule> {
+        let descriptor = self.descriptor(reference);
+        let tool = self.tool.driver.name.as_deref().unwrap_or_default();
+        let id = reference.id.as_deref().or_else(|| descriptor?.id.as_deref()).unwrap_or_default();
+        collector.rule_with(tool, id, |rule| {
+            let Some(descriptor) = descriptor else { return };
+            let text = |message: &Option<model::Message>| message.as_ref().and_then(|message| message.text.clone());
+            rule.name.clone_from(&descriptor.name);
+            rule.summary = text(&descriptor.short_description).or_else(|| text(&descriptor.full_description));
+            rule.help_url.clone_from(&descriptor.help_uri);
+            for field in [&mut rule.name, &mut rule.summary, &mut rule.help_url] {
+                *field = field.take().filter(|text| !text.is_empty()).map(|text| cut(&text, 1024));
+            }
+            if let Some(properties) = &descriptor.properties {
+                rule.tags = properties.tags.iter().take(TAGS_MAX).map(|tag| cut(tag, 200)).collect();
+                rule.security_severity = properties.security_severity.as_ref().and_then(severity);
+            }
+        })
+    }
+
+    /// 3.11.7: a message that is kept with the rule, or with the tool.
+    fn message(&self, pending: &Pending, descriptor: Option<&Descriptor>) -> Option<String> {
+        let id = pending.message.as_deref()?;
+        let strings = descriptor.and_then(|descriptor| descriptor.message_strings.get(id));
+        let message = strings.or_else(|| self.driver(&pending.rule).global_message_strings.get(id))?;
+        message.text.clone()
+    }
+}
+
+fn default_level(descriptor: &Descriptor) -> Level {
+    let word = descriptor.default_configuration.as_ref().and_then(|configuration| configuration.level.as_deref());
+    word.and_then(|word| level(word).ok()).unwrap_or(Level::Warning)
+}
+
+/// A number, or a text that is one, from 0 to 10.
+fn severity(value: &serde_json::Value) -> Option<f32> {
+    let number = match value {
+        serde_json::Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "one digit behind the point counts")]
+    (0.0..=10.0).contains(&number).then_some(number as f32)
+}
+
+/// 3.11.5: `{0}` is the first argument, `{{` a brace.
+fn filled(text: &str, arguments: &[String]) -> String {
+    if arguments.is_empty() {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let argument = rest
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'))
+            .and_then(|(number, behind)| Some((arguments.get(number.parse::<usize>().ok()?)?, behind)));
+        let (piece, behind) = match argument {
+            Some((argument, behind)) => (argument.as_str(), behind),
+            None => (&rest[..1], rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")).unwrap_or(&rest[1..])),
+        };
+        out.push_str(piece);
+        rest = behind;
+        // Arguments may be long, and be named often.
+        if out.len() > super::super::collect::MESSAGE_BYTES_MAX {
+            return out;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The path that a URI names: without `file://`, and with `%20` and the like as what they stand for.
+fn decoded(uri: &str) -> String {
+    let path = uri.strip_prefix("file://").unwrap_or(uri);
+    let bytes = path.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let code = path.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|code| u8::from_str_radix(code, 16).ok());
+        // A NUL is in no path.
+        match code.filter(|code| *code != 0) {
+            Some(code) => {
+                out.push(code);
+                at += 3;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| path.to_owned())
+}
+
+/// 3.27.16 and 3.27.17: what is called a fingerprint says which finding it is, by itself; what is called a partial one does so
+/// with the rule and the file. Partial ones that hold a column change with the line's indentation, and are left out.
+fn fingerprint(rule: &Rule, path: &str, pending: &Pending) -> Option<Fingerprint> {
+    if !pending.whole.is_empty() {
+        let parts = pending.whole.iter().map(String::as_str);
+        return Some(Fingerprint::of(["whole", &rule.tool, &rule.id].into_iter().chain(parts)));
+    }
+    let lasting = |partial: &&String| !partial.split('=').next().is_some_and(|key| key.contains("Column"));
+    let mut parts = pending.partial.iter().filter(lasting).map(String::as_str).peekable();
+    parts.peek()?;
+    Some(Fingerprint::of(["partial", &rule.tool, &rule.id, path].into_iter().chain(parts)))
+}

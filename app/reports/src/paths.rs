@@ -1,0 +1,173 @@
+//! From the paths of a tool to those of the repository.
+//!
+//! A report names files as its tool saw them: by full path in some container, relative to a source folder, by package or by Go
+//! module. A file of the repository is meant where the path, with what is known to stand before it taken away, is its path;
+//! else where one of both paths ends in the other, whole, and in no other way. What fits no file, or several, is left out and
+//! named: a guess could show somebody else's coverage.
+
+use std::collections::HashSet;
+
+/// Of a path so many parts are looked at.
+const PARTS_MAX: usize = 128;
+
+/// What is known of the paths in a report.
+#[derive(Debug, Clone, Default)]
+pub struct Mapping {
+    /// Folders that the repository lay in, `/workspace` say. The longest that fits is taken away.
+    pub roots: Vec<String>,
+    /// The module's path in `go.mod`, and the folder of that file in the repository (empty: its root).
+    pub go_modules: Vec<(String, String)>,
+}
+
+/// The files of a repository, to be found by the ends of their paths.
+#[derive(Debug, Clone, Default)]
+pub struct RepositoryFiles {
+    paths: HashSet<String>,
+    /// Paths with their parts in reverse order, sorted: those with the same end are neighbours.
+    reversed: Vec<String>,
+}
+
+/// A file of a report that is in no known place of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmapped {
+    /// As it stands in the report.
+    pub path: String,
+    /// Why.
+    pub why: WhyUnmapped,
+}
+
+/// Why a file of a report is no file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyUnmapped {
+    /// No file of the repository fits.
+    Unknown,
+    /// The path leaves the repository with `..`, and no file fits.
+    Outside,
+    /// Several files of the repository fit; two of them.
+    Ambiguous([String; 2]),
+}
+
+/// What a report's path may be in the repository.
+pub(crate) enum Fit {
+    Is(String),
+    /// A file of the repository's root, if this is the folder that it lay in.
+    IfRoot {
+        root: String,
+        file: String,
+    },
+    Not(WhyUnmapped),
+}
+
+impl RepositoryFiles {
+    /// The files, as paths relative to the repository's root, with `/`.
+    pub fn new(paths: impl IntoIterator<Item = String>) -> RepositoryFiles {
+        let paths: HashSet<String> = paths.into_iter().collect();
+        let mut reversed: Vec<String> = paths.iter().map(|path| reverse(path)).collect();
+        reversed.sort_unstable();
+        RepositoryFiles { paths, reversed }
+    }
+
+    /// The file that a path of a report is.
+    pub fn find(&self, path: &str, mapping: &Mapping) -> Option<String> {
+        match fit(path, &[], self, mapping) {
+            Fit::Is(path) => Some(path),
+            Fit::IfRoot { .. } | Fit::Not(_) => None,
+        }
+    }
+
+    /// Those of which the path ends in `/` and `end`: none, one, or two of many.
+    fn ending_in(&self, end: &str) -> [Option<&str>; 2] {
+        let prefix = format!("{}/", reverse(end));
+        let begin = self.reversed.partition_point(|path| path.as_str() < prefix.as_str());
+        [0, 1].map(|nth| self.reversed.get(begin + nth).map(String::as_str).filter(|path| path.starts_with(&prefix)))
+    }
+}
+
+pub(crate) fn fit(path: &str, folders: &[String], repository: &RepositoryFiles, mapping: &Mapping) -> Fit {
+    let Ok(path) = plain(path) else { return Fit::Not(WhyUnmapped::Outside) };
+    let absolute = is_absolute(&path);
+    let candidates = || {
+        let joined = folders.iter().filter(|_| !absolute).map(|folder| format!("{}/{path}", folder.trim_end_matches('/')));
+        joined.chain([path.clone()])
+    };
+    let known = candidates().flat_map(|path| bare(&path, mapping)).find(|path| repository.paths.contains(path));
+    if let Some(known) = known {
+        return Fit::Is(known);
+    }
+    let mut in_root = None;
+    for candidate in candidates() {
+        match ends(&candidate, repository) {
+            Some((_, found)) if found.contains('/') => return Fit::Is(found),
+            Some((root, file)) => in_root = Some(Fit::IfRoot { root, file }),
+            None => {}
+        }
+    }
+    if !absolute {
+        match repository.ending_in(&path) {
+            [Some(one), None] => return Fit::Is(reverse(one)),
+            [Some(one), Some(two)] => return Fit::Not(WhyUnmapped::Ambiguous([reverse(one), reverse(two)])),
+            [None, _] => {}
+        }
+    }
+    in_root.unwrap_or(Fit::Not(WhyUnmapped::Unknown))
+}
+
+/// The path without what is known to stand before it, the most first.
+fn bare(path: &str, mapping: &Mapping) -> Vec<String> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    for root in &mapping.roots {
+        let Ok(root) = plain(root) else { continue };
+        if let Some(rest) = below(path, &root) {
+            found.push((root.len(), rest.to_owned()));
+        }
+    }
+    for (module, folder) in &mapping.go_modules {
+        if let Some(rest) = below(path, module) {
+            let folder = folder.trim_matches('/');
+            found.push((module.len(), if folder.is_empty() { rest.to_owned() } else { format!("{folder}/{rest}") }));
+        }
+    }
+    found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    found.into_iter().map(|(_, path)| path).chain([path.to_owned()]).collect()
+}
+
+/// What of a path is below a folder.
+fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    path.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/').filter(|rest| !rest.is_empty())
+}
+
+/// The longest path of the repository that a path ends in, with what stands before it.
+fn ends(path: &str, repository: &RepositoryFiles) -> Option<(String, String)> {
+    let begins = path.match_indices('/').map(|(at, _)| at + 1).take(PARTS_MAX);
+    let found = begins.map(|begin| path.split_at(begin)).find(|(_, end)| repository.paths.contains(*end));
+    found.map(|(root, end)| (root.to_owned(), end.to_owned()))
+}
+
+fn is_absolute(path: &str) -> bool {
+    path.starts_with('/') || path.as_bytes().get(1) == Some(&b':')
+}
+
+/// A path with `/` only, without `file://`, empty parts and `.`, and with `..` taken back. Err where it leads out of where it
+/// begins.
+pub(crate) fn plain(path: &str) -> Result<String, ()> {
+    let path = path.trim().replace('\\', "/");
+    let path = path.strip_prefix("file://").unwrap_or(&path);
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop().ok_or(())?;
+            }
+            _ => parts.push(part),
+        }
+    }
+    let lead = if path.starts_with('/') { "/" } else { "" };
+    Ok(format!("{lead}{}", parts.join("/")))
+}
+
+fn reverse(path: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.reverse();
+    parts.join("/")
+}

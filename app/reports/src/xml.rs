@@ -1,0 +1,254 @@
+//! XML, one event after another. Entities are never expanded: a document type that defines any is refused.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::str::FromStr;
+
+use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::attributes::Attributes;
+use quick_xml::events::{BytesRef, Event};
+use quick_xml::reader::Reader;
+
+use crate::error::{Fault, Place, ReportError, one_line};
+use crate::input::{Declares, Input};
+
+/// Elements may lie so deep in each other. Beyond, the report is refused.
+const DEPTH_MAX: usize = 128;
+
+/// An element may have so many attributes. Beyond, the report is refused.
+const ATTRIBUTES_MAX: usize = 64;
+
+/// A tag, a text or a comment may have so many bytes. Beyond, the report is refused.
+const EVENT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What comes next in a report. What it holds is asked of [`Xml`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Node {
+    /// The beginning of an element: [`Xml::name`], [`Xml::attributes`].
+    Start,
+    /// The end of an element: [`Xml::name`].
+    End,
+    /// A part of the text of an element: [`Xml::text`].
+    Text,
+    /// The end of the report.
+    Over,
+}
+
+/// Whether the outermost element has been seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Awaited,
+    Open,
+    Closed,
+}
+
+/// A report that is being read.
+pub(crate) struct Xml<R> {
+    reader: Reader<Input<R>>,
+    buffer: Vec<u8>,
+    /// What such a report is called, and what its outermost element may be.
+    called: &'static str,
+    roots: &'static [&'static str],
+    root: Root,
+    depth: usize,
+    /// Where the latest event begins.
+    begin: Place,
+    /// The latest tag, or text.
+    content: String,
+    /// How much of the tag is the element's name, with its namespace.
+    name_len: usize,
+}
+
+impl<R: Read> Xml<R> {
+    pub(crate) fn new(source: R, called: &'static str, roots: &'static [&'static str]) -> Xml<R> {
+        let mut reader = Reader::from_reader(Input::new(source, Declares::Xml));
+        reader.config_mut().expand_empty_elements = true;
+        let begin = Place { line: 1, column: 1 };
+        let (root, content) = (Root::Awaited, String::new());
+        Xml { reader, buffer: Vec::new(), called, roots, root, depth: 0, begin, content, name_len: 0 }
+    }
+
+    /// An error at the latest event.
+    pub(crate) fn error(&self, fault: Fault) -> ReportError {
+        fault.at(self.begin)
+    }
+
+    /// An error at the latest event.
+    pub(crate) fn broken(&self, cause: impl Into<String>) -> ReportError {
+        self.error(Fault::broken(cause))
+    }
+
+    /// The name of the latest element, without its namespace.
+    pub(crate) fn name(&self) -> &str {
+        let name = &self.content[..self.name_len];
+        name.rsplit_once(':').map_or(name, |(_, local)| local)
+    }
+
+    /// The latest text.
+    pub(crate) fn text(&self) -> &str {
+        &self.content
+    }
+
+    /// What the latest element says of these keys.
+    pub(crate) fn attributes<const N: usize>(&self, keys: [&str; N]) -> Result<[Option<Cow<'_, str>>; N], ReportError> {
+        let mut values = [const { None }; N];
+        // Only as many are looked at as may be: that none is there twice is found by comparing each with each.
+        for (count, attribute) in Attributes::new(&self.content, self.name_len).enumerate() {
+            let attribute = attribute.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))?;
+            if count >= ATTRIBUTES_MAX {
+                let limit = format!("more than {ATTRIBUTES_MAX} attributes on one element");
+                return Err(self.error(Fault::TooMuch(limit)));
+            }
+            let local = attribute.key.local_name();
+            if let Some(at) = keys.iter().position(|key| *key == AsRef::<str>::as_ref(&local)) {
+                let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+                let value = value.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))?;
+                values[at] = Some(value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// A number that an attribute of the latest element is.
+    pub(crate) fn number<T: FromStr>(&self, key: &str, value: &str) -> Result<T, ReportError> {
+        let wrong = |_| self.broken(format!("<{} {key}={:?}> is no number that it may be", self.name(), one_line(value, 40)));
+        value.trim().parse().map_err(wrong)
+    }
+
+    /// An attribute that has to be there.
+    pub(crate) fn needed<'v>(&self, key: &str, value: &'v Option<Cow<'_, str>>) -> Result<&'v str, ReportError> {
+        value.as_deref().ok_or_else(|| self.broken(format!("<{}> has no {key:?}", self.name())))
+    }
+
+    /// Steps to the next beginning or end of an element, or text in one.
+    pub(crate) fn next(&mut self) -> Result<Node, ReportError> {
+        loop {
+            self.buffer.clear();
+            self.begin = self.reader.get_ref().place();
+            self.reader.get_mut().allow(EVENT_BYTES_MAX, "a tag, text or comment of more than 1 MiB");
+            let event = match self.reader.read_event_into(&mut self.buffer) {
+                Ok(event) => event,
+                Err(error) => return Err(refused(error, self.begin)),
+            };
+            self.content.clear();
+            let kind = match keep(event, &mut self.content) {
+                Ok(Some(kind)) => kind,
+                Ok(None) => continue,
+                Err(fault) => return Err(fault.at(self.begin)),
+            };
+            match kind {
+                Kept::Start { name_len } => self.name_len = name_len,
+                Kept::End => self.name_len = self.content.len(),
+                Kept::Text => {}
+                Kept::Over => return self.over(),
+            }
+            if let Some(node) = self.step(kind)? {
+                return Ok(node);
+            }
+        }
+    }
+
+    fn step(&mut self, kind: Kept) -> Result<Option<Node>, ReportError> {
+        match kind {
+            Kept::Start { .. } => self.started().map(|()| Some(Node::Start)),
+            Kept::End => {
+                self.depth = self.depth.checked_sub(1).ok_or_else(|| self.broken("an end without a beginning"))?;
+                if self.depth == 0 {
+                    self.root = Root::Closed;
+                }
+                Ok(Some(Node::End))
+            }
+            Kept::Text if self.depth > 0 => Ok(Some(Node::Text)),
+            Kept::Text if self.content.trim().is_empty() => Ok(None),
+            Kept::Text | Kept::Over => {
+                let called = self.called;
+                Err(self.broken(format!("text outside of the outermost element; this is no {called} report")))
+            }
+        }
+    }
+
+    fn started(&mut self) -> Result<(), ReportError> {
+        if self.depth >= DEPTH_MAX {
+            return Err(self.error(Fault::TooMuch(format!("more than {DEPTH_MAX} elements in each other"))));
+        }
+        match self.root {
+            Root::Closed => return Err(self.broken("a second outermost element")),
+            Root::Awaited if !self.roots.contains(&self.name()) => {
+                let name = one_line(self.name(), 40);
+                return Err(self.broken(format!("this is no {} report: its outermost element is <{name}>", self.called)));
+            }
+            Root::Awaited => self.root = Root::Open,
+            Root::Open => {}
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn over(&self) -> Result<Node, ReportError> {
+        match self.root {
+            Root::Closed => Ok(Node::Over),
+            Root::Open => Err(self.broken("the file ends before its last element does")),
+            Root::Awaited => Err(self.broken("the file has no element; it is empty")),
+        }
+    }
+}
+
+/// An event that matters.
+#[derive(Clone, Copy)]
+enum Kept {
+    Start { name_len: usize },
+    End,
+    Text,
+    Over,
+}
+
+/// What matters of an event; its text goes into `content`.
+fn keep(event: Event<'_>, content: &mut String) -> Result<Option<Kept>, Fault> {
+    Ok(Some(match event {
+        Event::Start(start) | Event::Empty(start) => {
+            content.push_str(&start);
+            Kept::Start { name_len: AsRef::<str>::as_ref(&start.name()).len() }
+        }
+        Event::End(end) => {
+            content.push_str(AsRef::<str>::as_ref(&end.local_name()));
+            Kept::End
+        }
+        Event::Text(text) => {
+            content.push_str(&text.xml10_content());
+            Kept::Text
+        }
+        Event::CData(text) => {
+            content.push_str(&text.xml10_content());
+            Kept::Text
+        }
+        Event::GeneralRef(reference) => {
+            content.push_str(&character(&reference)?);
+            Kept::Text
+        }
+        Event::DocType(doctype) if doctype.contains("<!ENTITY") || doctype.contains('%') => {
+            return Err(Fault::broken("the document type defines entities, which is not allowed"));
+        }
+        Event::DocType(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => return Ok(None),
+        Event::Eof => Kept::Over,
+    }))
+}
+
+fn character(reference: &BytesRef<'_>) -> Result<String, Fault> {
+    let character = reference.resolve_char_ref().map_err(|error| Fault::broken(error.to_string()))?;
+    match (character, resolve_predefined_entity(reference)) {
+        (Some(character), _) => Ok(character.to_string()),
+        (None, Some(text)) => Ok(text.to_owned()),
+        (None, None) => Err(Fault::broken(format!("the entity &{}; is not known", one_line(reference, 40)))),
+    }
+}
+
+/// An error of the XML reader; one of the input that it passes on says itself where it is.
+fn refused(error: quick_xml::Error, begin: Place) -> ReportError {
+    let quick_xml::Error::Io(error) = error else { return Fault::broken(error.to_string()).at(begin) };
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ReportError>()) {
+        Some(ReportError::Broken { place, cause }) => ReportError::Broken { place: *place, cause: cause.clone() },
+        Some(ReportError::TooMuch { place, limit }) => ReportError::TooMuch { place: *place, limit: limit.clone() },
+        Some(ReportError::Unread(_)) | None => ReportError::Unread(std::io::Error::new(error.kind(), error.to_string())),
+    }
+}
