@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId};
+use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use url::Url;
 
 /// The server file, unless another is named.
@@ -15,7 +15,7 @@ const EXIT_CODES: &str =
 
 /// A self-hosted CI bot: signed webhooks in, gates in sandboxes, checks and one comment out.
 #[derive(Debug, Parser)]
-#[command(name = "gatewright", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+#[command(name = "gatewright", version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     },
     /// Say what a delivery would do; nothing is written and no forge is asked
     #[command(
-        after_help = "Examples:\n  gatewright replay delivery.json\n  gatewright replay payload.json --event pull_request --repository-file .gatewright.yml\n  gatewright replay --id 72d3162e-cc78-11e3-81ab-4c9367dc0958"
+        after_help = "Examples:\n  gatewright replay delivery.json\n  gatewright replay payload.json --event pull_request --repository-file .gatewright.yml\n  gatewright replay payload.json --event 'Merge Request Hook'\n  gatewright replay --id github/72d3162e-cc78-11e3-81ab-4c9367dc0958"
     )]
     Replay(ReplayArgs),
     /// List runs, show one, or have one tried again
@@ -54,11 +54,13 @@ pub(crate) enum Command {
     )]
     Runs(RunsArgs),
     /// List the deliveries that were taken, newest first
-    #[command(after_help = "Example:\n  gatewright deliveries --limit 100 --json")]
-    Deliveries(ListArgs),
+    #[command(
+        after_help = "Examples:\n  gatewright deliveries --limit 100 --json\n  gatewright deliveries --before github/72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    )]
+    Deliveries(DeliveriesArgs),
     /// List who did what, newest first
-    #[command(after_help = "Example:\n  gatewright audit --json")]
-    Audit(ListArgs),
+    #[command(after_help = "Examples:\n  gatewright audit --json\n  gatewright audit --before '2026-11-21 10:20:30'")]
+    Audit(AuditArgs),
     /// Print the version
     Version {
         /// As JSON
@@ -82,9 +84,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// How log lines are written, over what the file says
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = ["human", "json"])]
     pub(crate) log_format: Option<String>,
-    /// The log's level or filter, over what the file says
+    /// The log's level, over what the file says: `error`, `warn`, `info`, `debug`, `trace`, or directives such as
+    /// `info,gatewright_engine=debug`
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
 }
@@ -95,7 +98,7 @@ pub(crate) struct CheckArgs {
     #[arg(default_value = gatewright_core::config::PATH)]
     pub(crate) file: PathBuf,
     /// Ask a running service instead whether it is well, at its `/healthz` or `/readyz`
-    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "json"])]
+    #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with_all = ["file", "json"])]
     pub(crate) health: Option<Url>,
     /// As JSON
     #[arg(long)]
@@ -114,13 +117,13 @@ pub(crate) enum SchemaOf {
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-    /// A delivery as GitHub's pages and API show it, or a bare payload; `-` is standard input
+    /// A delivery as GitHub's or GitLab's API gives it back, or a bare payload; `-` is standard input
     #[arg(required_unless_present = "id", conflicts_with = "id")]
     pub(crate) delivery_file: Option<PathBuf>,
-    /// The event's name, as in X-GitHub-Event, where the file does not say it
+    /// The event's name, as in X-GitHub-Event or X-Gitlab-Event, where the file does not say it
     #[arg(long, value_name = "NAME", conflicts_with = "id")]
     pub(crate) event: Option<String>,
-    /// A delivery that was recorded, by its id
+    /// A delivery that was recorded, by its id as `gatewright deliveries` shows it; one without a forge's name is GitHub's
     #[arg(long, value_name = "DELIVERY", value_parser = delivery_id)]
     pub(crate) id: Option<DeliveryId>,
     /// Plan with this repository file
@@ -137,7 +140,7 @@ pub(crate) struct RunsArgs {
     pub(crate) command: Option<RunsCommand>,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-    /// Only of this repository: `owner/name`, or `github/NUMBER`
+    /// Only of this repository: its path (`owner/name`, `group/subgroup/project`), or `github/NUMBER`, `gitlab/NUMBER`
     #[arg(long)]
     pub(crate) repo: Option<String>,
     /// Only in this state
@@ -201,6 +204,40 @@ pub(crate) struct ListArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DeliveriesArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only older than this delivery: the last id of a page gives the next page
+    #[arg(long, value_name = "DELIVERY", value_parser = delivery_id)]
+    pub(crate) before: Option<DeliveryId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only what was done before this second (UTC): the last time of a page gives the next page
+    ///
+    /// What was done within one second is always on one page, which may be longer than the limit for it.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) before: Option<Timestamp>,
+}
+
+/// An address that can be asked over HTTP.
+fn web_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let of_the_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    of_the_web.then_some(url).ok_or_else(|| "an address begins with http:// or https://".to_owned())
+}
+
+/// A time as the tables show it, in UTC, or as JSON does.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let shown = format!("{}Z", text.replacen(' ', "T", 1));
+    let parsed = text.parse::<Timestamp>().or_else(|_| shown.parse());
+    parsed.map_err(|_| "write a time in UTC, such as `2026-11-21 10:20:30` or `2026-11-21T10:20:30Z`".to_owned())
 }
 
 /// A delivery's id with the forge's name before it as `gatewright deliveries` shows it, or as GitHub does without.

@@ -64,7 +64,7 @@ pub(crate) fn read_bytes(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure
             Err(if called_wrong { Failure::Wrong(message) } else { Failure::Outside(message) })
         }
         Ok(_) if bytes.len() as u64 > bytes_max => {
-            Err(Failure::Wrong(format!("{} has more than {bytes_max} bytes", file.display())))
+            Err(Failure::Wrong(format!("{} is over {bytes_max} bytes, the most that it may have", file.display())))
         }
         Ok(_) => Ok(bytes),
     }

@@ -64,6 +64,22 @@ pub(crate) fn cause(cause: &Cause) -> String {
     }
 }
 
+/// An event's name with its action, where it has one: `issue_comment.created`.
+pub(crate) fn event_name(name: &str, action: Option<&str>) -> String {
+    match action {
+        Some(action) if !action.is_empty() => format!("{name}.{action}"),
+        Some(_) | None => name.to_owned(),
+    }
+}
+
+/// As [`event`], for those who have nothing to do with the machine: not where the service runs.
+pub(crate) fn event_in_public(event: &RunEvent) -> String {
+    if let RunEvent::Resumed { attempt, .. } = event {
+        return format!("taken up, attempt {attempt}");
+    }
+    self::event(event)
+}
+
 /// A journal's event as a sentence.
 pub(crate) fn event(event: &RunEvent) -> String {
     match event {

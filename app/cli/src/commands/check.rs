@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::server_file::{self, Origin, Problem};
 use crate::{load, print};
 
+/// Of a service's answer so many bytes are read: `/readyz` has a few hundred, with some room for causes.
+const HEALTH_BYTES_MAX: usize = 16 * 1024;
+
 /// A service that is well answers at once; `/readyz` asks its parts for up to 3 s.
 const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 
@@ -24,7 +27,7 @@ struct Answer {
     problems: Vec<Fault>,
 }
 
-/// A problem of a file, or of a variable over it.
+/// A problem of a file, or of a variable over it. One that has no place is why the file could not be read at all.
 #[derive(Serialize)]
 struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,9 +44,15 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(url) = &args.health {
         return super::wait_for(health(url));
     }
-    let is_server_file = args.file.extension().is_some_and(|extension| extension == "toml");
-    let problems = if is_server_file { server_problems(&args.file)? } else { repository_problems(&args.file)? };
     let file = args.file.display().to_string();
+    let problems = match problems(&args.file) {
+        Err(failure) if args.json => {
+            let fault = Fault { line: None, column: None, variable: None, message: failure.to_string() };
+            print::json(&Answer { file, valid: false, problems: vec![fault] })?;
+            return Err(failure);
+        }
+        problems => problems?,
+    };
     let valid = problems.is_empty();
     if args.json {
         print::json(&Answer { file, valid, problems: problems.iter().map(fault).collect() })?;
@@ -61,10 +70,37 @@ async fn health(url: &Url) -> Result<ExitCode, Failure> {
     // A proxy would answer for itself.
     let client = reqwest::Client::builder().no_proxy().timeout(HEALTH_WITHIN).build();
     let client = client.map_err(|error| Failure::Outside(format!("no HTTP client can be made: {error}")))?;
-    let answered = client.get(url.clone()).send().await;
-    let status = answered.map_err(|error| Failure::Outside(format!("{url} does not answer: {error}")))?.status();
-    print::line(&format!("{url}: {status}"))?;
+    let unanswered = |error: reqwest::Error| Failure::Outside(format!("{url} does not answer: {}", with_causes(&error)));
+    let mut answer = client.get(url.clone()).send().await.map_err(unanswered)?;
+    let (status, mut body) = (answer.status(), Vec::new());
+    while body.len() < HEALTH_BYTES_MAX
+        && let Some(part) = answer.chunk().await.map_err(unanswered)?
+    {
+        body.extend_from_slice(&part);
+    }
+    let said = said(&body).map(|said| format!(" ({said})")).unwrap_or_default();
+    print::line(&print::printable(&format!("{url}: {status}{said}")))?;
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) })
+}
+
+/// What a service says of itself: the status of `/readyz`, and which parts are down and why.
+fn said(body: &[u8]) -> Option<String> {
+    let report: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let status = report["status"].as_str()?;
+    let down = report["parts"].as_object().into_iter().flatten().filter(|(_, part)| part["status"] == "down");
+    let causes = down.map(|(name, part)| format!("; {name}: {}", part["cause"].as_str().unwrap_or("down")));
+    Some(format!("{status}{}", causes.collect::<String>()))
+}
+
+/// An error with what lies behind it: the outermost says only that a request failed.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
+fn problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+    let is_server_file = file.extension().is_some_and(|extension| extension == "toml");
+    if is_server_file { server_problems(file) } else { repository_problems(file) }
 }
 
 fn server_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
@@ -73,8 +109,7 @@ fn server_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
 }
 
 fn repository_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
-    // One byte more than it may have, so that the file itself is found too large, with a place.
-    let text = load::read_text(file, config::BYTES_MAX as u64 + 1)?;
+    let text = load::read_text(file, config::BYTES_MAX as u64)?;
     let problems = config::parse(&text).err().unwrap_or_default();
     let problem = |problem: config::Problem| Origin::File { line: problem.line, column: problem.column }.problem(problem.message);
     Ok(problems.into_iter().map(problem).collect())

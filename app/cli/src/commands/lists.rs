@@ -2,22 +2,23 @@
 
 use std::process::ExitCode;
 
-use crate::args::ListArgs;
+use gatewright_core::store::{AuditEntry, DeliveryRecord};
+
+use crate::args::{AuditArgs, DeliveriesArgs};
+use crate::desk::{AuditQuery, DeliveriesQuery};
 use crate::failure::Failure;
 use crate::print::{self, Tone};
 use crate::words;
 
-pub(super) async fn deliveries(args: ListArgs) -> Result<ExitCode, Failure> {
-    let found = super::source(&args.config).await?.deliveries(args.limit).await?;
-    if args.json {
+pub(super) async fn deliveries(args: DeliveriesArgs) -> Result<ExitCode, Failure> {
+    let query = DeliveriesQuery { limit: args.list.limit, before: args.before };
+    let found = super::source(&args.list.config).await?.deliveries(&query).await?;
+    if args.list.json {
         print::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let row = |delivery: &gatewright_core::store::DeliveryRecord| {
-        let event = match &delivery.action {
-            Some(action) => format!("{}.{action}", delivery.name),
-            None => delivery.name.clone(),
-        };
+    let row = |delivery: &DeliveryRecord| {
+        let event = words::event_name(&delivery.name, delivery.action.as_deref());
         let came_of_it = match (&delivery.run, &delivery.unused) {
             (Some(run), _) => format!("run {run}"),
             (None, Some(reason)) => format!("not used: {reason}"),
@@ -31,17 +32,19 @@ pub(super) async fn deliveries(args: ListArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn audit(args: ListArgs) -> Result<ExitCode, Failure> {
-    let found = super::source(&args.config).await?.audited(args.limit).await?;
-    if args.json {
+pub(super) async fn audit(args: AuditArgs) -> Result<ExitCode, Failure> {
+    let query = AuditQuery { limit: args.list.limit, before: args.before };
+    let found = super::source(&args.list.config).await?.audited(&query).await?;
+    if args.list.json {
         print::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let row = |entry: &gatewright_core::store::AuditEntry| {
+    let row = |entry: &AuditEntry| {
         let entry = entry.clone();
-        (Tone::Quiet, vec![words::time(entry.at), entry.actor, entry.action, entry.target, entry.outcome])
+        let commit = entry.commit.map(|commit| commit.short().to_owned()).unwrap_or_default();
+        (Tone::Quiet, vec![words::time(entry.at), entry.actor, entry.action, entry.target, commit, entry.outcome])
     };
     let rows: Vec<_> = found.iter().map(row).collect();
-    print::table(&["when (UTC)", "who", "what", "on", "outcome"], &rows, "nothing was done by anybody")?;
+    print::table(&["when (UTC)", "who", "what", "on", "commit", "outcome"], &rows, "nothing was done by anybody")?;
     Ok(ExitCode::SUCCESS)
 }

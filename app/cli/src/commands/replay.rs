@@ -12,13 +12,14 @@ use gatewright_core::forge::ChangedFiles;
 use gatewright_core::plan::{self, Applies, Change, Plan};
 use gatewright_engine::commands::parse;
 use gatewright_webhook::replay::DeliveryFile;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::ReplayArgs;
 use crate::failure::Failure;
 use crate::load;
 use crate::print::{self, Tone, printable};
+use crate::words;
 
 /// A delivery may have so many bytes, as over HTTP, with some room for what a file has around it.
 const FILE_BYTES_MAX: u64 = 26 * 1024 * 1024;
@@ -26,6 +27,7 @@ const FILE_BYTES_MAX: u64 = 26 * 1024 * 1024;
 /// What would happen.
 #[derive(Serialize)]
 struct Answer {
+    forge: ForgeKind,
     delivery: Option<String>,
     event: String,
     action: Option<String>,
@@ -39,16 +41,6 @@ struct Answer {
     notes: Vec<String>,
 }
 
-/// A delivery as our own tools keep it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    event: String,
-    #[serde(default)]
-    delivery: Option<String>,
-    payload: Value,
-}
-
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let delivery = delivery(&args).await?;
     let mut notes = Vec::new();
@@ -57,6 +49,7 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let plan = plan(&parsed.event, args.repository_file.as_deref(), &mut notes)?;
     let does = does(&parsed.event);
     let answer = Answer {
+        forge: delivery.forge,
         delivery: delivery.guid,
         event: delivery.event_name,
         action: parsed.action,
@@ -88,15 +81,6 @@ async fn delivery(args: &ReplayArgs) -> Result<DeliveryFile, Failure> {
         return Err(Failure::Wrong("name a delivery file, or a recorded delivery with --id".to_owned()));
     };
     let bytes = load::read_bytes(file, FILE_BYTES_MAX)?;
-    if let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) {
-        let event_name = args.event.clone().unwrap_or(kept.event);
-        return Ok(DeliveryFile {
-            forge: ForgeKind::Github,
-            guid: kept.delivery,
-            event_name,
-            body: kept.payload.to_string().into_bytes(),
-        });
-    }
     DeliveryFile::read(&bytes, args.event.as_deref()).map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))
 }
 
@@ -137,7 +121,7 @@ fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<O
         );
         return Ok(None);
     };
-    let text = load::read_text(file, config::BYTES_MAX as u64 + 1)?;
+    let text = load::read_text(file, config::BYTES_MAX as u64)?;
     let config = config::parse(&text).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
         Failure::Wrong(format!("the repository file is wrong\n{}", lines.join("\n")))
@@ -198,10 +182,7 @@ fn said(event: &CommentEvent) -> String {
 }
 
 fn show(answer: &Answer) -> Result<(), Failure> {
-    let event = match &answer.action {
-        Some(action) => format!("{}.{action}", answer.event),
-        None => answer.event.clone(),
-    };
+    let event = words::event_name(&answer.event, answer.action.as_deref());
     let delivery = answer.delivery.as_deref().map(|guid| format!(" {guid}")).unwrap_or_default();
     print::line(&printable(&format!("delivery{delivery} ({event}) {}", answer.does)))?;
     if let Some(plan) = &answer.plan {

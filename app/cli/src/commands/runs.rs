@@ -84,11 +84,24 @@ fn header(page: &RunPage) -> Result<(), Failure> {
         format!("state       {}", words::state(&run.state, Timestamp::now())),
         format!("accepted    {} UTC", words::time(run.created_at)),
     ];
-    if let RunState::SetAside { cause } = &run.state {
-        lines.push(format!("cause       {}", printable(cause)));
-        lines.push(format!("next        gatewright runs retry {}", run.id));
-    }
+    lines.extend(standing(run, Timestamp::now()));
     print::line(&format!("{}\n", lines.join("\n")))
+}
+
+/// What an operator should know of a run that is not over. Why one waits is in the service's log alone.
+fn standing(run: &RunRecord, now: Timestamp) -> Vec<String> {
+    let got_on =
+        format!("got on      last at {} UTC; where it waits, the service's log says for what", words::time(run.updated_at));
+    match &run.state {
+        RunState::SetAside { cause } => {
+            vec![format!("cause       {}", printable(cause)), format!("next        gatewright runs retry {}", run.id)]
+        }
+        RunState::Ready { ready_at } if *ready_at > now => {
+            vec![got_on, format!("next        goes on at {} UTC, attempt {}", words::time(*ready_at), run.attempts + 1)]
+        }
+        RunState::Leased { worker, .. } => vec![got_on, format!("worker      {}", printable(worker))],
+        RunState::Ready { .. } | RunState::Finished { .. } => Vec::new(),
+    }
 }
 
 fn gates(gates: &Gates) -> Result<(), Failure> {
@@ -148,5 +161,36 @@ fn tone_of_verdict(status: VerdictStatus) -> Tone {
         VerdictStatus::Passed => Tone::Good,
         VerdictStatus::Failed | VerdictStatus::Errored => Tone::Bad,
         VerdictStatus::Cancelled | VerdictStatus::Skipped => Tone::Quiet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_core::{ForgeKind, RepoRef, Subject};
+
+    use super::*;
+
+    #[test]
+    fn of_a_run_that_is_not_over_it_is_said_how_it_stands() {
+        let at = |secs| Timestamp::from_second(secs).expect("in range");
+        let repo = RepoRef { forge: ForgeKind::Gitlab, id: 1, path: "octo/app".to_owned(), installation: None };
+        let subject = Subject::Pull { number: 7 };
+        let mut run = RunRecord {
+            id: RunId::new(),
+            subject: subject.key(&repo),
+            repo,
+            title: subject.to_string(),
+            commit: None,
+            state: RunState::Ready { ready_at: at(90) },
+            attempts: 2,
+            seq: 1,
+            created_at: at(0),
+            updated_at: at(60),
+        };
+        let got_on = "got on      last at 1970-01-01 00:01:00 UTC; where it waits, the service's log says for what";
+        assert_eq!(standing(&run, at(61)), [got_on, "next        goes on at 1970-01-01 00:01:30 UTC, attempt 3"]);
+        assert!(standing(&run, at(90)).is_empty(), "nothing keeps it");
+        run.state = RunState::Leased { worker: "ci-7/4711\u{1b}[2J".to_owned(), expires_at: at(100) };
+        assert_eq!(standing(&run, at(61)), [got_on, "worker      ci-7/4711[2J"]);
     }
 }

@@ -20,6 +20,9 @@ const RUNS_SEARCHED_MAX: usize = 20_000;
 /// So many of them are read at once.
 const SEARCH_PAGE: usize = 500;
 
+/// Deliveries and lines of the audit log are paged through so many of the newest; they have no index to begin a page at.
+const LINES_SEARCHED_MAX: usize = 10_000;
+
 /// Which runs to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct RunsQuery {
@@ -30,6 +33,24 @@ pub(crate) struct RunsQuery {
     pub(crate) limit: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<RunId>,
+}
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DeliveriesQuery {
+    pub(crate) limit: u32,
+    /// Only older than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<DeliveryId>,
+}
+
+/// Which lines of the audit log to list.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct AuditQuery {
+    pub(crate) limit: u32,
+    /// Only of earlier seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Timestamp>,
 }
 
 /// A run and its whole journal.
@@ -138,8 +159,23 @@ impl Desk {
         Ok(Retried { run: id, retried })
     }
 
-    pub(crate) async fn deliveries(&self, limit: u32) -> Result<Vec<DeliveryRecord>, DeskError> {
-        Ok(self.upkeep.deliveries(limit as usize).await?)
+    pub(crate) async fn deliveries(&self, query: &DeliveriesQuery) -> Result<Vec<DeliveryRecord>, DeskError> {
+        let limit = query.limit as usize;
+        let Some(before) = &query.before else { return Ok(self.upkeep.deliveries(limit).await?) };
+        for searched in windows() {
+            let newest = self.upkeep.deliveries(searched).await?;
+            let at = newest.iter().position(|delivery| delivery.id == *before);
+            let (all, behind) = (newest.len() < searched, at.map(|at| newest.len() - at - 1));
+            match at {
+                Some(at) if all || searched == LINES_SEARCHED_MAX || behind >= Some(limit) => {
+                    return Ok(newest.into_iter().skip(at + 1).take(limit).collect());
+                }
+                None if all => break,
+                Some(_) | None => {}
+            }
+        }
+        let message = format!("the delivery {before} is not among the newest {LINES_SEARCHED_MAX}");
+        Err(DeskError::Missing(message))
     }
 
     pub(crate) async fn delivery(&self, id: &DeliveryId) -> Result<DeliveryPage, DeskError> {
@@ -148,8 +184,16 @@ impl Desk {
         Ok(DeliveryPage { delivery, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    pub(crate) async fn audited(&self, limit: u32) -> Result<Vec<AuditEntry>, DeskError> {
-        Ok(self.upkeep.audited(limit as usize).await?)
+    pub(crate) async fn audited(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, DeskError> {
+        let limit = query.limit as usize;
+        for searched in windows() {
+            let newest = self.upkeep.audited(searched).await?;
+            let all = newest.len() < searched || searched == LINES_SEARCHED_MAX;
+            if let Some(page) = page_of_seconds(newest, query.before, limit, all) {
+                return Ok(page);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// The key of a repository that a person named.
@@ -175,6 +219,30 @@ impl Desk {
     }
 }
 
+/// Ever more of the newest lines, up to as many as are searched.
+fn windows() -> impl Iterator<Item = usize> {
+    let doubled = std::iter::successors(Some(SEARCH_PAGE), |size| (*size < LINES_SEARCHED_MAX).then_some(size * 2));
+    doubled.map(|size| size.min(LINES_SEARCHED_MAX))
+}
+
+/// The page of a list, newest first, that begins before this second: `limit` lines, and those of the last one's second. None
+/// where it may go on behind the list's end, unless these are `all` that there are.
+fn page_of_seconds(newest: Vec<AuditEntry>, before: Option<Timestamp>, limit: usize, all: bool) -> Option<Vec<AuditEntry>> {
+    let second = |at: Timestamp| at.as_second();
+    let mut page: Vec<AuditEntry> =
+        newest.into_iter().filter(|entry| before.is_none_or(|before| second(entry.at) < second(before))).collect();
+    // Lines are in the order in which they were written, which is not quite that of their times.
+    page.sort_by_key(|entry| std::cmp::Reverse(second(entry.at)));
+    let last = page.get(limit.saturating_sub(1)).map(|entry| second(entry.at));
+    let end = last.and_then(|last| page.iter().position(|entry| second(entry.at) < last));
+    match (end, all) {
+        (Some(end), _) => page.truncate(end),
+        (None, true) => {}
+        (None, false) => return None,
+    }
+    Some(page)
+}
+
 fn retry_entry(id: RunId, now: Timestamp) -> AuditEntry {
     AuditEntry {
         at: now,
@@ -183,5 +251,57 @@ fn retry_entry(id: RunId, now: Timestamp) -> AuditEntry {
         target: id.to_string(),
         commit: None,
         outcome: "ready again".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines at these milliseconds, each with its own as its target.
+    fn lines(at: &[i64]) -> Vec<AuditEntry> {
+        let line = |ms: &i64| AuditEntry {
+            at: Timestamp::from_millisecond(*ms).expect("in range"),
+            actor: "ann".to_owned(),
+            action: "command.run".to_owned(),
+            target: ms.to_string(),
+            commit: None,
+            outcome: "obeyed".to_owned(),
+        };
+        at.iter().map(line).collect()
+    }
+
+    fn page(at: &[i64], before_ms: Option<i64>, limit: usize, all: bool) -> Option<Vec<i64>> {
+        let before = before_ms.map(|ms| Timestamp::from_millisecond(ms).expect("in range"));
+        let page = page_of_seconds(lines(at), before, limit, all)?;
+        Some(page.iter().map(|line| line.at.as_millisecond()).collect())
+    }
+
+    #[test]
+    fn pages_of_the_audit_log_part_no_second_so_that_none_of_its_lines_is_lost() {
+        let log = [5_200, 4_900, 4_100, 4_000, 3_000];
+        assert_eq!(page(&log, None, 2, true), Some(vec![5_200, 4_900, 4_100, 4_000]));
+        assert_eq!(page(&log, Some(4_000), 2, true), Some(vec![3_000]));
+        assert_eq!(page(&log, Some(4_900), 2, true), Some(vec![3_000]), "a second is the same however it is written");
+        assert_eq!(page(&log, None, 1, true), Some(vec![5_200]));
+        assert_eq!(page(&log, Some(3_000), 1, true), Some(vec![]));
+    }
+
+    #[test]
+    fn a_page_that_may_go_on_behind_what_was_read_is_read_anew() {
+        let log = [5_200, 4_900, 4_100];
+        assert_eq!(page(&log, None, 2, false), None);
+        assert_eq!(page(&log, None, 1, false), Some(vec![5_200]));
+        assert_eq!(page(&log, Some(4_000), 1, false), None);
+    }
+
+    #[test]
+    fn clocks_that_disagree_a_little_part_no_second_either() {
+        assert_eq!(page(&[5_000, 4_900, 5_100, 4_000], None, 1, true), Some(vec![5_000, 5_100]));
+    }
+
+    #[test]
+    fn ever_more_lines_are_read_up_to_the_limit() {
+        assert_eq!(windows().collect::<Vec<_>>(), [500, 1_000, 2_000, 4_000, 8_000, 10_000]);
     }
 }

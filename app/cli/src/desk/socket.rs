@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Desk, DeskError, RunsQuery};
+use super::{AuditQuery, DeliveriesQuery, Desk, DeskError, RunsQuery};
 
 /// The socket's name in the store's folder.
 const NAME: &str = "control.sock";
@@ -31,11 +31,6 @@ pub(crate) fn path(store: &Path) -> PathBuf {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ErrorAnswer {
     pub(crate) error: String,
-}
-
-#[derive(Deserialize)]
-struct Limit {
-    limit: u32,
 }
 
 /// A socket that listens.
@@ -137,8 +132,8 @@ async fn log(State(desk): Shared, UrlPath((id, gate)): UrlPath<(RunId, GateName)
     desk.log(id, &gate).await.into_response()
 }
 
-async fn deliveries(State(desk): Shared, Query(Limit { limit }): Query<Limit>) -> Response {
-    answer(desk.deliveries(limit).await)
+async fn deliveries(State(desk): Shared, Query(query): Query<DeliveriesQuery>) -> Response {
+    answer(desk.deliveries(&query).await)
 }
 
 // The id has a slash in it, so it comes in the body.
@@ -146,8 +141,8 @@ async fn delivery(State(desk): Shared, Json(id): Json<DeliveryId>) -> Response {
     answer(desk.delivery(&id).await)
 }
 
-async fn audit(State(desk): Shared, Query(Limit { limit }): Query<Limit>) -> Response {
-    answer(desk.audited(limit).await)
+async fn audit(State(desk): Shared, Query(query): Query<AuditQuery>) -> Response {
+    answer(desk.audited(&query).await)
 }
 
 fn answer<T: Serialize>(found: Result<T, DeskError>) -> Response {

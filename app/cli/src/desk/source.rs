@@ -12,7 +12,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::socket::{self, ErrorAnswer};
-use super::{DeliveryPage, Desk, DeskError, Retried, RunPage, RunsQuery};
+use super::{AuditQuery, DeliveriesQuery, DeliveryPage, Desk, DeskError, Retried, RunPage, RunsQuery};
 use crate::failure::Failure;
 use crate::server_file::{ServerConfig, StorePlace};
 
@@ -90,10 +90,10 @@ impl Source {
         }
     }
 
-    pub(crate) async fn deliveries(&self, limit: u32) -> Result<Vec<DeliveryRecord>, DeskError> {
+    pub(crate) async fn deliveries(&self, query: &DeliveriesQuery) -> Result<Vec<DeliveryRecord>, DeskError> {
         match self {
-            Source::Service(client) => json(client.get(format!("{HOST}/deliveries")).query(&[("limit", limit)])).await,
-            Source::Store(desk) => desk.deliveries(limit).await,
+            Source::Service(client) => json(client.get(format!("{HOST}/deliveries")).query(query)).await,
+            Source::Store(desk) => desk.deliveries(query).await,
         }
     }
 
@@ -104,10 +104,10 @@ impl Source {
         }
     }
 
-    pub(crate) async fn audited(&self, limit: u32) -> Result<Vec<AuditEntry>, DeskError> {
+    pub(crate) async fn audited(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, DeskError> {
         match self {
-            Source::Service(client) => json(client.get(format!("{HOST}/audit")).query(&[("limit", limit)])).await,
-            Source::Store(desk) => desk.audited(limit).await,
+            Source::Service(client) => json(client.get(format!("{HOST}/audit")).query(query)).await,
+            Source::Store(desk) => desk.audited(query).await,
         }
     }
 }

@@ -68,7 +68,7 @@ fn describe() {
         "How long the oldest ready run has been waiting for a worker"
     );
     describe_gauge!("gatewright_last_delivery_age_seconds", Unit::Seconds, "How long ago the last delivery of a forge was taken");
-    describe_gauge!("gatewright_part_up", "Whether a part worked when it was last asked: store, sandbox, github, gitlab");
+    describe_gauge!("gatewright_part_up", "Whether a part worked when it was last asked: store, sandbox, git, github, gitlab");
     describe_counter!("gatewright_caught_up_total", "Runs started for pull requests of which no delivery arrived");
     describe_histogram!("gatewright_run_seconds", Unit::Seconds, "From a run's acceptance to its end, by conclusion");
     describe_histogram!("gatewright_step_seconds", Unit::Seconds, "From a sandbox's start to its gate's verdict, by status");

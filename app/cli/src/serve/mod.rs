@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+mod git;
 mod html;
 mod http;
 mod logs;
@@ -91,6 +92,8 @@ async fn serve(
     started: Instant,
 ) -> Result<ExitCode, Failure> {
     let metrics = metrics::Metrics::install()?;
+    let git = git::probe().await.map_err(|cause| Failure::Outside(format!("sources cannot be fetched: {cause}")))?;
+    tracing::info!(version = git, "git can be run");
     let Parts { forges, deps, hooks, engine_options, scratch } = parts::build(file, config, secrets)?;
     let listener = listen(config).await?;
     let desk = Desk { store: deps.store.clone(), upkeep: deps.upkeep.clone(), blobs: deps.blobs.clone(), engine: None };

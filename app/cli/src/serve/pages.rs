@@ -113,7 +113,8 @@ fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: T
     }
     out.push_str("<h2>What happened</h2><table><thead><tr><th>When (UTC)</th><th>What</th></tr></thead><tbody>");
     for entry in &page.journal {
-        let _ = write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(entry.at), Text(&words::event(&entry.event)));
+        let _ =
+            write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(entry.at), Text(&words::event_in_public(&entry.event)));
     }
     out.push_str("</tbody></table></main></body></html>\n");
     out
@@ -173,6 +174,18 @@ mod tests {
             updated_at: at,
         };
         RunPage { run, journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec: spec.into() } }] }
+    }
+
+    #[test]
+    fn the_page_does_not_say_where_the_service_runs() {
+        let mut page = page();
+        let worker = "ci-host-7.internal/4711".to_owned();
+        page.run.state = RunState::Leased { worker: worker.clone(), expires_at: Timestamp::UNIX_EPOCH };
+        let event = RunEvent::Resumed { attempt: 2, worker };
+        page.journal.push(JournalEntry { seq: 1, at: Timestamp::UNIX_EPOCH, event });
+        let html = render(&page, page.replayed().as_ref(), &[], Timestamp::UNIX_EPOCH);
+        assert!(html.contains("taken up, attempt 2") && html.contains("running"), "{html}");
+        assert!(!html.contains("ci-host-7") && !html.contains("4711"), "{html}");
     }
 
     #[test]

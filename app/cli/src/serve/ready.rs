@@ -5,11 +5,11 @@
 //! either case, so the service stays in service and says `degraded`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::Timestamp;
-use gatewright_core::forge::ForgeError;
 use gatewright_core::sandbox::Sandbox;
 use gatewright_core::store::{StoreStats, StoreUpkeep};
 use metrics::gauge;
@@ -17,17 +17,18 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::git;
 use super::metrics::{last_delivery_secs, oldest_secs};
 use super::parts::Forges;
 
 /// Store and container engine are asked again after so long, however often the page is fetched.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// The forge is asked again after so long: each time costs one call of its budget.
-const FORGE_EVERY: Duration = Duration::from_secs(60);
+/// A forge is asked again after so long, since each time costs one call of its budget; git too, since each is a process.
+const SELDOM_EVERY: Duration = Duration::from_secs(60);
 
-/// A forge that was down is asked again after so long.
-const FORGE_DOWN_EVERY: Duration = Duration::from_secs(15);
+/// Where they were down they are asked again after so long.
+const SELDOM_DOWN_EVERY: Duration = Duration::from_secs(15);
 
 /// A part that has not answered by then is down. Load balancers wait a few seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -56,6 +57,7 @@ pub(super) enum Status {
 struct PartReports {
     store: Part,
     sandbox: Part,
+    git: Part,
     #[serde(skip_serializing_if = "Option::is_none")]
     github: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,12 +91,13 @@ pub(super) struct Readiness {
     last: Mutex<Last>,
 }
 
-/// A forge as it was found, and when.
+/// A part that is asked seldom, as it was found, and when.
 type Asked = Option<(Instant, Part)>;
 
 #[derive(Default)]
 struct Last {
     report: Option<(Instant, Report)>,
+    git: Asked,
     github: Asked,
     gitlab: Asked,
 }
@@ -103,6 +106,7 @@ struct Last {
 struct Found {
     store: Part,
     sandbox: Part,
+    git: Part,
     github: Option<Part>,
     gitlab: Option<Part>,
 }
@@ -121,12 +125,12 @@ impl Readiness {
             return report.clone();
         }
         let now = Timestamp::now();
-        let (github, gitlab) = (last.github.take(), last.gitlab.take());
-        let (store, sandbox, github, gitlab) =
-            tokio::join!(self.store(), self.sandbox(), self.github(github), self.gitlab(gitlab));
+        let (git, github, gitlab) = (last.git.take(), last.github.take(), last.gitlab.take());
+        let (store, sandbox, git, github, gitlab) =
+            tokio::join!(self.store(), self.sandbox(), seldom(git, git::probe()), self.github(github), self.gitlab(gitlab));
         let part = |asked: &Asked| asked.as_ref().map(|(_, part)| part.clone());
-        let found = Found { store, sandbox, github: part(&github), gitlab: part(&gitlab) };
-        (last.github, last.gitlab) = (github, gitlab);
+        let found = Found { store, sandbox, git: git.1.clone(), github: part(&github), gitlab: part(&gitlab) };
+        (last.git, last.github, last.gitlab) = (Some(git), github, gitlab);
         let stats = self.upkeep.stats(now).await.unwrap_or_default();
         let report = report(found, &stats, now);
         last.report = Some((Instant::now(), report.clone()));
@@ -152,20 +156,20 @@ impl Readiness {
     async fn github(&self, last: Asked) -> Asked {
         let github = self.forges.github.as_ref()?;
         let detail = async { github.probe().await.map(|app| format!("signed in as the App {} ({})", app.slug, app.id)) };
-        Some(forge(last, detail).await)
+        Some(seldom(last, detail).await)
     }
 
     async fn gitlab(&self, last: Asked) -> Asked {
         let gitlab = self.forges.gitlab.as_ref()?;
         let detail = async { gitlab.probe().await.map(|user| format!("signed in as {} ({})", user.username, user.id)) };
-        Some(forge(last, detail).await)
+        Some(seldom(last, detail).await)
     }
 }
 
-/// A forge as it is found now, or was found a while ago.
-async fn forge(last: Asked, probe: impl Future<Output = Result<String, ForgeError>>) -> (Instant, Part) {
+/// A part as it is found now, or was found a while ago.
+async fn seldom<E: Display>(last: Asked, probe: impl Future<Output = Result<String, E>>) -> (Instant, Part) {
     if let Some((at, part)) = last {
-        let every = if matches!(part, Part::Ok { .. }) { FORGE_EVERY } else { FORGE_DOWN_EVERY };
+        let every = if matches!(part, Part::Ok { .. }) { SELDOM_EVERY } else { SELDOM_DOWN_EVERY };
         if at.elapsed() < every {
             return (at, part);
         }
@@ -184,15 +188,13 @@ fn too_late() -> Part {
 
 fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
     let up = |part: &Part| matches!(part, Part::Ok { .. });
-    let Found { store, sandbox, github, gitlab } = found;
+    let Found { store, sandbox, git, github, gitlab } = found;
+    let own = [("store", &store), ("sandbox", &sandbox), ("git", &git)];
+    let forges = [("github", &github), ("gitlab", &gitlab)].into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
     let mut all_up = true;
-    for (name, part) in
-        [("store", Some(&store)), ("sandbox", Some(&sandbox)), ("github", github.as_ref()), ("gitlab", gitlab.as_ref())]
-    {
-        if let Some(part) = part {
-            gauge!("gatewright_part_up", "part" => name).set(if up(part) { 1.0 } else { 0.0 });
-            all_up &= up(part);
-        }
+    for (name, part) in own.into_iter().chain(forges) {
+        gauge!("gatewright_part_up", "part" => name).set(if up(part) { 1.0 } else { 0.0 });
+        all_up &= up(part);
     }
     let status = match (up(&store), all_up) {
         (true, true) => Status::Ready,
@@ -207,7 +209,7 @@ fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
         oldest_ready_secs: oldest_secs(stats, now),
     };
     let last_delivery_secs = last_delivery_secs(stats, now).collect();
-    Report { status, parts: PartReports { store, sandbox, github, gitlab, queue, last_delivery_secs } }
+    Report { status, parts: PartReports { store, sandbox, git, github, gitlab, queue, last_delivery_secs } }
 }
 
 impl Report {
@@ -221,8 +223,8 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn status(store: Part, sandbox: Part, github: Part) -> Status {
-        let found = Found { store, sandbox, github: Some(github), gitlab: None };
+    fn status(store: Part, sandbox: Part, git: Part, github: Part) -> Status {
+        let found = Found { store, sandbox, git, github: Some(github), gitlab: None };
         report(found, &StoreStats::default(), Timestamp::UNIX_EPOCH).status
     }
 
@@ -230,9 +232,10 @@ mod tests {
     fn only_a_store_that_is_down_keeps_deliveries_out() {
         let ok = || Part::Ok { detail: String::new() };
         let down = || Part::Down { cause: "x".to_owned() };
-        assert_eq!(status(ok(), ok(), ok()), Status::Ready);
-        assert_eq!(status(ok(), down(), ok()), Status::Degraded);
-        assert_eq!(status(ok(), ok(), down()), Status::Degraded);
-        assert_eq!(status(down(), ok(), ok()), Status::Unavailable);
+        assert_eq!(status(ok(), ok(), ok(), ok()), Status::Ready);
+        assert_eq!(status(ok(), down(), ok(), ok()), Status::Degraded);
+        assert_eq!(status(ok(), ok(), down(), ok()), Status::Degraded);
+        assert_eq!(status(ok(), ok(), ok(), down()), Status::Degraded);
+        assert_eq!(status(down(), ok(), ok(), ok()), Status::Unavailable);
     }
 }

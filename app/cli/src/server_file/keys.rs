@@ -19,12 +19,14 @@ pub(super) struct Key {
 /// What a key's value looks like.
 #[derive(Clone, Copy)]
 pub(super) enum Shape {
-    /// Any text but an empty one.
-    Text,
     /// `ADDRESS:PORT` to listen on.
     Listen,
     /// An http or https address.
     Url,
+    /// An address of a forge, to which secrets are sent.
+    ForgeUrl,
+    /// Where the container engine listens.
+    Engine,
     /// Where the store is.
     Store,
     /// Directives of the log's filter.
@@ -94,11 +96,15 @@ static FORGE: Table = Table {
     what: "a forge",
     keys: &[
         key("kind", Shape::Word { words: &["github", "gitlab"], default: None, later: &[] }, "Which kind of forge it is."),
-        key("api_url", Shape::Url, "Where its API is; another host for a GitHub Enterprise Server."),
-        key("url", Shape::Url, "Where the GitLab is."),
+        key("api_url", Shape::ForgeUrl, "Where its API is; another host for a GitHub Enterprise Server."),
+        key("url", Shape::ForgeUrl, "Where the GitLab is."),
         key("token", Shape::Secret, "The GitLab token that the service works with: a project's, a group's or a person's."),
         key("clone_token", Shape::Secret, "The token that git gets, where it is to be another one than `token`."),
-        key("clone_url", Shape::Url, "Where repositories are cloned from, where that does not follow from the other address."),
+        key(
+            "clone_url",
+            Shape::ForgeUrl,
+            "Where repositories are cloned from, where that does not follow from the other address.",
+        ),
         key("app_id", Shape::Number { min: 1, max: i64::MAX as u64, default: None }, "The number of the GitHub App."),
         key("private_key", Shape::Secret, "The App's private key in PEM."),
         key("webhook_secret", Shape::Secrets, "What deliveries are signed with; a list while it is being changed."),
@@ -141,7 +147,7 @@ static SANDBOX: Table = Table {
         ),
         key(
             "engine",
-            Shape::Text,
+            Shape::Engine,
             "The engine's address, `unix:///PATH` or `tcp://HOST:PORT`; else `DOCKER_HOST`, else the usual socket.",
         ),
         key(
@@ -186,6 +192,9 @@ static LOG: Table = Table {
         ),
     ],
 };
+
+/// How loud the log can be.
+pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Table {
     /// The key of this name.

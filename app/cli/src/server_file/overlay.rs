@@ -56,14 +56,17 @@ fn lay_in_table(node: &mut Node, table: &'static Table, path: &[String], over: &
     let node = &mut entries[at].node;
     match key.shape {
         Shape::Table(inner) => lay_in_table(node, inner, rest, over),
+        // As above: of something else in the file the reading says that it is no list.
+        Shape::Tables(_) if !is_list_or_new(node) => Ok(()),
         Shape::Tables(inner) => lay_in_table(element(node, rest, over)?, inner, &rest[1..], over),
         Shape::Secrets if !rest.is_empty() => {
             let element = element(node, rest, over)?;
             set(element, &rest[1..], over)
         }
-        Shape::Text
-        | Shape::Listen
+        Shape::Listen
         | Shape::Url
+        | Shape::ForgeUrl
+        | Shape::Engine
         | Shape::Store
         | Shape::LogLevel
         | Shape::Secret
@@ -82,7 +85,17 @@ fn set(node: &mut Node, rest: &[String], over: &Override) -> Result<(), Problem>
     Ok(())
 }
 
-/// The element of a list that the path goes on with; the one behind its last is made.
+/// Whether this is a list, or was made for this very override.
+fn is_list_or_new(node: &Node) -> bool {
+    match &node.value {
+        Value::List(_) => true,
+        Value::Table(entries) => entries.is_empty(),
+        Value::Text(_) | Value::Untyped(_) | Value::Integer(_) | Value::Float(_) | Value::Bool | Value::Date => false,
+    }
+}
+
+/// The element of a list that the path goes on with; the one behind its last is made. What is written without a list is
+/// its first element: `webhook_secret = "env:OLD"` in the file and `..._WEBHOOK_SECRET__1` over it are two secrets.
 fn element<'n>(node: &'n mut Node, path: &[String], over: &Override) -> Result<&'n mut Node, Problem> {
     let index = path.first().and_then(|part| part.parse::<usize>().ok()).filter(|index| *index < INDEX_MAX);
     let Some(index) = index else {
@@ -91,7 +104,8 @@ fn element<'n>(node: &'n mut Node, path: &[String], over: &Override) -> Result<&
             .problem(format!("a number from 0 to {} is to follow the list's name behind `__`", INDEX_MAX - 1)));
     };
     if !matches!(node.value, Value::List(_)) {
-        *node = Node { origin: over.origin.clone(), value: Value::List(Vec::new()) };
+        let nodes = if is_list_or_new(node) { Vec::new() } else { vec![node.clone()] };
+        *node = Node { origin: node.origin.clone(), value: Value::List(nodes) };
     }
     let Value::List(nodes) = &mut node.value else { return Err(over.origin.problem("this is no list")) };
     if index == nodes.len() {

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
+use gatewright_forge_shared::address::base_url;
+use gatewright_webhook::{SecretsError, WebhookSecrets};
 use url::Url;
 
-use super::keys::{FILE, KINDS, Key, Shape, Table, listed, nearest, shown};
+use super::keys::{FILE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
     EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable, ServerConfig,
@@ -237,8 +239,8 @@ impl Reader<'_> {
     }
 
     fn github(&mut self, fields: &Fields<'_>) -> Option<GithubTable> {
-        let api_url = self.url(fields, "api_url").unwrap_or_else(|| API_URL_DEFAULT.to_owned());
-        let clone_url = self.url(fields, "clone_url");
+        let api_url = self.forge_url(fields, "api_url").unwrap_or_else(|| API_URL_DEFAULT.to_owned());
+        let clone_url = self.forge_url(fields, "clone_url");
         let app_id = self.required(fields, "app_id").map(|_| self.number(fields, "app_id"));
         let private_key = self.required(fields, "private_key").and_then(|node| self.secret("private_key", node));
         let webhook_secrets = self.required(fields, "webhook_secret").map(|node| self.secrets("webhook_secret", node));
@@ -256,8 +258,8 @@ impl Reader<'_> {
     }
 
     fn gitlab(&mut self, fields: &Fields<'_>) -> Option<GitlabTable> {
-        let url = self.url(fields, "url").unwrap_or_else(|| GITLAB_URL_DEFAULT.to_owned());
-        let clone_url = self.url(fields, "clone_url");
+        let url = self.forge_url(fields, "url").unwrap_or_else(|| GITLAB_URL_DEFAULT.to_owned());
+        let clone_url = self.forge_url(fields, "clone_url");
         let token = self.required(fields, "token").and_then(|node| self.secret("token", node));
         let clone_token = fields.get("clone_token").and_then(|node| self.secret("clone_token", node));
         let webhook_secrets = self.required(fields, "webhook_secret").map(|node| self.secrets("webhook_secret", node));
@@ -287,7 +289,12 @@ impl Reader<'_> {
                 self.wrong(&node.origin, format!("`{key}` has no secret in it"));
                 Vec::new()
             }
-            Value::List(nodes) => nodes.iter().filter_map(|node| self.secret(key, node)).collect(),
+            Value::List(nodes) => {
+                if nodes.len() > WebhookSecrets::COUNT_MAX {
+                    self.wrong(&node.origin, SecretsError::TooMany { count: nodes.len() }.to_string());
+                }
+                nodes.iter().filter_map(|node| self.secret(key, node)).collect()
+            }
             Value::Text(_)
             | Value::Untyped(_)
             | Value::Integer(_)
@@ -336,6 +343,15 @@ impl Reader<'_> {
                 self.wrong(&origin, format!("`{name}` must end with its path, without `?` and `#`"));
             }
             Some(_) => {}
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    }
+
+    /// An address that secrets are sent to, by the adapters' own rule.
+    fn forge_url(&mut self, fields: &Fields<'_>, name: &str) -> Option<String> {
+        let (origin, text) = self.text(fields, name)?;
+        if let Err(rule) = base_url(&text) {
+            self.wrong(&origin, format!("`{name}` {rule}"));
         }
         Some(text.trim_end_matches('/').to_owned())
     }
@@ -434,6 +450,6 @@ impl Reader<'_> {
 
 /// Whether each directive names a level. The filter itself takes any word for the name of a module.
 fn is_filter(text: &str) -> bool {
-    let level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word.to_lowercase().as_str());
+    let level = |word: &str| LEVELS.contains(&word.to_lowercase().as_str());
     text.split(',').map(str::trim).all(|directive| level(directive.rsplit_once('=').map_or(directive, |(_, level)| level)))
 }

@@ -1,8 +1,9 @@
 //! The JSON Schema of the server file, made from the table of keys.
 
+use gatewright_webhook::WebhookSecrets;
 use serde_json::{Map, Value, json};
 
-use super::keys::{FILE, KINDS, OfKind, Shape, Table};
+use super::keys::{FILE, KINDS, LEVELS, OfKind, Shape, Table};
 
 /// The JSON Schema of the server file, for editors.
 pub(crate) fn schema() -> Value {
@@ -29,12 +30,19 @@ fn table(table: &Table) -> Value {
 
 fn shape(shape: Shape) -> Value {
     match shape {
-        Shape::Text | Shape::LogLevel => json!({ "type": "string", "minLength": 1 }),
-        Shape::Listen => json!({ "type": "string", "pattern": ":[0-9]+$" }),
-        Shape::Url => json!({ "type": "string", "pattern": "^https?://" }),
+        Shape::LogLevel => json!({ "type": "string", "pattern": log_level() }),
+        Shape::Listen => {
+            json!({ "type": "string", "pattern": r"^(localhost|[0-9]+(\.[0-9]+){3}|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$" })
+        }
+        Shape::Url => json!({ "type": "string", "pattern": "^https?://[^/@?#][^@?#]*$" }),
+        Shape::ForgeUrl => json!({ "type": "string", "pattern": FORGE_URL }),
+        Shape::Engine => json!({ "type": "string", "pattern": "^(unix:///|tcp://)" }),
         Shape::Store => json!({ "type": "string", "pattern": "^(sled:.+|memory:)$" }),
         Shape::Secret => secret(),
-        Shape::Secrets => json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1, "maxItems": 8 }] }),
+        Shape::Secrets => {
+            let several = json!({ "type": "array", "items": secret(), "minItems": 1, "maxItems": WebhookSecrets::COUNT_MAX });
+            json!({ "anyOf": [secret(), several] })
+        }
         Shape::Number { min, max, default } => {
             let mut schema = json!({ "type": "integer", "minimum": min, "maximum": max });
             if let (Some(default), Value::Object(object)) = (default, &mut schema) {
@@ -51,7 +59,7 @@ fn shape(shape: Shape) -> Value {
                 object.insert("required".to_owned(), json!(["kind", "webhook_secret"]));
                 object.insert("allOf".to_owned(), KINDS.iter().map(of_kind).collect());
             }
-            json!({ "type": "array", "items": item, "minItems": 1 })
+            json!({ "type": "array", "items": item, "minItems": 1, "allOf": KINDS.iter().map(at_most_one).collect::<Value>() })
         }
     }
 }
@@ -64,6 +72,23 @@ fn of_kind(of: &OfKind) -> Value {
         "if": { "properties": { "kind": { "const": of.kind } } },
         "then": { "required": of.needed, "properties": absent },
     })
+}
+
+/// That there is no second forge of this kind.
+fn at_most_one(of: &OfKind) -> Value {
+    json!({ "contains": { "properties": { "kind": { "const": of.kind } } }, "minContains": 0, "maxContains": 1 })
+}
+
+/// https, or http to this machine's own addresses.
+const FORGE_URL: &str = r"^(https://[^/@?#]|http://(localhost|127(\.[0-9]+){3}|\[::1\])(:|/|$))[^@?#]*$";
+
+/// Levels, or directives that each end with one, in letters of any size.
+fn log_level() -> String {
+    let any_size = |level: &str| level.chars().map(|c| format!("[{c}{}]", c.to_ascii_uppercase())).collect::<String>();
+    let levels: Vec<String> = LEVELS.iter().map(|level| any_size(level)).collect();
+    let levels = levels.join("|");
+    let directive = format!(r"(\s*({levels})\s*|[^\s,][^,]*=({levels}))");
+    format!("^{directive}(,{directive})*$")
 }
 
 fn secret() -> Value {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use insta::assert_snapshot;
 
-use crate::support::{Bench, forge, nobody, server_file};
+use crate::support::{Bench, WEBHOOK_SECRET, forge, nobody, server_file, sign_with};
 
 #[test]
 fn every_problem_of_a_server_file_is_named_with_its_place() {
@@ -128,6 +128,51 @@ fn a_forge_can_come_from_the_environment_alone() {
 }
 
 #[test]
+fn a_secret_of_the_file_is_the_first_of_a_list_that_a_variable_goes_on_with() {
+    // Signed with what the file names, and with what the variable adds to it.
+    let bench = Bench::with_server_file(forge(), "memory:").env("NEW_SECRET", "CANARY-webhook-that-comes-next");
+    let bench = bench.env("GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__1", "env:NEW_SECRET");
+    let service = bench.serve(&[]);
+    let payload = "{\"zen\":\"x\"}";
+    for (guid, secret) in [("d-1", WEBHOOK_SECRET), ("d-2", "CANARY-webhook-that-comes-next")] {
+        assert_eq!(service.deliver(guid, "ping", payload, &sign_with(secret, payload)).status, 202, "{guid}");
+    }
+    service.stop();
+    // What follows is counted from the file's own.
+    let bench = bench.env("GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__3", "env:LATER");
+    let done = bench.run(&["check", "gatewright.toml"]);
+    assert_eq!(done.stdout, "GATEWRIGHT__FORGE__0__WEBHOOK_SECRET__3: numbers follow each other from 0; the next one is 2\n");
+}
+
+#[test]
+fn a_forge_that_is_written_as_one_table_is_not_mended_by_a_variable() {
+    let bench = Bench::new().env("GATEWRIGHT__FORGE__0__APP_ID", "7");
+    bench.write("server.toml", "[forge]\nkind = \"github\"\n");
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.stdout, "server.toml:1:1: forges are a list of tables, each written `[[forge]]`; found a table\n");
+}
+
+#[test]
+fn what_the_service_refuses_without_a_secret_the_check_finds_too() {
+    let bench = Bench::new();
+    let secrets = ["\"env:A\""; 9].join(", ");
+    let file = format!(
+        "[[forge]]\nkind = \"gitlab\"\nurl = \"http://gitlab.example\"\nclone_url = \"ftp://x\"\ntoken = \"env:T\"\n\
+         webhook_secret = [{secrets}]\n\n[[forge]]\nkind = \"github\"\napi_url = \"http://ghe.example/api/v3\"\napp_id = 1\n\
+         private_key = \"env:K\"\nwebhook_secret = \"env:A\"\n"
+    );
+    bench.write("server.toml", &file);
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert_snapshot!(done.stdout, @r"
+    server.toml:3:7: `url` must begin with https:// (http:// is for this machine's own addresses only)
+    server.toml:4:13: `clone_url` must begin with https:// (http:// is for this machine's own addresses only)
+    server.toml:6:18: 9 webhook secrets are configured; at most 8 can be in use at once
+    server.toml:10:11: `api_url` must begin with https:// (http:// is for this machine's own addresses only)
+    ");
+}
+
+#[test]
 fn a_missing_forge_is_a_problem() {
     let bench = Bench::new();
     bench.write("server.toml", "[server]\n");
@@ -210,6 +255,24 @@ fn a_private_key_that_everybody_may_read_is_warned_of() {
     assert!(bench.serve(&[]).stop().contains("every user of this machine may read `private_key`"));
     fs::set_permissions(bench.path("app.pem"), fs::Permissions::from_mode(0o600)).expect("the file is ours");
     assert!(!bench.serve(&[]).stop().contains("every user of this machine"));
+}
+
+#[test]
+fn the_service_refuses_to_start_without_a_git_that_can_be_used() {
+    let refused = |bench: &Bench| {
+        let done = bench.run(&["serve"]);
+        assert_eq!(done.code, Some(3), "{}", done.stderr);
+        done.stderr
+    };
+    let bench = Bench::with_server_file(forge(), "memory:").env("PATH", "/nowhere");
+    let said = refused(&bench);
+    assert!(said.contains("gatewright: sources cannot be fetched: git cannot be run: No such file or directory"), "{said}");
+    fs::create_dir(bench.path("bin")).expect("the folder can be written");
+    bench.write("bin/git", "#!/bin/sh\necho git version 2.20.1\n");
+    fs::set_permissions(bench.path("bin/git"), fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    let folder = bench.path("bin").display().to_string();
+    let said = refused(&bench.env("PATH", &folder));
+    assert!(said.contains("git 2.20.1 is too old; 2.32 or later is needed"), "{said}");
 }
 
 #[test]

@@ -51,6 +51,33 @@ fn a_file_that_is_not_there_is_a_wrong_call() {
 }
 
 #[test]
+fn what_keeps_a_file_from_being_read_is_told_as_json_too() {
+    let bench = Bench::new();
+    for (file, said) in [
+        (".gatewright.yml", ".gatewright.yml cannot be read: No such file or directory (os error 2)"),
+        ("server.toml", "server.toml cannot be read: No such file or directory (os error 2)"),
+    ] {
+        let done = bench.run(&["check", file, "--json"]);
+        let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+        assert_eq!((done.code, answer), (Some(2), json!({ "file": file, "valid": false, "problems": [{ "message": said }] })));
+        assert_eq!(done.stderr, format!("gatewright: {said}\n"));
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_is_told_the_limit() {
+    let bench = Bench::new();
+    for file in [".gatewright.yml", "server.toml"] {
+        bench.write(file, &"#".repeat(300 * 1024));
+        let done = bench.run(&["check", file]);
+        let said = format!("gatewright: {file} is over 262144 bytes, the most that it may have\n");
+        assert_eq!((done.code, done.stdout.as_str(), done.stderr), (Some(2), "", said));
+        bench.write(file, &"#".repeat(256 * 1024));
+        assert!(!bench.run(&["check", file]).stderr.contains("over"), "a file of exactly the limit is read");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_is_refused_with_a_place() {
     let bench = Bench::new();
     std::fs::write(bench.path(".gatewright.yml"), b"image: x\n\xff\xfe").expect("the folder can be written");
@@ -82,6 +109,61 @@ fn the_schemas_accept_what_the_parsers_accept() {
     }
 }
 
+/// The TOML and the JSON of a server file with one forge, which has this beside what it needs, and this table.
+fn server_files(forge: &str, table: &str) -> (String, Value) {
+    let needed = "kind = \"gitlab\"\ntoken = \"env:T\"\nwebhook_secret = \"env:W\"\n";
+    let text = format!("[[forge]]\n{needed}{forge}\n{table}\n");
+    let file: toml::Value = toml::from_str(&text).expect("this is TOML");
+    (text, serde_json::to_value(file).expect("it has no dates"))
+}
+
+#[test]
+fn the_schema_of_the_server_file_and_the_check_take_and_refuse_the_same() {
+    let bench = Bench::new();
+    let schema: Value = serde_json::from_str(&bench.run(&["schema", "server"]).stdout).expect("this is JSON");
+    let schema = jsonschema::validator_for(&schema).expect("this is a JSON Schema");
+    let taken = |(text, file): (String, Value)| {
+        bench.write("server.toml", &text);
+        (schema.is_valid(&file), bench.run(&["check", "server.toml"]).code == Some(0))
+    };
+    let github = "[[forge]]\nkind = \"github\"\napp_id = 1\nprivate_key = \"file:a\"\nwebhook_secret = [\"env:A\"]";
+    for table in [
+        github,
+        "[server]\nlisten = \"localhost:80\"\npublic_url = \"https://x/\"",
+        "[server]\nlisten = \"[::]:8080\"\nconnections_max = 1",
+        "[sandbox]\nengine = \"tcp://127.0.0.1:2375\"\ncpus = 1",
+        "[log]\nformat = \"json\"\nlevel = \"INFO,gatewright_engine=debug\"",
+    ] {
+        assert_eq!(taken(server_files("", table)), (true, true), "{table}");
+    }
+    for forge in
+        ["url = \"https://x/y\"", "url = \"http://localhost:80\"\nclone_url = \"http://127.1.2.3\"", "notes_per_minute = 1"]
+    {
+        assert_eq!(taken(server_files(forge, "")), (true, true), "{forge}");
+    }
+    let too_many = format!(
+        "[[forge]]\nkind = \"github\"\napp_id = 1\nprivate_key = \"file:a\"\nwebhook_secret = [{}]",
+        ["\"env:A\""; 9].join(",")
+    );
+    for table in [
+        too_many.as_str(),
+        "[[forge]]\nkind = \"gitlab\"\ntoken = \"env:T\"\nwebhook_secret = \"env:W\"",
+        "[server]\nlisten = \"ci.example:80\"",
+        "[server]\npublic_url = \"https://u@x\"",
+        "[sandbox]\nengine = \"/var/run/docker.sock\"",
+        "[sandbox]\ndriver = \"host\"",
+        "[log]\nlevel = \"loud\"",
+        "[log]\nlevel = \"\"",
+        "[engine]\nlease_secs = 2",
+        "[nothing]",
+    ] {
+        assert_eq!(taken(server_files("", table)), (false, false), "{table}");
+    }
+    for forge in ["url = \"http://x\"", "url = \"https://x?a=b\"", "url = \"https:\"", "clone_url = \"ssh://x\"", "app_id = 1"] {
+        assert_eq!(taken(server_files(forge, "")), (false, false), "{forge}");
+    }
+}
+
 #[test]
 fn the_schema_is_of_the_repository_file_unless_another_is_named() {
     let done = Bench::new().run(&["schema"]);
@@ -107,6 +189,7 @@ fn help_names_every_command_and_the_exit_codes() {
       deliveries  List the deliveries that were taken, newest first
       audit       List who did what, newest first
       version     Print the version
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -122,6 +205,31 @@ fn every_command_explains_itself_with_an_example() {
         let done = Bench::new().run(&[command, "--help"]);
         assert_eq!(done.code, Some(0));
         assert!(done.stdout.contains(&format!("\n  gatewright {command}")), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(&["help"]).stdout, bench.run(&["--help"]).stdout);
+    assert_eq!(bench.run(&["help", "runs", "show"]).stdout, bench.run(&["runs", "show", "--help"]).stdout);
+}
+
+#[test]
+fn help_names_the_words_that_the_log_takes() {
+    let done = Bench::new().run(&["serve", "-h"]);
+    for words in ["[possible values: human, json]", "`error`, `warn`, `info`, `debug`, `trace`"] {
+        assert!(done.stdout.contains(words), "{}", done.stdout);
+    }
+    assert_eq!(Bench::new().run(&["serve", "--log-format", "xml"]).code, Some(2));
+}
+
+#[test]
+fn help_of_what_looks_at_deliveries_and_repositories_names_both_forges() {
+    for command in ["replay", "runs"] {
+        let done = Bench::new().run(&[command, "--help"]);
+        assert!(done.stdout.contains("itHub") || done.stdout.contains("github/NUMBER"), "{}", done.stdout);
+        assert!(done.stdout.contains("itLab") || done.stdout.contains("gitlab/NUMBER"), "{}", done.stdout);
     }
 }
 
@@ -191,6 +299,56 @@ fn a_bare_payload_needs_the_events_name() {
     let done = bench.run(&["replay", "p.json", "--event", "pull_request", "--json"]);
     let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
     assert_eq!((done.code, &answer["means"]["type"], &answer["means"]["number"]), (Some(0), &json!("pull"), &json!(7)));
+}
+
+/// A merge request as GitLab sends it, with what is looked at.
+fn merge_request() -> Value {
+    let project = json!({ "id": 9, "path_with_namespace": "acme/shop", "default_branch": "main" });
+    json!({
+        "object_kind": "merge_request",
+        "user": { "id": 3, "username": "ann" },
+        "project": project,
+        "object_attributes": {
+            "iid": 7,
+            "action": "open",
+            "state": "opened",
+            "source_branch": "topic",
+            "target_branch": "main",
+            "source_project_id": 9,
+            "target_project_id": 9,
+            "target": project,
+            "last_commit": { "id": "a".repeat(40) },
+        },
+    })
+}
+
+#[test]
+fn a_delivery_of_gitlab_is_replayed_as_gitlabs_whatever_the_file_has_around_it() {
+    let bench = Bench::new();
+    let files = [
+        json!({ "event": "Merge Request Hook", "delivery": "d-1", "payload": merge_request() }),
+        json!({ "request_headers": { "X-Gitlab-Event": "Merge Request Hook", "Idempotency-Key": "d-1" }, "request_data": merge_request() }),
+    ];
+    for file in files {
+        bench.write("d.json", &file.to_string());
+        let done = bench.run(&["replay", "d.json"]);
+        let said = "delivery d-1 (Merge Request Hook.open) starts a run for acme/shop #7 at aaaaaaa";
+        assert!(done.stdout.starts_with(said), "{} {}", done.stdout, done.stderr);
+        let done = bench.run(&["replay", "d.json", "--json"]);
+        let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
+        assert_eq!((&answer["forge"], &answer["means"]["repo"]["forge"]), (&json!("gitlab"), &json!("gitlab")), "{answer}");
+    }
+    bench.write("p.json", &merge_request().to_string());
+    let done = bench.run(&["replay", "p.json"]);
+    assert!(done.stdout.contains("starts a run for acme/shop #7"), "{} {}", done.stdout, done.stderr);
+}
+
+#[test]
+fn an_action_that_is_empty_is_not_shown() {
+    let bench = Bench::new();
+    bench.write("p.json", "{\"action\":\"\"}");
+    let done = bench.run(&["replay", "p.json", "--event", "star"]);
+    assert!(done.stdout.starts_with("delivery (star) is recorded"), "{}", done.stdout);
 }
 
 #[test]

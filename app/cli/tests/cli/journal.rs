@@ -61,6 +61,30 @@ fn runs_are_listed_by_repository_and_page_by_page() {
 }
 
 #[test]
+fn deliveries_are_listed_page_by_page() {
+    let bench = Bench::with_server_file(forge(), "sled:data");
+    let service = bench.serve(&[]);
+    for number in 1..=3 {
+        deliver(&service, &format!("d-{number}"), number);
+    }
+    let ids = |args: &[&str]| -> Vec<String> {
+        let page = json(&bench, &[&["deliveries", "--json"], args].concat());
+        page.as_array().expect("a list").iter().map(|d| d["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    assert_eq!(ids(&["--limit", "2"]), ["github/d-3", "github/d-2"]);
+    assert_eq!(ids(&["--limit", "1", "--before", "github/d-3"]), ["github/d-2"]);
+    assert_eq!(ids(&["--before", "d-2"]), ["github/d-1"]);
+    assert!(ids(&["--before", "d-1"]).is_empty());
+    let unknown = "gatewright: the delivery github/d-9 is not among the newest 10000\n";
+    let asked = ["deliveries", "--before", "d-9"];
+    let through_the_service = bench.run(&asked);
+    assert_eq!((through_the_service.code, through_the_service.stderr.as_str()), (Some(2), unknown));
+    service.stop();
+    assert_eq!(bench.run(&asked).stderr, unknown);
+    assert_eq!(ids(&["--before", "d-2"]), ["github/d-1"]);
+}
+
+#[test]
 fn a_run_that_is_not_there_and_one_that_needs_no_retry_are_told_apart() {
     let bench = Bench::with_server_file(forge(), "sled:data");
     let service = bench.serve(&[]);
@@ -105,7 +129,15 @@ fn a_run_that_killed_the_process_too_often_is_set_aside_and_can_be_tried_again()
         (audit["actor"].as_str(), audit["action"].as_str(), audit["target"].as_str()),
         (Some("operator"), Some("run.retry"), Some(id))
     );
+    let at = audit["at"].as_str().expect("it has a time");
+    assert_eq!(json(&bench, &["audit", "--json", "--before", at]), serde_json::json!([]), "only what was before it");
+    assert_eq!(json(&bench, &["audit", "--json", "--before", "2999-01-01 00:00:00"])[0], audit);
+    let table = bench.run(&["audit"]).stdout;
+    let header: Vec<&str> = table.lines().next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(header, ["WHEN", "(UTC)", "WHO", "WHAT", "ON", "COMMIT", "OUTCOME"]);
     service.wait_for("to be tried again");
+    let shown = bench.run(&["runs", "show", id]).stdout;
+    assert!(shown.contains("got on      last at 2") && shown.contains("\nworker      "), "{shown}");
     service.stop();
 }
 

@@ -3,5 +3,6 @@
 mod configuration;
 mod files;
 mod journal;
+mod pages;
 mod service;
 mod support;

@@ -18,6 +18,8 @@ fn a_service_is_well_and_says_how_its_parts_are() {
     assert_eq!((ready.status, &parts["status"]), (200, &json!("degraded")), "{parts}");
     assert_eq!(parts["parts"]["store"]["status"], "ok");
     assert_eq!(parts["parts"]["github"], json!({ "status": "ok", "detail": "signed in as the App bench (12345)" }));
+    assert_eq!(parts["parts"]["git"]["status"], "ok");
+    assert!(parts["parts"]["git"]["detail"].as_str().is_some_and(|detail| detail.starts_with("git 2.")), "{parts}");
     assert_eq!(parts["parts"]["sandbox"]["status"], "down");
     assert!(parts["parts"]["sandbox"]["cause"].as_str().is_some_and(|cause| cause.contains("/nowhere/docker.sock")), "{parts}");
     assert_eq!(parts["parts"]["queue"]["ready"], 0);
@@ -174,10 +176,26 @@ fn the_health_of_a_service_can_be_asked_for_from_the_command_line() {
     let bench = Bench::with_server_file(forge(), "memory:");
     let service = bench.serve(&[]);
     let address = service.address;
-    assert_eq!(bench.run(&["check", "--health", &format!("http://{address}/readyz")]).code, Some(0));
-    assert_eq!(bench.run(&["check", "--health", &format!("http://{address}/nothing")]).code, Some(1));
+    let ask = |path: &str| bench.run(&["check", "--health", &format!("http://{address}{path}")]);
+    let ready = ask("/readyz");
+    assert_eq!(ready.code, Some(0));
+    let said = format!("http://{address}/readyz: 200 OK (degraded; sandbox: ");
+    assert!(ready.stdout.starts_with(&said) && ready.stdout.contains("/nowhere/docker.sock"), "{}", ready.stdout);
+    let health = ask("/healthz");
+    assert_eq!((health.code, health.stdout), (Some(0), format!("http://{address}/healthz: 200 OK\n")));
+    assert_eq!(ask("/nothing").code, Some(1));
     service.stop();
-    assert_eq!(bench.run(&["check", "--health", &format!("http://{address}/readyz")]).code, Some(3));
+    let gone = ask("/readyz");
+    assert_eq!(gone.code, Some(3));
+    assert!(gone.stderr.contains("Connection refused"), "{}", gone.stderr);
+}
+
+#[test]
+fn the_health_of_what_is_not_on_the_web_cannot_be_asked_for() {
+    for address in ["ftp://127.0.0.1/readyz", "file:///etc/hosts", "127.0.0.1:8080/readyz", "readyz"] {
+        let done = Bench::new().run(&["check", "--health", address]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{}", done.stderr);
+    }
 }
 
 #[test]

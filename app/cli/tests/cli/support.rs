@@ -253,7 +253,11 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 }
 
 pub(crate) fn sign(payload: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("any key will do");
+    sign_with(WEBHOOK_SECRET, payload)
+}
+
+pub(crate) fn sign_with(secret: &str, payload: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
     mac.update(payload.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }

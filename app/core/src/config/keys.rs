@@ -38,8 +38,12 @@ pub(super) enum Shape {
     Who,
     /// One gate's name, or a list.
     Needs,
-    /// One glob, or a list.
-    Globs,
+    /// One glob of paths that changed, or a list; `!` takes paths out.
+    PathGlobs,
+    /// One path or glob of report files, or a list.
+    ReportGlobs,
+    /// One glob of branches, or a list.
+    BranchGlobs,
     /// One event, or a list.
     Events,
     /// A span of time.
@@ -49,6 +53,8 @@ pub(super) enum Shape {
         /// What it is where it is not written.
         default: bool,
     },
+    /// When a gate applies.
+    When,
     /// A mapping of this table.
     Table(&'static Table),
 }
@@ -84,9 +90,9 @@ pub(super) static GATE: Table = Table {
         key("image", Shape::Image, "The sandbox image."),
         key("env", Shape::Env, "Environment of this gate."),
         key("needs", Shape::Needs, "Gates that must have passed before this one begins."),
-        key("when", Shape::Table(&WHEN), "When the gate applies. Where it does not, its check is reported as skipped."),
+        key("when", Shape::When, "When the gate applies. Where it does not, its check is reported as skipped."),
         key("timeout", Shape::Span, "Its time limit: `90s`, `10m`, `1h30m`, or a number of seconds; 1 s to 24 h."),
-        key("junit", Shape::Globs, "JUnit XML files that the command writes, relative to the root of the source."),
+        key("junit", Shape::ReportGlobs, "JUnit XML files that the command writes, relative to the root of the source."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
@@ -98,9 +104,9 @@ pub(super) static GATE: Table = Table {
 pub(super) static WHEN: Table = Table {
     what: "`when`",
     keys: &[
-        key("changed", Shape::Globs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
-        key("paths", Shape::Globs, "Another name of `changed`."),
-        key("branches", Shape::Globs, "Globs of branches that the change must be going to."),
+        key("changed", Shape::PathGlobs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
+        key("paths", Shape::PathGlobs, "Another name of `changed`."),
+        key("branches", Shape::BranchGlobs, "Globs of branches that the change must be going to."),
         key("events", Shape::Events, "The events that the gate runs for; pull requests and merge groups if not written."),
     ],
     later: &[],
@@ -109,11 +115,8 @@ pub(super) static WHEN: Table = Table {
 /// A gate's `checkout`.
 pub(super) static CHECKOUT: Table = Table {
     what: "`checkout`",
-    keys: &[
-        key("submodules", Shape::Flag { default: false }, "Fetch submodules too."),
-        key("lfs", Shape::Flag { default: false }, "Fetch files kept in Git LFS too."),
-    ],
-    later: &[],
+    keys: &[key("submodules", Shape::Flag { default: false }, "Fetch submodules too.")],
+    later: &["lfs"],
 };
 
 /// What to say of a key that a table does not have.

@@ -68,12 +68,19 @@ pub struct GateConfig {
     pub checkout: Checkout,
 }
 
+impl GateConfig {
+    /// Whether both ask for the same, wherever in their files they stand.
+    pub fn same_as(&self, other: &GateConfig) -> bool {
+        GateConfig { line: other.line, ..self.clone() } == *other
+    }
+}
+
 /// What of the source is fetched beside the commit's own files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
-    /// Submodules, with the same credential and only from the same forge.
+    /// Submodules, from the same server only, with the same credential where that opens no other repository by itself.
     pub submodules: bool,
-    /// Files kept in Git LFS.
+    /// Files kept in Git LFS. No file that this version takes says so: the key is one of a later version.
     pub lfs: bool,
 }
 

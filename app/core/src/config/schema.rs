@@ -1,8 +1,12 @@
 //! The JSON Schema of the repository file, made from the table of keys.
+//!
+//! What the reading takes, the schema takes too. What the schema cannot say (that a gate which is needed exists, that a glob
+//! is well-formed, how long a span of time is) the reading alone refuses.
 
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Shape, Table};
+use super::values::{ENV_MAX, IMAGE_BYTES_MAX, LIST_MAX, TIMEOUT_SECS_MAX};
 use super::{GATES_MAX, GateEvent, values};
 use crate::command::{COMMANDS, CommandInfo};
 use crate::forge::Permission;
@@ -14,6 +18,8 @@ pub fn schema() -> Value {
         object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         object.insert("title".to_owned(), json!("Gatewright's repository file, .gatewright.yml"));
         object.insert("required".to_owned(), json!(["gates"]));
+        let each_gate_has_one = json!({ "properties": { "gates": { "additionalProperties": { "required": ["image"] } } } });
+        object.insert("anyOf".to_owned(), json!([{ "required": ["image"] }, each_gate_has_one]));
     }
     schema
 }
@@ -32,13 +38,14 @@ fn table(table: &Table) -> Value {
 
 fn shape(shape: Shape) -> Value {
     match shape {
-        Shape::Image => json!({ "type": "string", "pattern": r"^[^-\s]\S*$" }),
+        Shape::Image => json!({ "type": "string", "pattern": IMAGE, "maxLength": IMAGE_BYTES_MAX }),
         // `true` and `false` are commands.
-        Shape::Command => json!({ "type": ["string", "boolean"], "pattern": r"\S" }),
+        Shape::Command => json!({ "type": ["string", "boolean"], "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$" }),
         Shape::Env => json!({
             "type": "object",
+            "maxProperties": ENV_MAX,
             "propertyNames": { "pattern": "^(?!GATEWRIGHT)[A-Za-z_][A-Za-z0-9_]*$" },
-            "additionalProperties": { "type": ["string", "number", "boolean"] },
+            "additionalProperties": { "type": ["string", "number", "boolean"], "pattern": r"^[^\u0000]*$" },
         }),
         Shape::Gates => {
             let mut gate = table(&keys::GATE);
@@ -59,17 +66,25 @@ fn shape(shape: Shape) -> Value {
             json!({ "type": "object", "additionalProperties": false, "properties": properties })
         }
         Shape::Who => who(Permission::Read),
-        Shape::Needs => one_or_list(&json!({ "type": "string", "pattern": GATE_NAME })),
-        Shape::Globs => one_or_list(&json!({ "type": "string", "pattern": r"\S" })),
+        Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
+        Shape::PathGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^(!|(?!!)){PATH}") })),
+        Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
+        Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
         Shape::Events => {
             let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
-            one_or_list(&json!({ "enum": names }))
+            one_or_set(&json!({ "enum": names }))
         }
         Shape::Span => json!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": 24 * 3600 },
-            { "type": "string", "pattern": "[0-9]" },
+            { "type": "integer", "minimum": 1, "maximum": TIMEOUT_SECS_MAX },
+            { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
+        Shape::When => {
+            let mut when = table(&keys::WHEN);
+            // Two names of one thing.
+            when["not"] = json!({ "required": ["changed", "paths"] });
+            when
+        }
         Shape::Table(inner) => table(inner),
     }
 }
@@ -87,9 +102,23 @@ fn who(weakest: Permission) -> Value {
     one_or_list(&json!({ "anyOf": [{ "enum": roles.collect::<Vec<_>>() }, named] }))
 }
 
+/// No option, no white space, no control characters.
+const IMAGE: &str = r"^[^-\s\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$";
+
+/// A path within the source: relative, without `..` and a `./` before it, on one line.
+const PATH: &str = r"(?![/~]|\./)(?!(.*/)?\.\.(/|$))(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A branch, without what leads to it.
+const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
 /// [`GateName::RULE`](crate::GateName::RULE) as a pattern.
 const GATE_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}$";
 
 fn one_or_list(one: &Value) -> Value {
-    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 100 }] })
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": LIST_MAX }] })
+}
+
+/// As [`one_or_list`], with nothing twice.
+fn one_or_set(one: &Value) -> Value {
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": LIST_MAX, "uniqueItems": true }] })
 }

@@ -14,16 +14,16 @@ use crate::ids::GateName;
 use crate::plan::glob;
 
 /// A list may have so many entries.
-const LIST_MAX: usize = 100;
+pub(super) const LIST_MAX: usize = 100;
 
 /// An environment may have so many variables.
-const ENV_MAX: usize = 200;
+pub(super) const ENV_MAX: usize = 200;
 
 /// A gate's time limit may be so long: a day, the longest that a sandbox is kept.
-const TIMEOUT_SECS_MAX: u64 = 24 * 3600;
+pub(super) const TIMEOUT_SECS_MAX: u64 = 24 * 3600;
 
 /// An image's name may have so many bytes; registries allow 255 for the repository and 128 for the tag.
-const IMAGE_BYTES_MAX: usize = 512;
+pub(super) const IMAGE_BYTES_MAX: usize = 512;
 
 /// Variables with this beginning are the service's own.
 const RESERVED_PREFIX: &str = "GATEWRIGHT";
@@ -252,8 +252,15 @@ pub(super) fn weakest_role(command: CommandName) -> Permission {
     }
 }
 
+/// Commands that later versions take.
+const COMMANDS_LATER: [&str; 10] =
+    ["fix", "review", "do", "deploy", "promote", "pause", "resume", "rollback", "freeze", "unfreeze"];
+
 /// What to say of a command that there is not.
 pub(super) fn unknown_command(word: &str) -> String {
+    if COMMANDS_LATER.contains(&word) {
+        return format!("the command `{word}` is not supported by this version of Gatewright");
+    }
     match CommandName::nearest(word) {
         Some(near) => format!("unknown command {}; did you mean `{near}`?", quoted(word)),
         None => {

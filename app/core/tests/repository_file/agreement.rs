@@ -1,11 +1,15 @@
 //! The JSON Schema that editors use and the reading agree.
 
+use std::sync::LazyLock;
+
 use gatewright_core::config::{parse, schema};
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// Whether the schema takes a file, and whether the reading does. JSON is YAML, so one text serves both.
 fn taken(file: &Value) -> (bool, bool) {
-    (jsonschema::is_valid(&schema(), file), parse(&file.to_string()).is_ok())
+    static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&schema()).unwrap());
+    (SCHEMA.is_valid(file), parse(&file.to_string()).is_ok())
 }
 
 /// A file whose only gate has this beside its command.
@@ -25,20 +29,35 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let wrong = || vec![Value::Null, json!(7.5), json!([[]])];
     let with = |more: &[Value]| wrong().into_iter().chain(more.iter().cloned()).collect::<Vec<_>>();
     vec![
-        ("run", vec![json!("x"), json!(true)], with(&[json!(5), json!(""), json!(["x"]), json!({})])),
-        ("image", vec![json!("a:1")], with(&[json!("a b"), json!("-a"), json!(""), json!(true)])),
+        ("run", vec![json!("x"), json!(true)], with(&[json!(5), json!(""), json!(["x"]), json!({}), json!("a\0b")])),
+        (
+            "image",
+            vec![json!("a:1"), json!("a".repeat(512))],
+            with(&[json!("a b"), json!("-a"), json!(""), json!(true), json!("a\u{1}b"), json!("a".repeat(513))]),
+        ),
         (
             "env",
             vec![json!({ "A": "x", "_b": 1, "C": true }), json!({})],
-            with(&[json!("x"), json!({ "1": "x" }), json!({ "GATEWRIGHT_X": "x" }), json!({ "A": null }), json!({ "A": [] })]),
+            with(&[
+                json!("x"),
+                json!({ "1": "x" }),
+                json!({ "GATEWRIGHT_X": "x" }),
+                json!({ "A": null }),
+                json!({ "A": [] }),
+                many_variables(),
+            ]),
         ),
-        ("needs", vec![json!("u"), json!(["u"])], with(&[json!([]), json!("a b"), json!(5), json!([5]), json!({})])),
+        (
+            "needs",
+            vec![json!("u"), json!(["u"])],
+            with(&[json!([]), json!("a b"), json!(5), json!([5]), json!({}), json!(["u", "u"])]),
+        ),
         (
             "when",
             vec![
                 json!({}),
                 json!({ "changed": "a/**" }),
-                json!({ "paths": ["a"] }),
+                json!({ "paths": ["a", "!..a/.b"] }),
                 json!({ "branches": ["main", "r/*"] }),
                 json!({ "events": "push" }),
                 json!({ "events": ["pull_request", "merge_group", "push"] }),
@@ -50,28 +69,40 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 json!({ "branches": [] }),
                 json!({ "events": "tag" }),
                 json!({ "events": null }),
+                json!({ "events": ["push", "push"] }),
+                json!({ "changed": "/a" }),
+                json!({ "changed": "!../a" }),
+                json!({ "changed": "!" }),
+                json!({ "changed": "a", "paths": "b" }),
+                json!({ "branches": "!main" }),
+                json!({ "branches": "refs/heads/main" }),
                 json!({ "changed": {} }),
                 json!([]),
             ]),
         ),
         (
             "timeout",
-            vec![json!(90), json!("10m"), json!("1h30m"), json!("90s"), json!(86400)],
-            with(&[json!(0), json!(86401), json!("soon"), json!(-5), json!(true), json!(["10m"])]),
+            vec![json!(90), json!("10m"), json!("1h30m"), json!("90s"), json!("7"), json!(86400)],
+            with(&[json!(0), json!(86401), json!("soon"), json!(""), json!(-5), json!("-5"), json!(true), json!(["10m"])]),
         ),
         (
             "junit",
             vec![json!("a.xml"), json!(["a/**/*.xml", "b.xml"])],
-            with(&[json!(""), json!([]), json!(5), json!({}), json!([5])]),
+            with(&[json!(""), json!([]), json!(5), json!({}), json!([5]), json!("~/a.xml"), json!("a/../b"), json!("./a.xml")]),
         ),
         ("network", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!([])])),
         ("required", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!({})])),
         (
             "checkout",
-            vec![json!({}), json!({ "submodules": true, "lfs": false })],
-            with(&[json!(true), json!({ "depth": 1 }), json!({ "lfs": "yes" }), json!([])]),
+            vec![json!({}), json!({ "submodules": true })],
+            with(&[json!(true), json!({ "depth": 1 }), json!({ "lfs": false }), json!({ "submodules": "yes" }), json!([])]),
         ),
     ]
+}
+
+/// More than there may be.
+fn many_variables() -> Value {
+    (0..201).map(|n| (format!("A{n}"), json!("x"))).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[test]
@@ -133,6 +164,8 @@ fn schema_and_reading_agree_on_the_file_itself() {
         json!({ "gates": gates, "agents": {} }),
         json!({ "gates": gates, "imag": "a" }),
         json!({ "gates": { "t": null } }),
+        json!({ "gates": { "t": { "run": "x" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a" }, "u": { "run": "x" } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "lcov.info" } } }),
     ] {
         assert_eq!(taken(&wrong), (false, false), "{wrong}");

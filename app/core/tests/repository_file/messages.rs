@@ -74,12 +74,13 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    coverage: lcov.info\n    require: { lines: 80 }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n";
+    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    coverage: lcov.info\n    require: { lines: 80 }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
     assert_snapshot!(told(file), @"
     2:1: `agents` is not supported by this version of Gatewright
     6:5: `coverage` is not supported by this version of Gatewright
     7:5: `require` is not supported by this version of Gatewright
     10:5: `require` is not supported by this version of Gatewright
+    11:17: `lfs` is not supported by this version of Gatewright
     ");
 }
 
@@ -108,7 +109,7 @@ fn wrong_types_are_named_in_the_words_of_yaml() {
     11:12: expected a path or glob of report files, or a list of them, found a mapping
     12:14: expected `true` or `false`, found the number `1`
     13:15: expected `true` or `false`, found the text `no`
-    14:15: `checkout` is a mapping that takes `submodules` and `lfs`; found the boolean `true`
+    14:15: `checkout` is a mapping that takes `submodules`; found the boolean `true`
     "#);
 }
 
@@ -273,13 +274,15 @@ fn commands_are_told_what_is_wrong_with_them() {
 gates: { t: { run: x } }
 commands:
   aprove: { who: write }
+  deploy: { who: maintain }
   skip: { who: [maintian, read] }
   rerun: {}
 ";
     assert_snapshot!(told(file), @"
     4:3: unknown command `aprove`; did you mean `approve`?
-    5:17: unknown role `maintian`; did you mean `maintain`?
-    5:27: `skip` cannot be given to `read`: on a public repository that is everybody
-    6:3: the command `rerun` has no `who`; it needs a role, a user or a team
+    5:3: the command `deploy` is not supported by this version of Gatewright
+    6:17: unknown role `maintian`; did you mean `maintain`?
+    6:27: `skip` cannot be given to `read`: on a public repository that is everybody
+    7:3: the command `rerun` has no `who`; it needs a role, a user or a team
     ");
 }

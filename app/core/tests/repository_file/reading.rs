@@ -38,7 +38,7 @@ gates:
     timeout: 90
     network: true
     required: false
-    checkout: { submodules: true, lfs: true }
+    checkout: { submodules: true }
 "#;
     let config = parse(file).unwrap();
     let names: Vec<&str> = config.gates.iter().map(|gate| gate.name.as_str()).collect();
@@ -63,7 +63,7 @@ gates:
     assert_eq!(lint.when.events, [GateEvent::PullRequest, GateEvent::Push]);
     assert_eq!(lint.timeout_secs, Some(90));
     assert!(lint.network && !lint.required);
-    assert_eq!(lint.checkout, Checkout { submodules: true, lfs: true });
+    assert_eq!(lint.checkout, Checkout { submodules: true, lfs: false });
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn printed(config: &RepoConfig) -> String {
             writeln!(file, "    timeout: {secs}").unwrap();
         }
         writeln!(file, "    network: {network}\n    required: {required}").unwrap();
-        writeln!(file, "    checkout: {{ submodules: {}, lfs: {} }}", checkout.submodules, checkout.lfs).unwrap();
+        writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
 }
@@ -213,7 +213,7 @@ prop_compose! {
         events in proptest::sample::subsequence(GateEvent::ALL.to_vec(), 0..=3),
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
-        flags in any::<[bool; 4]>(),
+        flags in any::<[bool; 3]>(),
     ) -> GateConfig {
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
@@ -224,7 +224,7 @@ prop_compose! {
             network: flags[0],
             required: flags[1],
             line: 0,
-            checkout: Checkout { submodules: flags[2], lfs: flags[3] },
+            checkout: Checkout { submodules: flags[2], lfs: false },
         }
     }
 }
