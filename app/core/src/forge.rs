@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::event::User;
+use crate::event::{CommentRef, User};
 use crate::ids::{CommitId, ForgeKind, RepoRef};
 use crate::report::{Known, Published, Report};
 
@@ -57,6 +57,17 @@ pub struct ChangedFiles {
     pub incomplete: bool,
 }
 
+/// A comment as it is on the forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentState {
+    /// Who wrote it.
+    pub author: User,
+    /// When, by the forge's clock.
+    pub written_at: Timestamp,
+    /// What it says. Untrusted text.
+    pub body: String,
+}
+
 /// How to fetch from a repository. Given to git through its environment on the host, never by a URL or an argument.
 #[derive(Debug, Clone)]
 pub struct CloneCredential {
@@ -64,6 +75,9 @@ pub struct CloneCredential {
     pub url: String,
     /// The name and the secret, where the repository needs them.
     pub login: Option<(String, SecretString)>,
+    /// Whether the login opens this repository only. One that opens more is not used for what the repository's content
+    /// names, such as submodules.
+    pub one_repository: bool,
 }
 
 /// What a user may do in a repository, weakest first.
@@ -180,7 +194,10 @@ pub trait Forge: CatchUp {
     /// not show us, has no members.
     async fn standing(&self, repo: &RepoRef, user: &User, teams: &[String]) -> Result<Standing, ForgeError>;
 
-    /// A credential that can read this one repository and nothing else.
+    /// A comment as it is now. None where it is gone, or is not one that somebody wrote for all who may see the rest.
+    async fn comment(&self, repo: &RepoRef, comment: &CommentRef) -> Result<Option<CommentState>, ForgeError>;
+
+    /// A credential to fetch from this repository.
     async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError>;
 
     /// Makes the forge show this report: finds the object of this key, or makes it, and sets it to what the report says.

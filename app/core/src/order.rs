@@ -132,3 +132,17 @@ pub enum OrderChange {
         commit: CommitId,
     },
 }
+
+impl OrderChange {
+    /// Whether it holds for one commit only.
+    pub fn is_pinned(&self) -> bool {
+        match self {
+            OrderChange::Set { order } => order.commit().is_some(),
+            OrderChange::Clear { key, .. } => match key {
+                OrderKey::Hold => false,
+                OrderKey::Approval | OrderKey::Skip(_) | OrderKey::Answer => true,
+            },
+            OrderChange::MovedTo { .. } => true,
+        }
+    }
+}

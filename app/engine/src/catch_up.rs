@@ -5,7 +5,7 @@
 //! journal. Missed comments are not looked for: a command is given anew by who misses its answer.
 
 use gatewright_core::forge::{Forge, ForgeError, OpenPull};
-use gatewright_core::run::{Cause, GatesSpec, RunSpec, Work};
+use gatewright_core::run::{CancelReason, Cause, Gates, GatesSpec, Preparation, Run, RunSpec, Work};
 use gatewright_core::store::{RunFilter, StoreError};
 use gatewright_core::{ForgeKind, RepoRef, Subject, Timestamp};
 use jiff::SignedDuration;
@@ -130,13 +130,15 @@ impl Engine {
         };
         let mut all = CaughtUp::default();
         for pull in &pulls {
-            if !self.is_unknown(repo, pull).await.map_err(|error| error.to_string())? {
+            let last = self.last_known(repo, pull).await.map_err(|error| error.to_string())?;
+            if last.as_ref().is_some_and(|last| is_current(last, pull)) {
                 continue;
             }
             if pull.updated_at >= now - SETTLE {
                 all.unsettled += 1;
             } else {
-                let id = format!("catch-up/{}/{}/{}", repo.key(), pull.number, pull.head);
+                let after = last.map_or_else(String::new, |last| last.id.to_string());
+                let id = format!("catch-up/{}/{}/{}/{after}", repo.key(), pull.number, pull.head);
                 tracing::info!(repo = %repo, pull = pull.number, commit = pull.head.short(), "no delivery arrived; catching up");
                 self.accept(take::internal(&id, missed(repo, pull), Timestamp::now()))
                     .await
@@ -147,11 +149,28 @@ impl Engine {
         Ok(all)
     }
 
-    async fn is_unknown(&self, repo: &RepoRef, pull: &OpenPull) -> Result<bool, StoreError> {
+    /// The newest run of a pull request's head.
+    async fn last_known(&self, repo: &RepoRef, pull: &OpenPull) -> Result<Option<Run>, StoreError> {
         let subject = Some(Subject::Pull { number: pull.number }.key(repo));
         let filter = RunFilter { subject, commit: Some(pull.head.clone()), ..RunFilter::default() };
-        Ok(self.deps.store.list(&filter, 1).await?.is_empty())
+        Ok(self.runs(&filter, 1).await?.pop())
     }
+}
+
+/// Whether a run is about a pull request as it is: to the same branch, and not over since it was closed or had another head.
+fn is_current(run: &Run, pull: &OpenPull) -> bool {
+    let over = |gates: &Gates| match gates.preparation() {
+        Some(Preparation::Closed | Preparation::Stale { .. }) => true,
+        Some(
+            Preparation::Planned { .. }
+            | Preparation::NoConfig { .. }
+            | Preparation::ConfigBroken { .. }
+            | Preparation::NeedsApproval
+            | Preparation::Gone { .. },
+        )
+        | None => gates.cancel == Some(CancelReason::Closed),
+    };
+    run.gates().is_none_or(|gates| gates.base_ref() == pull.base_ref && !over(gates))
 }
 
 fn missed(repo: &RepoRef, pull: &OpenPull) -> RunSpec {
@@ -176,7 +195,8 @@ mod tests {
     #[test]
     fn a_forge_is_asked_each_hour_each_quarter_where_it_is_silent_and_once_more_soon_where_something_is_unsettled() {
         let at = Timestamp::UNIX_EPOCH;
-        let due = |unsettled: bool, quiet: bool, mins: i64| Asked { at, unsettled }.is_due(at + SignedDuration::from_mins(mins), quiet);
+        let due =
+            |unsettled: bool, quiet: bool, mins: i64| Asked { at, unsettled }.is_due(at + SignedDuration::from_mins(mins), quiet);
         assert_eq!([due(false, false, 59), due(false, false, 60)], [false, true]);
         assert_eq!([due(false, true, 14), due(false, true, 15)], [false, true]);
         assert_eq!([due(true, false, 0), due(true, false, 1)], [false, true]);

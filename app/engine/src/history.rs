@@ -34,7 +34,8 @@ impl Engine {
 pub(crate) fn again(run: &Run, gates: &Gates, cause: Cause, only: Option<Vec<GateName>>) -> RunSpec {
     // Without a list every gate runs again, so nothing of the earlier run stands.
     let rerun_of = only.as_ref().map(|_| run.id);
-    let spec = GatesSpec { cause, only, rerun_of, ..gates.spec.clone() };
+    // Since when the commit is the head, this time, is for the caller to say: it can have been another one in between.
+    let spec = GatesSpec { cause, only, rerun_of, changed_at: None, ..gates.spec.clone() };
     RunSpec { repo: run.repo.clone(), subject: run.subject.clone(), work: Work::Gates(spec) }
 }
 

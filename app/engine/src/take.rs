@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use gatewright_core::command::CommandName;
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent, PushEvent,
-    Rerequested, RerequestedEvent, Taken, User,
+    ButtonEvent, CommentEvent, CommentRef, Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent,
+    PushEvent, Rerequested, RerequestedEvent, Taken, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, Run, RunSpec, Signal, SignalTarget, Start, Work,
+    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, RunSpec, Signal, SignalTarget, Start, Work,
 };
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
@@ -28,6 +28,8 @@ const RUNS_OF_A_COMMIT_MAX: usize = 50;
 struct Intent {
     /// Runs to start.
     runs: Vec<RunSpec>,
+    /// What else must not be taken twice: two webhooks can tell of one comment, each by deliveries of its own.
+    once: Option<String>,
     /// What others are told.
     signals: Vec<(SignalTarget, Signal)>,
 }
@@ -44,6 +46,11 @@ impl Engine {
     async fn take_delivery(&self, delivery: Delivery) -> Result<Taken, StoreError> {
         let now = delivery.received_at;
         let mut intent = self.intent(&delivery.event, now).await?;
+        if let Some(once) = intent.once.take()
+            && let Some(spec) = intent.runs.pop()
+        {
+            self.accept(internal(&once, spec, now)).await?;
+        }
         let own = intent.runs.pop();
         // Further runs go first, under ids that follow from the delivery's: should the process die in between, the
         // forge sends the delivery again, and these are found to be there already.
@@ -76,7 +83,11 @@ impl Engine {
             Event::MergeGroup(event) => merge_group(event),
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },
-            Event::Comment(event) => Intent { runs: self.said(event, now).into_iter().collect(), ..Intent::default() },
+            Event::Comment(event) => {
+                let CommentRef { pull, id, place } = &event.comment;
+                let once = format!("said/{}/{pull}/{place:?}/{id}", event.repo.key());
+                Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once), ..Intent::default() }
+            }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
             Event::Unused { .. } => Intent::default(),
         })
@@ -93,7 +104,7 @@ impl Engine {
             by: event.by.clone(),
             said_at: event.written_at,
             head: event.head.clone(),
-            flood: self.floods.count(&event.repo.key(), calls.len(), now),
+            flood: self.floods.count(&event.repo.key(), event.by.id, calls.len(), now),
             calls,
             unread,
         };
@@ -104,14 +115,14 @@ impl Engine {
     /// knows.
     async fn pressed(&self, event: &ButtonEvent, now: Timestamp) -> Result<Option<RunSpec>, StoreError> {
         let Some((id, gate)) = parse_external_id(&event.external_id) else { return Ok(None) };
-        let Some(run) = self.run(id).await? else { return Ok(None) };
+        let Some(run) = self.run(id).await?.filter(|run| run.repo.key() == event.repo.key()) else { return Ok(None) };
         let Some(call) = call_of(&event.button, gate, &event.by) else { return Ok(None) };
         let spec = CommandSpec {
             origin: Origin::Button { run: id },
             by: event.by.clone(),
             said_at: now,
             head: Some(event.head.clone()),
-            flood: self.floods.count(&event.repo.key(), 1, now),
+            flood: self.floods.count(&event.repo.key(), event.by.id, 1, now),
             calls: vec![call],
             unread: 0,
         };
@@ -124,10 +135,15 @@ impl Engine {
             Rerequested::All => self.rerun_commit(event).await,
             Rerequested::Check { external_id } => {
                 let Some((id, gate)) = parse_external_id(external_id) else { return Ok(Vec::new()) };
-                let run = self.run(id).await?;
+                let run = self.run(id).await?.filter(|run| run.repo.key() == event.repo.key());
+                let Some((run, gates)) = run.as_ref().and_then(|run| Some((run, run.gates()?))) else { return Ok(Vec::new()) };
+                // What stands besides is what the newest run of the commit says, not the one whose check was pressed.
+                let subject = Some(run.subject.key(&run.repo));
+                let of_head = RunFilter { subject, commit: Some(gates.spec.head.clone()), ..RunFilter::default() };
+                let newest = self.runs(&of_head, 1).await?.pop();
+                let newest = newest.as_ref().and_then(|run| Some((run, run.gates()?))).unwrap_or((run, gates));
                 let cause = Cause::Rerequested { by: event.sender.clone() };
-                let again = |run: &Run| Some(history::again(run, run.gates()?, cause, gate.map(|gate| vec![gate])));
-                Ok(run.as_ref().and_then(again).into_iter().collect())
+                Ok(vec![history::again(newest.0, newest.1, cause, gate.map(|gate| vec![gate]))])
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Taking in: a delivery, the run that it starts and what it tells other runs, all or nothing.
 
 use gatewright_core::event::Event;
+use gatewright_core::order::{OrderChange, OrderKey};
 use gatewright_core::run::{JournalEntry, NewRun, RunEvent, Signal, SignalTarget, Start};
 use gatewright_core::store::{Acceptance, Accepted, DeliveryRecord, RunState, StoreError};
 use gatewright_core::{RunId, Timestamp};
@@ -16,6 +17,10 @@ use crate::writer::Tx;
 
 /// So many signals of one run are kept. A run that has not heeded these would not heed another one.
 const SIGNALS_MAX: usize = 1000;
+
+/// Answers, of which people can ask for as many as they like, take this many of these at most: they do not keep a run from
+/// being stopped.
+const ANSWERS_MAX: usize = 500;
 
 /// The names in a record (subject, branch, action, ...) have so many bytes together at most. Forges allow a few hundred
 /// each; what has more is refused.
@@ -90,7 +95,7 @@ impl Prepared {
         }
         // Before the run is there: it is not among those that it tells something.
         let signalled = tell(tx, &signals, now);
-        let run = run.filter(|_| start == Start::Always || signalled.is_empty());
+        let run = run.filter(|run| start == Start::Always || !is_told(tx, run, &signalled));
         for (subject, change) in &orders {
             orders::change(tx, subject, change, now)?;
         }
@@ -111,6 +116,19 @@ impl Prepared {
             insert(tx, Row::new(&run, id, received_at, now), &run, journal);
         }
         Ok(Accepted::New { signalled })
+    }
+}
+
+/// Whether a run about the same is among those that were told.
+fn is_told(tx: &Tx<'_>, run: &NewRun, told: &[RunId]) -> bool {
+    let key = run.spec.subject.key(&run.spec.repo);
+    told.iter().any(|id| tx.open.get(*id).is_some_and(|open| open.row.record.subject == key))
+}
+
+fn is_answer(signal: &Signal) -> bool {
+    match signal {
+        Signal::Order { change: OrderChange::Set { order } } => order.key() == OrderKey::Answer,
+        Signal::Order { change: OrderChange::Clear { .. } | OrderChange::MovedTo { .. } } | Signal::Cancel { .. } => false,
     }
 }
 
@@ -164,7 +182,8 @@ fn tell(tx: &mut Tx<'_>, signals: &[(SignalTarget, Signal)], now: Timestamp) -> 
 
 fn tell_run(tx: &mut Tx<'_>, id: RunId, signal: &Signal, now: Timestamp) -> bool {
     let Some(run) = tx.open.get(id) else { return false };
-    if run.row.over || run.signals.len() >= SIGNALS_MAX {
+    let room = if is_answer(signal) { ANSWERS_MAX } else { SIGNALS_MAX };
+    if run.row.over || run.signals.len() >= room {
         return false;
     }
     // It gets the signal, but nobody can say when it will take it.

@@ -75,7 +75,8 @@ impl Command {
 
     /// Whether a reply says why something was not obeyed.
     pub fn has_reply(&self) -> bool {
-        self.reaction() == Some(Reaction::Confused) && self.spec.flood != Flood::GoesOn
+        let quiet = self.ruled.as_ref().is_some_and(|ruled| ruled.quiet);
+        self.reaction() == Some(Reaction::Confused) && self.spec.flood != Flood::GoesOn && !quiet
     }
 
     /// The forge's id of the reply to an earlier command, where this one makes it outdated.

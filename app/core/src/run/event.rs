@@ -331,6 +331,9 @@ pub struct Ruled {
     pub rulings: Vec<Ruling>,
     /// Replies to earlier commands of the same person that no longer hold: the runs, and the forge's ids of the replies.
     pub outdated: Vec<(RunId, u64)>,
+    /// What is refused gets no reply: there is nobody to read it, or that person has had replies enough.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 /// The ruling on one command.
@@ -389,7 +392,7 @@ pub enum Start {
     /// Whatever else there is.
     #[default]
     Always,
-    /// Only where none of the signals reached a run.
+    /// Only where none of the signals reached a run about the same.
     UnlessTold,
 }
 

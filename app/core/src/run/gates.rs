@@ -215,6 +215,17 @@ impl Gates {
         self.given_up_at
     }
 
+    /// The branch that this is to be merged into, or that was pushed to: as the forge had it when the run was prepared.
+    pub fn base_ref(&self) -> &str {
+        let pull = self.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref());
+        pull.map_or(&self.spec.base_ref, |pull| &pull.base_ref)
+    }
+
+    /// Whether nothing is asked to run: what the forge shows is to be drawn anew, since an order has changed it.
+    pub fn is_redraw(&self) -> bool {
+        self.spec.only.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// The step of a gate.
     pub fn step(&self, gate: &GateName) -> Option<&Step> {
         self.steps.iter().find(|step| &step.gate.name == gate)
@@ -253,12 +264,22 @@ impl Gates {
             Signal::Order { change } => self.take_order(change),
             Signal::Cancel { reason } => {
                 self.superseded |= matches!(reason, CancelReason::Superseded { .. });
-                // The first reason stands: it is what was done, and what people were told. A run whose gates are all
-                // over is not stopped by anything: its verdicts are true, and only have to be shown.
-                if self.cancel.is_none() && (self.prepared.is_none() || self.is_open()) {
+                // The first reason stands: it is what was done, and what people were told.
+                if self.cancel.is_none() && self.heeds(reason) {
                     self.cancel = Some(reason.clone());
                 }
             }
+        }
+    }
+
+    /// Whether a reason to stop stops anything.
+    fn heeds(&self, reason: &CancelReason) -> bool {
+        match (&self.prepared, reason) {
+            // It shows what somebody has ordered. Who stops what runs does not take that back.
+            (None, CancelReason::User { .. }) => !self.is_redraw(),
+            (None, CancelReason::Superseded { .. } | CancelReason::Closed) => true,
+            // A run whose gates are all over is not stopped by anything: its verdicts are true, and only have to be shown.
+            (Some(_), _) => self.is_open(),
         }
     }
 
@@ -276,8 +297,27 @@ impl Gates {
         self.waive();
     }
 
-    /// Marks the steps that somebody has skipped.
+    /// Marks the steps that somebody has skipped, and gives those another chance that needed one of them.
     fn waive(&mut self) {
+        let before = self.steps.iter().filter(|step| step.waiver.is_some()).count();
+        self.mark_waived();
+        let waived = self.steps.iter().filter(|step| step.waiver.is_some()).count();
+        if waived == before || self.cancel.is_some() {
+            return;
+        }
+        let lost: Vec<usize> = (0..self.steps.len()).filter(|index| self.was_lost(&self.steps[*index])).collect();
+        for index in lost {
+            self.steps[index].state = StepState::Waiting;
+        }
+    }
+
+    /// Whether a step did not run only since what it needs did not pass. What of these is still hopeless settles again.
+    fn was_lost(&self, step: &Step) -> bool {
+        let skipped = matches!(step.state, StepState::NotRun { status: VerdictStatus::Skipped, .. });
+        skipped && step.waiver.is_none() && !self.does_not_apply(&step.gate.name)
+    }
+
+    fn mark_waived(&mut self) {
         let orders = std::mem::take(&mut self.orders);
         for (_, order) in orders.values() {
             if let Some(Order { by, what: Ordered::Skip { gate, commit, reason }, .. }) = order

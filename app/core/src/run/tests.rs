@@ -48,6 +48,11 @@ fn head() -> crate::ids::CommitId {
 }
 
 fn created() -> Run {
+    created_with(None)
+}
+
+/// A run of these gates only.
+fn created_with(only: Option<Vec<GateName>>) -> Run {
     let spec = GatesSpec {
         head: head(),
         base_ref: "main".to_owned(),
@@ -56,7 +61,7 @@ fn created() -> Run {
         compare_from: None,
         cause: Cause::Opened,
         changed_at: None,
-        only: None,
+        only,
         rerun_of: None,
     };
     replayed(Subject::Pull { number: 7 }, Work::Gates(spec))
@@ -311,6 +316,36 @@ fn a_gate_that_is_skipped_after_it_failed_is_shown_anew_and_blocks_no_more() {
 }
 
 #[test]
+fn what_was_skipped_since_another_gate_failed_runs_once_that_one_is_skipped() {
+    let mut run = created();
+    let failed = finished(&"a".parse().expect("valid"), VerdictStatus::Failed);
+    let mut elsewhere = gate("d", &["a"]);
+    elsewhere.applies = Applies::No { because: "no file of it has changed".to_owned() };
+    let plan = vec![gate("a", &[]), gate("b", &["a"]), gate("c", &["b"]), elsewhere];
+    apply(&mut run, [planned(plan), start("a", 1), failed]);
+    assert_eq!(claims(&run), Vec::<String>::new());
+    apply(&mut run, [told(1, skip("a"))]);
+    assert_eq!(claims(&run), ["b"], "the third needs the second, and the fourth does not apply here");
+    let failed = finished(&"b".parse().expect("valid"), VerdictStatus::Failed);
+    apply(&mut run, [start("b", 1), failed]);
+    assert_eq!(run.conclusion(), Conclusion::Failure);
+}
+
+#[test]
+fn somebody_who_cancels_does_not_stop_the_run_that_shows_what_was_ordered() {
+    let by_user = || {
+        let reason = CancelReason::User { login: "mallory".to_owned() };
+        RunEvent::Signalled { n: 1, signal: Signal::Cancel { reason } }
+    };
+    let mut run = created_with(Some(Vec::new()));
+    apply(&mut run, [by_user()]);
+    assert!(matches!(&wanted(&run)[..], [Action::Prepare]), "{:?}", run.next());
+    let mut run = created();
+    apply(&mut run, [by_user()]);
+    assert_eq!(run.conclusion(), Conclusion::Cancelled);
+}
+
+#[test]
 fn a_skip_that_was_given_for_another_commit_changes_nothing() {
     let mut run = created();
     let commit = "b".repeat(40).parse().expect("valid");
@@ -367,7 +402,7 @@ fn said(flood: Flood) -> Run {
 
 fn ruled(outcome: RulingOutcome) -> RunEvent {
     let rulings = vec![Ruling { command: "hold".to_owned(), outcome }];
-    RunEvent::Ruled { ruled: Box::new(Ruled { head: Some(head()), rulings, outdated: Vec::new() }) }
+    RunEvent::Ruled { ruled: Box::new(Ruled { head: Some(head()), rulings, ..Ruled::default() }) }
 }
 
 fn wanted_reports(run: &Run) -> Vec<ReportKey> {

@@ -1,8 +1,7 @@
 //! `approve [SHA]`: lets a fork's code run, at exactly one commit.
 //!
 //! The commit is the head that the person can have seen: the one named, or the one that was the head before the comment
-//! was written. GitHub does not say with a comment which commit that was, so it is found by when the head was pushed; a
-//! head that moved in the same second, or after, is not approved.
+//! was written ([`Case::was_seen`]).
 
 use gatewright_core::command::CommandName;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
@@ -20,7 +19,7 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
         return Err("this does not come from a fork, so there is nothing to approve.".to_owned());
     }
     match args {
-        [] => seen(case)?,
+        [] => case.was_seen("approve")?,
         [sha] => named(case, sha)?,
         _ => return Err(wrong_args(CommandName::Approve)),
     }
@@ -33,18 +32,6 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
     let run = case.start(CommandName::Approve, None);
     let deed = Deed { run, orders: vec![OrderChange::Set { order }], ..Deed::default() };
     Ok(Granted { deed, means: format!("{head} may run") })
-}
-
-/// Whether the head is what the person can have looked at.
-fn seen(case: &Case<'_>) -> Result<(), String> {
-    let head = case.head.short();
-    let moved = format!("the head moved to {head} about when you wrote this. Look at it, then write `/gw approve {head}`.");
-    match (case.said_about, case.seen_at) {
-        (Some(commit), _) if commit == case.head => Ok(()),
-        (Some(_), _) => Err(moved),
-        (None, Some(seen_at)) if seen_at < case.said_at => Ok(()),
-        (None, Some(_) | None) => Err(moved),
-    }
 }
 
 fn named(case: &Case<'_>, sha: &str) -> Result<(), String> {

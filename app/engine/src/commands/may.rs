@@ -17,10 +17,11 @@ pub(crate) enum Rules {
 }
 
 impl Rules {
-    /// The teams that it names.
-    pub(crate) fn teams(&self) -> Vec<String> {
+    /// The teams that it names for these commands.
+    pub(crate) fn teams(&self, names: impl IntoIterator<Item = CommandName>) -> Vec<String> {
         let Rules::Written(commands) = self else { return Vec::new() };
-        let mut teams: Vec<String> = commands.values().flatten().filter_map(team).collect();
+        let of_names = names.into_iter().filter_map(|name| commands.get(&name));
+        let mut teams: Vec<String> = of_names.flatten().filter_map(team).collect();
         teams.sort();
         teams.dedup();
         teams

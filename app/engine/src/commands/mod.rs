@@ -52,6 +52,8 @@ pub(crate) struct Case<'a> {
     pub(crate) said_at: Timestamp,
     /// The head when it was said, where the forge told.
     pub(crate) said_about: Option<&'a CommitId>,
+    /// Whether it was said by the button of a check, which is on one commit.
+    pub(crate) by_button: bool,
     /// The head now, to which everything is pinned.
     pub(crate) head: &'a CommitId,
     /// The pull request, where it is about one.
@@ -64,8 +66,11 @@ pub(crate) struct Case<'a> {
     pub(crate) gates: &'a [GateName],
     /// The newest run of the head's gates.
     pub(crate) latest: Option<&'a Run>,
-    /// When the head was first seen, by the forge's clock where it told, else by ours.
-    pub(crate) seen_at: Option<Timestamp>,
+    /// When this became the head the last time, by the forge's clock where it told, else by ours. None where the last that
+    /// we were told is that another commit is.
+    pub(crate) head_since: Option<Timestamp>,
+    /// The merge groups that the pull request is being checked in.
+    pub(crate) queued: &'a [String],
     /// Whether some run about it is not finished.
     pub(crate) busy: bool,
     /// What stands about it.
@@ -188,6 +193,27 @@ impl Case<'_> {
             .then(|| format!("this comes from a fork, and {head} is not approved. Look at it, then write `/gw approve {head}`."))
     }
 
+    /// Whether the head is what the person can have looked at. GitHub does not say with a comment which commit was the head,
+    /// so it goes by when this became it: a head that moved in the same second, or after, was not seen. GitLab and buttons
+    /// say it, but a payload can be made up a moment after the comment was. `again` is what to write.
+    fn was_seen(&self, again: &str) -> Result<(), String> {
+        let other = self.said_about.is_some_and(|commit| commit != self.head);
+        // A button is on the check of a commit, so it says all that is to be known.
+        let in_time = match (self.said_about, self.pull) {
+            (Some(_), None) => true,
+            (Some(_) | None, _) if self.by_button => true,
+            (Some(_) | None, _) => self.head_since.is_some_and(|since| since < self.said_at),
+        };
+        if !other && in_time {
+            return Ok(());
+        }
+        let head = self.head.short();
+        let with_commit = if again == "approve" { format!(" {head}") } else { String::new() };
+        Err(format!(
+            "the head is {head} now, and was not when you said this, or not for sure. Look at it, then write `/gw {again}{with_commit}`."
+        ))
+    }
+
     fn cause(&self, name: CommandName) -> Cause {
         Cause::Commanded { by: self.by.clone(), command: name.to_string() }
     }
@@ -196,7 +222,13 @@ impl Case<'_> {
     fn start(&self, name: CommandName, only: Option<Vec<GateName>>) -> Option<NewRun> {
         let cause = self.cause(name);
         let spec = match (self.latest_gates(), self.pull) {
-            (Some((run, gates)), _) => history::again(run, gates, cause, only),
+            (Some((run, gates)), _) => {
+                let mut spec = history::again(run, gates, cause, only);
+                if let Work::Gates(gates) = &mut spec.work {
+                    gates.changed_at = self.head_since;
+                }
+                spec
+            }
             (None, Some(pull)) => self.first(pull, cause),
             (None, None) => return None,
         };
@@ -212,7 +244,7 @@ impl Case<'_> {
             config_ref: None,
             compare_from: None,
             cause,
-            changed_at: self.seen_at,
+            changed_at: self.head_since,
             only: None,
             rerun_of: None,
         };
@@ -223,11 +255,16 @@ impl Case<'_> {
     /// by a run that runs no gate of which a verdict stands.
     fn order_deed(&self, name: CommandName, change: OrderChange) -> Deed {
         let key = self.about.key(self.repo);
-        let target = SignalTarget::Subject { key, before: None, commit: Some(self.head.clone()) };
+        // What holds for every commit is told to the run of one that was pushed meanwhile, too.
+        let commit = change.is_pinned().then(|| self.head.clone());
+        let groups = self.queued.iter().filter(|_| !change.is_pinned()).map(|key| (key.clone(), None));
+        let keys = std::iter::once((key, commit)).chain(groups);
+        let signal = Signal::Order { change: change.clone() };
+        let target = |(key, commit)| SignalTarget::Subject { key, before: None, commit };
         Deed {
             run: self.start(name, Some(Vec::new())),
             start: Start::UnlessTold,
-            signals: vec![(target, Signal::Order { change: change.clone() })],
+            signals: keys.map(|key| (target(key), signal.clone())).collect(),
             orders: vec![change],
         }
     }
@@ -245,7 +282,11 @@ impl Case<'_> {
         let mut body = body.trim_end().to_owned();
         if body.len() > ANSWER_BYTES_MAX {
             body.truncate(body.floor_char_boundary(ANSWER_BYTES_MAX));
-            body.push_str("\n\n…");
+            // A code block that was cut open would swallow the rest of the comment.
+            let fences: Vec<&str> = body.lines().filter(|line| line.starts_with("```")).collect();
+            let open = fences.last().filter(|_| fences.len() % 2 == 1);
+            let close: String = open.map(|line| line.chars().take_while(|c| *c == '`').collect()).unwrap_or_default();
+            body.push_str(&format!("\n{close}\n\n…"));
         }
         let deed = self.set(name, Ordered::Answer { commit: self.head.clone(), question, body });
         Ok(Granted { deed, means: "answered".to_owned() })

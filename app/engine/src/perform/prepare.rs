@@ -15,12 +15,12 @@ use gatewright_core::run::{
     CancelReason, Cause, Gates, GatesSpec, Preparation, Prepared, Run, RunEvent, Signal, SignalTarget, Step, StepState,
 };
 use gatewright_core::store::{Acceptance, RunFilter, StoreError};
-use gatewright_core::verdict::Verdict;
+use gatewright_core::verdict::{Verdict, VerdictStatus};
 use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
 
 use super::{Done, again_or_final};
-use crate::Engine;
 use crate::commands::may::Rules;
+use crate::{Engine, history, take};
 
 /// A forge may show a pull request's former head for a moment after the delivery about the new one. A run younger than
 /// this that does not find itself at the head looks again before it gives way.
@@ -89,12 +89,20 @@ async fn outcome(
     findings: &mut Findings,
 ) -> Result<Preparation, Short> {
     let spec = &gates.spec;
-    let base = pin(forge, run, gates, findings).await?;
+    let base = match pin(forge, run, gates, findings).await {
+        Err(Short::Outcome(Preparation::Stale { head })) => {
+            redraw_at(engine, run, gates, &head).await?;
+            return Ok(Preparation::Stale { head });
+        }
+        pinned => pinned?,
+    };
     take_over(engine, run, spec).await?;
     findings.orders = standing_orders(engine, run).await?;
     findings.shown = shown(engine, run, gates).await?;
     let fork = findings.pull.as_ref().is_some_and(|pull| pull.fork);
-    let approval = approval(&findings.orders, spec);
+    // A pull request can be pointed at another branch before the delivery about that arrives.
+    let base_ref = findings.pull.as_ref().map_or_else(|| spec.base_ref.clone(), |pull| pull.base_ref.clone());
+    let approval = approval(&findings.orders, spec).cloned();
     if fork && approval.is_none() {
         return Ok(Preparation::NeedsApproval);
     }
@@ -110,22 +118,23 @@ async fn outcome(
     };
     let (config, base_problems) = match read(&text) {
         Ok(config) => (config, Vec::new()),
-        Err(problems) => match last_valid(engine, run, gates).await? {
+        Err(problems) => match last_valid(engine, run, gates, &base_ref).await? {
             Some(config) => (config, problems),
             None => return Ok(Preparation::ConfigBroken { problems }),
         },
     };
     if fork
         && let Some(approval) = approval
-        && !still_may(forge, run, &config, &approval.by).await?
+        && !still_may(forge, run, &config, CommandName::Approve, &approval.by).await?
     {
         return Ok(Preparation::NeedsApproval);
     }
+    drop_skips_without_right(forge, run, &config, &mut findings.orders).await?;
     let files = changed_files(forge, run, spec, &config).await?;
-    let change = plan::Change { event: gates.event(), branch: &spec.base_ref, files: &files, only: spec.only.as_deref() };
+    let change = plan::Change { event: gates.event(), branch: &base_ref, files: &files, only: spec.only.as_deref() };
     let plan = plan::plan(&config, &change);
     let carried = match spec.rerun_of {
-        Some(earlier) => carried(engine, earlier, &plan).await?,
+        Some(earlier) => carried(engine, earlier, &base_ref, &plan).await?,
         None => BTreeMap::new(),
     };
     let head_problems = head_problems.unwrap_or_default();
@@ -137,11 +146,49 @@ fn approval<'a>(orders: &'a [Order], spec: &GatesSpec) -> Option<&'a Order> {
     orders.iter().find(|order| matches!(&order.what, Ordered::Approval { commit } if *commit == spec.head))
 }
 
-/// Whether somebody who has approved a fork's commit may still do so: rights can have been lost since.
-async fn still_may(forge: &dyn Forge, run: &Run, config: &RepoConfig, by: &User) -> Result<bool, Short> {
+/// Whether somebody who has given a command may still do so: rights can have been lost since, and another base branch can
+/// have other rules.
+async fn still_may(forge: &dyn Forge, run: &Run, config: &RepoConfig, name: CommandName, by: &User) -> Result<bool, Short> {
     let rules = Rules::Written(config.commands.clone());
-    let standing = forge.standing(&run.repo, by, &rules.teams()).await?;
-    Ok(rules.may(CommandName::Approve, &standing, false))
+    let standing = forge.standing(&run.repo, by, &rules.teams([name])).await?;
+    Ok(rules.may(name, &standing, false))
+}
+
+/// Leaves out the skipped gates of those who may not skip them (any more, or here).
+async fn drop_skips_without_right(
+    forge: &dyn Forge,
+    run: &Run,
+    config: &RepoConfig,
+    orders: &mut Vec<Order>,
+) -> Result<(), Short> {
+    let is_skip = |order: &&Order| matches!(order.what, Ordered::Skip { .. });
+    let mut people: Vec<User> = Vec::new();
+    for order in orders.iter().filter(is_skip) {
+        if !people.iter().any(|user| user.id == order.by.id) {
+            people.push(order.by.clone());
+        }
+    }
+    for user in people {
+        if !still_may(forge, run, config, CommandName::Skip, &user).await? {
+            orders.retain(|order| !is_skip(&order) || order.by.id != user.id);
+        }
+    }
+    Ok(())
+}
+
+/// An order that holds for every commit was to be shown at this one, and the head has moved meanwhile: it is shown there.
+async fn redraw_at(engine: &Engine, run: &Run, gates: &Gates, head: &CommitId) -> Result<(), Short> {
+    if !gates.is_redraw() {
+        return Ok(());
+    }
+    let key = run.subject.key(&run.repo);
+    let of_head = RunFilter { subject: Some(key), commit: Some(head.clone()), ..RunFilter::default() };
+    let newest = engine.runs(&of_head, 1).await?.into_iter().next();
+    // Where no run of that commit is known, its delivery is still to come, and its run reads what stands.
+    let Some((newest, of_newest)) = newest.as_ref().and_then(|run| Some((run, run.gates()?))) else { return Ok(()) };
+    let spec = history::again(newest, of_newest, gates.spec.cause.clone(), Some(Vec::new()));
+    engine.accept(take::internal(&format!("redraw/{}", run.id), spec, Timestamp::now())).await?;
+    Ok(())
 }
 
 /// Makes sure that the run's commit is what the forge has now, and says whose repository file counts.
@@ -266,10 +313,10 @@ async fn earlier_comment(engine: &Engine, run: &Run, gates: &Gates) -> Result<Op
 }
 
 /// The repository file that was in force for the last run to the same branch.
-async fn last_valid(engine: &Engine, run: &Run, gates: &Gates) -> Result<Option<RepoConfig>, StoreError> {
+async fn last_valid(engine: &Engine, run: &Run, gates: &Gates, base_ref: &str) -> Result<Option<RepoConfig>, StoreError> {
     // A push's plan names only the gates for pushes, so it stands for the whole file only for another push.
     let whole = |of: &Gates| of.event() != GateEvent::Push || gates.event() == GateEvent::Push;
-    last_config(engine, run, |of| of.spec.base_ref == gates.spec.base_ref && whole(of)).await
+    last_config(engine, run, |of| of.base_ref() == base_ref && whole(of)).await
 }
 
 /// The repository file that was in force last for pull requests to the branch that this one goes to.
@@ -278,7 +325,7 @@ pub(super) async fn last_valid_config(
     run: &Run,
     pull: Option<&PullState>,
 ) -> Result<Option<RepoConfig>, StoreError> {
-    let to_branch = |of: &Gates| pull.is_none_or(|pull| of.spec.base_ref == pull.base_ref);
+    let to_branch = |of: &Gates| pull.is_none_or(|pull| of.base_ref() == pull.base_ref);
     last_config(engine, run, |of| of.event() != GateEvent::Push && to_branch(of)).await
 }
 
@@ -303,21 +350,35 @@ fn config_of(gates: &Gates) -> Option<RepoConfig> {
     }
 }
 
-/// The verdicts of an earlier run of the same commit, for the gates that do not run again.
-async fn carried(engine: &Engine, earlier: RunId, plan: &plan::Plan) -> Result<BTreeMap<GateName, Verdict>, StoreError> {
+/// The verdicts of an earlier run of the same commit to the same branch, for the gates that do not run again and are what
+/// they were.
+async fn carried(
+    engine: &Engine,
+    earlier: RunId,
+    base_ref: &str,
+    plan: &plan::Plan,
+) -> Result<BTreeMap<GateName, Verdict>, StoreError> {
     let Some(run) = engine.run(earlier).await? else { return Ok(BTreeMap::new()) };
-    let Some(gates) = run.gates() else { return Ok(BTreeMap::new()) };
+    let Some(gates) = run.gates().filter(|gates| gates.base_ref() == base_ref) else { return Ok(BTreeMap::new()) };
     let carried = plan.gates.iter().filter(|planned| planned.applies == Applies::NotAskedFor).filter_map(|planned| {
-        let name = &planned.config.name;
-        let verdict = gates.step(name).and_then(|step| step.verdict().cloned().or_else(|| not_run(step)))?;
-        Some((name.clone(), verdict))
+        let step = gates.step(&planned.config.name).filter(|step| step.gate.same_as(&planned.config))?;
+        let verdict = step.verdict().cloned().or_else(|| cancelled(step))?;
+        Some((step.gate.name.clone(), verdict))
     });
     Ok(carried.collect())
 }
 
-fn not_run(step: &Step) -> Option<Verdict> {
+/// The verdict of a gate that was stopped before it began. One that was skipped has none that could stand: whether what it
+/// needs is there now is found out anew.
+fn cancelled(step: &Step) -> Option<Verdict> {
     match &step.state {
-        StepState::NotRun { because, status, .. } => Some(Verdict::plain(*status, because.clone(), because.clone())),
-        StepState::Waiting | StepState::Running { .. } | StepState::Done { .. } | StepState::Carried { .. } => None,
+        StepState::NotRun { because, status: VerdictStatus::Cancelled, .. } => {
+            Some(Verdict::plain(VerdictStatus::Cancelled, because.clone(), because.clone()))
+        }
+        StepState::NotRun { .. }
+        | StepState::Waiting
+        | StepState::Running { .. }
+        | StepState::Done { .. }
+        | StepState::Carried { .. } => None,
     }
 }

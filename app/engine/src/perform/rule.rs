@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatewright_core::command::{COMMANDS, CommandName};
 use gatewright_core::config::{self, RepoConfig};
 use gatewright_core::event::User;
 use gatewright_core::forge::{Forge, ForgeError, PullState};
@@ -10,35 +11,40 @@ use gatewright_core::run::{Command, Flood, Origin, Ruled, Ruling, RulingOutcome,
 use gatewright_core::store::{Phase, RunFilter, StoreError};
 use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
 
+use jiff::SignedDuration;
+
 use super::obey::about;
 use super::prepare::{self, last_valid_config};
 use super::{Done, again_or_final};
 use crate::Engine;
 use crate::commands::{self, Case, may::Rules, parse};
-use crate::flood::COMMANDS_PER_MINUTE;
+use crate::flood::{COMMANDS_PER_MINUTE, COMMANDS_PER_MINUTE_EACH};
 
-/// To find out when a commit was seen first, so many of its runs are looked at.
-const RUNS_OF_A_HEAD_MAX: usize = 50;
-
-/// Replies of so many earlier commands are looked at for whether they still hold.
+/// So many earlier commands are looked at for replies that no longer hold.
 const EARLIER_COMMANDS_MAX: usize = 20;
+
+/// A person gets so many replies about a pull request within an hour; each of them rings a bell for all who follow it.
+const REPLIES_PER_HOUR: usize = 5;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// To find the merge groups that a pull request is in, so many open runs of the repository are looked at.
+const OPEN_RUNS_MAX: usize = 1_000;
 
 /// Why ruling stopped short.
 enum Short {
     /// To be tried again.
     Again(Done),
-    /// What is spoken about is gone, or hidden from us; there is nobody to answer.
+    /// Nobody is to be answered: a program wrote it.
     Silent,
+    /// Nothing of it is obeyed, for this reason.
+    Refused { because: String, quiet: bool },
 }
 
 impl From<ForgeError> for Short {
     fn from(error: ForgeError) -> Self {
         match again_or_final(error) {
             Ok(again) => Short::Again(again),
-            Err(cause) => {
-                tracing::warn!(cause, "a command cannot be weighed");
-                Short::Silent
-            }
+            Err(cause) => Short::Refused { because: format!("it could not be weighed: {cause}."), quiet: false },
         }
     }
 }
@@ -51,12 +57,16 @@ impl From<StoreError> for Short {
 
 pub(super) async fn rule(engine: &Engine, run: &Run, command: &Command) -> Done {
     if command.spec.flood != Flood::No {
-        return ruled(Ruled { rulings: too_many(command), ..Ruled::default() });
+        return ruled(Ruled { rulings: all_refused(command, &too_many()), ..Ruled::default() });
     }
     let Some(forge) = engine.forge(run.repo.forge) else { return ruled(Ruled::default()) };
     match weighed(engine, forge.as_ref(), run, command).await {
         Ok(weighed) => ruled(weighed),
         Err(Short::Silent) => ruled(Ruled::default()),
+        Err(Short::Refused { because, quiet }) => {
+            let rulings = all_refused(command, &because);
+            ruled(Ruled { rulings, quiet, ..Ruled::default() })
+        }
         Err(Short::Again(again)) => again,
     }
 }
@@ -65,12 +75,33 @@ fn ruled(ruled: Ruled) -> Done {
     Done::Events(vec![RunEvent::Ruled { ruled: Box::new(ruled) }])
 }
 
-fn too_many(command: &Command) -> Vec<Ruling> {
-    let because = format!(
-        "this repository has had {COMMANDS_PER_MINUTE} commands within a minute, so further ones are not obeyed. Wait a minute."
-    );
-    let refuse = |call| Ruling { command: parse::written(call), outcome: RulingOutcome::Refused { because: because.clone() } };
+fn too_many() -> String {
+    format!(
+        "a minute has room for {COMMANDS_PER_MINUTE_EACH} commands of one person and {COMMANDS_PER_MINUTE} of all together here, \
+         and these are more. Wait a minute."
+    )
+}
+
+fn all_refused(command: &Command, because: &str) -> Vec<Ruling> {
+    let outcome = RulingOutcome::Refused { because: because.to_owned() };
+    let refuse = |call| Ruling { command: parse::written(call), outcome: outcome.clone() };
     command.spec.calls.iter().map(refuse).collect()
+}
+
+/// Makes sure that the comment is what the delivery said of it, and says when it was written. Whoever knows the secret of a
+/// webhook, which projects can share, could otherwise speak for everybody.
+async fn written(forge: &dyn Forge, run: &Run, command: &Command) -> Result<Timestamp, Short> {
+    let spec = &command.spec;
+    let Origin::Comment { comment } = &spec.origin else { return Ok(spec.said_at) };
+    let Some(found) = forge.comment(&run.repo, comment).await? else {
+        return Err(Short::Refused { because: "the comment was gone before it was read.".to_owned(), quiet: true });
+    };
+    let parse::Said { calls, unread } = parse::parse(&found.body);
+    if found.author.id != spec.by.id || calls != spec.calls || unread != spec.unread {
+        let because = "the comment was changed before it was read. Write another one.".to_owned();
+        return Err(Short::Refused { because, quiet: false });
+    }
+    Ok(found.written_at)
 }
 
 /// What a command is about, as the forge and the store have it now.
@@ -84,16 +115,17 @@ struct Matter {
 
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
     let about = about(&run.subject);
+    let said_at = written(forge, run, command).await?;
     let matter = matter(engine, forge, run, command, about).await?;
     let spec = &command.spec;
-    let standing = forge.standing(&run.repo, &spec.by, &matter.rules.teams()).await?;
+    let standing = forge.standing(&run.repo, &spec.by, &matter.rules.teams(asked_about(command))).await?;
     if standing.bot {
         return Err(Short::Silent);
     }
     let key = about.key(&run.repo);
     let of_head = RunFilter { subject: Some(key.clone()), commit: Some(matter.head.clone()), ..RunFilter::default() };
-    let runs = engine.runs(&of_head, RUNS_OF_A_HEAD_MAX).await?;
-    let first = runs.last();
+    let latest = engine.runs(&of_head, 1).await?;
+    let newest = engine.runs(&RunFilter { subject: Some(key.clone()), ..RunFilter::default() }, 1).await?;
     let open = RunFilter { subject: Some(key.clone()), phase: Some(Phase::Open), ..RunFilter::default() };
     let case = Case {
         run: run.id,
@@ -101,21 +133,51 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
         repo: &run.repo,
         about,
         by: &User { id: spec.by.id, login: standing.login.clone() },
-        said_at: spec.said_at,
+        said_at,
+        by_button: matches!(spec.origin, Origin::Button { .. }),
         said_about: spec.head.as_ref(),
         head: &matter.head,
         pull: matter.pull.as_ref(),
         standing: &standing,
         rules: &matter.rules,
         gates: &matter.gates,
-        latest: runs.first(),
-        seen_at: first.map(|run| run.gates().and_then(|gates| gates.spec.changed_at).unwrap_or(run.created_at)),
+        latest: latest.first(),
+        head_since: newest.first().and_then(|run| head_since(run, &matter.head)),
+        queued: &queued(engine, run, about).await?,
         busy: !engine.deps.store.list(&open, 1).await?.is_empty(),
         orders: &engine.deps.store.orders(&key).await?,
     };
     let mut rulings: Vec<Ruling> = spec.calls.iter().map(|call| commands::rule(&case, call)).collect();
     rulings.extend(unread(spec.unread));
-    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(engine, run, &spec.by).await? })
+    let earlier = earlier(engine, run, &spec.by).await?;
+    let recent = earlier.iter().filter(|run| Timestamp::now().duration_since(run.created_at) < HOUR);
+    let quiet = recent.filter(|run| run.shown_as(&ReportKey::Reply).is_some()).count() >= REPLIES_PER_HOUR;
+    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet })
+}
+
+/// The commands for which it matters what team somebody is in: help asks about each.
+fn asked_about(command: &Command) -> Vec<CommandName> {
+    let names: Vec<CommandName> = command.spec.calls.iter().filter_map(|call| call.name.parse().ok()).collect();
+    if names.contains(&CommandName::Help) { COMMANDS.iter().map(|line| line.name).collect() } else { names }
+}
+
+/// Since when this commit is the head, by the newest run about the pull request. None where that one is about another
+/// commit: the head has moved since, perhaps back, and nobody can have looked at it for sure.
+fn head_since(newest: &Run, head: &CommitId) -> Option<Timestamp> {
+    let gates = newest.gates().filter(|gates| gates.spec.head == *head)?;
+    Some(gates.spec.changed_at.unwrap_or(newest.created_at))
+}
+
+/// The subjects of the merge groups that a pull request is being checked in.
+async fn queued(engine: &Engine, run: &Run, about: &Subject) -> Result<Vec<String>, StoreError> {
+    let Subject::Pull { number } = about else { return Ok(Vec::new()) };
+    let filter = RunFilter { repo: Some(run.repo.key()), phase: Some(Phase::Open), ..RunFilter::default() };
+    let open = engine.deps.store.list(&filter, OPEN_RUNS_MAX).await?;
+    let is_in = |subject: &String| {
+        let head_ref = subject.strip_prefix(&format!("{}/merge-group/", run.repo.key())).map(str::to_owned);
+        head_ref.is_some_and(|head_ref| Subject::MergeGroup { head_ref }.queued_pull() == Some(*number))
+    };
+    Ok(open.into_iter().map(|record| record.subject).filter(is_in).collect())
 }
 
 fn unread(count: u32) -> Option<Ruling> {
@@ -156,15 +218,20 @@ fn in_force(config: RepoConfig) -> (Rules, Vec<GateName>) {
     (Rules::Written(config.commands), config.gates.into_iter().map(|gate| gate.name).collect())
 }
 
-/// The replies to earlier commands of this person: whatever they said, something newer has been said now.
-async fn outdated(engine: &Engine, run: &Run, by: &User) -> Result<Vec<(RunId, u64)>, StoreError> {
+/// The runs of earlier commands of this person about the same.
+async fn earlier(engine: &Engine, run: &Run, by: &User) -> Result<Vec<Run>, StoreError> {
     let subject = Some(run.subject.key(&run.repo));
     let filter = RunFilter { subject, before: Some(run.id), ..RunFilter::default() };
-    let earlier = engine.runs(&filter, EARLIER_COMMANDS_MAX).await?;
+    let mut earlier = engine.runs(&filter, EARLIER_COMMANDS_MAX).await?;
+    earlier.retain(|run| run.command().is_some_and(|command| command.spec.by.id == by.id));
+    Ok(earlier)
+}
+
+/// The replies to them: whatever they said, something newer has been said now.
+fn outdated(earlier: &[Run]) -> Vec<(RunId, u64)> {
     let resolved: BTreeSet<RunId> = earlier.iter().flat_map(resolved_by).collect();
     let reply = |run: &Run| run.shown_as(&ReportKey::Reply).map(|id| (run.id, id));
-    let own = earlier.iter().filter(|run| run.command().is_some_and(|command| command.spec.by.id == by.id));
-    Ok(own.filter_map(reply).filter(|(run, _)| !resolved.contains(run)).collect())
+    earlier.iter().filter_map(reply).filter(|(run, _)| !resolved.contains(run)).collect()
 }
 
 fn resolved_by(run: &Run) -> Vec<RunId> {

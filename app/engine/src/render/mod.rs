@@ -106,7 +106,7 @@ fn render(template: &str, view: &Value) -> Result<String, String> {
 /// The texts of the gates that stand in the way, as their checks would hold them.
 fn evidence(run: &Run, gates: &Gates) -> Result<Vec<Value>, String> {
     let in_the_way = |step: &&Step| match step.status() {
-        Some(VerdictStatus::Failed | VerdictStatus::Errored) => true,
+        Some(VerdictStatus::Failed | VerdictStatus::Errored) => step.waiver.is_none(),
         Some(VerdictStatus::Passed | VerdictStatus::Skipped | VerdictStatus::Cancelled) | None => false,
     };
     let shown = gates.steps.iter().filter(in_the_way).take(EVIDENCE_MAX);
@@ -260,7 +260,7 @@ fn view(run: &Run, gates: &Gates, details_url: Option<&str>) -> Value {
         answer => answer(gates),
         commit => gates.spec.head.short(),
         base => gates.prepared.as_ref().and_then(|p| p.base.as_ref()).map(|base| base.short().to_owned()),
-        base_ref => gates.spec.base_ref.as_str(),
+        base_ref => gates.base_ref(),
         details => details_url.map(|url| Value::from_safe_string(url.to_owned())),
     }
 }

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gatewright_core::event::User;
+use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, Forge, ForgeError, MissedDelivery, OpenPull, PullState, Standing,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
+    Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, RepoRef, Timestamp};
@@ -124,11 +125,16 @@ impl Forge for GitHub {
         self.read_standing(repo, user, teams).await
     }
 
+    async fn comment(&self, repo: &RepoRef, comment: &CommentRef) -> Result<Option<CommentState>, ForgeError> {
+        self.read_their_comment(repo, comment).await
+    }
+
     async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError> {
         let (owner, name) = repo.owner_and_name();
         let path = route(&[owner, name])?;
         let token = self.api.clone_token(repo).await?;
-        Ok(CloneCredential { url: format!("{}{path}.git", self.clone_base), login: Some((CLONE_LOGIN.to_owned(), token)) })
+        let login = Some((CLONE_LOGIN.to_owned(), token));
+        Ok(CloneCredential { url: format!("{}{path}.git", self.clone_base), login, one_repository: true })
     }
 
     async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError> {

@@ -1,7 +1,6 @@
 //! Publishing a reaction to somebody's comment.
 
 use gatewright_core::RepoRef;
-use gatewright_core::event::CommentPlace;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{Known, Published, Reaction, ReactionReport};
 use http::Method;
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Call, Repeat};
 use crate::error::is_missing;
 use crate::github::GitHub;
-use crate::route::repo_route;
+use crate::route::somebodys_comment_route;
 
 #[derive(Serialize)]
 struct ReactionBody {
@@ -55,11 +54,7 @@ impl GitHub {
 }
 
 fn reactions_route(repo: &RepoRef, report: &ReactionReport, more: &[&str]) -> Result<String, ForgeError> {
-    let place = match report.comment.place {
-        CommentPlace::Conversation => "issues",
-        CommentPlace::Diff => "pulls",
-    };
-    repo_route(repo, &[&[place, "comments", &report.comment.id.to_string(), "reactions"], more].concat())
+    somebodys_comment_route(repo, &report.comment, &[&["reactions"], more].concat())
 }
 
 fn content(reaction: Reaction) -> &'static str {

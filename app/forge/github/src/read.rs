@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use gatewright_core::event::User;
-use gatewright_core::forge::{ChangedFiles, ForgeError, PullState};
-use gatewright_core::{CommitId, RepoRef};
+use gatewright_core::event::{CommentRef, User};
+use gatewright_core::forge::{ChangedFiles, CommentState, ForgeError, PullState};
+use gatewright_core::{CommitId, RepoRef, Timestamp};
 use gatewright_forge_shared::address::with_query;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use crate::call::Call;
 use crate::error::{is_missing, refused, unavailable};
 use crate::github::GitHub;
-use crate::route::repo_route;
+use crate::route::{repo_route, somebodys_comment_route};
 
 /// The largest file that is read; a larger one is refused.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -58,6 +58,14 @@ struct Id {
 struct Account {
     id: u64,
     login: String,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    user: Option<Account>,
+    created_at: Timestamp,
+    #[serde(default)]
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +172,22 @@ impl GitHub {
         };
         self.files.put(key, file.clone(), file.len());
         Ok(Some(file))
+    }
+
+    pub(crate) async fn read_their_comment(
+        &self,
+        repo: &RepoRef,
+        comment: &CommentRef,
+    ) -> Result<Option<CommentState>, ForgeError> {
+        let call = Call::get("comment", somebodys_comment_route(repo, comment, &[])?);
+        let answer = self.api.for_repo(repo, &call).await?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let found: Comment = answer.ok(|| format!("comment {} of {}", comment.id, repo.path))?.json("comment")?;
+        let Some(author) = found.user else { return Ok(None) };
+        let author = User { id: author.id, login: author.login };
+        Ok(Some(CommentState { author, written_at: found.created_at, body: found.body.unwrap_or_default() }))
     }
 
     pub(crate) async fn files_of_pull(&self, repo: &RepoRef, number: u64) -> Result<ChangedFiles, ForgeError> {

@@ -1,6 +1,7 @@
 //! Paths of the API, and the redirects that it answers with.
 
 use gatewright_core::RepoRef;
+use gatewright_core::event::{CommentPlace, CommentRef};
 use gatewright_core::forge::ForgeError;
 use gatewright_forge_shared::address::{path_and_query, path_of};
 use url::Url;
@@ -22,6 +23,15 @@ pub(crate) fn repo_route(repo: &RepoRef, parts: &[&str]) -> Result<String, Forge
 pub(crate) fn same_host(location: &str, base: &Url) -> Option<String> {
     let target = base.join(location).ok()?;
     (target.origin() == base.origin()).then(|| path_and_query(&target))
+}
+
+/// Somebody's comment on a pull request, which has its address by where it stands.
+pub(crate) fn somebodys_comment_route(repo: &RepoRef, comment: &CommentRef, more: &[&str]) -> Result<String, ForgeError> {
+    let place = match comment.place {
+        CommentPlace::Conversation => "issues",
+        CommentPlace::Diff => "pulls",
+    };
+    repo_route(repo, &[&[place, "comments", &comment.id.to_string()], more].concat())
 }
 
 #[cfg(test)]

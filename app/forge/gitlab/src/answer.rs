@@ -71,7 +71,8 @@ impl Answer {
             404 | 410 => Err(missing(what())),
             401 => Err(refused(format!("it does not accept the token ({}); it may have expired or been revoked", self.words))),
             403 => Err(refused(format!(
-                "{} (for {}); the token needs the scope `api`, and its account the role Developer",
+                "{} (for {}); the token needs the scope `api`, and its account the role Developer, for a protected branch \
+                 Maintainer",
                 self.words,
                 what()
             ))),

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gatewright_core::event::User;
+use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, Forge, ForgeError, MissedDelivery, OpenPull, PullState, Standing,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
+    Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
@@ -158,11 +159,15 @@ impl Forge for GitLab {
         self.read_standing(repo, user, teams).await
     }
 
+    async fn comment(&self, repo: &RepoRef, comment: &CommentRef) -> Result<Option<CommentState>, ForgeError> {
+        self.read_their_note(repo, comment).await
+    }
+
     /// The credential of the configuration: GitLab mints none for one repository.
     async fn credential(&self, repo: &RepoRef) -> Result<CloneCredential, ForgeError> {
         let path = route(&repo.path.split('/').collect::<Vec<_>>())?;
-        let login = (CLONE_LOGIN.to_owned(), self.clone_token.clone());
-        Ok(CloneCredential { url: format!("{}{path}.git", self.clone_base), login: Some(login) })
+        let login = Some((CLONE_LOGIN.to_owned(), self.clone_token.clone()));
+        Ok(CloneCredential { url: format!("{}{path}.git", self.clone_base), login, one_repository: false })
     }
 
     async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError> {

@@ -8,13 +8,15 @@ const ZERO_WIDTH_SPACE: char = '\u{200B}';
 /// GitLab takes a line such as `/merge` in a note for a quick action, and carries it out by the rights of the note's author.
 /// Ours repeat what others wrote. So before every slash with which a line begins, and that a word follows, an invisible
 /// character is put, in code blocks too: what is one is GitLab's decision, and mistaking it must not matter. Paths such as
-/// `/usr/bin` stay as they are.
+/// `/usr/bin` stay as they are. GitLab deletes carriage returns before it looks, so they are deleted before it is looked
+/// here.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.contains('/') {
         return Cow::Borrowed(text);
     }
+    let text = text.replace('\r', "");
     let mut safe = String::with_capacity(text.len());
-    for line in text.split_inclusive(['\n', '\r']) {
+    for line in text.split_inclusive('\n') {
         let rest = line.trim_start();
         safe.push_str(&line[..line.len() - rest.len()]);
         if is_like_an_action(rest) {
@@ -38,11 +40,11 @@ mod tests {
     #[test]
     fn a_line_that_gitlab_would_obey_is_not_one_any_more() {
         for text in
-            ["/merge", "/close\n", "a\n/assign @x", "a\r/merge", "a\r\n  \t/label ~x", "```\n/approve\n```", "/due tomorrow"]
+            ["/merge", "/close\n", "a\n/assign @x", "/\rmerge", "a\r\n  \t/label ~x", "```\n/approve\n```", "/due tomorrow"]
         {
             let safe = harmless(text);
-            assert!(safe.lines().flat_map(|line| line.split('\r')).all(|line| !is_like_an_action(line.trim_start())), "{text:?}");
-            assert_eq!(safe.replace(ZERO_WIDTH_SPACE, ""), text);
+            assert!(safe.lines().all(|line| !is_like_an_action(line.trim_start())), "{text:?}");
+            assert_eq!(safe.replace(ZERO_WIDTH_SPACE, ""), text.replace('\r', ""));
         }
     }
 

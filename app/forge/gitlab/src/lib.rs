@@ -26,10 +26,11 @@
 //! - **Texts** that we write may hold what others wrote, and GitLab obeys a line such as `/merge` in a note by the rights of
 //!   the note's author: such lines are made harmless.
 //! - **People** are who they are by the number of their account.
-//! - The **token** may be a project's, a group's or a person's, with the scope `api`, and the role Developer or higher. What
-//!   git gets is the same token unless `clone_token` names another: GitLab mints none for one repository. A project's token
-//!   reaches that project only, a group's all of the group's projects, a person's whatever the person reaches; with either
-//!   of the latter, set `clone_token` to one with the scope `read_repository`.
+//! - The **token** may be a project's, a group's or a person's, with the scope `api`, and the role Developer or higher: of
+//!   a push to a protected branch, only those show statuses who may push or merge there, Maintainers unless a setting says
+//!   otherwise. What git gets is the same token unless `clone_token` names another: GitLab mints none for one repository.
+//!   A project's token reaches that project only, a group's all of the group's projects, a person's whatever the person
+//!   reaches; with either of the latter, set `clone_token` to one with the scope `read_repository`.
 //!
 //! Deliberately absent: parsing of webhooks (`webhook/`), rendering of reports (the engine), fetching with git (the engine,
 //! by the credential that this crate gives it), and any retry that outlives a call. Deliveries are not sent again: GitLab

@@ -1,8 +1,9 @@
 //! Publishing our comments on a merge request, which GitLab calls notes: the sticky one, and replies.
 
-use gatewright_core::RepoRef;
-use gatewright_core::forge::ForgeError;
+use gatewright_core::event::{CommentRef, User};
+use gatewright_core::forge::{CommentState, ForgeError};
 use gatewright_core::report::{CommentReport, Holds, Known, Published};
+use gatewright_core::{RepoRef, Timestamp};
 use gatewright_forge_shared::address::with_query;
 use gatewright_forge_shared::text::keep_beginning;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,39 @@ struct Id {
     id: u64,
 }
 
+/// Somebody's note, as it is read to obey it.
+#[derive(Deserialize)]
+struct TheirNote {
+    author: Account,
+    created_at: Timestamp,
+    #[serde(default)]
+    body: String,
+    /// GitLab wrote it: "changed the title".
+    #[serde(default)]
+    system: bool,
+    /// Only members of the project see it.
+    #[serde(default)]
+    internal: bool,
+    /// Its name before GitLab 15.
+    #[serde(default)]
+    confidential: bool,
+}
+
 impl GitLab {
+    pub(crate) async fn read_their_note(&self, repo: &RepoRef, comment: &CommentRef) -> Result<Option<CommentState>, ForgeError> {
+        let route = merge_request_route(repo, comment.pull, &["notes", &comment.id.to_string()])?;
+        let answer = self.api.send(&Call::get("note", route)).await?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let note: TheirNote = answer.ok(|| format!("note {} of {}", comment.id, repo.path))?.json("note")?;
+        if note.system || note.internal || note.confidential {
+            return Ok(None);
+        }
+        let author = User { id: note.author.id, login: note.author.username };
+        Ok(Some(CommentState { author, written_at: note.created_at, body: note.body }))
+    }
+
     pub(crate) async fn publish_note(
         &self,
         repo: &RepoRef,

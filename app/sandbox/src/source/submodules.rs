@@ -75,7 +75,10 @@ fn submodule(
 ) -> Result<Submodule, SandboxError> {
     let url = resolve(&pin.credential.url, url)
         .ok_or_else(|| unusable(format!("the submodule `{path}` is not on the same server: `{url}`")))?;
-    let credential = CloneCredential { url, login: pin.credential.login.clone() };
+    // What a change names must not be opened by a login that opens more than the change's own repository.
+    let CloneCredential { login, one_repository, .. } = &pin.credential;
+    let login = login.clone().filter(|_| *one_repository);
+    let credential = CloneCredential { url, login, one_repository: *one_repository };
     Ok(Submodule { pin: Pin::of_submodule(forge, commit, credential), folder: format!("{below}{path}/") })
 }
 

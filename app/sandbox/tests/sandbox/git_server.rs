@@ -78,6 +78,7 @@ impl GitServer {
             credential: CloneCredential {
                 url: self.url(&repo.name),
                 login: Some(("x-access-token".to_owned(), SecretString::from(TOKEN.to_owned()))),
+                one_repository: true,
             },
             checkout: Checkout::default(),
         }

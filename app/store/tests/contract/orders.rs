@@ -18,6 +18,8 @@ with_every_driver!(
     orders_and_audit_lines_are_accepted_once_with_their_acceptance,
     old_orders_are_pruned_and_those_given_anew_stay,
     a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over,
+    a_run_about_something_else_that_was_told_keeps_none_from_starting,
+    answers_without_end_leave_room_for_what_stops_a_run,
 );
 
 const SUBJECT: &str = "github/1/pull/7";
@@ -117,4 +119,35 @@ async fn a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are
     assert_eq!(bed.store.accept(told("y")).await, Ok(Accepted::New { signalled: vec![] }));
     assert_eq!(bed.store.list(&RunFilter::default(), 10).await.unwrap().len(), 2);
     bed.store.release(&lease, Release::Finished(Conclusion::Cancelled), at(3)).await.unwrap();
+}
+
+async fn a_run_about_something_else_that_was_told_keeps_none_from_starting(bed: Bed) {
+    let other = Wanted { pull: 8, ..Wanted::by("one") };
+    let target = SignalTarget::Subject { key: other.subject(), before: None, commit: None };
+    let told = bed.start(other).await;
+    let signal = Signal::Cancel { reason: CancelReason::Closed };
+    let run = Some(NewRun { id: RunId::new(), spec: Wanted::by("two").spec() });
+    let acceptance =
+        Acceptance { run, start: Start::UnlessTold, signals: vec![(target, signal)], ..Acceptance::internal("x", at(1)) };
+    assert_eq!(bed.store.accept(acceptance).await, Ok(Accepted::New { signalled: vec![told] }));
+    assert_eq!(bed.store.list(&RunFilter::default(), 10).await.unwrap().len(), 2);
+}
+
+async fn answers_without_end_leave_room_for_what_stops_a_run(bed: Bed) {
+    let run = bed.start(Wanted::by("one")).await;
+    let tell = async |words: &str, signal: Signal| {
+        let acceptance = Acceptance { signals: vec![(SignalTarget::Run { run }, signal)], ..Acceptance::internal(words, at(1)) };
+        bed.store.accept(acceptance).await.unwrap() == Accepted::New { signalled: vec![run] }
+    };
+    let answer = || {
+        let what = Ordered::Answer { commit: commit('a'), question: "status".to_owned(), body: "well".to_owned() };
+        Signal::Order { change: set(RunId::new(), what) }
+    };
+    let mut heard = 0;
+    while tell(&format!("answer {heard}"), answer()).await {
+        heard += 1;
+        assert!(heard < 1_000, "there is an end");
+    }
+    assert!(heard >= 500, "only {heard} answers");
+    assert!(tell("stop", Signal::Cancel { reason: CancelReason::Closed }).await);
 }
