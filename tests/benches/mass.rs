@@ -13,9 +13,10 @@ use gatewright_tests::stage::{GitHubStage, Scene};
 
 const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n";
 
-/// New comments a minute that GitHub takes, and its points.
+/// New comments a minute that GitHub takes, its points, and requests an hour of one installation.
 const COMMENTS_PER_MINUTE: u32 = 80;
 const POINTS_PER_MINUTE: u32 = 900;
+const REQUESTS_PER_HOUR: u32 = 5_000;
 
 #[tokio::main]
 async fn main() {
@@ -23,7 +24,8 @@ async fn main() {
     let (pulls, factor) = (args.next().unwrap_or(500), args.next().unwrap_or(20));
     let stage = Arc::new(GitHubStage::start().await);
     let per_minute = COMMENTS_PER_MINUTE * factor;
-    stage.github.set_limits(Limits { content_per_minute: Some(per_minute as usize), ..Limits::default() });
+    let per_hour = u64::from(REQUESTS_PER_HOUR * factor);
+    stage.github.set_limits(Limits { per_hour, content_per_minute: Some(per_minute as usize), ..Limits::default() });
     let scene = Scene::with(stage.clone(), FILE, |setting| {
         if let Some(github) = &mut setting.github {
             github.comments_per_minute = per_minute;
@@ -41,7 +43,9 @@ async fn main() {
     let right = heads.iter().filter(|head| scene.forge.checks(head).get("gatewright").is_some_and(|state| state == "success"));
     let (right, comments) = (right.count(), numbers.iter().filter(|number| scene.forge.sticky(**number).is_some()).count());
     let refused = stage.github.log().iter().filter(|seen| matches!(seen.status, 403 | 429)).count();
+    let requests = stage.github.log().iter().filter(|seen| !seen.operation.starts_with("apps/")).count();
     println!("{pulls} pull requests opened at once, GitHub's limits times {factor}:");
+    println!("  {} requests a pull request, git's with them", requests / pulls.max(1) as usize);
     println!("  {right} checked and {comments} commented in {took:.0} s; {refused} writes refused by the forge");
     scene.end().await;
 }

@@ -72,6 +72,8 @@ pub enum Told {
     OfPull,
     /// That one was opened.
     OfOpening,
+    /// That somebody has written a comment.
+    OfComment,
 }
 
 /// A forge as people use it, with the repository [`REPO`] on it. Names that do not exist are mistakes of the scenario.
@@ -88,6 +90,8 @@ pub trait Stage: Send + Sync {
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
     /// The same in the user's fork.
     fn commit_to_fork(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
+    /// Moves a branch of the user's fork to a commit that it has held before.
+    fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str);
     /// Opens a pull request of a branch to the main branch. Returns its number.
     fn open(&self, user: &str, branch: &str) -> u64;
     /// The same of a branch of the user's fork.

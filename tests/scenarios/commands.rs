@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::{GitHubStage, Scene};
 
 #[path = "commands/answers.rs"]
@@ -15,6 +14,8 @@ mod crash;
 mod forks;
 #[path = "commands/orders.rs"]
 mod orders;
+#[path = "commands/pinned.rs"]
+mod pinned;
 #[path = "commands/races.rs"]
 mod races;
 #[path = "commands/running.rs"]

@@ -1,11 +1,11 @@
 //! What people and programs do, and what it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::people::MergeRequestSpec;
-use super::world::{DiffRefs, MergeRequest, Note, OWNER, Project, Thread, World};
+use super::world::{DiffRefs, MergeRequest, Note, NoteKind, OWNER, Project, Thread, World};
 use crate::github::git::{Edit, Git};
 
 impl World {
@@ -21,7 +21,8 @@ impl World {
             }
         };
         let public = parent.is_some_and(|parent| self.project(parent).public);
-        self.projects.push(Project { id, path: path.to_owned(), git, parent, public, levels: BTreeMap::new(), checks: None });
+        let (levels, protected) = (BTreeMap::new(), BTreeSet::new());
+        self.projects.push(Project { id, path: path.to_owned(), git, parent, public, levels, protected, checks: None });
         id
     }
 
@@ -81,12 +82,8 @@ impl World {
         let moved = |mr: &&MergeRequest| mr.source == project && mr.branch == branch && mr.state == "opened" && mr.sha != sha;
         let moved: Vec<(u64, u64)> = self.requests.iter().filter(moved).map(|mr| (mr.project, mr.iid)).collect();
         for (target, iid) in moved {
-            let (now, version) = (self.now(), self.version(target, sha, &self.target_branch(target, iid)));
-            let mr = self.request_mut(target, iid);
-            let oldrev = std::mem::replace(&mut mr.sha, sha.to_owned());
-            mr.updated_at = now;
-            mr.versions.push(version);
-            self.project(target).git.set_ref(&format!("refs/merge-requests/{iid}/head"), sha);
+            let oldrev = self.move_head(target, iid, sha);
+            self.add_note(target, iid, by, "added 1 commit", NoteKind::System);
             self.tell_request(target, iid, "update", by, json!({ "oldrev": oldrev }), json!({}));
         }
     }
@@ -140,7 +137,29 @@ impl World {
     pub(super) fn set_state(&mut self, project: u64, iid: u64, state: &'static str, action: &str, by: u64) {
         self.touch(project, iid);
         self.request_mut(project, iid).state = state;
+        if action == "reopen" {
+            self.follow(project, iid);
+        }
         self.tell_request(project, iid, action, by, json!({}), json!({}));
+    }
+
+    /// Has a merge request go by its branch as it is now, where that moved while nobody looked. It is not told as an update.
+    fn follow(&mut self, project: u64, iid: u64) {
+        let mr = self.request(project, iid).expect("the merge request exists");
+        let now = self.project(mr.source).git.resolve(&format!("refs/heads/{}", mr.branch));
+        let Some(sha) = now.filter(|sha| *sha != mr.sha) else { return };
+        self.move_head(project, iid, &sha);
+    }
+
+    /// Makes a new version. Returns the head before.
+    fn move_head(&mut self, project: u64, iid: u64, sha: &str) -> String {
+        let (now, version) = (self.now(), self.version(project, sha, &self.target_branch(project, iid)));
+        let mr = self.request_mut(project, iid);
+        let before = std::mem::replace(&mut mr.sha, sha.to_owned());
+        mr.updated_at = now;
+        mr.versions.push(version);
+        self.project(project).git.set_ref(&format!("refs/merge-requests/{iid}/head"), sha);
+        before
     }
 
     /// Merges; None where the two conflict.
@@ -164,42 +183,55 @@ impl World {
         let mr = self.request_mut(project, iid);
         let was_draft = mr.draft();
         let previous = std::mem::replace(&mut mr.title, title.to_owned());
+        let said = format!("changed title from **{previous}** to **{title}**");
         let mut changes = json!({ "title": { "previous": previous, "current": title } });
         if was_draft != mr.draft() {
             changes["draft"] = json!({ "previous": was_draft, "current": mr.draft() });
         }
+        self.add_note(project, iid, by, &said, NoteKind::System);
         self.tell_request(project, iid, "update", by, json!({}), changes);
     }
 
     pub(super) fn approve(&mut self, project: u64, iid: u64, by: u64) {
         self.touch(project, iid);
         self.request_mut(project, iid).approvals.push(by);
+        self.add_note(project, iid, by, "approved this merge request", NoteKind::System);
         self.tell_request(project, iid, "approved", by, json!({}), json!({}));
     }
 
     /// A note that stands alone.
-    pub(super) fn add_note(&mut self, project: u64, iid: u64, author: u64, body: &str) -> u64 {
-        self.add(project, iid, author, body, None)
+    pub(super) fn add_note(&mut self, project: u64, iid: u64, author: u64, body: &str, kind: NoteKind) -> u64 {
+        self.add(project, iid, author, body, None, kind)
     }
 
     /// A note that begins a thread, at a place in the diff or at none.
     pub(super) fn add_thread(&mut self, project: u64, iid: u64, author: u64, body: &str, position: Option<Value>) -> u64 {
         let id = format!("{:040x}", self.new_id());
-        self.add(project, iid, author, body, Some(Thread { id, position, resolved_by: None }))
+        self.add(project, iid, author, body, Some(Thread { id, position, resolved_by: None }), NoteKind::Comment)
     }
 
     /// A note that goes on with a thread.
     pub(super) fn add_reply(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: &str) -> u64 {
         let first = self.notes.iter().filter_map(|note| note.thread.as_ref()).find(|one| one.id == thread);
         let position = first.and_then(|first| first.position.clone());
-        self.add(project, iid, author, body, Some(Thread { id: thread.to_owned(), position, resolved_by: None }))
+        self.add(
+            project,
+            iid,
+            author,
+            body,
+            Some(Thread { id: thread.to_owned(), position, resolved_by: None }),
+            NoteKind::Comment,
+        )
     }
 
-    fn add(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: Option<Thread>) -> u64 {
+    fn add(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: Option<Thread>, kind: NoteKind) -> u64 {
         let (id, now) = (self.new_id(), self.now());
-        self.notes.push(Note { id, project, iid, author, body: body.to_owned(), created_at: now, updated_at: now, thread });
+        let (created_at, updated_at) = (now, now);
+        self.notes.push(Note { id, kind, project, iid, author, body: body.to_owned(), created_at, updated_at, thread });
         self.touch(project, iid);
-        self.tell_note(id, "create");
+        if kind != NoteKind::System {
+            self.tell_note(id, "create");
+        }
         id
     }
 

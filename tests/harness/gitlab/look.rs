@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Note, Status, World, lock};
+use super::world::{Note, NoteKind, Status, World, lock};
 use super::{BOT, Delivery, FakeGitLab, Seen};
 
 /// A note, as people see it.
@@ -100,11 +100,12 @@ impl FakeGitLab {
         checks.filter_map(|(id, name)| mr.answers.get(id).map(|answer| (name.clone(), answer.clone()))).collect()
     }
 
-    /// The notes on a merge request, oldest first.
+    /// The notes that people and programs wrote on a merge request, oldest first; without GitLab's own.
     pub fn notes(&self, path: &str, iid: u64) -> Vec<NoteSeen> {
         let world = self.world();
         let project = world.project_id(path);
-        let there = world.notes.iter().filter(|note| note.project == project && note.iid == iid);
+        let on_it = world.notes.iter().filter(|note| note.project == project && note.iid == iid);
+        let there = on_it.filter(|note| note.kind != NoteKind::System);
         there.map(|note| note_seen(&world, note)).collect()
     }
 
@@ -149,6 +150,13 @@ impl FakeGitLab {
     /// The most notes that one account made within a minute.
     pub fn notes_a_minute(&self) -> usize {
         lock(&self.inner.shared.meter).most_notes()
+    }
+
+    /// The lines of notes that GitLab obeyed as quick actions, such as `/merge`, and by whose rights. Nothing comes of them
+    /// here; a program that repeats what others wrote must not be among those.
+    pub fn obeyed(&self) -> Vec<(String, String)> {
+        let world = self.world();
+        world.obeyed.iter().map(|(user, line)| (world.username(*user).to_owned(), line.clone())).collect()
     }
 
     /// What was wrong with requests, and forgets it: for tests that send wrong ones on purpose.

@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{NoteKind, World};
 
 /// No commit, where a push makes or removes a ref.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// A push tells of so many commits at most.
+const PUSHED_COMMITS_MAX: usize = 20;
 
 /// As payloads write times.
 fn time(at: Timestamp) -> String {
@@ -38,6 +41,33 @@ impl World {
         json!({ "name": project["name"], "url": project["url"], "description": "", "homepage": project["web_url"] })
     }
 
+    /// The same, as pushes and jobs tell it.
+    fn pushed_repository_payload(&self, id: u64) -> Value {
+        let (project, mut repository) = (self.project_payload(id), self.repository_payload(id));
+        for name in ["git_http_url", "git_ssh_url", "visibility_level"] {
+            repository[name] = project[name].clone();
+        }
+        repository
+    }
+
+    /// The commits that a push brings, oldest first, with the files that each touches.
+    fn pushed_commits(&self, project: u64, before: Option<&str>, after: &str) -> Vec<Value> {
+        let git = &self.project(project).git;
+        let base = before.map(str::to_owned).or_else(|| git.resolve("refs/heads/main"));
+        let mut commits = git.log(base.as_deref(), after, PUSHED_COMMITS_MAX);
+        commits.reverse();
+        let told = commits.iter().map(|commit| {
+            let files = git.diff(commit.parents.first().map(String::as_str), &commit.sha);
+            let named = |status: &str| files.iter().filter(|file| file.status == status).map(|file| file.path.clone()).collect();
+            let mut told = self.commit_payload(project, &commit.sha);
+            for (name, status) in [("added", "added"), ("modified", "modified"), ("removed", "removed")] {
+                told[name] = named(status);
+            }
+            told
+        });
+        told.collect()
+    }
+
     fn commit_payload(&self, project: u64, sha: &str) -> Value {
         let Some(commit) = self.project(project).git.info(sha) else { return json!({ "id": sha }) };
         json!({
@@ -59,7 +89,10 @@ impl World {
             "head_pipeline_id": self.head_pipeline(mr).map(|pipeline| pipeline.id), "merge_status": "can_be_merged",
             "detailed_merge_status": "mergeable", "blocking_discussions_resolved": true,
             "url": format!("{}/{}/-/merge_requests/{iid}", self.url, self.project(project).path),
-            "state_id": match mr.state { "closed" => 2, "merged" => 3, _ => 1 },
+            "state_id": match mr.state { "closed" => 2, "merged" => 3, _ => 1 }, "merge_error": null, "merge_params": {},
+            "merge_user_id": null, "merge_when_pipeline_succeeds": false, "milestone_id": null, "last_edited_at": null,
+            "last_edited_by_id": null, "updated_by_id": null, "first_contribution": false, "time_estimate": 0,
+            "total_time_spent": 0, "human_time_estimate": null, "human_total_time_spent": null,
         })
     }
 
@@ -81,35 +114,43 @@ impl World {
         let note = self.note(id).expect("the note exists");
         let (project, iid, author) = (note.project, note.iid, note.author);
         let mr = self.request(project, iid).expect("a note is on a merge request");
+        let internal = note.kind == NoteKind::Internal;
         let thread = note.thread.as_ref();
         let at_line = thread.and_then(|thread| thread.position.as_ref());
         let attributes = json!({
             "id": id, "note": note.body, "noteable_type": "MergeRequest", "noteable_id": mr.id, "author_id": author,
-            "system": false, "internal": false, "action": action, "created_at": time(note.created_at),
+            "system": false, "internal": internal, "action": action, "created_at": time(note.created_at),
             "updated_at": time(note.updated_at), "project_id": project, "commit_id": null, "line_code": null, "st_diff": null,
+            "attachment": null, "change_position": null, "original_position": at_line, "resolved_at": null,
+            "resolved_by_id": thread.and_then(|thread| thread.resolved_by), "resolved_by_push": null, "updated_by_id": null,
+            "description": note.body,
             "type": if at_line.is_some() { Some("DiffNote") } else { thread.map(|_| "DiscussionNote") },
             "position": at_line, "discussion_id": thread.map_or_else(|| format!("{id:040x}"), |thread| thread.id.clone()),
             "url": format!("{}/{}/-/merge_requests/{iid}#note_{id}", self.url, self.project(project).path),
         });
         let payload = json!({
-            "object_kind": "note", "event_type": "note", "user": self.user_payload(author), "project_id": project,
+            "object_kind": "note", "event_type": if internal { "confidential_note" } else { "note" },
+            "user": self.user_payload(author), "project_id": project,
             "project": self.project_payload(project), "repository": self.repository_payload(project),
             "object_attributes": attributes, "merge_request": self.request_payload(project, iid),
         });
-        self.send("Note Hook", Some(action), project, &payload);
+        self.send(if internal { "Confidential Note Hook" } else { "Note Hook" }, Some(action), project, &payload);
     }
 
     /// `Push Hook` or `Tag Push Hook`; between these two commits.
     pub(super) fn tell_push(&mut self, event: &'static str, project: u64, by: u64, name: &str, ends: [Option<&str>; 2]) {
         let kind = if event == "Push Hook" { "push" } else { "tag_push" };
         let [before, after] = ends;
-        let commits: Vec<Value> =
-            after.filter(|_| kind == "push").into_iter().map(|sha| self.commit_payload(project, sha)).collect();
+        let protected = &self.project(project).protected;
+        let protected = name.strip_prefix("refs/heads/").is_some_and(|name| protected.contains(name));
+        let pushed = after.filter(|_| kind == "push");
+        let commits = pushed.map(|after| self.pushed_commits(project, before, after)).unwrap_or_default();
         let payload = json!({
             "object_kind": kind, "event_name": kind, "ref": name, "before": before.unwrap_or(NO_COMMIT),
             "after": after.unwrap_or(NO_COMMIT), "checkout_sha": after, "message": null, "user_id": by,
             "user_name": self.username(by), "user_username": self.username(by), "user_email": "", "user_avatar": null,
-            "project_id": project, "project": self.project_payload(project), "repository": self.repository_payload(project),
+            "project_id": project, "project": self.project_payload(project),
+            "repository": self.pushed_repository_payload(project), "push_options": {}, "ref_protected": protected,
             "total_commits_count": commits.len(), "commits": commits,
         });
         self.send(event, None, project, &payload);
@@ -140,17 +181,30 @@ impl World {
         let status = self.statuses.iter().find(|one| one.id == status).expect("the status exists");
         let pipeline = self.pipelines.iter().find(|one| one.id == status.pipeline).expect("a status is in a pipeline");
         let (project, user, state) = (status.project, self.user_payload(status.author), self.pipeline_state(pipeline.id));
-        let job = json!({
-            "object_kind": "build", "ref": status.reference, "tag": false, "sha": status.sha, "build_id": status.id,
-            "build_name": status.name, "build_stage": "external", "build_status": status.state,
-            "build_created_at": time(status.created_at), "build_allow_failure": false, "pipeline_id": pipeline.id,
-            "project_id": project, "project_name": self.project(project).path, "user": user,
-            "repository": self.repository_payload(project), "project": self.project_payload(project),
+        let finished = status.finished_at.map(time);
+        let git = self.project(project).git.info(&status.sha);
+        let commit = json!({
+            "id": pipeline.id, "name": null, "sha": status.sha, "status": state, "duration": null, "started_at": null,
+            "finished_at": finished, "message": git.as_ref().map(|commit| &commit.message),
+            "author_name": git.as_ref().map(|commit| &commit.author.name),
+            "author_email": git.as_ref().map(|commit| &commit.author.email),
         });
+        let job = json!({
+            "object_kind": "build", "ref": status.reference, "tag": false, "before_sha": NO_COMMIT, "sha": status.sha,
+            "build_id": status.id, "build_name": status.name, "build_stage": "external", "build_status": status.state,
+            "build_created_at": time(status.created_at), "build_started_at": null, "build_finished_at": finished,
+            "build_duration": null, "build_queued_duration": null, "build_allow_failure": false,
+            "build_failure_reason": if status.state == "failed" { "api_failure" } else { "unknown_failure" },
+            "retries_count": 0, "pipeline_id": pipeline.id, "project_id": project, "project_name": self.project(project).path,
+            "user": user, "runner": null, "environment": null, "commit": commit,
+            "repository": self.pushed_repository_payload(project), "project": self.project_payload(project),
+        });
+        let url = format!("{}/{}/-/pipelines/{}", self.url, self.project(project).path, pipeline.id);
         let attributes = json!({
-            "id": pipeline.id, "iid": pipeline.id, "ref": pipeline.reference, "tag": false, "sha": pipeline.sha,
-            "source": pipeline.source, "status": state, "detailed_status": state, "stages": ["external"],
-            "created_at": time(pipeline.created_at), "variables": [],
+            "id": pipeline.id, "iid": pipeline.id, "name": null, "ref": pipeline.reference, "tag": false, "sha": pipeline.sha,
+            "before_sha": NO_COMMIT, "source": pipeline.source, "status": state, "detailed_status": state,
+            "stages": ["external"], "created_at": time(pipeline.created_at), "finished_at": finished, "duration": null,
+            "queued_duration": null, "variables": [], "url": url,
         });
         let payload = json!({
             "object_kind": "pipeline", "object_attributes": attributes, "merge_request": null, "user": user,

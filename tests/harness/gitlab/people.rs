@@ -1,7 +1,7 @@
 //! What people do. A name that does not exist is a mistake of the scenario, and panics.
 
 use super::FakeGitLab;
-use super::world::{DEVELOPER, Group, Scope, Token};
+use super::world::{DEVELOPER, Group, NoteKind, Scope, Token};
 use crate::github::git::Edit;
 
 /// A merge request to open.
@@ -111,6 +111,14 @@ impl FakeGitLab {
         world.branch_moved(id, by, branch, Some(&before), None);
     }
 
+    /// Protects a branch, as GitLab does with the default branch unless a setting says otherwise: statuses on its pipelines
+    /// are for Maintainers. What is pushed is not judged by it.
+    pub fn protect(&self, path: &str, branch: &str) {
+        let mut world = self.world();
+        let id = world.project_id(path);
+        world.project_mut(id).protected.insert(branch.to_owned());
+    }
+
     /// Tags a commit.
     pub fn tag(&self, path: &str, name: &str, commit: &str, user: &str) {
         let mut world = self.world();
@@ -177,7 +185,14 @@ impl FakeGitLab {
     pub fn comment(&self, path: &str, iid: u64, user: &str, body: &str) -> u64 {
         let mut world = self.world();
         let (project, by) = (world.project_id(path), world.user_id(user));
-        world.add_note(project, iid, by, body)
+        world.add_note(project, iid, by, body, NoteKind::Comment)
+    }
+
+    /// The same, only for those who may look at the code. Returns its id.
+    pub fn comment_internally(&self, path: &str, iid: u64, user: &str, body: &str) -> u64 {
+        let mut world = self.world();
+        let (project, by) = (world.project_id(path), world.user_id(user));
+        world.add_note(project, iid, by, body, NoteKind::Internal)
     }
 
     /// Answers in the thread that a note is in. Returns the answer's id.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Emoji, MergeRequest, Note, Pipeline, Status, World, time_text};
+use super::world::{Emoji, MergeRequest, Note, NoteKind, Pipeline, Status, World, time_text};
 use crate::github::git::{CommitInfo, FileChange};
 
 impl World {
@@ -54,7 +54,7 @@ impl World {
             "squash_commit_sha": null, "has_conflicts": false, "blocking_discussions_resolved": true,
             "web_url": format!("{}/{path}/-/merge_requests/{}", self.url, mr.iid),
             "references": { "short": format!("!{}", mr.iid), "relative": format!("!{}", mr.iid), "full": format!("{path}!{}", mr.iid) },
-            "user_notes_count": self.notes.iter().filter(|note| note.project == mr.project && note.iid == mr.iid).count(),
+            "user_notes_count": self.notes_on(mr, None).filter(|note| note.kind == NoteKind::Comment).count(),
             "changes_count": self.files(mr).len().to_string(),
             "diff_refs": { "base_sha": refs.base, "head_sha": refs.head, "start_sha": refs.start },
             "head_pipeline": self.head_pipeline(mr).map(|pipeline| self.pipeline_answer(pipeline)),
@@ -101,11 +101,13 @@ impl World {
         let thread = note.thread.as_ref();
         let position = thread.and_then(|thread| thread.position.as_ref());
         let kind = if position.is_some() { Some("DiffNote") } else { thread.map(|_| "DiscussionNote") };
+        let internal = note.kind == NoteKind::Internal;
         let mut answer = json!({
             "id": note.id, "type": kind, "body": note.body, "attachment": null, "author": self.account(note.author),
-            "created_at": time_text(note.created_at), "updated_at": time_text(note.updated_at), "system": false,
+            "created_at": time_text(note.created_at), "updated_at": time_text(note.updated_at),
+            "system": note.kind == NoteKind::System,
             "noteable_id": mr.id, "noteable_type": "MergeRequest", "project_id": note.project, "noteable_iid": note.iid,
-            "resolvable": thread.is_some(), "confidential": false, "internal": false, "imported": false,
+            "resolvable": thread.is_some(), "confidential": internal, "internal": internal, "imported": false,
             "imported_from": "none", "commands_changes": {},
         });
         if let Some(thread) = thread {

@@ -1,6 +1,6 @@
 //! The state: what there is, and how it is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +66,8 @@ pub(super) struct Project {
     pub(super) parent: Option<u64>,
     pub(super) public: bool,
     pub(super) levels: BTreeMap<u64, u64>,
+    /// Branches whose pipelines are for Maintainers.
+    pub(super) protected: BTreeSet<String>,
     /// External status checks: ids and names. None where the plan has none.
     pub(super) checks: Option<Vec<(u64, String)>>,
 }
@@ -119,8 +121,20 @@ pub(super) struct Thread {
     pub(super) resolved_by: Option<u64>,
 }
 
+/// What a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoteKind {
+    /// For everybody who sees the merge request.
+    Comment,
+    /// For those who may look at the code, even where everybody sees the rest.
+    Internal,
+    /// GitLab's own words about what somebody did. No webhook tells of it.
+    System,
+}
+
 pub(super) struct Note {
     pub(super) id: u64,
+    pub(super) kind: NoteKind,
     pub(super) project: u64,
     pub(super) iid: u64,
     pub(super) author: u64,
@@ -185,6 +199,8 @@ pub(super) struct World {
     pub(super) statuses: Vec<Status>,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) violations: Vec<String>,
+    /// Lines of notes that were obeyed as quick actions, and by whose rights.
+    pub(super) obeyed: Vec<(u64, String)>,
 }
 
 impl World {
@@ -208,6 +224,7 @@ impl World {
             statuses: Vec::new(),
             deliveries: Vec::new(),
             violations: Vec::new(),
+            obeyed: Vec::new(),
         };
         let bot = world.user_id(BOT);
         world.user_mut(bot).bot = true;
@@ -298,6 +315,14 @@ impl World {
     pub(super) fn request_mut(&mut self, project: u64, iid: u64) -> &mut MergeRequest {
         let mut requests = self.requests.iter_mut();
         requests.find(|mr| mr.project == project && mr.iid == iid).expect("the merge request exists")
+    }
+
+    /// The notes on a merge request that somebody sees, oldest first.
+    pub(super) fn notes_on<'a>(&'a self, mr: &MergeRequest, user: Option<u64>) -> impl Iterator<Item = &'a Note> {
+        let (project, iid) = (mr.project, mr.iid);
+        let insider = user.is_some_and(|user| self.level(project, user) >= REPORTER);
+        let shown = move |note: &&Note| note.kind != NoteKind::Internal || insider;
+        self.notes.iter().filter(move |note| note.project == project && note.iid == iid).filter(shown)
     }
 
     pub(super) fn note(&self, id: u64) -> Option<&Note> {

@@ -57,6 +57,10 @@ impl Stage for GitHubStage {
         self.github.commit(&self.fork_of(user), branch, user, "a change", files.iter().copied())
     }
 
+    fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str) {
+        self.github.force_push(&self.fork_of(user), branch, commit, user);
+    }
+
     fn open(&self, user: &str, branch: &str) -> u64 {
         self.github.open_pull(REPO, PullSpec::of(user, branch))
     }
@@ -163,6 +167,7 @@ impl Stage for GitHubStage {
         let event = match told {
             Told::OfPull => "pull_request",
             Told::OfOpening => "pull_request.opened",
+            Told::OfComment => "issue_comment.created",
         };
         self.github.hook_fault(HookFault::on(event, effect).when(when));
     }

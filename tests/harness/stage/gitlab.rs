@@ -112,6 +112,10 @@ impl Stage for GitLabStage {
         self.gitlab.commit(&self.fork_of(user), branch, user, "a change", files.iter().copied())
     }
 
+    fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str) {
+        self.gitlab.force_push(&self.fork_of(user), branch, commit, user);
+    }
+
     fn open(&self, user: &str, branch: &str) -> u64 {
         self.gitlab.open_merge_request(REPO, &MergeRequestSpec::of(user, branch))
     }
@@ -206,6 +210,7 @@ impl Stage for GitLabStage {
         let event = match told {
             Told::OfPull => "merge_request",
             Told::OfOpening => "merge_request.open",
+            Told::OfComment => "note.create",
         };
         self.gitlab.hook_fault(HookFault::on(event, effect).when(when));
     }

@@ -1,5 +1,6 @@
 //! What people see of their commands: a reaction, then the one comment; a reply only where something was not obeyed.
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
 
@@ -13,6 +14,7 @@ on_every_forge!(
     what_is_quoted_hidden_or_changed_later_is_not_obeyed(TWO_GATES),
     a_comment_of_ten_megabytes_and_one_of_a_thousand_commands_do_no_harm(TWO_GATES),
     of_sixty_one_commands_in_a_minute_the_last_gets_a_note(TWO_GATES),
+    who_says_too_much_keeps_nobody_else_from_being_heard_and_gets_few_replies(TWO_GATES),
 );
 
 async fn help_lists_what_this_person_may_do_in_the_one_comment(scene: Scene) {
@@ -139,15 +141,29 @@ async fn a_comment_of_ten_megabytes_and_one_of_a_thousand_commands_do_no_harm(sc
 async fn of_sixty_one_commands_in_a_minute_the_last_gets_a_note(scene: Scene) {
     let (number, _) = scene.open("topic", "a", "1");
     scene.idle().await;
-    for _ in 0..6 {
-        scene.forge.comment(number, "rita", &"/gw nonsense\n".repeat(10));
+    for user in ["rita", "wendy", "max", "rita", "wendy", "max"] {
+        scene.forge.comment(number, user, &"/gw nonsense\n".repeat(10));
     }
     scene.idle().await;
-    let last = scene.say(number, "rita", "/gw status").await;
+    let last = scene.say(number, "ada", "/gw status").await;
     assert_eq!(scene.forge.reactions(number, last), ["confused"]);
-    let further = scene.say(number, "rita", "/gw status").await;
+    let further = scene.say(number, "ada", "/gw status").await;
     assert_eq!(scene.forge.reactions(number, further), ["confused"]);
-    let notes = scene.replies(number).into_iter().filter(|reply| reply.contains("within a minute"));
+    let notes = scene.replies(number).into_iter().filter(|reply| reply.contains("Wait a minute"));
     assert_eq!(notes.count(), 1, "{:#?}", scene.replies(number));
+    scene.end().await;
+}
+
+async fn who_says_too_much_keeps_nobody_else_from_being_heard_and_gets_few_replies(scene: Scene) {
+    let (number, _) = scene.open("topic", "a", "1");
+    scene.idle().await;
+    for _ in 0..30 {
+        scene.forge.comment(number, "stranger", "/gw nonsense");
+        scene.idle().await;
+    }
+    let replies = scene.forge.replies(number).len();
+    assert!(replies <= 6, "five replies an hour, and a note that it is too much, not {replies}");
+    let hold = scene.say(number, "wendy", "/gw hold").await;
+    assert_eq!(scene.forge.reactions(number, hold), ["eyes", "+1"]);
     scene.end().await;
 }

@@ -1,5 +1,6 @@
 //! A fork's code runs when somebody who may say so has said so, for one commit.
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::{Role, Scene};
 use insta::assert_snapshot;
 

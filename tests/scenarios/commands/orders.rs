@@ -1,5 +1,6 @@
 //! What stands once it was said: a skipped gate, a held pull request.
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
 

@@ -1,6 +1,8 @@
 //! What happens at the same time.
 
-use gatewright_tests::stage::Scene;
+use gatewright_tests::github::{HookEffect, When};
+use gatewright_tests::on_every_forge;
+use gatewright_tests::stage::{Scene, Told};
 
 use super::{TWO_GATES, on_github};
 
@@ -8,7 +10,7 @@ const QUICK: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'tr
 
 on_every_forge!(
     two_opposite_commands_at_once_end_as_the_later_one_says(QUICK),
-    a_comment_that_was_deleted_was_said_all_the_same(QUICK),
+    a_comment_that_is_gone_or_changed_before_it_is_read_is_not_obeyed(QUICK),
     a_cancel_while_a_run_ends_does_no_harm(QUICK),
     a_hold_while_a_run_ends_is_not_lost(QUICK),
 );
@@ -29,14 +31,25 @@ async fn two_opposite_commands_at_once_end_as_the_later_one_says(scene: Scene) {
     scene.end().await;
 }
 
-async fn a_comment_that_was_deleted_was_said_all_the_same(scene: Scene) {
-    let (number, _) = scene.open("topic", "a", "1");
+async fn a_comment_that_is_gone_or_changed_before_it_is_read_is_not_obeyed(scene: Scene) {
+    let (number, head) = scene.open("topic", "a", "1");
     scene.idle().await;
-    let comment = scene.forge.comment(number, "wendy", "/gw hold");
-    scene.forge.delete_comment(number, comment, "wendy");
-    scene.idle().await;
-    assert!(scene.sticky(number).contains("Held by wendy"), "{}", scene.sticky(number));
-    assert_eq!(scene.audit().await.len(), 1);
+    let late = |nth| scene.forge.hook_fault(Told::OfComment, HookEffect::HoldBehind(1), When::Nth(nth));
+    late(1);
+    let gone = scene.forge.comment(number, "wendy", "/gw hold");
+    scene.forge.delete_comment(number, gone, "wendy");
+    scene.say(number, "rita", "one comment later").await;
+    assert_eq!(scene.replies(number), Vec::<String>::new(), "nobody is there to be answered");
+    // The faults count apart, and the comment of before was the second.
+    late(1);
+    let changed = scene.forge.comment(number, "wendy", "/gw hold");
+    scene.forge.edit_comment(number, changed, "wendy", "/gw hold\n/gw cancel");
+    scene.say(number, "rita", "one comment later").await;
+    assert_eq!(scene.replies(number).len(), 1, "{:?}", scene.replies(number));
+    assert!(scene.replies(number)[0].contains("changed before it was read"), "{:?}", scene.replies(number));
+    let audit = scene.audit().await;
+    assert!(audit.len() == 2 && audit.iter().all(|line| line.contains("refused")), "{audit:#?}");
+    assert_eq!(scene.forge.checks(&head)["gatewright"], "success");
     scene.end().await;
 }
 

@@ -1,5 +1,6 @@
 //! Running, running again and stopping.
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::service::until;
 use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
@@ -84,6 +85,6 @@ async fn there_is_an_answer_where_there_is_nothing_to_do(scene: Scene) {
     scene.forge.close(number, "alice");
     scene.idle().await;
     scene.say(number, "max", "/gw run").await;
-    assert_snapshot!(scene.replies(number).join("\n"), @"**run** was not done: the pull request is closed. Reopen it first.");
+    assert_snapshot!(scene.replies(number).join("\n"), @"**run** was not done: it is closed. Reopen it first.");
     scene.end().await;
 }

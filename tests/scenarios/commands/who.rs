@@ -1,5 +1,6 @@
 //! Who may give which command: by the forge's word on a person's id, and by the base branch's file.
 
+use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::{Role, Scene};
 
 use super::TWO_GATES;

@@ -40,6 +40,11 @@ fn keys(got: &[(HeaderMap, Bytes)]) -> Vec<&str> {
     got.iter().map(|(headers, _)| header(headers, "idempotency-key")).collect()
 }
 
+/// How many were not sent since the hook was disabled.
+fn suppressed(gitlab: &FakeGitLab) -> usize {
+    gitlab.deliveries().iter().filter(|delivery| delivery.suppressed).count()
+}
+
 /// By another implementation than the fake's.
 fn signature(key: &[u8], headers: &HeaderMap, body: &[u8]) -> String {
     let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
@@ -144,10 +149,10 @@ async fn four_failures_in_a_row_disable_a_hook_for_a_minute_and_each_more_for_tw
     assert_eq!((told().await, gitlab.webhook_disabled()), (1, false), "one that is taken begins the count anew");
     receiver.answer(500);
     for _ in 0..4 {
-        assert_eq!((told().await, gitlab.webhooks_suppressed()), (1, 0));
+        assert_eq!((told().await, suppressed(&gitlab)), (1, 0));
     }
     assert!(gitlab.webhook_disabled());
-    assert_eq!((told().await, gitlab.webhooks_suppressed()), (0, 1), "it is not sent, and never will be by itself");
+    assert_eq!((told().await, suppressed(&gitlab)), (0, 1), "it is not sent, and never will be by itself");
     gitlab.advance(61);
     assert_eq!((gitlab.webhook_disabled(), told().await, gitlab.webhook_disabled()), (false, 1, true));
     gitlab.advance(61);

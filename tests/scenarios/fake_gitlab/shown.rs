@@ -39,14 +39,23 @@ async fn answers_are_of_the_types_that_were_recorded() {
     bot.post(&format!("{}/notes", request_path(iid)), json!({"body": "b"})).await;
     let request = request_path(iid);
     for (path, files) in [
-        (request.clone(), ["atlantis/vcs__gitlab__testdata__pipeline-success.json", "atlantis/testdata__gitlab-get-merge-request.json"]),
+        (
+            request.clone(),
+            ["atlantis/vcs__gitlab__testdata__pipeline-success.json", "atlantis/testdata__gitlab-get-merge-request.json"],
+        ),
         (format!("{request}/changes"), ["drone-go-scm/merge_diff.json", "jenkins-x-go-scm/merge_diff.json"]),
         (format!("{request}/diffs"), ["drone-go-scm/commit_diff.json", "go-gitlab/list_merge_request_diff.json"]),
-        (format!("{request}/notes/{}", gitlab.bot_notes(REPO, iid)[0].id), ["drone-go-scm/merge_note.json", "jenkins-x-go-scm/edit_issue_note.json"]),
+        (
+            format!("{request}/notes/{}", gitlab.bot_notes(REPO, iid)[0].id),
+            ["drone-go-scm/merge_note.json", "jenkins-x-go-scm/edit_issue_note.json"],
+        ),
         ("/projects?membership=true".to_owned(), ["drone-go-scm/repos.json", "jenkins-x-go-scm/repos.json"]),
         (format!("{PROJECT}/repository/files/x.md?ref=topic"), ["drone-go-scm/content.json", "jenkins-x-go-scm/content.json"]),
         (format!("{PROJECT}/repository/commits/{head}"), ["go-gitlab/get_commit.json", "go-gitlab/get_commit.json"]),
-        ("/user".to_owned(), ["atlantis/vcs__gitlab__testdata__user-success.json", "atlantis/vcs__gitlab__testdata__user-success.json"]),
+        (
+            "/user".to_owned(),
+            ["atlantis/vcs__gitlab__testdata__user-success.json", "atlantis/vcs__gitlab__testdata__user-success.json"],
+        ),
     ] {
         let (status, fake) = bot.get(&path).await;
         assert_eq!(status, 200, "{path}: {fake}");

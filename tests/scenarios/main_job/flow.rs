@@ -200,4 +200,3 @@ async fn every_way_in_which_a_step_can_end_is_named_in_its_check(scene: Scene) {
     ");
     scene.end().await;
 }
-

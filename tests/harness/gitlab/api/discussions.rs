@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::quick_actions::said;
 use super::shapes::{Kind, LIST, NOTHING, Shape, may, must};
 use super::{Answer, Call, Reply, Route, documented, notes, page};
 use crate::gitlab::world::{DEVELOPER, DiffRefs, MergeRequest, Note, Thread, World};
@@ -30,9 +31,8 @@ fn discussion_of(note: &Note) -> String {
     note.thread.as_ref().map_or_else(|| format!("{:040x}", note.id), |thread| thread.id.clone())
 }
 
-fn discussion(world: &World, mr: &MergeRequest, id: &str) -> Option<Value> {
-    let on_it = world.notes.iter().filter(|note| note.project == mr.project && note.iid == mr.iid);
-    let notes: Vec<&Note> = on_it.filter(|note| discussion_of(note) == id).collect();
+fn discussion(world: &World, call: &Call, mr: &MergeRequest, id: &str) -> Option<Value> {
+    let notes: Vec<&Note> = world.notes_on(mr, call.user()).filter(|note| discussion_of(note) == id).collect();
     let first = notes.first()?;
     let answers: Vec<Value> = notes.iter().map(|note| world.note_answer(note)).collect();
     Some(json!({ "id": id, "individual_note": first.thread.is_none(), "notes": answers }))
@@ -41,17 +41,17 @@ fn discussion(world: &World, mr: &MergeRequest, id: &str) -> Option<Value> {
 fn list(world: &mut World, call: &Call) -> Answer {
     let mr = call.request(world)?;
     let mut ids: Vec<String> = Vec::new();
-    for note in world.notes.iter().filter(|note| note.project == mr.project && note.iid == mr.iid) {
+    for note in world.notes_on(mr, call.user()) {
         let id = discussion_of(note);
         if !ids.contains(&id) {
             ids.push(id);
         }
     }
-    Ok(page(call, ids.iter().filter_map(|id| discussion(world, mr, id)).collect()))
+    Ok(page(call, ids.iter().filter_map(|id| discussion(world, call, mr, id)).collect()))
 }
 
 fn answer(world: &World, call: &Call, status: u16, id: &str) -> Answer {
-    let found = discussion(world, call.request(world)?, id).ok_or_else(|| Reply::missing("Discussion"))?;
+    let found = discussion(world, call, call.request(world)?, id).ok_or_else(|| Reply::missing("Discussion"))?;
     Ok(Reply::json(status, found))
 }
 
@@ -63,7 +63,8 @@ fn make(world: &mut World, call: &Call) -> Answer {
     let mr = call.request(world)?;
     let position = Some(&call.body["position"]).filter(|position| !position.is_null());
     let position = position.map(|position| placed(world, mr, position)).transpose()?;
-    let (project, iid, body) = (mr.project, mr.iid, notes::body(call)?);
+    let (project, iid) = (mr.project, mr.iid);
+    let body = said(world, call)?;
     let note = world.add_thread(project, iid, call.author(), &body, position);
     let id = discussion_of(world.note(note).expect("it was just made"));
     answer(world, call, 201, &id)
@@ -141,8 +142,7 @@ fn flag(call: &Call, name: &str) -> Option<bool> {
 /// The first note of the discussion in the path, which says by whom and whether it is resolved.
 fn first<'a>(world: &'a World, call: &Call) -> Result<&'a Note, Reply> {
     let (mr, id) = (call.request(world)?, call.param("discussion_id"));
-    let mut on_it = world.notes.iter().filter(|note| note.project == mr.project && note.iid == mr.iid);
-    on_it.find(|note| discussion_of(note) == id).ok_or_else(|| Reply::missing("Discussion"))
+    world.notes_on(mr, call.user()).find(|note| discussion_of(note) == id).ok_or_else(|| Reply::missing("Discussion"))
 }
 
 fn resolve(world: &mut World, call: &Call) -> Answer {
@@ -166,8 +166,9 @@ fn set_resolved(world: &mut World, call: &Call, resolved: bool) -> Result<(), Re
 
 /// A note that stood alone begins a thread by it.
 fn reply(world: &mut World, call: &Call) -> Answer {
-    let (note, body) = (first(world, call)?, notes::body(call)?);
+    let note = first(world, call)?;
     let (project, iid, first) = (note.project, note.iid, note.id);
+    let body = said(world, call)?;
     let thread = || Thread { id: call.param("discussion_id").to_owned(), position: None, resolved_by: None };
     world.note_mut(first).thread.get_or_insert_with(thread);
     let id = world.add_reply(project, iid, call.author(), &body, call.param("discussion_id"));
@@ -186,7 +187,7 @@ fn own_in_discussion(world: &World, call: &Call) -> Result<u64, Reply> {
 fn change(world: &mut World, call: &Call) -> Answer {
     let id = match (call.given("body"), flag(call, "resolved")) {
         (Some(_), None) => {
-            let (id, body) = (own_in_discussion(world, call)?, notes::body(call)?);
+            let (id, body) = (own_in_discussion(world, call)?, said(world, call)?);
             world.edit_note(id, &body);
             id
         }

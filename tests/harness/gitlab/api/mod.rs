@@ -7,6 +7,7 @@ mod merge_requests;
 mod notes;
 mod people;
 mod projects;
+mod quick_actions;
 mod repository;
 mod shapes;
 mod statuses;
@@ -213,15 +214,18 @@ fn page(call: &Call, items: Vec<Value>) -> Reply {
         format!("<{}?page={to}&per_page={per_page}{others}>; rel=\"{rel}\"", call.url)
     };
     let next = (page < pages).then(|| page + 1);
-    let mut links: Vec<String> = next.map(|next| link(next, "next")).into_iter().collect();
+    let previous = (page > 1).then(|| page - 1);
+    let mut links: Vec<String> = previous.map(|previous| link(previous, "prev")).into_iter().collect();
+    links.extend(next.map(|next| link(next, "next")));
     links.extend([link(1, "first"), link(pages, "last")]);
+    let number = |page: Option<usize>| page.map_or_else(String::new, |page| page.to_string());
     let mut reply = Reply::json(200, Value::Array(shown));
     reply.headers = vec![
         ("link", links.join(", ")),
-        ("x-next-page", next.map_or_else(String::new, |next| next.to_string())),
+        ("x-next-page", number(next)),
         ("x-page", page.to_string()),
         ("x-per-page", per_page.to_string()),
-        ("x-prev-page", if page > 1 { (page - 1).to_string() } else { String::new() }),
+        ("x-prev-page", number(previous)),
         ("x-total", total.to_string()),
         ("x-total-pages", pages.to_string()),
     ];

@@ -1,8 +1,9 @@
 //! Notes on merge requests.
 
+use super::quick_actions::said;
 use super::shapes::{Kind, NOTHING, Shape, may, must};
 use super::{Answer, Call, Reply, Route, documented, page};
-use crate::gitlab::world::{MAINTAINER, Note, World};
+use crate::gitlab::world::{MAINTAINER, Note, NoteKind, REPORTER, World};
 
 /// GitLab's limit, in characters.
 const BODY_CHARS_MAX: usize = 1_000_000;
@@ -53,7 +54,7 @@ pub(super) fn body(call: &Call) -> Result<String, Reply> {
 /// The note of the path, on the merge request of the path.
 pub(super) fn find<'a>(world: &'a World, call: &Call) -> Result<&'a Note, Reply> {
     let (mr, id) = (call.request(world)?, call.number("note_id")?);
-    let found = world.note(id).filter(|note| note.project == mr.project && note.iid == mr.iid);
+    let found = world.notes_on(mr, call.user()).find(|note| note.id == id);
     found.ok_or_else(|| Reply::missing("Note"))
 }
 
@@ -66,7 +67,9 @@ pub(super) fn find_own(world: &World, call: &Call) -> Result<u64, Reply> {
 
 fn list(world: &mut World, call: &Call) -> Answer {
     let mr = call.request(world)?;
-    let mut notes: Vec<&Note> = world.notes.iter().filter(|note| note.project == mr.project && note.iid == mr.iid).collect();
+    let wanted = call.query("activity_filter").unwrap_or("all_notes");
+    let listed = |kind| wanted == "all_notes" || (kind == NoteKind::System) == (wanted == "only_activity");
+    let mut notes: Vec<&Note> = world.notes_on(mr, call.user()).filter(|note| listed(note.kind)).collect();
     if call.query("order_by") == Some("updated_at") {
         notes.sort_by_key(|note| note.updated_at);
     }
@@ -78,8 +81,14 @@ fn list(world: &mut World, call: &Call) -> Answer {
 
 fn make(world: &mut World, call: &Call) -> Answer {
     let mr = call.request(world)?;
-    let (project, iid, body) = (mr.project, mr.iid, body(call)?);
-    let id = world.add_note(project, iid, call.author(), &body);
+    let (project, iid) = (mr.project, mr.iid);
+    let body = said(world, call)?;
+    let internal = call.given("internal").as_deref() == Some("true");
+    if internal && world.level(project, call.author()) < REPORTER {
+        return Err(Reply::forbidden());
+    }
+    let kind = if internal { NoteKind::Internal } else { NoteKind::Comment };
+    let id = world.add_note(project, iid, call.author(), &body, kind);
     Ok(Reply::json(201, world.note_answer(world.note(id).expect("it was just made"))))
 }
 
@@ -88,7 +97,7 @@ fn one(world: &mut World, call: &Call) -> Answer {
 }
 
 fn change(world: &mut World, call: &Call) -> Answer {
-    let (id, body) = (find_own(world, call)?, body(call)?);
+    let (id, body) = (find_own(world, call)?, said(world, call)?);
     world.edit_note(id, &body);
     Ok(Reply::json(200, world.note_answer(world.note(id).expect("it was just changed"))))
 }

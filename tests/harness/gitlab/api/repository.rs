@@ -25,12 +25,14 @@ fn url(world: &World, project: u64) -> String {
 
 fn branch(world: &mut World, call: &Call) -> Answer {
     let project = call.code(world)?;
-    let (git, name) = (&world.project(project).git, call.param("branch"));
+    let (found, name) = (world.project(project), call.param("branch"));
+    let git = &found.git;
     let sha = git.resolve(&format!("refs/heads/{name}")).ok_or_else(|| Reply::missing("Branch"))?;
     let commit = git.info(&sha).expect("a branch points at a commit");
     let answer = json!({
-        "name": name, "commit": commit_answer(&url(world, project), &commit), "merged": false, "protected": name == "main",
-        "developers_can_push": false, "developers_can_merge": false, "can_push": false, "default": name == "main",
+        "name": name, "commit": commit_answer(&url(world, project), &commit), "merged": false,
+        "protected": found.protected.contains(name), "developers_can_push": false, "developers_can_merge": false,
+        "can_push": false, "default": name == "main",
     });
     Ok(Reply::json(200, answer))
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Answer, Call, Reply, Route, known, page};
-use crate::gitlab::world::{Pipeline, Status, World};
+use crate::gitlab::world::{MAINTAINER, Pipeline, Status, World};
 
 /// The columns for a status' texts take so many characters.
 const CHARS_MAX: usize = 255;
@@ -78,6 +78,9 @@ fn set(world: &mut World, call: &Call) -> Answer {
         return Err(Reply::json(400, json!({ "message": { "target_url": [why] } })));
     }
     let (pipeline, reference) = world.place(call, project, &sha)?;
+    if world.project(project).protected.contains(&reference) && world.level(project, call.author()) < MAINTAINER {
+        return Err(Reply::forbidden());
+    }
     let place = Place { project, pipeline, sha, reference, name };
     let id = put(world, call, place)?;
     world.tell_status(id);
@@ -110,7 +113,8 @@ fn put(world: &mut World, call: &Call, place: Place) -> Result<u64, Reply> {
     let open = world.statuses.iter().rposition(own);
     let state = call.given("state").unwrap_or_default();
     transit(open.map_or("created", |at| &world.statuses[at].state), &state)?;
-    let (id, now) = (open.map_or_else(|| world.new_id(), |at| world.statuses[at].id), world.now());
+    let known = open.map(|at| world.statuses[at].id);
+    let (id, now) = (known.unwrap_or_else(|| world.new_id()), world.now());
     world.statuses.iter_mut().filter(|status| same(status) && status.id != id).for_each(|status| status.retried = true);
     let at = open.unwrap_or(world.statuses.len());
     if open.is_none() {
