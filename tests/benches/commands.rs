@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_engine::commands::parse::parse;
-use gatewright_tests::stage::{GitHubStage, Scene, Stage};
+use gatewright_tests::stage::{GitHubStage, GitLabStage, Scene, Stage};
 
 const FILE: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n";
 
@@ -26,6 +26,7 @@ async fn main() {
     read();
     let comments = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(60);
     reactions("GitHub", Arc::new(GitHubStage::start().await), comments).await;
+    reactions("GitLab", Arc::new(GitLabStage::start().await), comments).await;
 }
 
 fn read() {
@@ -42,10 +43,11 @@ async fn reactions(name: &str, forge: Arc<dyn Stage>, comments: usize) {
     let scene = Scene::with_file(forge, FILE).await;
     let (number, _) = scene.open("topic", "a", "1");
     let mut times = Vec::new();
-    for _ in 0..comments {
+    for n in 0..comments {
         scene.idle().await;
         let said = Instant::now();
-        let comment = scene.forge.comment(number, "wendy", "/gw status");
+        // One person alone would soon have said too much.
+        let comment = scene.forge.comment(number, ["rita", "wendy", "max", "ada"][n % 4], "/gw status");
         while scene.forge.reactions(number, comment).is_empty() {
             tokio::time::sleep(Duration::from_micros(500)).await;
         }

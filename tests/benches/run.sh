@@ -9,6 +9,8 @@ echo "== delivery to check in progress"
 cargo bench --quiet --package gatewright-tests --bench latency
 echo "== comments to reactions"
 cargo bench --quiet --package gatewright-tests --bench commands
+echo "== many pull requests at once, under the forges' limits"
+cargo bench --quiet --package gatewright-tests --bench mass
 echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"
