@@ -33,10 +33,11 @@ enum State {
 pub(crate) struct Input<R> {
     source: R,
     state: State,
-    /// Read, not decoded.
-    raw: Vec<u8>,
+    /// Room for what is read and not decoded, which is its first `raw_len` bytes.
+    raw: Box<[u8]>,
+    raw_len: usize,
     /// Decoded; `at..` is what nobody has taken yet.
-    text: Vec<u8>,
+    text: String,
     at: usize,
     /// The source has ended and everything is decoded.
     ended: bool,
@@ -51,9 +52,22 @@ pub(crate) struct Input<R> {
 
 impl<R: Read> Input<R> {
     pub(crate) fn new(source: R, declares: Declares) -> Input<R> {
-        let (raw, text) = (Vec::with_capacity(CHUNK_BYTES), Vec::with_capacity(CHUNK_BYTES));
+        let (raw, text) = (vec![0; CHUNK_BYTES].into_boxed_slice(), String::with_capacity(CHUNK_BYTES));
         let state = State::New(declares);
-        Input { source, state, raw, text, at: 0, ended: false, fault: None, line: 1, column: 1, left: u64::MAX, limit: "" }
+        Input {
+            source,
+            state,
+            raw,
+            raw_len: 0,
+            text,
+            at: 0,
+            ended: false,
+            fault: None,
+            line: 1,
+            column: 1,
+            left: u64::MAX,
+            limit: "",
+        }
     }
 
     /// Begins an item that may have so many bytes.
@@ -83,21 +97,34 @@ impl<R: Read> Input<R> {
         }
         let room = usize::try_from(self.left).unwrap_or(usize::MAX);
         let end = self.text.len().min(self.at.saturating_add(room));
-        Ok(&self.text[self.at..end])
+        Ok(&self.text.as_bytes()[self.at..end])
     }
 
     /// Takes the first `amount` bytes of what was peeked at.
     pub(crate) fn advance(&mut self, amount: usize) {
-        let taken = &self.text[self.at..self.at + amount];
-        let lines = taken.iter().filter(|b| **b == b'\n').count() as u64;
-        if lines > 0 {
-            self.line += lines;
-            self.column = taken.iter().rev().take_while(|b| **b != b'\n').count() as u64 + 1;
-        } else {
-            self.column += amount as u64;
+        let taken = &self.text.as_bytes()[self.at..self.at + amount];
+        // Most of what is taken at once is short, and on one line.
+        match memchr::memrchr(b'\n', taken) {
+            Some(last) => {
+                self.line += memchr::memchr_iter(b'\n', &taken[..=last]).count() as u64;
+                self.column = (amount - last) as u64;
+            }
+            None => self.column += amount as u64,
         }
         self.left -= amount as u64;
         self.at += amount;
+    }
+
+    /// The same of bytes of which only the last is a line end.
+    pub(crate) fn advance_line(&mut self, amount: usize) {
+        (self.line, self.column) = (self.line + 1, 1);
+        self.left -= amount as u64;
+        self.at += amount;
+    }
+
+    /// What was peeked at last, after it was taken: so many bytes, which are whole characters.
+    pub(crate) fn taken(&self, amount: usize) -> &str {
+        &self.text[self.at - amount..self.at]
     }
 
     fn refill(&mut self) -> io::Result<()> {
@@ -106,13 +133,13 @@ impl<R: Read> Input<R> {
         let ended = self.read_raw()?;
         if let State::New(declares) = self.state {
             // All that may tell the encoding has to be there.
-            if !ended && self.raw.len() < DECLARATION_BYTES_MAX {
+            if !ended && self.raw_len < DECLARATION_BYTES_MAX {
                 return Ok(());
             }
-            match begin(&self.raw, declares) {
+            match begin(&self.raw[..self.raw_len], declares) {
                 Ok((state, mark)) => {
                     self.state = state;
-                    self.raw.drain(..mark);
+                    self.drop_raw(mark);
                 }
                 Err(fault) => self.fault = Some(fault),
             }
@@ -122,49 +149,56 @@ impl<R: Read> Input<R> {
             State::Utf8 => self.decode_utf8(ended),
             State::Other(_) => self.decode_other(ended),
         }
-        self.ended = ended && self.raw.is_empty() && self.fault.is_none();
+        self.ended = ended && self.raw_len == 0 && self.fault.is_none();
         Ok(())
     }
 
     /// Whether the source has ended.
     fn read_raw(&mut self) -> io::Result<bool> {
-        let had = self.raw.len();
-        self.raw.resize(CHUNK_BYTES, 0);
-        let read = loop {
-            match self.source.read(&mut self.raw[had..]) {
+        loop {
+            match self.source.read(&mut self.raw[self.raw_len..]) {
+                Ok(amount) => {
+                    self.raw_len += amount;
+                    return Ok(amount == 0);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
+                Err(error) => return Err(error),
             }
-        };
-        self.raw.truncate(had + *read.as_ref().unwrap_or(&0));
-        Ok(read? == 0)
+        }
+    }
+
+    fn drop_raw(&mut self, amount: usize) {
+        self.raw.copy_within(amount..self.raw_len, 0);
+        self.raw_len -= amount;
     }
 
     fn decode_utf8(&mut self, ended: bool) {
-        let valid = match std::str::from_utf8(&self.raw) {
-            Ok(text) => text.len(),
+        let raw = &self.raw[..self.raw_len];
+        let (valid, wrong) = match std::str::from_utf8(raw) {
+            Ok(text) => (text, false),
             Err(error) => {
-                if error.error_len().is_some() || ended {
-                    self.fault = Some(Fault::broken("bytes that are not valid UTF-8, which the report is in"));
-                }
-                error.valid_up_to()
+                let valid = raw.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+                (valid, error.error_len().is_some() || ended)
             }
         };
-        self.text.extend_from_slice(&self.raw[..valid]);
-        self.raw.drain(..valid);
+        if wrong {
+            self.fault = Some(Fault::broken("bytes that are not valid UTF-8, which the report is in"));
+        }
+        self.text.push_str(valid);
+        let amount = valid.len();
+        self.drop_raw(amount);
     }
 
     fn decode_other(&mut self, ended: bool) {
         let State::Other(decoder) = &mut self.state else { return };
-        let room = decoder.max_utf8_buffer_length_without_replacement(self.raw.len()).unwrap_or(CHUNK_BYTES * 3);
-        self.text.resize(room, 0);
-        let (result, read, written) = decoder.decode_to_utf8_without_replacement(&self.raw, &mut self.text, ended);
-        self.text.truncate(written);
-        self.raw.drain(..read);
+        let room = decoder.max_utf8_buffer_length_without_replacement(self.raw_len).unwrap_or(CHUNK_BYTES * 3);
+        self.text.reserve(room);
+        let (result, read) = decoder.decode_to_string_without_replacement(&self.raw[..self.raw_len], &mut self.text, ended);
         if let DecoderResult::Malformed(..) = result {
             let name = decoder.encoding().name();
             self.fault = Some(Fault::broken(format!("bytes that are not valid {name}, which the report says that it is in")));
         }
+        self.drop_raw(read);
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::io::Read;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::error::{Fault, Place, ReportError, one_line};
 use crate::input::{Declares, Input};
+use crate::skip::{Skip, Wrong};
 
 /// Objects and arrays may lie so deep in each other: as deep as serde_json reads. Beyond, the report is refused.
 const DEPTH_MAX: usize = 128;
@@ -112,11 +113,27 @@ impl<R: Read> Json<R> {
 
     /// Goes past the next value, of whatever size.
     pub(crate) fn skip(&mut self) -> Result<(), ReportError> {
-        match self.kind()? {
-            Kind::Object => self.object(|json, _| json.skip()),
-            Kind::Array => self.array(Json::skip),
-            Kind::String => self.skip_string(),
-            Kind::Plain => self.item::<IgnoredAny>().map(|_| ()),
+        self.kind()?;
+        let mut skip = Skip::new(DEPTH_MAX - self.depth);
+        loop {
+            let next = self.input.peek()?;
+            if next.is_empty() {
+                return Err(self.error(Fault::broken("a value that does not end")));
+            }
+            let (amount, done) = match skip.step(next) {
+                Ok(step) => step,
+                Err((wrong, amount)) => {
+                    self.input.advance(amount);
+                    return Err(match wrong {
+                        Wrong::Syntax => self.input.error(Fault::broken("this is no JSON: a value that is not well formed")),
+                        Wrong::Depth => self.input.error(too_deep()),
+                    });
+                }
+            };
+            self.input.advance(amount);
+            if done {
+                return Ok(());
+            }
         }
     }
 
@@ -160,7 +177,7 @@ impl<R: Read> Json<R> {
             return Err(self.input.error(Fault::Broken(format!("expected {wanted}"))));
         }
         if self.depth >= DEPTH_MAX {
-            return Err(self.input.error(Fault::TooMuch(format!("more than {DEPTH_MAX} objects and arrays in each other"))));
+            return Err(self.input.error(too_deep()));
         }
         self.depth += 1;
         self.input.advance(1);
@@ -207,38 +224,10 @@ impl<R: Read> Json<R> {
     fn parsed<T: DeserializeOwned>(&self) -> Result<T, ReportError> {
         serde_json::from_slice(&self.item).map_err(|error| parse_error(&error, self.begin))
     }
+}
 
-    /// Goes past a string of any length, which is checked on the way.
-    fn skip_string(&mut self) -> Result<(), ReportError> {
-        self.input.advance(1);
-        // Of an escape, what has still to come: None outside of one, 5 behind the backslash, 1 to 4 hexadecimal digits.
-        let mut escape: Option<u8> = None;
-        loop {
-            let next = self.input.peek()?;
-            if next.is_empty() {
-                return Err(self.error(Fault::broken("a string that does not end")));
-            }
-            let mut taken = 0;
-            for byte in next {
-                taken += 1;
-                escape = match (escape, byte) {
-                    (None, b'"') => {
-                        self.input.advance(taken);
-                        return Ok(());
-                    }
-                    (None, b'\\') => Some(5),
-                    (None, 0x20..) | (Some(5), b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => None,
-                    (Some(5), b'u') => Some(4),
-                    (Some(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => None,
-                    (Some(left @ 2..=4), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Some(left - 1),
-                    (None | Some(_), _) => {
-                        return Err(self.error(Fault::broken("a string with a wrong escape or a control character")));
-                    }
-                };
-            }
-            self.input.advance(taken);
-        }
-    }
+fn too_deep() -> Fault {
+    Fault::TooMuch(format!("more than {DEPTH_MAX} objects and arrays in each other"))
 }
 
 /// An error of serde in an item that begins at `begin`.

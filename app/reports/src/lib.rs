@@ -15,8 +15,10 @@ mod input;
 mod json;
 mod lines;
 mod paths;
+mod skip;
 mod xml;
 
+pub mod benchmarks;
 pub mod coverage;
 pub mod findings;
 pub mod testing;

@@ -14,18 +14,22 @@ const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The lines of a report.
 pub(crate) struct Lines<R> {
     input: Input<R>,
+    /// The line at hand, where it did not come in one piece.
     line: Vec<u8>,
+    /// How much of the input is the line at hand, where it did.
+    whole: usize,
     begin: Place,
 }
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(source: R) -> Lines<R> {
-        Lines { input: Input::new(source, Declares::Nothing), line: Vec::new(), begin: Place { line: 1, column: 1 } }
+        Lines { input: Input::new(source, Declares::Nothing), line: Vec::new(), whole: 0, begin: Place { line: 1, column: 1 } }
     }
 
     /// Steps to the next line; false at the end.
     pub(crate) fn next(&mut self) -> Result<bool, ReportError> {
         self.line.clear();
+        self.whole = 0;
         self.begin = self.input.place();
         self.input.allow(LINE_BYTES_MAX, "a line of more than 4 MiB");
         loop {
@@ -33,20 +37,35 @@ impl<R: Read> Lines<R> {
             if next.is_empty() {
                 return Ok(!self.line.is_empty());
             }
-            let end = next.iter().position(|b| *b == b'\n');
-            let amount = end.map_or(next.len(), |end| end + 1);
-            self.line.extend_from_slice(&next[..amount]);
-            self.input.advance(amount);
-            if end.is_some() {
-                return Ok(true);
+            match memchr::memchr(b'\n', next) {
+                Some(end) if self.line.is_empty() => {
+                    self.whole = end + 1;
+                    self.input.advance_line(end + 1);
+                    return Ok(true);
+                }
+                Some(end) => {
+                    self.line.extend_from_slice(&next[..=end]);
+                    self.input.advance_line(end + 1);
+                    return Ok(true);
+                }
+                None => {
+                    let amount = next.len();
+                    self.line.extend_from_slice(next);
+                    self.input.advance(amount);
+                }
             }
         }
     }
 
     /// The line at hand, without its end.
     pub(crate) fn line(&self) -> &str {
-        // The input hands out valid UTF-8 only, and a line end is no part of a character.
-        std::str::from_utf8(&self.line).unwrap_or_default().trim_end_matches(['\n', '\r'])
+        let line = match self.whole {
+            // The input hands out valid UTF-8 only, and a line end is no part of a character.
+            0 => std::str::from_utf8(&self.line).unwrap_or_default(),
+            whole => self.input.taken(whole),
+        };
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        line.strip_suffix('\r').unwrap_or(line)
     }
 
     /// The line at hand, which is JSON.

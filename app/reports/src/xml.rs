@@ -93,8 +93,10 @@ impl<R: Read> Xml<R> {
     /// What the latest element says of these keys.
     pub(crate) fn attributes<const N: usize>(&self, keys: [&str; N]) -> Result<[Option<Cow<'_, str>>; N], ReportError> {
         let mut values = [const { None }; N];
-        // Only as many are looked at as may be: that none is there twice is found by comparing each with each.
-        for (count, attribute) in Attributes::new(&self.content, self.name_len).enumerate() {
+        let mut attributes = Attributes::new(&self.content, self.name_len);
+        // It would compare each with each; only of those that are wanted it matters.
+        attributes.with_checks(false);
+        for (count, attribute) in attributes.enumerate() {
             let attribute = attribute.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))?;
             if count >= ATTRIBUTES_MAX {
                 let limit = format!("more than {ATTRIBUTES_MAX} attributes on one element");
@@ -102,6 +104,9 @@ impl<R: Read> Xml<R> {
             }
             let local = attribute.key.local_name();
             if let Some(at) = keys.iter().position(|key| *key == AsRef::<str>::as_ref(&local)) {
+                if values[at].is_some() {
+                    return Err(self.broken(format!("<{}> has {:?} twice", self.name(), keys[at])));
+                }
                 let value = attribute.normalized_value(XmlVersion::Implicit1_0);
                 let value = value.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))?;
                 values[at] = Some(value);

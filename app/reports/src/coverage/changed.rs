@@ -40,9 +40,9 @@ impl Coverage {
                 let first = file.lines.partition_point(|line| line.number < range.first);
                 let lines = file.lines[first..].iter().take_while(|line| line.number <= range.last);
                 changed.lines = changed.lines + Ratio::count(lines.clone().map(|line| line.hits > 0));
-                let first = file.branches.partition_point(|branch| branch.line < range.first);
-                let branches = file.branches[first..].iter().take_while(|branch| branch.line <= range.last);
-                changed.branches = changed.branches + Ratio::count(branches.map(|branch| branch.taken));
+                let first = file.branches.partition_point(|branch| branch.line() < range.first);
+                let branches = file.branches[first..].iter().take_while(|branch| branch.line() <= range.last);
+                changed.branches = changed.branches + Ratio::count(branches.map(|branch| branch.taken()));
                 let runs = lines.collect::<Vec<_>>();
                 for missed in runs.split(|line| line.hits > 0) {
                     let [first, ..] = missed else { continue };

@@ -4,8 +4,8 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::CoverageReport;
 use super::build::Builder;
+use super::{Branch, CoverageReport};
 use crate::error::{Fault, ReportError};
 use crate::json::Json;
 
@@ -47,8 +47,10 @@ fn take(path: &str, file: &File, builder: &mut Builder) -> Result<(), Fault> {
         for (from, to) in branches {
             // Branches from a negative line enter a function: they are none of a line.
             let Ok(from) = u64::try_from(*from) else { continue };
-            let to = i32::try_from(*to).map_err(|_| Fault::Broken(format!("a branch to line {to}")))?;
-            builder.branch(from, to.cast_unsigned(), taken)?;
+            // Lines, and lines that are left; each has a number of its own.
+            let id = u32::try_from(to.unsigned_abs()).ok().filter(|line| *line < Branch::IDS / 2);
+            let id = id.ok_or_else(|| Fault::Broken(format!("a branch to line {to}")))? * 2 + u32::from(*to < 0);
+            builder.branch(from, id, taken)?;
         }
     }
     builder.close();

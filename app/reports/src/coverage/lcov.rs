@@ -24,28 +24,42 @@ pub(super) fn read(source: impl Read) -> Result<CoverageReport, ReportError> {
 }
 
 fn take(line: &str, builder: &mut Builder) -> Result<(), Fault> {
-    let line = line.trim_end();
-    let Some((record, value)) = line.split_once(':') else {
-        if line == "end_of_record" {
+    // The most frequent ones first.
+    if let Some(value) = line.strip_prefix("DA:") {
+        ran(value, builder)
+    } else if let Some(value) = line.strip_prefix("BRDA:") {
+        branched(value, builder)
+    } else if let Some(path) = line.strip_prefix("SF:") {
+        match builder.is_open() {
+            true => Err(Fault::broken("a file begins before the one before it has ended")),
+            false => builder.file(path.trim()),
+        }
+    } else {
+        if line.trim_end() == "end_of_record" {
             builder.close();
         }
-        return Ok(());
-    };
-    match record {
-        "SF" if builder.is_open() => Err(Fault::broken("a file begins before the one before it has ended")),
-        "SF" => builder.file(value.trim()),
-        "DA" => ran(value, builder),
-        "BRDA" => branched(value, builder),
         // Records that are not read, and those that later versions will bring.
-        _ => Ok(()),
+        Ok(())
     }
 }
 
 /// `DA:<line>,<hits>[,<checksum>]`
 fn ran(value: &str, builder: &mut Builder) -> Result<(), Fault> {
+    if let Some((line, rest)) = digits(value)
+        && let Some((hits, "")) = rest.strip_prefix(',').and_then(digits)
+    {
+        return builder.line(line, hits);
+    }
     let (line, rest) = value.split_once(',').ok_or_else(|| Fault::broken("DA without a count"))?;
     let hits = rest.split(',').next().unwrap_or(rest);
     builder.line(count("DA's line", line)?, count("DA's count", hits)?)
+}
+
+/// The short number that a text begins with, and the rest.
+fn digits(text: &str) -> Option<(u64, &str)> {
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number = text.bytes().take(length.min(18)).fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    (1..=18).contains(&length).then(|| (number, &text[length..]))
 }
 
 /// `BRDA:<line>,[e]<block>,<branch>,<taken>`. The branch may be any text, commas included.

@@ -7,8 +7,8 @@ use std::io::Read;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::CoverageReport;
 use super::build::Builder;
+use super::{Branch, CoverageReport};
 use crate::error::{Fault, ReportError};
 use crate::json::Json;
 
@@ -83,7 +83,8 @@ fn take(file: &File, builder: &mut Builder) -> Result<(), Fault> {
         wrapped = segments.last().copied();
     }
     for branching in &file.branches {
-        let id = u32::try_from(branching.column * 2).map_err(|_| Fault::Broken("a branch in a column beyond any".to_owned()))?;
+        let column = u32::try_from(branching.column).ok().filter(|column| *column < Branch::IDS / 2);
+        let id = column.ok_or_else(|| Fault::broken("a branch in a column beyond any"))? * 2;
         builder.branch(branching.line, id, branching.yes > 0)?;
         builder.branch(branching.line, id + 1, branching.no > 0)?;
     }

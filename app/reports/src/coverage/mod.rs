@@ -78,15 +78,36 @@ pub struct Line {
 /// One way that execution may go on from a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Branch {
-    /// From 1.
-    pub line: u32,
-    /// Tells it from the other branches of its line. The same branch has the same id in all reports of a format.
-    pub id: u32,
-    /// Whether execution went there.
-    pub taken: bool,
+    line: u32,
+    /// The id, and in the last bit whether it was taken: a report may have millions of them.
+    packed: u32,
 }
 
-/// What is known of one file: 8 bytes a line, 12 a branch.
+impl Branch {
+    /// Ids are below this.
+    pub const IDS: u32 = 1 << 31;
+
+    fn new(line: u32, id: u32, taken: bool) -> Branch {
+        Branch { line, packed: (id % Branch::IDS) << 1 | u32::from(taken) }
+    }
+
+    /// The line, from 1.
+    pub fn line(self) -> u32 {
+        self.line
+    }
+
+    /// Tells it from the other branches of its line. The same branch has the same id in all reports of a format.
+    pub fn id(self) -> u32 {
+        self.packed >> 1
+    }
+
+    /// Whether execution went there.
+    pub fn taken(self) -> bool {
+        self.packed & 1 == 1
+    }
+}
+
+/// What is known of one file: 8 bytes a line, and 8 a branch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileCoverage {
     /// In order of their numbers, each once.
@@ -139,14 +160,14 @@ impl FileCoverage {
     /// Of the branches of a line, those that were taken.
     pub fn branches_of(&self, line: u32) -> Ratio {
         let begin = self.branches.partition_point(|branch| branch.line < line);
-        Ratio::count(self.branches[begin..].iter().take_while(|branch| branch.line == line).map(|branch| branch.taken))
+        Ratio::count(self.branches[begin..].iter().take_while(|branch| branch.line == line).map(|branch| branch.taken()))
     }
 
     /// Lines and branches, counted.
     pub fn totals(&self) -> Totals {
         Totals {
             lines: Ratio::count(self.lines.iter().map(|line| line.hits > 0)),
-            branches: Ratio::count(self.branches.iter().map(|branch| branch.taken)),
+            branches: Ratio::count(self.branches.iter().map(|branch| branch.taken())),
         }
     }
 
@@ -171,11 +192,11 @@ impl FileCoverage {
                 same
             });
         }
-        if !self.branches.is_sorted_by(|a, b| (a.line, a.id) < (b.line, b.id)) {
-            self.branches.sort_unstable_by_key(|branch| (branch.line, branch.id));
+        if !self.branches.is_sorted_by(|a, b| (a.line, a.id()) < (b.line, b.id())) {
+            self.branches.sort_unstable_by_key(|branch| (branch.line, branch.id()));
             self.branches.dedup_by(|later, first| {
-                let same = (later.line, later.id) == (first.line, first.id);
-                first.taken |= same && later.taken;
+                let same = (later.line, later.id()) == (first.line, first.id());
+                first.packed |= u32::from(same && later.taken());
                 same
             });
         }

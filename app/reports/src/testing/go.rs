@@ -1,6 +1,6 @@
 //! `go test -json` (`go doc test2json`): one event a line. What Go's tools write between them is no part of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use serde::Deserialize;
@@ -39,7 +39,7 @@ struct Reading {
     /// The output of what is under way, by package and test; the package itself has no test.
     running: BTreeMap<(String, String), String>,
     /// Packages in which a test was bad.
-    bad: BTreeMap<String, ()>,
+    bad: BTreeSet<String>,
     /// What the compiler said, by what it compiled.
     builds: BTreeMap<String, String>,
     output_bytes: usize,
@@ -78,7 +78,7 @@ impl Reading {
             "pass" | "bench" if !event.test.is_empty() => self.end(&event, Outcome::Passed)?,
             "skip" if !event.test.is_empty() => self.end(&event, Outcome::Skipped)?,
             "fail" if !event.test.is_empty() => {
-                self.bad.insert(event.package.clone(), ());
+                self.bad.insert(event.package.clone());
                 self.end(&event, Outcome::Failed)?;
             }
             "fail" => self.package_failed(&event)?,
@@ -122,13 +122,13 @@ impl Reading {
     /// A package that failed: for its tests, for one that did not end, or for no test at all.
     fn package_failed(&mut self, event: &Event) -> Result<(), Fault> {
         let begin = (event.package.clone(), String::new());
-        let mut left = self.running.split_off(&begin);
+        let under_way = self.running.range(begin..).take_while(|((package, _), _)| *package == event.package);
+        let keys: Vec<_> = under_way.map(|(key, _)| key.clone()).collect();
         let (mut own, mut of_package) = (String::new(), Vec::new());
-        while let Some(first) = left.first_entry().filter(|first| first.key().0 == event.package) {
-            let ((_, test), text) = first.remove_entry();
-            if test.is_empty() { own = text } else { of_package.push((test, text)) }
+        for key in keys {
+            let text = self.running.remove(&key).unwrap_or_default();
+            if key.1.is_empty() { own = text } else { of_package.push((key.1, text)) }
         }
-        self.running.append(&mut left);
         let unended = !of_package.is_empty();
         for (test, text) in of_package {
             self.output_bytes = self.output_bytes.saturating_sub(text.len());
@@ -136,7 +136,7 @@ impl Reading {
             self.tally.add(TestCase { text, ..TestCase::new(&event.package, &test, Outcome::Errored) })?;
         }
         self.output_bytes = self.output_bytes.saturating_sub(own.len());
-        if unended || self.bad.remove(&event.package).is_some() {
+        if unended || self.bad.remove(&event.package) {
             return Ok(());
         }
         let build = self.builds.get(&event.failed_build).cloned().unwrap_or_default();

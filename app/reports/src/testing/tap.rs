@@ -184,7 +184,8 @@ impl Reading {
 
 /// What stands before and behind the first `#` that is not escaped.
 fn directive(text: &str) -> (&str, &str) {
-    let found = text.match_indices('#').find(|(at, _)| !text[..*at].ends_with('\\') && text[..*at].ends_with([' ', '\t']) || *at == 0);
+    let found =
+        text.match_indices('#').find(|(at, _)| !text[..*at].ends_with('\\') && text[..*at].ends_with([' ', '\t']) || *at == 0);
     match found {
         Some((at, _)) => (&text[..at], text[at + 1..].trim()),
         None => (text, ""),

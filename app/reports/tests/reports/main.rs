@@ -1,6 +1,9 @@
 //! Reports of real tools, and hostile ones.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod any;
+mod benchmarks;
 mod coverage;
 mod findings;
 mod fixtures;
+mod testing;

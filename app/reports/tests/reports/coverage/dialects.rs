@@ -89,9 +89,9 @@ fn hostile_json_is_refused_where_it_stands() {
         ),
         (CoverageFormat::CoveragePy, "{\"files\": {}}", "no file is in it"),
         (CoverageFormat::CoveragePy, "{\"meta\": {}, \"files\": {\"a\"", "line 1, column 27: this is no JSON: expected `:`"),
-        (CoverageFormat::CoveragePy, "{\"x\": [1,,2]}", "line 1, column 10: this is no JSON: expected a value"),
-        (CoverageFormat::CoveragePy, "{\"x\": \"abc", "line 1, column 7: a string that does not end"),
-        (CoverageFormat::CoveragePy, "{\"x\": nul}", "line 1, column 9: EOF while parsing a value"),
+        (CoverageFormat::CoveragePy, "{\"x\": [1,,2]}", "line 1, column 10: this is no JSON: a value that is not well formed"),
+        (CoverageFormat::CoveragePy, "{\"x\": \"abc", "line 1, column 7: a value that does not end"),
+        (CoverageFormat::CoveragePy, "{\"x\": nul}", "line 1, column 10: this is no JSON: a value that is not well formed"),
         (CoverageFormat::CoveragePy, "", "line 1, column 1: expected an object"),
         (CoverageFormat::CoveragePy, "[]", "line 1, column 1: expected an object"),
         (
