@@ -1,10 +1,11 @@
 //! Many pull requests at once, against a forge that refuses more writes than it allows: nothing is refused, everything
 //! ends right, and how long that takes.
 //!
-//! `cargo bench -p gatewright-tests --bench mass [-- PULL_REQUESTS [FACTOR]]`. The forge's limits are taken times FACTOR, so
-//! that it does not take the hours that the forge's own would.
+//! `cargo bench -p gatewright-tests --bench mass [-- PULL_REQUESTS [FACTOR]] [github|gitlab]`. The forge's limits are taken
+//! times FACTOR, so that it does not take the hours that the forge's own would.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,13 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 async fn main() {
     let mut args = std::env::args().filter_map(|arg| arg.parse::<u32>().ok());
     let (pulls, factor) = (args.next().unwrap_or(500), args.next().unwrap_or(20));
-    on_github(pulls, factor).await;
-    on_gitlab(pulls, factor).await;
+    let only = std::env::args().find(|arg| arg == "github" || arg == "gitlab");
+    if only.as_deref() != Some("gitlab") {
+        on_github(pulls, factor).await;
+    }
+    if only.as_deref() != Some("github") {
+        on_gitlab(pulls, factor).await;
+    }
 }
 
 async fn on_github(pulls: u32, factor: u32) {
@@ -50,8 +56,8 @@ async fn on_github(pulls: u32, factor: u32) {
     let done = open_at_once(stage.clone(), limit, pulls).await;
     let log = stage.github.log();
     let requests = log.iter().filter(|seen| !seen.operation.starts_with("apps/")).count();
-    let refused = log.iter().filter(|seen| matches!(seen.status, 403 | 429)).count();
-    println!("{pulls} pull requests opened at once, GitHub's limits times {factor}: {done}; {refused} requests refused");
+    let refused = log.iter().filter(|seen| matches!(seen.status, 403 | 429)).map(|seen| seen.operation.as_str());
+    println!("{pulls} pull requests opened at once, GitHub's limits times {factor}: {done}; refused: {}", counted(refused));
     println!("  {} requests a pull request, git's with them", requests / pulls.max(1) as usize);
 }
 
@@ -70,9 +76,16 @@ async fn on_gitlab(pulls: u32, factor: u32) {
     };
     let done = open_at_once(stage.clone(), limit, pulls).await;
     let log = stage.gitlab.log();
-    let refused = log.iter().filter(|seen| seen.status == 429).count();
-    println!("{pulls} merge requests opened at once, gitlab.com's limits times {factor}: {done}; {refused} requests refused");
+    let refused = log.iter().filter(|seen| seen.status == 429).map(|seen| seen.operation.as_str());
+    println!("{pulls} merge requests opened at once, gitlab.com's limits times {factor}: {done}; refused: {}", counted(refused));
     println!("  {} requests a merge request, git's with them", log.len() / pulls.max(1) as usize);
+}
+
+/// `none`, or how many of which.
+fn counted<'a>(operations: impl Iterator<Item = &'a str>) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    operations.for_each(|operation| *counts.entry(operation).or_default() += 1);
+    if counts.is_empty() { "none".to_owned() } else { format!("{counts:?}") }
 }
 
 /// Opens so many, waits until all is done, and says how it ended.
@@ -86,6 +99,8 @@ async fn open_at_once(forge: Arc<dyn Stage>, limit: impl FnOnce(&mut Setting), p
     scene.idle_within(PATIENCE).await;
     let took = started.elapsed().as_secs_f64();
     let right = heads.iter().filter(|head| scene.forge.checks(head).get("gatewright").is_some_and(|state| state == "success"));
+    let odd = heads.iter().map(|head| scene.shown(head)).filter(|shown| !shown.contains("gatewright: success"));
+    odd.take(3).for_each(|shown| println!("  not as it should be: {shown}"));
     let commented = numbers.iter().filter(|number| scene.forge.sticky(**number).is_some()).count();
     let done = format!("{} checked and {commented} commented in {took:.0} s", right.count());
     scene.end().await;

@@ -27,7 +27,7 @@ const IO: [&str; 14] = [
 const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
-    ("gatewright-engine", &["gatewright-core"]),
+    ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
     ("gatewright-forge-github", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-shared", &[]),

@@ -189,6 +189,9 @@ pub trait Forge: CatchUp {
     /// The files that a change touches.
     async fn changed_files(&self, repo: &RepoRef, change: &Change) -> Result<ChangedFiles, ForgeError>;
 
+    /// The newest commit that a pull request's head has in common with its base branch.
+    async fn merge_base(&self, repo: &RepoRef, pull: &PullState) -> Result<CommitId, ForgeError>;
+
     /// Who a user is, asked from the forge by the user's id, and of which of these teams a member. A team is written as the
     /// repository file has it: `org/team` on GitHub, a group's path on GitLab. One that the forge does not know, or does
     /// not show us, has no members.

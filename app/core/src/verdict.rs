@@ -1,5 +1,7 @@
 //! What a gate's step left behind, and what the gate says of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::BlobId;
@@ -41,10 +43,38 @@ pub struct Evidence {
     pub log_tail: String,
     /// Whether the sandbox's workspace was full when the command ended.
     pub disk_full: bool,
-    /// The report files that the gate asked for, in the order of its globs, then by name.
-    pub reports: Vec<ReportFile>,
-    /// What went wrong while reports were read, in words for the user. A gate with such an error never passes.
-    pub report_errors: Vec<String>,
+    /// The reports that the gate asked for, by what they are about.
+    pub reports: BTreeMap<ReportKind, Reports>,
+    /// What the source itself tells, where the gate asked for that.
+    pub survey: Option<Survey>,
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReportKind {
+    /// Tests, as JUnit XML.
+    Junit,
+    /// Which lines tests went through.
+    Coverage,
+}
+
+/// The reports of one kind.
+#[derive(Debug, Clone, Default)]
+pub struct Reports {
+    /// The files, in the order of the gate's globs, then by name.
+    pub files: Vec<ReportFile>,
+    /// What went wrong while they were read, in words for the user. A gate with such an error never passes.
+    pub errors: Vec<String>,
+}
+
+/// What a commit's source tells beside its files' content.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// Its files, as paths relative to its root.
+    pub files: Vec<String>,
+    /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
+    /// with none.
+    pub diff: Option<bytes::Bytes>,
 }
 
 impl Evidence {

@@ -4,13 +4,15 @@
 
 #[path = "gates/cases.rs"]
 mod cases;
+#[path = "gates/coverage.rs"]
+mod coverage;
 #[path = "gates/fixtures.rs"]
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
 
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
-use gatewright_core::verdict::{Evidence, Exit, ReportFile, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};
 use gatewright_engine::gates;
 
 /// A gate that reads these report files.
@@ -26,8 +28,8 @@ fn evidence(code: i64, reports: &[(&str, &[u8])]) -> Evidence {
         exit: Exit::Code { code },
         log_tail: String::new(),
         disk_full: false,
-        reports: reports.iter().map(file).collect(),
-        report_errors: Vec::new(),
+        reports: [(ReportKind::Junit, Reports { files: reports.iter().map(file).collect(), errors: Vec::new() })].into(),
+        survey: None,
     }
 }
 

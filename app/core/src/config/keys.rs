@@ -48,6 +48,8 @@ pub(super) enum Shape {
     Events,
     /// A span of time.
     Span,
+    /// A number from 0 to 100 with at most two decimals.
+    Percent,
     /// True or false.
     Flag {
         /// What it is where it is not written.
@@ -93,11 +95,28 @@ pub(super) static GATE: Table = Table {
         key("when", Shape::When, "When the gate applies. Where it does not, its check is reported as skipped."),
         key("timeout", Shape::Span, "Its time limit: `90s`, `10m`, `1h30m`, or a number of seconds; 1 s to 24 h."),
         key("junit", Shape::ReportGlobs, "JUnit XML files that the command writes, relative to the root of the source."),
+        key(
+            "coverage",
+            Shape::ReportGlobs,
+            "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
+        ),
+        key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["coverage", "sarif", "benchmark", "require", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+    later: &["sarif", "benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+};
+
+/// A gate's `require`.
+pub(super) static REQUIRE: Table = Table {
+    what: "`require`",
+    keys: &[
+        key("lines", Shape::Percent, "So many percent of the lines that can be run have to be run."),
+        key("branches", Shape::Percent, "So many percent of the branches have to be taken."),
+        key("changed-lines", Shape::Percent, "So many percent of the lines that the change adds have to be run."),
+    ],
+    later: &["drop-at-most", "new", "slower-at-most", "touched"],
 };
 
 /// A gate's `when`.

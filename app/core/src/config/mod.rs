@@ -58,6 +58,12 @@ pub struct GateConfig {
     pub timeout_secs: Option<u64>,
     /// Globs of JUnit files, relative to the workspace. Empty: the exit code decides alone.
     pub junit: Vec<String>,
+    /// Globs of coverage reports. Empty: coverage is not looked at.
+    #[serde(default)]
+    pub coverage: Vec<String>,
+    /// What they have to say for the gate to pass.
+    #[serde(default)]
+    pub require: Require,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
@@ -82,6 +88,36 @@ pub struct Checkout {
     pub submodules: bool,
     /// Files kept in Git LFS. No file that this version takes says so: the key is one of a later version.
     pub lfs: bool,
+}
+
+/// What a gate's reports have to say for it to pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Require {
+    /// So much of the lines that can be run has to be run by tests.
+    pub lines: Option<Percent>,
+    /// So much of the branches has to be taken.
+    pub branches: Option<Percent>,
+    /// So much of the lines that the change adds has to be run.
+    pub changed_lines: Option<Percent>,
+}
+
+/// A part of a hundred, exact to hundredths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent {
+    /// In hundredths of a percent, 10,000 at most.
+    pub hundredths: u32,
+}
+
+impl std::fmt::Display for Percent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.hundredths / 100, self.hundredths % 100);
+        match rest {
+            0 => write!(f, "{whole} %"),
+            rest if rest.is_multiple_of(10) => write!(f, "{whole}.{} %", rest / 10),
+            rest => write!(f, "{whole}.{rest:02} %"),
+        }
+    }
 }
 
 /// When a gate applies. A list that is empty does not restrict.

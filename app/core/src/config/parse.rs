@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, When};
+use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
 use super::{needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
@@ -169,7 +169,8 @@ impl Reader {
             self.wrong(place, format!("the gate `{name}` is empty; it needs `run`"));
             return None;
         }
-        let fields = self.fields(node, &keys::GATE)?;
+        let mut fields = self.fields(node, &keys::GATE)?;
+        fields.later |= fields.get("require").is_some_and(asks_for_later);
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
@@ -179,6 +180,8 @@ impl Reader {
             when: fields.get("when").and_then(|node| self.when(node)).unwrap_or_default(),
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -238,10 +241,25 @@ impl Reader {
         })
     }
 
+    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
+        let fields = self.fields(node, &keys::REQUIRE)?;
+        if of_gate.get("coverage").is_none() && !fields.entries.is_empty() && !of_gate.meant.contains(&"coverage") {
+            self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
+        }
+        let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
+        Some(Require { lines: percent("lines"), branches: percent("branches"), changed_lines: percent("changed-lines") })
+    }
+
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
         let fields = self.fields(node, &keys::CHECKOUT)?;
         Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: false })
     }
+}
+
+/// Whether a `require` asks for what later versions know.
+fn asks_for_later(node: &Node) -> bool {
+    let Value::Mapping(entries) = &node.value else { return false };
+    entries.iter().any(|entry| keys::REQUIRE.later.contains(&entry.key.as_str()))
 }
 
 /// The known entries of a mapping.

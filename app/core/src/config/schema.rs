@@ -51,6 +51,9 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("required".to_owned(), json!(["run"]));
+                let requires = json!({ "required": ["require"], "properties": { "require": { "minProperties": 1 } } });
+                object.insert("if".to_owned(), requires);
+                object.insert("then".to_owned(), json!({ "required": ["coverage"] }));
             }
             json!({
                 "type": "object",
@@ -78,6 +81,7 @@ fn shape(shape: Shape) -> Value {
             { "type": "integer", "minimum": 1, "maximum": TIMEOUT_SECS_MAX },
             { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
+        Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::When => {
             let mut when = table(&keys::WHEN);

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::parse::Reader;
 use super::tree::{Node, Place, Scalar, ScalarKind, Value, quoted};
-use super::{GateEvent, keys};
+use super::{GateEvent, Percent, keys};
 use crate::command::{COMMANDS, CommandName, Who};
 use crate::forge::Permission;
 use crate::ids::GateName;
@@ -339,4 +339,29 @@ pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
         return None;
     }
     Some(secs)
+}
+
+/// A part of a hundred.
+pub(super) fn percent(reader: &mut Reader, node: &Node) -> Option<Percent> {
+    const EXPECTED: &str = "a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`";
+    let written = match &node.value {
+        Value::Scalar(Scalar { text, kind: ScalarKind::Number }) => hundredths(text.trim()),
+        Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => None,
+    };
+    let Some(hundredths) = written.filter(|hundredths| *hundredths <= 10_000) else {
+        reader.wrong(node.place, format!("expected {EXPECTED}, found {node}"));
+        return None;
+    };
+    Some(Percent { hundredths })
+}
+
+/// A number with at most two decimals, times a hundred.
+fn hundredths(text: &str) -> Option<u32> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(decimals) || decimals.len() > 2 {
+        return None;
+    }
+    let decimals: u32 = format!("{decimals:0<2}").parse().ok()?;
+    whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(decimals)
 }

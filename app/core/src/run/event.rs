@@ -270,6 +270,9 @@ pub struct Prepared {
     pub pull: Option<PullState>,
     /// The commit whose repository file counts.
     pub base: Option<CommitId>,
+    /// The commit that the run's is compared with to find the lines that it adds, where a gate asks for them.
+    #[serde(default)]
+    pub compared_with: Option<CommitId>,
     /// What earlier runs made the forge show that this one goes on with: the sticky comment, and, of a run that runs no
     /// gate itself, the checks.
     pub shown: BTreeMap<ReportKey, u64>,

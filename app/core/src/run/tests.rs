@@ -28,6 +28,8 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         when: When::default(),
         timeout_secs: None,
         junit: Vec::new(),
+        coverage: Vec::new(),
+        require: crate::config::Require::default(),
         network: false,
         required: true,
         line: 1,
@@ -95,7 +97,14 @@ fn prepared(outcome: Preparation) -> RunEvent {
         head,
     };
     RunEvent::Prepared {
-        prepared: Box::new(Prepared { pull: Some(pull), base: None, shown: BTreeMap::new(), orders: Vec::new(), outcome }),
+        prepared: Box::new(Prepared {
+            pull: Some(pull),
+            base: None,
+            compared_with: None,
+            shown: BTreeMap::new(),
+            orders: Vec::new(),
+            outcome,
+        }),
     }
 }
 

@@ -90,6 +90,17 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             vec![json!("a.xml"), json!(["a/**/*.xml", "b.xml"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!([5]), json!("~/a.xml"), json!("a/../b"), json!("./a.xml")]),
         ),
+        (
+            "coverage",
+            vec![json!("lcov.info"), json!(["a/**/*.xml", "b.json"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
+        ),
+        // What it asks for needs a report to be found in, which these have not.
+        (
+            "require",
+            vec![json!({})],
+            with(&[json!({ "lines": 80 }), json!({ "lines": 101 }), json!({ "touched": ["docs/**"] }), json!([]), json!(80)]),
+        ),
         ("network", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!([])])),
         ("required", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!({})])),
         (
@@ -103,6 +114,18 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
 /// More than there may be.
 fn many_variables() -> Value {
     (0..201).map(|n| (format!("A{n}"), json!("x"))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn what_is_required_of_coverage_is_read_as_the_schema_says() {
+    let file =
+        |require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": require } } });
+    for right in [json!({ "lines": 80 }), json!({ "branches": 87.5, "changed-lines": 100 }), json!({ "lines": 0 }), json!({})] {
+        assert_eq!(taken(&file(right.clone())), (true, true), "{right}");
+    }
+    for wrong in [json!({ "lines": 100.5 }), json!({ "lines": -1 }), json!({ "lines": "80" }), json!({ "line": 80 })] {
+        assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
+    }
 }
 
 #[test]
@@ -166,7 +189,9 @@ fn schema_and_reading_agree_on_the_file_itself() {
         json!({ "gates": { "t": null } }),
         json!({ "gates": { "t": { "run": "x" } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a" }, "u": { "run": "x" } } }),
-        json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "lcov.info" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "sarif": "out.sarif" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": 101 } } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": "80" } } } }),
     ] {
         assert_eq!(taken(&wrong), (false, false), "{wrong}");
     }

@@ -74,13 +74,25 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    coverage: lcov.info\n    require: { lines: 80 }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
+    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    sarif: out.sarif\n    require: { new: { error: 0 } }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
     assert_snapshot!(told(file), @"
     2:1: `agents` is not supported by this version of Gatewright
-    6:5: `coverage` is not supported by this version of Gatewright
-    7:5: `require` is not supported by this version of Gatewright
-    10:5: `require` is not supported by this version of Gatewright
+    6:5: `sarif` is not supported by this version of Gatewright
+    7:16: `new` is not supported by this version of Gatewright
+    10:16: `touched` is not supported by this version of Gatewright
     11:17: `lfs` is not supported by this version of Gatewright
+    ");
+}
+
+#[test]
+fn what_coverage_is_required_is_a_percentage_and_needs_a_report() {
+    let file = "image: a\ngates:\n  a: { run: x, coverage: l.info, require: { lines: 80, branches: 87.5, changed-lines: 100 } }\n  b: { run: x, coverage: l.info, require: { lines: 101, branches: 1.234, changed-lines: most } }\n  c: { run: x, require: { line: -1, lines: 80 } }\n";
+    assert_snapshot!(told(file), @"
+    4:52: expected a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`, found the number `101`
+    4:67: expected a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`, found the number `1.234`
+    4:89: expected a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`, found the text `most`
+    5:25: `require` asks for coverage, and the gate has no `coverage`; name its report files there
+    5:27: unknown key `line`; did you mean `lines`?
     ");
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, RepoConfig, When, parse};
+use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse};
 use proptest::prelude::*;
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
@@ -170,10 +170,25 @@ fn printed(config: &RepoConfig) -> String {
     let json = |value: &dyn erased::Json| value.json();
     let mut file = "gates:\n".to_owned();
     for gate in &config.gates {
-        let GateConfig { name, image, run, env, needs, when, timeout_secs, junit, network, required, checkout, line: _ } = gate;
+        let GateConfig {
+            name,
+            image,
+            run,
+            env,
+            needs,
+            when,
+            timeout_secs,
+            junit,
+            coverage,
+            require,
+            network,
+            required,
+            checkout,
+            line: _,
+        } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit))];
+        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage))];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
         }
@@ -183,6 +198,13 @@ fn printed(config: &RepoConfig) -> String {
         if let Some(secs) = timeout_secs {
             writeln!(file, "    timeout: {secs}").unwrap();
         }
+        let percent = |(key, percent): (&str, Option<Percent>)| {
+            let hundredths = percent?.hundredths;
+            Some(format!("{key}: {}.{:02}", hundredths / 100, hundredths % 100))
+        };
+        let demands = [("lines", require.lines), ("branches", require.branches), ("changed-lines", require.changed_lines)];
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
+        writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
         writeln!(file, "    network: {network}\n    required: {required}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
@@ -202,6 +224,10 @@ mod erased {
     }
 }
 
+fn percent(there: bool, hundredths: u32) -> Option<Percent> {
+    there.then_some(Percent { hundredths })
+}
+
 prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
@@ -213,12 +239,21 @@ prop_compose! {
         events in proptest::sample::subsequence(GateEvent::ALL.to_vec(), 0..=3),
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
+        coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
+        demands in any::<[bool; 3]>(),
+        hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
             image, run, needs, timeout_secs, junit,
+            require: Require {
+                lines: percent(demands[0] && !coverage.is_empty(), hundredths),
+                branches: percent(demands[1] && !coverage.is_empty(), hundredths),
+                changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
+            },
+            coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
             network: flags[0],

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use gatewright_core::config::{RepoConfig, parse};
-use gatewright_core::verdict::{Evidence, Exit, ReportFile, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};
 use libfuzzer_sys::fuzz_target;
 
 static FILE: LazyLock<RepoConfig> =
@@ -17,8 +17,12 @@ fuzz_target!(|report: &[u8]| {
         exit: Exit::Code { code: 0 },
         log_tail: String::new(),
         disk_full: false,
-        reports: vec![ReportFile { path: "out.xml".to_owned(), bytes: report.to_vec().into() }],
-        report_errors: Vec::new(),
+        reports: [(
+            ReportKind::Junit,
+            Reports { files: vec![ReportFile { path: "out.xml".to_owned(), bytes: report.to_vec().into() }], errors: Vec::new() },
+        )]
+        .into(),
+        survey: None,
     };
     let verdict = gatewright_engine::gates::judge(&FILE.gates[0], &evidence);
     assert!(!verdict.title.contains(['@', '<', '`', '\n']), "{}", verdict.title);

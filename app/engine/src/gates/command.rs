@@ -5,7 +5,7 @@ use gatewright_core::verdict::{Evidence, Exit, VerdictStatus};
 
 use super::{Kind, Opinion, markdown};
 
-pub(super) const KIND: Kind = Kind { reports: |_| Some(&[]), judge };
+pub(super) const KIND: Kind = Kind { about: None, reports: |_| Some(&[]), judge };
 
 /// A cause in a title may have so many characters.
 const CAUSE_CHARS_MAX: usize = 160;

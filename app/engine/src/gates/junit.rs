@@ -4,7 +4,7 @@
 //! a report that is missing, broken, empty or hostile makes the gate an error that names file and place.
 
 use gatewright_core::config::GateConfig;
-use gatewright_core::verdict::{Annotation, Evidence, Exit, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportKind, Reports, Verdict, VerdictStatus};
 
 use super::{Kind, Opinion};
 
@@ -13,7 +13,8 @@ mod place;
 mod read;
 mod show;
 
-pub(super) const KIND: Kind = Kind { reports: |config| (!config.junit.is_empty()).then_some(&config.junit), judge };
+pub(super) const KIND: Kind =
+    Kind { about: Some(ReportKind::Junit), reports: |config| (!config.junit.is_empty()).then_some(&config.junit), judge };
 
 /// So many failed tests are shown in the summary; all of them are counted.
 const SHOWN_MAX: usize = 20;
@@ -99,8 +100,10 @@ impl Tally {
 
 fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let mut tally = Tally::default();
-    let mut problems = evidence.report_errors.iter().map(|error| show::problem(error)).collect::<Vec<_>>();
-    for report in &evidence.reports {
+    let none = Reports::default();
+    let reports = evidence.reports.get(&ReportKind::Junit).unwrap_or(&none);
+    let mut problems = reports.errors.iter().map(|error| show::problem(error)).collect::<Vec<_>>();
+    for report in &reports.files {
         if let Err(broken) = read::read(&report.bytes, &mut tally) {
             problems.push(show::broken(&report.path, &broken));
         }
@@ -109,7 +112,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
         return opinion(VerdictStatus::Errored, "a report cannot be read".to_owned(), problems, tally);
     }
     let exit_well = evidence.exit == Exit::Code { code: 0 };
-    if evidence.reports.is_empty() {
+    if reports.files.is_empty() {
         // A command that failed may not have come so far: a compiler's error, say. Then that is the cause to be shown.
         let status = if exit_well { VerdictStatus::Errored } else { VerdictStatus::Failed };
         return opinion(status, "no test report".to_owned(), vec![show::no_report(&config.junit)], tally);

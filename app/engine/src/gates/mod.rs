@@ -5,14 +5,17 @@
 //! no Markdown, HTML or mention in it takes effect (see `markdown`).
 
 use gatewright_core::config::GateConfig;
-use gatewright_core::verdict::{Annotation, Evidence, Exit, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportKind, Verdict, VerdictStatus};
 
 mod command;
+mod coverage;
 mod junit;
 mod markdown;
 
 /// A kind of gate.
 struct Kind {
+    /// What its reports are about. None where it wants none.
+    about: Option<ReportKind>,
     /// The report files that it wants read, as globs. None where the gate is not of this kind.
     reports: fn(&GateConfig) -> Option<&[String]>,
     /// What it says. Called only for a gate of this kind, and for all but the first only if the command ended by itself.
@@ -20,7 +23,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 2] = [command::KIND, junit::KIND];
+static KINDS: [Kind; 3] = [command::KIND, junit::KIND, coverage::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -41,9 +44,15 @@ impl Opinion {
     }
 }
 
-/// The report files that are to be read once the command has ended, as globs.
-pub fn reports_wanted(config: &GateConfig) -> Vec<String> {
-    KINDS.iter().filter_map(|kind| (kind.reports)(config)).flatten().cloned().collect()
+/// The report files that are to be read once the command has ended: what they are about, and globs.
+pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
+    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?.to_vec())));
+    wanted.collect()
+}
+
+/// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.
+pub fn survey_wanted(config: &GateConfig) -> bool {
+    !config.coverage.is_empty()
 }
 
 /// What is said of a step. The same evidence gives the same verdict.

@@ -1,12 +1,13 @@
 //! Execute: runs a gate's step in a sandbox and has the gate judge what it left behind.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gatewright_core::config::GateConfig;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{Command, ExecEnd, Limits, Network, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, StepOutcome, Verdict};
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
 use gatewright_core::{CommitId, GateName};
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +32,13 @@ const REPORT_FILES_MAX: usize = 1000;
 struct Ended {
     exit: Exit,
     disk_full: bool,
-    reports: Vec<ReportFile>,
-    report_errors: Vec<String>,
+    reports: BTreeMap<ReportKind, Reports>,
+    survey: Option<Survey>,
 }
 
 impl Ended {
     fn without_reports(exit: Exit) -> Ended {
-        Ended { exit, disk_full: false, reports: Vec::new(), report_errors: Vec::new() }
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None }
     }
 }
 
@@ -102,7 +103,7 @@ async fn once(
         env: gate.env.clone(),
         limits,
         network: if gate.network { Network::Open } else { Network::None },
-        source: Some(source),
+        source: Some(source.clone()),
     };
     let sandbox = &engine.deps.sandbox;
     let handle = sandbox.open(&spec).await.map_err(of_sandbox)?;
@@ -115,8 +116,15 @@ async fn once(
     };
     // A step that was killed has left half a report at best.
     let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
-    let (reports, report_errors) = read_reports(engine, &handle, &wanted).await?;
-    Ok(Ended { exit, disk_full: result.disk_full, reports, report_errors })
+    let reports = read_reports(engine, &handle, wanted).await?;
+    let survey = match gates::survey_wanted(gate) {
+        true => {
+            let since = gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.as_ref());
+            Some(sandbox.survey(&source, since).await.map_err(of_sandbox)?)
+        }
+        false => None,
+    };
+    Ok(Ended { exit, disk_full: result.disk_full, reports, survey })
 }
 
 fn limits(engine: &Engine, gate: &GateConfig) -> Limits {
@@ -148,29 +156,34 @@ fn of_sandbox(error: SandboxError) -> (String, bool) {
 async fn read_reports(
     engine: &Engine,
     handle: &SandboxHandle,
-    globs: &[String],
-) -> Result<(Vec<ReportFile>, Vec<String>), (String, bool)> {
-    let mut reports: Vec<ReportFile> = Vec::new();
-    let mut errors = Vec::new();
-    for glob in globs {
-        let files_left = REPORT_FILES_MAX.saturating_sub(reports.len());
-        let bytes_left = REPORT_BYTES_MAX.saturating_sub(reports.iter().map(|r| r.bytes.len() as u64).sum());
-        match engine.deps.sandbox.read(handle, glob, files_left, bytes_left).await {
-            // Two globs may match one file; it counts once.
+    wanted: Vec<(ReportKind, Vec<String>)>,
+) -> Result<BTreeMap<ReportKind, Reports>, (String, bool)> {
+    let mut read: BTreeMap<ReportKind, Reports> = BTreeMap::new();
+    let (mut files_left, mut bytes_left) = (REPORT_FILES_MAX, REPORT_BYTES_MAX);
+    let globs: Vec<(ReportKind, String)> =
+        wanted.into_iter().flat_map(|(kind, globs)| globs.into_iter().map(move |glob| (kind, glob))).collect();
+    for (kind, glob) in globs {
+        let reports = read.entry(kind).or_default();
+        match engine.deps.sandbox.read(handle, &glob, files_left, bytes_left).await {
             Ok(files) => {
-                reports.extend(files.into_iter().filter(|f| !reports.iter().any(|r| r.path == f.path)).collect::<Vec<_>>())
+                files_left = files_left.saturating_sub(files.len());
+                bytes_left = bytes_left.saturating_sub(files.iter().map(|file| file.bytes.len() as u64).sum());
+                // Two globs may match one file; it counts once.
+                let new = |file: &ReportFile| !reports.files.iter().any(|known| known.path == file.path);
+                let new: Vec<ReportFile> = files.into_iter().filter(new).collect();
+                reports.files.extend(new);
             }
-            Err(SandboxError::Report(cause)) => errors.push(cause),
+            Err(SandboxError::Report(cause)) => reports.errors.push(cause),
             Err(error) => return Err(of_sandbox(error)),
         }
     }
-    Ok((reports, errors))
+    Ok(read)
 }
 
 async fn judged(engine: &Engine, gate: &GateConfig, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-    let Ended { exit, disk_full, reports, report_errors } = ended;
+    let Ended { exit, disk_full, reports, survey } = ended;
     let stored = store_log(engine, &log).await;
-    let evidence = Evidence { exit: exit.clone(), log_tail: log.tail, disk_full, reports, report_errors };
+    let evidence = Evidence { exit: exit.clone(), log_tail: log.tail, disk_full, reports, survey };
     let config = gate.clone();
     // Judging reads reports of many megabytes: not on a thread that others wait for.
     let verdict = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;

@@ -20,7 +20,7 @@ use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
 
 use super::{Done, again_or_final};
 use crate::commands::may::Rules;
-use crate::{Engine, history, take};
+use crate::{Engine, gates as gates_of, history, take};
 
 /// A forge may show a pull request's former head for a moment after the delivery about the new one. A run younger than
 /// this that does not find itself at the head looks again before it gives way.
@@ -60,6 +60,7 @@ impl From<StoreError> for Short {
 struct Findings {
     pull: Option<PullState>,
     base: Option<CommitId>,
+    compared_with: Option<CommitId>,
     shown: BTreeMap<ReportKey, u64>,
     orders: Vec<Order>,
 }
@@ -77,8 +78,9 @@ pub(super) async fn prepare(engine: &Engine, run: &Run, gates: &Gates) -> Done {
 }
 
 fn done(findings: Findings, outcome: Preparation) -> Done {
-    let Findings { pull, base, shown, orders } = findings;
-    Done::Events(vec![RunEvent::Prepared { prepared: Box::new(Prepared { pull, base, shown, orders, outcome }) }])
+    let Findings { pull, base, compared_with, shown, orders } = findings;
+    let prepared = Prepared { pull, base, compared_with, shown, orders, outcome };
+    Done::Events(vec![RunEvent::Prepared { prepared: Box::new(prepared) }])
 }
 
 async fn outcome(
@@ -133,6 +135,12 @@ async fn outcome(
     let files = changed_files(forge, run, spec, &config).await?;
     let change = plan::Change { event: gates.event(), branch: &base_ref, files: &files, only: spec.only.as_deref() };
     let plan = plan::plan(&config, &change);
+    if plan.gates.iter().any(|planned| planned.applies == Applies::Yes && gates_of::survey_wanted(&planned.config)) {
+        findings.compared_with = match &findings.pull {
+            Some(pull) => Some(forge.merge_base(&run.repo, pull).await?),
+            None => spec.compare_from.clone(),
+        };
+    }
     let carried = match spec.rerun_of {
         Some(earlier) => carried(engine, earlier, &base_ref, &plan).await?,
         None => BTreeMap::new(),

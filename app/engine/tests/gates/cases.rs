@@ -1,6 +1,6 @@
 //! What gates say of commands and of reports in the dialects that tools write.
 
-use gatewright_core::verdict::{Evidence, Exit, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Evidence, Exit, ReportKind, Verdict, VerdictStatus};
 use gatewright_engine::gates;
 use insta::assert_snapshot;
 
@@ -187,7 +187,8 @@ fn a_missing_report_is_no_pass() {
 #[test]
 fn a_report_that_the_sandbox_could_not_give_is_no_pass() {
     let mut evidence = evidence(0, &[("out.xml", GOOD.as_bytes())]);
-    evidence.report_errors.push("big.xml is larger than 67108864 bytes".to_owned());
+    let reports = evidence.reports.entry(ReportKind::Junit).or_default();
+    reports.errors.push("big.xml is larger than 67108864 bytes".to_owned());
     assert_snapshot!(both(&gates::judge(&gate(", junit: \"*.xml\""), &evidence)), @"
     Errored: a report cannot be read; 1 passed
 
@@ -224,7 +225,10 @@ fn nothing_is_judged_of_a_command_that_was_killed() {
 
 #[test]
 fn the_globs_of_a_gate_are_what_is_read() {
-    assert_eq!(gates::reports_wanted(&gate(", junit: [\"a/*.xml\", b.xml]")), ["a/*.xml", "b.xml"]);
+    let wanted = gates::reports_wanted(&gate(", junit: [\"a/*.xml\", b.xml], coverage: lcov.info"));
+    let [(tests, junit), (lines, coverage)] = &wanted[..] else { panic!("{wanted:?}") };
+    assert_eq!((*tests, *lines), (ReportKind::Junit, ReportKind::Coverage));
+    assert_eq!((&junit[..], &coverage[..]), (&["a/*.xml".to_owned(), "b.xml".to_owned()][..], &["lcov.info".to_owned()][..]));
     assert!(gates::reports_wanted(&gate("")).is_empty());
 }
 

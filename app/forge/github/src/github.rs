@@ -121,6 +121,10 @@ impl Forge for GitHub {
         }
     }
 
+    async fn merge_base(&self, repo: &RepoRef, pull: &PullState) -> Result<CommitId, ForgeError> {
+        self.read_merge_base(repo, &pull.base, &pull.head).await
+    }
+
     async fn standing(&self, repo: &RepoRef, user: &User, teams: &[String]) -> Result<Standing, ForgeError> {
         self.read_standing(repo, user, teams).await
     }

@@ -60,6 +60,12 @@ struct Account {
     login: String,
 }
 
+/// What two commits have in common, as far as it matters here.
+#[derive(Deserialize)]
+struct CommonAncestor {
+    merge_base_commit: Commit,
+}
+
 #[derive(Deserialize)]
 struct Comment {
     user: Option<Account>,
@@ -172,6 +178,16 @@ impl GitHub {
         };
         self.files.put(key, file.clone(), file.len());
         Ok(Some(file))
+    }
+
+    pub(crate) async fn read_merge_base(&self, repo: &RepoRef, base: &CommitId, head: &CommitId) -> Result<CommitId, ForgeError> {
+        let target = repo_route(repo, &["compare", &format!("{base}...{head}")])?;
+        // The files, which can be many, are on the first page only.
+        let call = Call::get("merge_base", with_query(target, &[("per_page", "1"), ("page", "2")]));
+        let answer = self.api.for_repo(repo, &call).await?;
+        let answer = answer.ok(|| format!("{}...{} of {}", base.short(), head.short(), repo.path))?;
+        let common: CommonAncestor = answer.json("merge_base")?;
+        Ok(common.merge_base_commit.sha)
     }
 
     pub(crate) async fn read_their_comment(

@@ -155,6 +155,10 @@ impl Forge for GitLab {
         }
     }
 
+    async fn merge_base(&self, repo: &RepoRef, pull: &PullState) -> Result<CommitId, ForgeError> {
+        self.read_merge_base(repo, pull.number).await
+    }
+
     async fn standing(&self, repo: &RepoRef, user: &User, teams: &[String]) -> Result<Standing, ForgeError> {
         self.read_standing(repo, user, teams).await
     }

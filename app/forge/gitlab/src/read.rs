@@ -108,6 +108,12 @@ impl GitLab {
         })
     }
 
+    /// GitLab knows it of the newest version of the diff, which it makes a moment after a push.
+    pub(crate) async fn read_merge_base(&self, repo: &RepoRef, number: u64) -> Result<CommitId, ForgeError> {
+        let refs = self.merge_request(repo, number).await?.diff_refs;
+        refs.and_then(|refs| refs.base_sha).ok_or_else(|| unavailable(format!("{}!{number} has no diff yet", repo.path)))
+    }
+
     pub(crate) async fn read_branch(&self, repo: &RepoRef, name: &str) -> Result<CommitId, ForgeError> {
         let call = Call::get("branch", project_route(repo, &["repository", "branches", name])?);
         let answer = self.api.read(call).await?.ok(|| format!("branch {name} of {}", repo.path))?;

@@ -8,8 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::Docker;
 use bytes::Bytes;
-use gatewright_core::sandbox::{Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec};
-use gatewright_core::verdict::ReportFile;
+use gatewright_core::CommitId;
+use gatewright_core::sandbox::{
+    Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+};
+use gatewright_core::verdict::{ReportFile, Survey};
 use tokio::sync::OnceCell;
 
 use crate::source::Mirrors;
@@ -184,6 +187,10 @@ impl Sandbox for DockerSandbox {
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
         read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }).await
+    }
+
+    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
+        self.mirrors.survey(source, since).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {

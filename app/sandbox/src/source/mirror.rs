@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::SandboxError;
+use gatewright_core::verdict::Survey;
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
@@ -30,8 +31,9 @@ const MIRROR_BYTES_MAX: u64 = 8 << 30;
 /// How often a fetch's growth is looked at.
 const GROWTH_POLL: Duration = Duration::from_millis(500);
 
-/// Attributes of the commit must not hide files from its gates or rewrite them. This file goes before the commit's own.
-const ATTRIBUTES: &str = "* -export-ignore -export-subst\n";
+/// Attributes of the commit must not hide files from its gates or rewrite them, or hide what has changed in them. This file
+/// goes before the commit's own.
+const ATTRIBUTES: &str = "* -export-ignore -export-subst !diff\n";
 
 /// A bare repository that holds commits without history, each under a ref of its own name.
 pub(super) struct Mirror {
@@ -119,6 +121,27 @@ impl Mirror {
         }
     }
 
+    /// A commit's files, and what it changes against another commit. Submodules and symbolic links are no files.
+    pub(super) async fn survey(&self, commit: &CommitId, since: Option<&CommitId>) -> Result<Survey, GitError> {
+        let tree = self.told(&["ls-tree", "-r", "-z", commit.as_str()]).await?;
+        let diff = match since {
+            // Nothing of the repository's own configuration or attributes has a say in how it looks.
+            Some(since) => {
+                let fixed = ["diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=0"];
+                let plain = ["--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=all"];
+                Some(self.told(&[&fixed[..], &plain, &[since.as_str(), commit.as_str(), "--"]].concat()).await?.into())
+            }
+            None => None,
+        };
+        Ok(Survey { files: files(&tree), diff })
+    }
+
+    /// The same as [`ask`](Self::ask), where there is an answer.
+    async fn told(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        let Ended { status, stdout, stderr } = self.git(args).run(LOCAL_MAX).await?;
+        if status.success() { Ok(stdout) } else { Err(GitError::Broken(stderr)) }
+    }
+
     /// What git prints when asked something about the mirror. None where it fails.
     pub(super) async fn ask(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
         let Ended { status, stdout, .. } = self.git(args).run(LOCAL_MAX).await?;
@@ -188,4 +211,10 @@ impl Mirror {
 fn bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+}
+
+/// The regular files in the output of `ls-tree -r -z`.
+fn files(tree: &[u8]) -> Vec<String> {
+    let entries = tree.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+    entries.filter(|entry| entry.starts_with("100")).filter_map(|entry| Some(entry.split_once('\t')?.1.to_owned())).collect()
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{SandboxError, Source};
+use gatewright_core::verdict::Survey;
 use gatewright_core::{CommitId, ForgeKind};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -26,6 +27,9 @@ mod submodules;
 use git::GitError;
 use lock::Held;
 use mirror::Mirror;
+
+/// So often both commits of a survey are looked for.
+const SURVEY_TRIES: usize = 3;
 
 /// The mirrors of all repositories, in one folder.
 pub(crate) struct Mirrors {
@@ -130,6 +134,26 @@ impl Mirrors {
             }
         }
         out.write_all(&own::END).await.map_err(|_| FillError::Unread)
+    }
+
+    /// Which files a commit has, and how it differs from another one of its repository.
+    pub(crate) async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
+        let pin = Pin::of_source(source);
+        let earlier = since.map(|commit| Pin { commit: commit.clone(), ..pin.clone() });
+        // Fetching the one can be what has the mirror made anew, and the other lost.
+        for _ in 0..SURVEY_TRIES {
+            self.ensure_pin(&pin).await?;
+            if let Some(earlier) = &earlier {
+                self.ensure_pin(earlier).await?;
+            }
+            let mirror = self.mirror(&pin);
+            let _held = self.hold_shared(&pin.name).await?;
+            let both = mirror.has(&pin.commit).await? && mirror.has(since.unwrap_or(&pin.commit)).await?;
+            if both {
+                return Ok(mirror.survey(&pin.commit, since).await?);
+            }
+        }
+        Err(SandboxError::Source("the mirror was made anew while it was asked".to_owned()))
     }
 
     async fn ensure_pin(&self, pin: &Pin) -> Result<(), SandboxError> {

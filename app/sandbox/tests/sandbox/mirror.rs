@@ -426,3 +426,22 @@ async fn a_fetch_that_nobody_waits_for_any_more_is_ended() {
     };
     tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the connection is closed");
 }
+
+#[tokio::test]
+async fn a_survey_tells_the_files_and_what_is_new_whatever_the_repositorys_own_attributes_say() {
+    let (rig, server) = (Rig::new(), GitServer::start(Speaks::Now).await);
+    let repo = server.repo("app");
+    let old = repo.commit(&[("a.txt", "one\ntwo\n"), (".gitattributes", "*.txt -diff\n* export-ignore\n")]);
+    std::os::unix::fs::symlink("a.txt", repo.path.join("link")).expect("a link can be made");
+    let new = repo.commit(&[("a.txt", "one\nmore\ntwo\n"), ("dir/ä b.txt", "new\n")]);
+    let source = server.source(&repo, &new);
+    let survey = rig.sandbox.survey(&source, Some(&old)).await.expect("the server gives both commits");
+    assert_eq!(survey.files, [".gitattributes", "a.txt", "dir/ä b.txt"], "a link is no file");
+    let diff = String::from_utf8(survey.diff.expect("it is compared").to_vec()).expect("text");
+    assert!(diff.contains("+++ b/a.txt\n@@ -1,0 +2 @@ one\n+more\n"), "{diff}");
+    let survey = rig.sandbox.survey(&source, None).await.expect("the mirror has it");
+    assert!(survey.diff.is_none());
+    let gone = "1".repeat(40).parse().expect("a commit");
+    let error = rig.sandbox.survey(&source, Some(&gone)).await.expect_err("there is no such commit");
+    assert!(matches!(error, SandboxError::SourceUnusable(_)), "{error}");
+}

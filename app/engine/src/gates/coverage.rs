@@ -1,0 +1,232 @@
+//! Coverage: which lines tests went through, of all files and of the lines that the change adds.
+//!
+//! Reports are read by `gatewright-reports`; this says what they come to. Files of a report that are none of the commit's do
+//! not count; a report of which no file is one makes the gate an error, since nothing would be judged by it.
+
+use std::fmt::Write;
+
+use gatewright_core::config::{GateConfig, Percent};
+use gatewright_core::verdict::{
+    Annotation, AnnotationLevel, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
+};
+use gatewright_reports::coverage::{self, ChangedCoverage, Coverage, Ratio, Totals, UncoveredRange};
+use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles};
+
+use super::markdown::code;
+use super::{Kind, Opinion};
+
+pub(super) const KIND: Kind = Kind {
+    about: Some(ReportKind::Coverage),
+    reports: |config| (!config.coverage.is_empty()).then_some(&config.coverage),
+    judge,
+};
+
+/// Paths in a sentence are cut to so many characters.
+const PATH_CHARS_MAX: usize = 200;
+
+/// So many problems with reports are shown.
+const PROBLEMS_MAX: usize = 20;
+
+/// So many folders, and so many changed files without a report, are shown.
+const FOLDERS_MAX: usize = 30;
+const FILES_MAX: usize = 10;
+
+/// Folders are shown down to this depth.
+const DEPTH: usize = 2;
+
+/// What the lines are called that a change adds.
+const CHANGED: &str = "changed lines";
+
+/// Where the sandbox has the source.
+const WORKSPACE: &str = "/workspace";
+
+/// What the reports of a gate say together.
+struct Found {
+    coverage: Coverage,
+    /// Of the lines that the change adds. None where nothing says which these are.
+    changed: Option<ChangedCoverage>,
+}
+
+fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
+    let none = Reports::default();
+    let reports = evidence.reports.get(&ReportKind::Coverage).unwrap_or(&none);
+    if reports.files.is_empty() && reports.errors.is_empty() {
+        return no_report(config, evidence.exit == Exit::Code { code: 0 });
+    }
+    let found = match read(reports, evidence.survey.as_ref()) {
+        Ok(found) => found,
+        Err(problems) => {
+            return Opinion::plain(VerdictStatus::Errored, "a coverage report cannot be read", problems.join("\n\n"));
+        }
+    };
+    let demands = demands(config, &found);
+    let short: Vec<&Demand> = demands.iter().filter(|demand| !demand.is_met()).collect();
+    let status = if short.is_empty() { VerdictStatus::Passed } else { VerdictStatus::Failed };
+    // Where the gate fails for them they are what has to be mended, else a hint.
+    let fails = short.iter().any(|demand| demand.what == CHANGED);
+    let level = if fails { AnnotationLevel::Failure } else { AnnotationLevel::Warning };
+    let (annotations, annotations_left_out) = annotations(&found, level);
+    Opinion { status, title: title(&found, &short), summary: summary(&found, &demands), annotations, annotations_left_out }
+}
+
+fn no_report(config: &GateConfig, exit_well: bool) -> Opinion {
+    let globs: Vec<String> = config.coverage.iter().take(10).map(|glob| code(glob, PATH_CHARS_MAX)).collect();
+    let summary = format!(
+        "No file matches {}. `coverage` in the repository file says where the command writes its report.",
+        globs.join(", ")
+    );
+    // A command that failed may not have come so far.
+    let status = if exit_well { VerdictStatus::Errored } else { VerdictStatus::Failed };
+    Opinion::plain(status, "no coverage report", summary)
+}
+
+/// Reads all reports, or says what is wrong with them.
+fn read(reports: &Reports, survey: Option<&Survey>) -> Result<Found, Vec<String>> {
+    let none = Survey::default();
+    let survey = survey.unwrap_or(&none);
+    let files = RepositoryFiles::new(survey.files.iter().cloned());
+    let mapping = Mapping { roots: vec![WORKSPACE.to_owned()], go_modules: Vec::new() };
+    let mut problems: Vec<String> =
+        reports.errors.iter().map(|error| format!("A report cannot be read: {}", code(error, PATH_CHARS_MAX))).collect();
+    let mut all = Coverage::default();
+    for report in &reports.files {
+        match read_one(report, &files, &mapping) {
+            Ok(coverage) => all.merge(coverage),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let diff = survey.diff.as_ref().map(|diff| Diff::read(diff.as_ref())).transpose();
+    let diff = diff.map_err(|error| {
+        problems.push(format!("What the change adds cannot be read: {}", code(&error.to_string(), PATH_CHARS_MAX)))
+    });
+    problems.truncate(PROBLEMS_MAX);
+    match diff {
+        Ok(diff) if problems.is_empty() => Ok(Found { changed: diff.map(|diff| all.changed_lines(&diff)), coverage: all }),
+        Ok(_) | Err(()) => Err(problems),
+    }
+}
+
+fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> Result<Coverage, String> {
+    let broken = |error: &ReportError| {
+        format!("The report {} cannot be read: {}", code(&report.path, PATH_CHARS_MAX), code(&error.to_string(), PATH_CHARS_MAX))
+    };
+    let head = &report.bytes[..report.bytes.len().min(coverage::HEAD_BYTES)];
+    let format = coverage::sniff(&report.path, head)
+        .ok_or_else(|| format!("The report {} is in no format that is known here.", code(&report.path, PATH_CHARS_MAX)))?;
+    let read = coverage::read(format, report.bytes.as_ref()).map_err(|error| broken(&error))?;
+    let (coverage, unmapped) = read.map(files, mapping);
+    if coverage.files().next().is_none() {
+        let example =
+            unmapped.first().map(|one| format!(", for example {}", code(&one.path, PATH_CHARS_MAX))).unwrap_or_default();
+        return Err(format!("The report {} names no file of this commit{example}.", code(&report.path, PATH_CHARS_MAX)));
+    }
+    Ok(coverage)
+}
+
+/// Something that the repository file asks for, and what there is.
+struct Demand {
+    what: &'static str,
+    least: Percent,
+    is: Ratio,
+}
+
+impl Demand {
+    fn is_met(&self) -> bool {
+        self.is.is_at_least(u64::from(self.least.hundredths))
+    }
+}
+
+fn demands(config: &GateConfig, found: &Found) -> Vec<Demand> {
+    let Totals { lines, branches } = found.coverage.totals();
+    let changed = found.changed.as_ref().map(|changed| changed.lines);
+    let demand = |what, least: Option<Percent>, is: Option<Ratio>| Some(Demand { what, least: least?, is: is? });
+    let require = config.require;
+    let demands = [
+        demand("lines", require.lines, Some(lines)),
+        demand("branches", require.branches, Some(branches)),
+        demand(CHANGED, require.changed_lines, changed),
+    ];
+    demands.into_iter().flatten().collect()
+}
+
+/// `87.5 % (7 of 8) of lines, 50 % (1 of 2) of changed lines`
+fn title(found: &Found, short: &[&Demand]) -> String {
+    if let [first, rest @ ..] = short {
+        let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+        return format!("{} of {}, less than {}{more}", first.is, first.what, first.least);
+    }
+    let changed = found.changed.as_ref().filter(|changed| changed.lines.total > 0);
+    let changed = changed.map(|changed| format!(", {} of changed lines", changed.lines)).unwrap_or_default();
+    format!("{} of lines{changed}", found.coverage.totals().lines)
+}
+
+fn summary(found: &Found, demands: &[Demand]) -> String {
+    let mut text = "| coverage | is | asked for | |\n|---|--:|--:|---|\n".to_owned();
+    let Totals { lines, branches } = found.coverage.totals();
+    let changed = found.changed.as_ref().map(|changed| changed.lines);
+    for (what, is) in [("lines", Some(lines)), ("branches", Some(branches)), (CHANGED, changed)] {
+        let Some(is) = is.filter(|is| is.total > 0) else { continue };
+        let demand = demands.iter().find(|demand| demand.what == what);
+        let (least, mark) =
+            demand.map_or((String::new(), ""), |demand| (demand.least.to_string(), if demand.is_met() { "✅" } else { "❌" }));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| {what} | {is} | {least} | {mark} |");
+    }
+    let parts = [text, uncovered(found), folders(&found.coverage)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What the change adds and nothing tests.
+fn uncovered(found: &Found) -> String {
+    let Some(changed) = &found.changed else { return String::new() };
+    let mut text = String::new();
+    let range = |one: &UncoveredRange| format!("- {}", code(&place(one), PATH_CHARS_MAX));
+    let shown: Vec<String> = changed.uncovered.iter().take(FILES_MAX).map(range).collect();
+    if !shown.is_empty() {
+        let more = changed.uncovered.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!("\n- and {more} more") } else { String::new() };
+        let _ = write!(text, "Added lines that no test runs:\n\n{}{more}", shown.join("\n"));
+    }
+    text
+}
+
+fn place(one: &UncoveredRange) -> String {
+    let (first, last) = (one.range.first, one.range.last);
+    if first == last { format!("{}:{first}", one.path) } else { format!("{}:{first}-{last}", one.path) }
+}
+
+fn folders(coverage: &Coverage) -> String {
+    let folders = coverage.by_folder(DEPTH);
+    let row = |folder: &coverage::Folder| {
+        let path = if folder.path.is_empty() { "(root)".to_owned() } else { code(&folder.path, PATH_CHARS_MAX) };
+        format!("| {} | {} | {} |\n", path.replace('|', "\\|"), folder.files, folder.totals.lines)
+    };
+    let rows: String = folders.iter().take(FOLDERS_MAX).map(row).collect();
+    let more = folders.len().saturating_sub(FOLDERS_MAX);
+    let more = if more > 0 { format!("\nAnd {more} more folders.\n") } else { String::new() };
+    format!("<details><summary>By folder</summary>\n\n| folder | files | lines |\n|---|--:|--:|\n{rows}{more}\n</details>")
+}
+
+/// One at each range of added lines that no test runs.
+fn annotations(found: &Found, level: AnnotationLevel) -> (Vec<Annotation>, u64) {
+    let uncovered = found.changed.iter().flat_map(|changed| &changed.uncovered);
+    let all: Vec<Annotation> = uncovered.map(|one| annotation(one, level)).collect();
+    let left_out = all.len().saturating_sub(Verdict::ANNOTATIONS_MAX) as u64;
+    (all.into_iter().take(Verdict::ANNOTATIONS_MAX).collect(), left_out)
+}
+
+fn annotation(one: &UncoveredRange, level: AnnotationLevel) -> Annotation {
+    let message = match one.lines {
+        1 => "No test runs this line.".to_owned(),
+        lines => format!("No test runs these {lines} lines."),
+    };
+    Annotation {
+        path: one.path.clone(),
+        start_line: one.range.first,
+        end_line: one.range.last,
+        column: None,
+        level,
+        title: "Not covered".to_owned(),
+        message,
+    }
+}
