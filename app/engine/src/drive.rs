@@ -67,6 +67,7 @@ struct Driven {
 impl Drop for Driven {
     fn drop(&mut self) {
         self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        self.engine.waits.forget(self.run);
     }
 }
 
@@ -228,7 +229,9 @@ impl Driver {
         for flight in self.flights.values().filter(|flight| !wanted.contains(&flight.key)) {
             flight.stop.cancel();
         }
-        self.pauses.retain(|key, _| wanted.contains(key));
+        for (key, _) in self.pauses.extract_if(|key, _| !wanted.contains(key)) {
+            self.engine.waits.end(self.run.id, &key);
+        }
     }
 
     fn claim_free_slots(&mut self, fresh: &[&Action]) -> Vec<RunEvent> {
@@ -298,6 +301,7 @@ impl Driver {
             Done::Events(events) => {
                 (self.engine.hook)(Point::Performed);
                 self.pauses.remove(&key);
+                self.engine.waits.end(self.run.id, &key);
                 self.append(events).await?;
                 if let ActionKey::Execute(gate) = key {
                     self.slots.remove(&gate);
@@ -349,6 +353,8 @@ impl Driver {
         let doubled = PAUSE.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX);
         let pause = doubled.max(after.unwrap_or_default());
         tracing::warn!(run.id = %self.run.id, action = ?key, failures, pause_ms = pause.as_millis(), cause, "to be tried again");
+        let again_at = Timestamp::now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        self.engine.waits.begin(self.run.id, &key, cause, failures, again_at);
         self.pauses.insert(key, Pause { until: Instant::now() + pause, failures });
     }
 

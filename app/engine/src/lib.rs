@@ -29,10 +29,12 @@ pub mod render;
 mod slots;
 mod sweep;
 mod take;
+mod waits;
 mod worker;
 
 pub use catch_up::CaughtUp;
 pub use sweep::SweepReport;
+pub use waits::Wait;
 
 /// What the engine works with.
 pub struct Deps {
@@ -125,6 +127,7 @@ pub struct Engine {
     slots: slots::Slots,
     comments: slots::KeyedLocks,
     floods: flood::Floods,
+    waits: waits::Waits,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -142,6 +145,7 @@ impl Engine {
             slots,
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
+            waits: waits::Waits::default(),
             turns: AtomicU64::new(0),
         })
     }
@@ -150,6 +154,11 @@ impl Engine {
     /// anything having happened would show here, and nowhere else but in the processor's heat.
     pub fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
+    }
+
+    /// What a run waits for that this process drives: what failed and is to be tried again.
+    pub fn waits_of(&self, run: RunId) -> Vec<Wait> {
+        self.waits.of(run)
     }
 
     /// Makes a set-aside run ready again. False where it was not set aside.

@@ -7,6 +7,7 @@ use gatewright_core::run::{Gates, JournalEntry, Run, Step};
 use gatewright_core::store::{Phase, RunRecord, RunState};
 use gatewright_core::verdict::VerdictStatus;
 use gatewright_core::{GateName, RunId, Timestamp};
+use gatewright_engine::Wait;
 use serde_json::json;
 
 use crate::args::{ConfigArg, RunsArgs, RunsCommand, State};
@@ -61,7 +62,7 @@ async fn show(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, 
     if as_json {
         let step = |step: &Step| json!({ "gate": step.gate.name, "attempts": step.attempts, "state": step.state });
         let steps = of_gates.map(|gates| gates.steps.iter().map(step).collect::<Vec<_>>());
-        print::json(&json!({ "run": page.run, "steps": steps, "journal": page.journal }))?;
+        print::json(&json!({ "run": page.run, "steps": steps, "waits": page.waits, "journal": page.journal }))?;
         return Ok(ExitCode::SUCCESS);
     }
     header(&page)?;
@@ -85,13 +86,20 @@ fn header(page: &RunPage) -> Result<(), Failure> {
         format!("accepted    {} UTC", words::time(run.created_at)),
     ];
     lines.extend(standing(run, Timestamp::now()));
+    lines.extend(page.waits.iter().map(waits_for));
     print::line(&format!("{}\n", lines.join("\n")))
 }
 
-/// What an operator should know of a run that is not over. Why one waits is in the service's log alone.
+fn waits_for(wait: &Wait) -> String {
+    let Wait { what, cause, failures, again_at } = wait;
+    let times = if *failures == 1 { "once".to_owned() } else { format!("{failures} times") };
+    let again_at = words::time(*again_at);
+    format!("waits for   {}, which failed {times}: {}; again at {again_at} UTC", printable(what), printable(cause))
+}
+
+/// What an operator should know of a run that is not over.
 fn standing(run: &RunRecord, now: Timestamp) -> Vec<String> {
-    let got_on =
-        format!("got on      last at {} UTC; where it waits, the service's log says for what", words::time(run.updated_at));
+    let got_on = format!("got on      last at {} UTC", words::time(run.updated_at));
     match &run.state {
         RunState::SetAside { cause } => {
             vec![format!("cause       {}", printable(cause)), format!("next        gatewright runs retry {}", run.id)]
@@ -187,7 +195,7 @@ mod tests {
             created_at: at(0),
             updated_at: at(60),
         };
-        let got_on = "got on      last at 1970-01-01 00:01:00 UTC; where it waits, the service's log says for what";
+        let got_on = "got on      last at 1970-01-01 00:01:00 UTC";
         assert_eq!(standing(&run, at(61)), [got_on, "next        goes on at 1970-01-01 00:01:30 UTC, attempt 3"]);
         assert!(standing(&run, at(90)).is_empty(), "nothing keeps it");
         run.state = RunState::Leased { worker: "ci-7/4711\u{1b}[2J".to_owned(), expires_at: at(100) };

@@ -8,7 +8,7 @@ use gatewright_core::run::{JournalEntry, Run, RunEvent};
 use gatewright_core::store::{AuditEntry, Blobs, DeliveryRecord, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep};
 use gatewright_core::verdict::LogRef;
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
-use gatewright_engine::Engine;
+use gatewright_engine::{Engine, Wait};
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod socket;
@@ -58,6 +58,9 @@ pub(crate) struct AuditQuery {
 pub(crate) struct RunPage {
     pub(crate) run: RunRecord,
     pub(crate) journal: Vec<JournalEntry>,
+    /// What failed and is to be tried again, where the service that drives the run is asked.
+    #[serde(default)]
+    pub(crate) waits: Vec<Wait>,
 }
 
 impl RunPage {
@@ -138,7 +141,8 @@ impl Desk {
 
     pub(crate) async fn run(&self, id: RunId) -> Result<RunPage, DeskError> {
         let (run, journal) = self.store.journal(id).await?;
-        Ok(RunPage { run, journal })
+        let waits = self.engine.as_ref().map(|engine| engine.waits_of(id)).unwrap_or_default();
+        Ok(RunPage { run, journal, waits })
     }
 
     pub(crate) async fn log(&self, id: RunId, gate: &GateName) -> Result<Bytes, DeskError> {

@@ -173,7 +173,11 @@ mod tests {
             created_at: at,
             updated_at: at,
         };
-        RunPage { run, journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec: spec.into() } }] }
+        RunPage {
+            run,
+            journal: vec![JournalEntry { seq: 0, at, event: RunEvent::Created { spec: spec.into() } }],
+            waits: Vec::new(),
+        }
     }
 
     #[test]

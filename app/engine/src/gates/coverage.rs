@@ -10,7 +10,7 @@ use gatewright_core::verdict::{
     Annotation, AnnotationLevel, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
 };
 use gatewright_reports::coverage::{self, ChangedCoverage, Coverage, Ratio, Totals, UncoveredRange};
-use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles};
+use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles, SNIFF_BYTES};
 
 use super::markdown::code;
 use super::{Kind, Opinion};
@@ -110,7 +110,7 @@ fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> 
     let broken = |error: &ReportError| {
         format!("The report {} cannot be read: {}", code(&report.path, PATH_CHARS_MAX), code(&error.to_string(), PATH_CHARS_MAX))
     };
-    let head = &report.bytes[..report.bytes.len().min(coverage::HEAD_BYTES)];
+    let head = &report.bytes[..report.bytes.len().min(SNIFF_BYTES)];
     let format = coverage::sniff(&report.path, head)
         .ok_or_else(|| format!("The report {} is in no format that is known here.", code(&report.path, PATH_CHARS_MAX)))?;
     let read = coverage::read(format, report.bytes.as_ref()).map_err(|error| broken(&error))?;

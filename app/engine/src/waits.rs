@@ -1,0 +1,97 @@
+//! What runs that this process drives wait for, for whoever wonders why one does not get on.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use gatewright_core::report::ReportKey;
+use gatewright_core::run::ActionKey;
+use gatewright_core::{RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// An action that failed and is to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What is to be done, in words.
+    pub what: String,
+    /// Why it was not done the last time.
+    pub cause: String,
+    /// How often it has failed.
+    pub failures: u32,
+    /// When it is tried again.
+    pub again_at: Timestamp,
+}
+
+/// The waits of all runs that are driven.
+#[derive(Default)]
+pub(crate) struct Waits(Mutex<HashMap<RunId, HashMap<ActionKey, Wait>>>);
+
+impl Waits {
+    pub(crate) fn begin(&self, run: RunId, key: &ActionKey, cause: &str, failures: u32, again_at: Timestamp) {
+        let wait = Wait { what: words(key), cause: cause.to_owned(), failures, again_at };
+        self.lock().entry(run).or_default().insert(key.clone(), wait);
+    }
+
+    pub(crate) fn end(&self, run: RunId, key: &ActionKey) {
+        let mut all = self.lock();
+        if let Some(of_run) = all.get_mut(&run) {
+            of_run.remove(key);
+            if of_run.is_empty() {
+                all.remove(&run);
+            }
+        }
+    }
+
+    /// The run is no longer driven here.
+    pub(crate) fn forget(&self, run: RunId) {
+        self.lock().remove(&run);
+    }
+
+    /// Those of a run, the next one first.
+    pub(crate) fn of(&self, run: RunId) -> Vec<Wait> {
+        let mut waits: Vec<Wait> = self.lock().get(&run).map(|of_run| of_run.values().cloned().collect()).unwrap_or_default();
+        waits.sort_by(|a, b| (a.again_at, &a.what).cmp(&(b.again_at, &b.what)));
+        waits
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, HashMap<ActionKey, Wait>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn words(key: &ActionKey) -> String {
+    match key {
+        ActionKey::Prepare => "asking the forge how things are".to_owned(),
+        ActionKey::Claim(gate) => format!("a slot for the gate {gate}"),
+        ActionKey::Execute(gate) => format!("running the gate {gate}"),
+        ActionKey::Stop(gate) => format!("stopping the gate {gate}"),
+        ActionKey::Rule => "weighing the command".to_owned(),
+        ActionKey::Obey => "doing what the command says".to_owned(),
+        ActionKey::Publish(ReportKey::Gate(gate)) => format!("showing the check of the gate {gate}"),
+        ActionKey::Publish(ReportKey::Aggregate) => "showing the check of the whole".to_owned(),
+        ActionKey::Publish(ReportKey::Comment) => "showing the comment".to_owned(),
+        ActionKey::Publish(ReportKey::Seen | ReportKey::Answered) => "reacting to the command".to_owned(),
+        ActionKey::Publish(ReportKey::Reply) => "replying to the command".to_owned(),
+        ActionKey::Publish(ReportKey::Resolved(_)) => "folding an earlier reply".to_owned(),
+        ActionKey::SetAside => "setting the run aside".to_owned(),
+        ActionKey::Finish => "ending the run".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_waits_for_is_told_until_it_is_done() {
+        let (waits, run) = (Waits::default(), RunId::new());
+        let at = |secs| Timestamp::from_second(secs).expect("in range");
+        waits.begin(run, &ActionKey::Publish(ReportKey::Comment), "no answer", 1, at(9));
+        waits.begin(run, &ActionKey::Prepare, "no answer", 2, at(5));
+        let told: Vec<String> = waits.of(run).into_iter().map(|wait| wait.what).collect();
+        assert_eq!(told, ["asking the forge how things are", "showing the comment"]);
+        waits.end(run, &ActionKey::Prepare);
+        assert_eq!(waits.of(run).len(), 1);
+        waits.forget(run);
+        assert_eq!(waits.of(run), []);
+    }
+}
