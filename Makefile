@@ -11,7 +11,7 @@ help: ## this list
 setup: ## installs and starts what the other targets need
 	@tests/setup/all.sh
 
-demo: setup ## the service beside a local forge, and a pull request checked before your eyes (DEMO=once ends by itself)
+demo: setup ## the service beside two local forges, pull requests checked before your eyes (DEMO=once ends by itself)
 	@cargo build --quiet --package gatewright --package gatewright-tests --bin gatewright --bin demo
 	@exec target/debug/demo
 

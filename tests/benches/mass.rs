@@ -45,7 +45,8 @@ async fn on_github(pulls: u32, factor: u32) {
     stage.github.set_limits(github::Limits {
         per_hour: u64::from(REQUESTS_PER_HOUR * factor),
         content_per_minute: Some((COMMENTS_PER_MINUTE * factor) as usize),
-        ..github::Limits::default()
+        points_per_minute: Some(u64::from(POINTS_PER_MINUTE * factor)),
+        enforced: true,
     });
     let limit = |setting: &mut Setting| {
         if let Some(github) = &mut setting.github {

@@ -709,13 +709,18 @@ async fn rate_limits_are_told_and_where_wanted_enforced() {
     let github = FakeGitHub::start().await;
     let (number, _) = with_pull(&github);
     let bot = Client::bot(&github, "octo/app");
-    github.set_limits(Limits { per_hour: 3, content_per_minute: Some(1), enforced: true });
+    github.set_limits(Limits { per_hour: 3, content_per_minute: Some(1), enforced: true, ..Limits::default() });
     let comments = format!("/repos/octo/app/issues/{number}/comments");
     let first = bot.request(Method::POST, &comments).json(&json!({"body": "b"})).send().await.expect("it answers");
     assert_eq!((first.status().as_u16(), header(first.headers(), "x-ratelimit-remaining")), (201, "2"));
     let second = bot.request(Method::POST, &comments).json(&json!({"body": "b"})).send().await.expect("it answers");
     assert_eq!(second.status().as_u16(), 403);
     assert!(header(second.headers(), "retry-after").parse::<u64>().is_ok_and(|secs| secs <= 60));
+    assert_eq!((bot.get("/repos/octo/app").await.0, bot.get("/repos/octo/app").await.0), (200, 403));
+    // A write is 5 points, a read 1; a new comment is content beside that.
+    github.set_limits(Limits { points_per_minute: Some(6), ..Limits::default() });
+    let first = bot.request(Method::POST, &comments).json(&json!({"body": "b"})).send().await.expect("it answers");
+    assert_eq!(first.status().as_u16(), 201);
     assert_eq!((bot.get("/repos/octo/app").await.0, bot.get("/repos/octo/app").await.0), (200, 403));
     github.assert_valid();
 }

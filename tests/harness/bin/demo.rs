@@ -1,13 +1,14 @@
-//! `make demo`: the service beside a local forge, and pull requests checked before your eyes. Everything is real but the
-//! forge: the binary, its store, git over HTTP, the container engine.
+//! `make demo`: the service beside two local forges, and pull requests checked before your eyes. Everything is real but the
+//! forges: the binary, its store, git over HTTP, the container engine.
 #![expect(clippy::print_stdout, reason = "showing things is what a demo is for")]
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use gatewright_tests::FakeGitHub;
 use gatewright_tests::github::{CheckRun, Level, PullSpec};
+use gatewright_tests::gitlab::{self, MergeRequestSpec, Signing};
+use gatewright_tests::{FakeGitHub, FakeGitLab};
 use tokio::process::{Child, Command};
 
 const REPO: &str = "octo/shop";
@@ -54,14 +55,17 @@ async fn main() -> ExitCode {
 
 async fn demo() -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|e| format!("no temporary folder: {e}"))?;
-    say("A forge starts on this machine, with a repository and a GitHub App.");
-    let github = FakeGitHub::start().await;
+    say("Two forges start on this machine, a GitHub with an App and a GitLab with a bot's token, each with a repository.");
+    let (github, gitlab) = (FakeGitHub::start().await, FakeGitLab::start().await);
     github.create_repo(REPO);
+    gitlab.create_project(REPO);
     let port = free_port()?;
     let url = format!("http://127.0.0.1:{port}");
-    let mut service = start_service(&github, dir.path(), port).await?;
+    let mut service = start_service(&github, &gitlab, dir.path(), port).await?;
     github.set_webhook(&format!("{url}/webhooks/github"), SECRET);
-    show("forge", &github.url());
+    gitlab.set_webhook(&format!("{url}/webhooks/gitlab"), Signing::Token(SECRET.to_owned()));
+    show("GitHub", &github.url());
+    show("GitLab", &gitlab.url());
     show("service", &url);
     show("health", &format!("{url}/readyz"));
 
@@ -102,16 +106,18 @@ async fn demo() -> Result<(), String> {
     check(&github, &slow, "gatewright/tests", "in_progress").await?;
     service.kill().await.map_err(|e| format!("the service cannot be killed: {e}"))?;
     show("killed", "in the middle of gatewright/tests");
-    let mut service = start_service(&github, dir.path(), port).await?;
+    let mut service = start_service(&github, &gitlab, dir.path(), port).await?;
     watch(&github, &slow, "success").await?;
     let made = github.all_check_runs(REPO, &slow).len();
     show("checks made", &format!("{made} for 3 gates and the aggregate: none twice"));
 
-    let violations = github.violations();
+    merge_request(&gitlab).await?;
+
+    let violations = [github.violations(), gitlab.take_violations()].concat();
     if !violations.is_empty() {
-        return Err(format!("requests that GitHub's API description does not allow: {violations:#?}"));
+        return Err(format!("requests that a forge's API does not allow: {violations:#?}"));
     }
-    say("Every request was one that GitHub's own API description allows. That is the demo.");
+    say("Every request was one that the forge's own description of its API allows. That is the demo.");
     if std::env::var("DEMO").is_ok_and(|demo| demo == "once") {
         return stop(&mut service).await;
     }
@@ -130,17 +136,51 @@ fn free_port() -> Result<u16, String> {
     listener.map(|address| address.port()).map_err(|e| format!("no port is free: {e}"))
 }
 
-async fn start_service(github: &FakeGitHub, dir: &Path, port: u16) -> Result<Child, String> {
+/// The same on GitLab: statuses, one note with the evidence, and a command.
+async fn merge_request(gitlab: &FakeGitLab) -> Result<(), String> {
+    say("The same service serves GitLab: bob opens a merge request there that breaks the test.");
+    let cart = ("src/cart.sh", "total() {\n  echo $(($1 + $2))\n}\n");
+    gitlab.commit(REPO, "main", "alice", "a shop, and its gates", [(".gatewright.yml", GATES), ("run-tests.sh", TESTS), cart]);
+    let head = gitlab.commit(REPO, "faster", "bob", "faster", [("src/cart.sh", "total() {\n  echo $(($1 * $2))\n}\n")]);
+    let iid = gitlab.open_merge_request(REPO, &MergeRequestSpec::of("bob", "faster"));
+    let over = || async { (gitlab.statuses(REPO, &head).get("gatewright")?.state == "failed").then_some(()) };
+    patiently("the status `failed`", over).await?;
+    for (name, status) in gitlab.statuses(REPO, &head) {
+        println!("  {name:<22}{:<16}{}", status.state, status.description);
+    }
+    let note = patiently("the note", || async {
+        let notes = gitlab.notes(REPO, iid).into_iter();
+        notes.filter(|note| note.author == gitlab::BOT && note.place.is_none()).find(|note| !note.body.contains("gates done"))
+    });
+    println!("\n  the one note on !{iid}:\n{}", indented(&note.await?.body));
+    gitlab.set_level(REPO, "alice", 40);
+    gitlab.advance(2);
+    let said = "/gw skip tests the new total is what we want";
+    let comment = gitlab.comment(REPO, iid, "alice", said);
+    let obeyed = || async { gitlab.reactions(comment).iter().any(|(_, emoji)| emoji == "thumbsup").then_some(()) };
+    patiently("the reaction", obeyed).await?;
+    let emoji: Vec<String> = gitlab.reactions(comment).into_iter().map(|(_, emoji)| emoji).collect();
+    show("alice", &format!("{said}   [{}]", emoji.join(", ")));
+    let passed = || async { (gitlab.statuses(REPO, &head).get("gatewright")?.state == "success").then_some(()) };
+    patiently("the status `success`", passed).await?;
+    show("gatewright", "success");
+    Ok(())
+}
+
+async fn start_service(github: &FakeGitHub, gitlab: &FakeGitLab, dir: &Path, port: u16) -> Result<Child, String> {
     let url = format!("http://127.0.0.1:{port}");
     let config = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\n\n[store]\nurl = \"sled:./data\"\n\n[[forge]]\nkind = \"github\"\n\
          api_url = \"{github}\"\nclone_url = \"{github}\"\napp_id = {app}\nprivate_key = \"file:./app.pem\"\n\
-         webhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n",
+         webhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[[forge]]\nkind = \"gitlab\"\nurl = \"{gitlab}\"\n\
+         token = \"file:./gitlab.token\"\nwebhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n",
         github = github.url(),
         app = github.app_id(),
+        gitlab = gitlab.url(),
     );
     write(&dir.join("gatewright.toml"), &config)?;
     write(&dir.join("app.pem"), &github.private_key_pem())?;
+    write(&dir.join("gitlab.token"), gitlab::TOKEN)?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("service.log")).map_err(|e| e.to_string())?;
     let child = Command::new(binary()?)
         .args(["serve", "--config"])

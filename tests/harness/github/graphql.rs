@@ -50,7 +50,7 @@ fn judged(shared: &Shared, method: &str, credential: Option<&str>, body: &Value)
     };
     // GraphQL has a limit of its own.
     let key = format!("{}/graphql", server::key(&caller));
-    let counted = lock(&shared.meter).count(&key, true);
+    let counted = lock(&shared.meter).count(&key, super::limits::Cost::Write);
     let reply = match counted {
         Ok(()) => answer(&mut world, method, &caller, body),
         Err(Refusal::Primary) => server::limited(403, "API rate limit exceeded for installation."),

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// What the fake allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -12,13 +14,38 @@ pub struct Limits {
     pub per_hour: u64,
     /// Requests a minute that create content, over all; GitHub's is 80. None: not enforced.
     pub content_per_minute: Option<usize>,
+    /// Points a minute of one installation (or the App): 1 for reading, 5 for writing; GitHub's are 900. None: not enforced.
+    pub points_per_minute: Option<u64>,
     /// Whether a request beyond `per_hour` is refused, or only counted.
     pub enforced: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { per_hour: 5000, content_per_minute: None, enforced: false }
+        Limits { per_hour: 5000, content_per_minute: None, points_per_minute: None, enforced: false }
+    }
+}
+
+/// What a request costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    Read,
+    Write,
+    /// People are told of it.
+    Content,
+}
+
+/// Those operations of which GitHub's description warns that they are limited since they notify people, as far as they are
+/// served here.
+const NOTIFYING: [&str; 1] = ["issues/create-comment"];
+
+impl Cost {
+    pub(crate) fn of(method: &str, operation: &str) -> Cost {
+        match method {
+            _ if NOTIFYING.contains(&operation) => Cost::Content,
+            "GET" | "HEAD" | "OPTIONS" => Cost::Read,
+            _ => Cost::Write,
+        }
     }
 }
 
@@ -35,6 +62,7 @@ pub(crate) struct Meter {
     pub(crate) limits: Limits,
     hours: HashMap<String, Hour>,
     content: VecDeque<Instant>,
+    points: HashMap<String, VecDeque<(Instant, u64)>>,
 }
 
 /// Why a request may not be served now.
@@ -47,21 +75,37 @@ pub(crate) enum Refusal {
 
 impl Meter {
     /// Counts a request of `caller`.
-    pub(crate) fn count(&mut self, caller: &str, creates: bool) -> Result<(), Refusal> {
+    pub(crate) fn count(&mut self, caller: &str, cost: Cost) -> Result<(), Refusal> {
         let limits = self.limits;
         let hour = self.hour(caller);
         if limits.enforced && hour.used >= limits.per_hour {
             return Err(Refusal::Primary);
         }
         hour.used += 1;
+        if let Some(most) = limits.points_per_minute {
+            self.count_points(caller, cost, most)?;
+        }
         match limits.content_per_minute {
-            Some(most) if creates => self.count_content(most),
+            Some(most) if cost == Cost::Content => self.count_content(most),
             Some(_) | None => Ok(()),
         }
     }
 
+    fn count_points(&mut self, caller: &str, cost: Cost, most: u64) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let spent = self.points.entry(caller.to_owned()).or_default();
+        spent.retain(|(at, _)| now.duration_since(*at) < MINUTE);
+        let points = if cost == Cost::Read { 1 } else { 5 };
+        if let Some((oldest, _)) = spent.front()
+            && spent.iter().map(|(_, points)| points).sum::<u64>() + points > most
+        {
+            return Err(Refusal::Secondary((MINUTE - now.duration_since(*oldest)).as_secs() + 1));
+        }
+        spent.push_back((now, points));
+        Ok(())
+    }
+
     fn count_content(&mut self, most: usize) -> Result<(), Refusal> {
-        const MINUTE: Duration = Duration::from_secs(60);
         let now = Instant::now();
         self.content.retain(|at| now.duration_since(*at) < MINUTE);
         if let Some(oldest) = self.content.front().filter(|_| self.content.len() >= most) {

@@ -15,12 +15,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-use super::api::{self, Call, Needs, Reply, Route};
+use super::api::{self, Call, Reply, Route};
 use super::auth::{self, Caller};
 use super::faults::{Effect, Fault};
 use super::git_http;
 use super::graphql;
-use super::limits::{Meter, Refusal};
+use super::limits::{Cost, Meter, Refusal};
 use super::openapi::{self, Operation, description};
 use super::world::{World, lock};
 
@@ -268,8 +268,8 @@ impl Shared {
             }
         };
         let key = key(&caller);
-        let creates = incoming.route.method != "GET" && matches!(incoming.route.needs, Needs::Repo(..));
-        let counted = if incoming.op.path == "/rate_limit" { Ok(()) } else { lock(&self.meter).count(&key, creates) };
+        let cost = Cost::of(incoming.route.method, &incoming.op.id);
+        let counted = if incoming.op.path == "/rate_limit" { Ok(()) } else { lock(&self.meter).count(&key, cost) };
         let rate = lock(&self.meter).state(&key);
         match counted {
             Ok(()) => {}

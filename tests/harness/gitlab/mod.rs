@@ -76,7 +76,7 @@ impl FakeGitLab {
     /// Starts one.
     ///
     /// # Panics
-    /// Where no port is free or no temporary folder can be made; in CI, where GitLab's description is not there.
+    /// Where no port is free or no temporary folder can be made.
     pub async fn start() -> FakeGitLab {
         description::require();
         let dir = tempfile::tempdir().expect("a temporary folder can be made");

@@ -211,7 +211,7 @@ async fn faults_and_limits_reach_graphql_too() {
     assert_eq!((bot.send(Method::POST, "/graphql", mutation(&node)).await.0, github.minimised("octo/app", id)), (502, true));
     let answer = bot.request(Method::POST, "/graphql").json(&mutation(&node)).send().await.expect("it answers");
     assert_eq!(header(answer.headers(), "x-ratelimit-resource"), "graphql");
-    github.set_limits(Limits { per_hour: 1, content_per_minute: None, enforced: true });
+    github.set_limits(Limits { per_hour: 1, enforced: true, ..Limits::default() });
     assert_eq!(bot.send(Method::POST, "/graphql", mutation(&node)).await.0, 403);
     assert_eq!(bot.get("/rate_limit").await.0, 200);
 }
