@@ -9,6 +9,9 @@ use crate::lines::Lines;
 /// A diff may have so many files. Beyond, it is refused.
 const FILES_MAX: usize = 100_000;
 
+/// All their paths may have so many bytes together. Beyond, it is refused.
+const PATHS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// A diff may add so many ranges of lines. Beyond, it is refused.
 const RANGES_MAX: usize = 2_000_000;
 
@@ -39,6 +42,7 @@ struct Reading {
     /// The number of the next new line.
     next: u32,
     ranges: usize,
+    paths_bytes: usize,
     seen: bool,
 }
 
@@ -63,6 +67,13 @@ impl Diff {
     pub fn added(&self) -> impl Iterator<Item = (&str, &[LineRange])> {
         self.added.iter().map(|(path, ranges)| (path.as_str(), ranges.as_slice()))
     }
+
+    /// Whether a line of a file is new.
+    pub fn adds(&self, path: &str, line: u32) -> bool {
+        let Some(ranges) = self.added.get(path) else { return false };
+        let before = ranges.partition_point(|range| range.last < line);
+        ranges.get(before).is_some_and(|range| range.first <= line)
+    }
 }
 
 impl Reading {
@@ -81,8 +92,9 @@ impl Reading {
             self.path = new_path(name)?;
             self.seen = true;
             if let Some(path) = &self.path {
-                if self.diff.added.len() >= FILES_MAX {
-                    return Err(Fault::TooMuch(format!("more than {FILES_MAX} files")));
+                self.paths_bytes += path.len();
+                if self.diff.added.len() >= FILES_MAX || self.paths_bytes > PATHS_BYTES_MAX {
+                    return Err(Fault::TooMuch(format!("more than {FILES_MAX} files, or {PATHS_BYTES_MAX} bytes of paths")));
                 }
                 self.diff.added.entry(path.clone()).or_default();
             }

@@ -8,6 +8,9 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::error::{Fault, Place, ReportError};
 
+/// So many bytes of a file's beginning are enough to tell its format by.
+pub const SNIFF_BYTES: usize = 8192;
+
 /// So many bytes are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -268,4 +271,11 @@ fn label(bytes: &[u8]) -> Option<&[u8]> {
     let value = declaration[behind..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
     let (quote, value) = value.split_first()?;
     value.split(|b| b == quote).next()
+}
+
+/// The text that a file begins with, to tell its format by: without a byte order mark; of UTF-16 what is ASCII.
+pub(crate) fn head(bytes: &[u8]) -> String {
+    let bytes: Vec<u8> = bytes.iter().take(SNIFF_BYTES).copied().filter(|byte| *byte != 0).collect();
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim_start_matches(['\u{feff}', '\u{fffd}']).trim_start().to_owned()
 }

@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 128;
 /// What is handed to serde at once may have so many bytes. Beyond, the report is refused.
 const ITEM_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// The same of what takes up to a hundred times as much in memory: values of any shape, objects of which all may be missing.
+const SMALL_ITEM_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
 /// A key of the outer levels may have so many bytes. Beyond, the report is refused.
 const KEY_BYTES_MAX: u64 = 64 * 1024;
 
@@ -104,10 +107,17 @@ impl<R: Read> Json<R> {
         Ok(())
     }
 
-    /// The next value, whole.
+    /// The next value, whole: up to 16 MiB. To be used where no few bytes of it become many in memory.
     pub(crate) fn item<T: DeserializeOwned>(&mut self) -> Result<T, ReportError> {
         self.kind()?;
         self.raw(ITEM_BYTES_MAX, "an item of more than 16 MiB")?;
+        self.parsed()
+    }
+
+    /// The next value, whole: up to 2 MiB.
+    pub(crate) fn small_item<T: DeserializeOwned>(&mut self) -> Result<T, ReportError> {
+        self.kind()?;
+        self.raw(SMALL_ITEM_BYTES_MAX, "an item of more than 2 MiB")?;
         self.parsed()
     }
 

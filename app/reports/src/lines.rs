@@ -8,8 +8,8 @@ use crate::error::{Fault, Place, ReportError};
 use crate::input::{Declares, Input};
 use crate::json::parse_error;
 
-/// A line may have so many bytes. Beyond, the report is refused.
-const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// A line may have so many bytes: in one may be all that a test has written. Beyond, the report is refused.
+const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The lines of a report.
 pub(crate) struct Lines<R> {
@@ -31,7 +31,7 @@ impl<R: Read> Lines<R> {
         self.line.clear();
         self.whole = 0;
         self.begin = self.input.place();
-        self.input.allow(LINE_BYTES_MAX, "a line of more than 4 MiB");
+        self.input.allow(LINE_BYTES_MAX, "a line of more than 16 MiB");
         loop {
             let next = self.input.peek()?;
             if next.is_empty() {

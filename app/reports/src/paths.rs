@@ -10,6 +10,9 @@ use std::collections::HashSet;
 /// Of a path so many parts are looked at.
 const PARTS_MAX: usize = 128;
 
+/// Folders of what others wrote: what lies in them is not the repository's, though it may be called the same.
+const OTHERS: [&str; 7] = ["node_modules", "site-packages", "dist-packages", ".venv", ".cargo", ".m2", "vendor"];
+
 /// What is known of the paths in a report.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
@@ -83,31 +86,36 @@ impl RepositoryFiles {
     }
 }
 
+/// Which file of the repository a report's path is. `folders` are those that relative paths may begin in.
 pub(crate) fn fit(path: &str, folders: &[String], repository: &RepositoryFiles, mapping: &Mapping) -> Fit {
-    let Ok(path) = plain(path) else { return Fit::Not(WhyUnmapped::Outside) };
-    let absolute = is_absolute(&path);
-    let candidates = || {
-        let joined = folders.iter().filter(|_| !absolute).map(|folder| format!("{}/{path}", folder.trim_end_matches('/')));
-        joined.chain([path.clone()])
-    };
-    let known = candidates().flat_map(|path| bare(&path, mapping)).find(|path| repository.paths.contains(path));
-    if let Some(known) = known {
-        return Fit::Is(known);
-    }
+    let own = plain(path);
+    let absolute = own.as_ref().is_ok_and(|path| is_absolute(path));
+    let joined = folders.iter().filter(|_| !absolute).filter_map(|folder| plain(&format!("{folder}/{path}")).ok());
     let mut in_root = None;
-    for candidate in candidates() {
-        match ends(&candidate, repository) {
+    let mut candidates: Vec<String> = joined.chain(own.clone().ok()).collect();
+    for candidate in &candidates {
+        if let Some(known) = bare(candidate, mapping).into_iter().find(|path| repository.paths.contains(path)) {
+            return Fit::Is(known);
+        }
+    }
+    // What lies where the repository does, and is not of it, was made or fetched there.
+    candidates.retain(|candidate| bare(candidate, mapping).len() == 1);
+    for candidate in &candidates {
+        match ends(candidate, repository) {
+            Some((root, _)) if root.split('/').any(|part| OTHERS.contains(&part)) => {}
             Some((_, found)) if found.contains('/') => return Fit::Is(found),
             Some((root, file)) => in_root = Some(Fit::IfRoot { root, file }),
             None => {}
         }
     }
-    if !absolute {
-        match repository.ending_in(&path) {
+    match own {
+        Ok(own) if !absolute => match repository.ending_in(&own) {
             [Some(one), None] => return Fit::Is(reverse(one)),
             [Some(one), Some(two)] => return Fit::Not(WhyUnmapped::Ambiguous([reverse(one), reverse(two)])),
             [None, _] => {}
-        }
+        },
+        Ok(_) => {}
+        Err(()) => return in_root.unwrap_or(Fit::Not(WhyUnmapped::Outside)),
     }
     in_root.unwrap_or(Fit::Not(WhyUnmapped::Unknown))
 }

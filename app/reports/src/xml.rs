@@ -58,15 +58,16 @@ pub(crate) struct Xml<R> {
     content: String,
     /// How much of the tag is the element's name, with its namespace.
     name_len: usize,
+    /// The element at hand is empty: its end comes next.
+    is_empty: bool,
 }
 
 impl<R: Read> Xml<R> {
     pub(crate) fn new(source: R, called: &'static str, roots: &'static [&'static str]) -> Xml<R> {
-        let mut reader = Reader::from_reader(Input::new(source, Declares::Xml));
-        reader.config_mut().expand_empty_elements = true;
+        let reader = Reader::from_reader(Input::new(source, Declares::Xml));
         let begin = Place { line: 1, column: 1 };
         let (root, content) = (Root::Awaited, String::new());
-        Xml { reader, buffer: Vec::new(), called, roots, root, depth: 0, begin, content, name_len: 0 }
+        Xml { reader, buffer: Vec::new(), called, roots, root, depth: 0, begin, content, name_len: 0, is_empty: false }
     }
 
     /// An error at the latest event.
@@ -128,6 +129,9 @@ impl<R: Read> Xml<R> {
 
     /// Steps to the next beginning or end of an element, or text in one.
     pub(crate) fn next(&mut self) -> Result<Node, ReportError> {
+        if std::mem::take(&mut self.is_empty) {
+            return self.ended();
+        }
         loop {
             self.buffer.clear();
             self.begin = self.reader.get_ref().place();
@@ -143,7 +147,7 @@ impl<R: Read> Xml<R> {
                 Err(fault) => return Err(fault.at(self.begin)),
             };
             match kind {
-                Kept::Start { name_len } => self.name_len = name_len,
+                Kept::Start { name_len, is_empty } => (self.name_len, self.is_empty) = (name_len, is_empty),
                 Kept::End => self.name_len = self.content.len(),
                 Kept::Text => {}
                 Kept::Over => return self.over(),
@@ -157,13 +161,7 @@ impl<R: Read> Xml<R> {
     fn step(&mut self, kind: Kept) -> Result<Option<Node>, ReportError> {
         match kind {
             Kept::Start { .. } => self.started().map(|()| Some(Node::Start)),
-            Kept::End => {
-                self.depth = self.depth.checked_sub(1).ok_or_else(|| self.broken("an end without a beginning"))?;
-                if self.depth == 0 {
-                    self.root = Root::Closed;
-                }
-                Ok(Some(Node::End))
-            }
+            Kept::End => self.ended().map(Some),
             Kept::Text if self.depth > 0 => Ok(Some(Node::Text)),
             Kept::Text if self.content.trim().is_empty() => Ok(None),
             Kept::Text | Kept::Over => {
@@ -190,6 +188,14 @@ impl<R: Read> Xml<R> {
         Ok(())
     }
 
+    fn ended(&mut self) -> Result<Node, ReportError> {
+        self.depth = self.depth.checked_sub(1).ok_or_else(|| self.broken("an end without a beginning"))?;
+        if self.depth == 0 {
+            self.root = Root::Closed;
+        }
+        Ok(Node::End)
+    }
+
     fn over(&self) -> Result<Node, ReportError> {
         match self.root {
             Root::Closed => Ok(Node::Over),
@@ -202,7 +208,7 @@ impl<R: Read> Xml<R> {
 /// An event that matters.
 #[derive(Clone, Copy)]
 enum Kept {
-    Start { name_len: usize },
+    Start { name_len: usize, is_empty: bool },
     End,
     Text,
     Over,
@@ -211,9 +217,13 @@ enum Kept {
 /// What matters of an event; its text goes into `content`.
 fn keep(event: Event<'_>, content: &mut String) -> Result<Option<Kept>, Fault> {
     Ok(Some(match event {
-        Event::Start(start) | Event::Empty(start) => {
+        Event::Start(start) => {
             content.push_str(&start);
-            Kept::Start { name_len: AsRef::<str>::as_ref(&start.name()).len() }
+            Kept::Start { name_len: AsRef::<str>::as_ref(&start.name()).len(), is_empty: false }
+        }
+        Event::Empty(start) => {
+            content.push_str(&start);
+            Kept::Start { name_len: AsRef::<str>::as_ref(&start.name()).len(), is_empty: true }
         }
         Event::End(end) => {
             content.push_str(AsRef::<str>::as_ref(&end.local_name()));

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Benchmarks, Better, Collector};
+use super::{Benchmarks, Better, Collector, MEASUREMENTS_MAX, NAMES_BYTES_MAX};
 use crate::error::{Fault, ReportError, one_line};
 use crate::json::Json;
 
@@ -59,7 +59,13 @@ fn take(run: Run, means: &mut Vec<(String, f64)>, collector: &mut Collector) -> 
     let Some(time) = run.real_time else { return Ok(()) };
     let nanos = time * nanos(run.time_unit.as_deref().unwrap_or("ns"))?;
     match (run.run_type.as_deref(), run.aggregate_name.as_deref()) {
-        (Some("aggregate"), Some("mean")) if means.len() < super::MEASUREMENTS_MAX => means.push((name, nanos)),
+        (Some("aggregate"), Some("mean")) => {
+            collector.names_bytes += name.len();
+            if means.len() >= MEASUREMENTS_MAX || collector.names_bytes > NAMES_BYTES_MAX {
+                return Err(Fault::TooMuch(format!("more than {MEASUREMENTS_MAX} means, or {NAMES_BYTES_MAX} bytes of names")));
+            }
+            means.push((name, nanos));
+        }
         (Some("aggregate"), _) => {}
         _ => drop(collector.add(&name, "ns", Better::Smaller, &[nanos])?),
     }

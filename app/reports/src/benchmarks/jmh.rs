@@ -25,7 +25,7 @@ struct Run {
 struct Metric {
     score: Value,
     #[serde(default)]
-    score_confidence: Vec<Value>,
+    score_confidence: Option<(Value, Value)>,
     score_unit: String,
     /// By fork; not there in the mode that samples times.
     #[serde(default)]
@@ -56,6 +56,6 @@ fn take(run: &Run, collector: &mut Collector) -> Result<(), Fault> {
         return collector.add(&name, unit, better, &samples).map(|_| ());
     }
     let score = number(Some(&run.metric.score)).ok_or_else(|| Fault::broken("a score that is no number, and no raw data"))?;
-    let [low, high] = [0, 1].map(|nth| number(run.metric.score_confidence.get(nth)));
-    collector.stated(&name, unit, better, score, low.zip(high))
+    let interval = run.metric.score_confidence.as_ref().and_then(|(low, high)| number(Some(low)).zip(number(Some(high))));
+    collector.stated(&name, unit, better, score, interval)
 }

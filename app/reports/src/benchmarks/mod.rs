@@ -8,6 +8,7 @@ use std::io::Read;
 use serde_json::Value;
 
 use crate::error::{Fault, ReportError, one_line};
+use crate::input;
 
 mod cargo;
 mod criterion;
@@ -57,8 +58,8 @@ pub fn read(format: BenchmarkFormat, source: impl Read) -> Result<Benchmarks, Re
 
 /// The format that a file with these first bytes is in. None where it may be another.
 pub fn sniff(head: &[u8]) -> Option<BenchmarkFormat> {
-    let head = String::from_utf8_lossy(&head[..head.len().min(8192)]);
-    let text = head.trim_start_matches('\u{feff}').trim_start();
+    let head = input::head(head);
+    let text = head.as_str();
     let keys: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let has = |key: &str| keys.contains(&format!("\"{key}\":"));
     let tests = [
@@ -79,6 +80,9 @@ const SAMPLES_MAX: usize = 4_000_000;
 
 /// A name or a unit may have so many bytes. Beyond, the report is refused: two that are cut could become one.
 const NAME_BYTES_MAX: usize = 4096;
+
+/// All names and units together may have so many bytes. Beyond, the report is refused.
+const NAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// So many problems are kept.
 const PROBLEMS_MAX: usize = 100;
@@ -123,6 +127,7 @@ struct Collector {
     benchmarks: Benchmarks,
     by_name: HashMap<(String, String), usize>,
     samples: usize,
+    names_bytes: usize,
 }
 
 impl Collector {
@@ -148,8 +153,10 @@ impl Collector {
             Some(at) => *at,
             None => {
                 let at = self.benchmarks.list.len();
-                if at >= MEASUREMENTS_MAX {
-                    return Err(Fault::TooMuch(format!("more than {MEASUREMENTS_MAX} measurements")));
+                self.names_bytes += name.len() + unit.len();
+                if at >= MEASUREMENTS_MAX || self.names_bytes > NAMES_BYTES_MAX {
+                    let limits = format!("more than {MEASUREMENTS_MAX} measurements, or {NAMES_BYTES_MAX} bytes of their names");
+                    return Err(Fault::TooMuch(limits));
                 }
                 let (name, unit) = key.clone();
                 self.by_name.insert(key, at);

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::{Benchmarks, Better, Collector};
 use crate::error::ReportError;
@@ -20,7 +20,24 @@ struct Stats {
     mean: f64,
     /// Seconds for one iteration, a round each; only there if asked for. People leave out some of them.
     #[serde(default)]
-    data: Vec<Value>,
+    data: Vec<Sample>,
+}
+
+/// A sample, or what somebody has put in the place of many.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Sample {
+    Secs(f64),
+    Other(IgnoredAny),
+}
+
+impl Sample {
+    fn secs(&self) -> Option<f64> {
+        match self {
+            Sample::Secs(secs) => Some(*secs),
+            Sample::Other(_) => None,
+        }
+    }
 }
 
 /// Reads a report.
@@ -30,7 +47,7 @@ pub(super) fn read(source: impl Read) -> Result<Benchmarks, ReportError> {
     json.object(|json, key| match key {
         "benchmarks" => json.array(|json| {
             let Benchmark { fullname, stats } = json.item()?;
-            let data: Option<Vec<f64>> = stats.data.iter().map(Value::as_f64).collect();
+            let data: Option<Vec<f64>> = stats.data.iter().map(Sample::secs).collect();
             let samples = data.filter(|data| !data.is_empty()).unwrap_or_else(|| vec![stats.mean]);
             collector.add(&fullname, "s", Better::Smaller, &samples).map(|_| ()).map_err(|fault| json.error(fault))
         }),

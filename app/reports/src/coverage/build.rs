@@ -13,10 +13,10 @@ const FILES_MAX: usize = 500_000;
 
 /// All paths of a report together may have so many bytes, and one so many. Beyond, it is refused.
 const PATHS_BYTES_MAX: usize = 32 * 1024 * 1024;
-const PATH_BYTES_MAX: usize = 16 * 1024;
+pub(super) const PATH_BYTES_MAX: usize = 16 * 1024;
 
 /// A report may name so many folders that its paths begin in. Beyond, it is refused.
-const SOURCES_MAX: usize = 1000;
+const SOURCES_MAX: usize = 64;
 
 /// So many lines of a report are held, which take 8 bytes each. Beyond, it is refused.
 const LINES_MAX: usize = 14_000_000;

@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use super::CoverageReport;
-use super::build::{Builder, count};
+use super::build::{Builder, PATH_BYTES_MAX, count};
 use crate::error::{Fault, ReportError, one_line};
 use crate::xml::{Node, Xml};
 
@@ -37,6 +37,10 @@ pub(super) fn read(source: impl Read) -> Result<CoverageReport, ReportError> {
             Node::Text => {
                 if let Some(source) = &mut reading.source {
                     source.push_str(reading.xml.text());
+                    if source.len() > PATH_BYTES_MAX {
+                        let limit = format!("a source of more than {PATH_BYTES_MAX} bytes");
+                        return Err(reading.xml.error(Fault::TooMuch(limit)));
+                    }
                 }
             }
             Node::Over => break,
@@ -55,7 +59,10 @@ impl<R: Read> Reading<R> {
             "class" => {
                 let [path] = self.xml.attributes(["filename"])?;
                 let path = self.xml.needed("filename", &path)?;
-                self.builder.file(path).map_err(|fault| self.xml.error(fault))?;
+                // What a compiler makes up is in no file; its lines are left out.
+                if !path.is_empty() {
+                    self.builder.file(path).map_err(|fault| self.xml.error(fault))?;
+                }
                 self.own = false;
             }
             "methods" => self.in_methods = true,

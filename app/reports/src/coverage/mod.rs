@@ -26,7 +26,7 @@ mod sniff;
 pub use changed::{ChangedCoverage, UncoveredRange};
 pub use folders::Folder;
 pub use ratio::Ratio;
-pub use sniff::{HEAD_BYTES, sniff};
+pub use sniff::sniff;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,14 +11,16 @@ use crate::xml::{Node, Xml};
 /// Compilers give this line to what stands in no source.
 const HIDDEN_LINE: u64 = 0xFE_EFEE;
 
-/// A report may have so many files. Beyond, it is refused.
+/// A module may have so many files, whose paths have so many bytes together. Beyond, the report is refused.
 const FILES_MAX: usize = 500_000;
+const FILES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 struct Reading<R> {
     xml: Xml<R>,
     builder: Builder,
     /// The files of the module by their ids.
     files: HashMap<String, String>,
+    files_bytes: usize,
     /// The file of the method at hand.
     method: Option<String>,
     /// The file at hand.
@@ -29,7 +31,7 @@ struct Reading<R> {
 pub(super) fn read(source: impl Read) -> Result<CoverageReport, ReportError> {
     let xml = Xml::new(source, "OpenCover", &["CoverageSession"]);
     let builder = Builder::default();
-    let mut reading = Reading { xml, builder, files: HashMap::new(), method: None, open: None };
+    let mut reading = Reading { xml, builder, files: HashMap::new(), files_bytes: 0, method: None, open: None };
     loop {
         match reading.xml.next()? {
             Node::Start => reading.begin()?,
@@ -46,13 +48,15 @@ pub(super) fn read(source: impl Read) -> Result<CoverageReport, ReportError> {
 impl<R: Read> Reading<R> {
     fn begin(&mut self) -> Result<(), ReportError> {
         match self.xml.name() {
-            "Module" => (self.files, self.open) = (HashMap::new(), None),
+            "Module" => (self.files, self.files_bytes, self.open) = (HashMap::new(), 0, None),
             "File" => {
                 let [uid, path] = self.xml.attributes(["uid", "fullPath"])?;
                 let uid = self.xml.needed("uid", &uid)?.to_owned();
                 let path = self.xml.needed("fullPath", &path)?.to_owned();
-                if self.files.len() >= FILES_MAX {
-                    return Err(self.xml.error(Fault::TooMuch(format!("more than {FILES_MAX} files"))));
+                self.files_bytes += uid.len() + path.len();
+                if self.files.len() >= FILES_MAX || self.files_bytes > FILES_BYTES_MAX {
+                    let limits = format!("more than {FILES_MAX} files, or {FILES_BYTES_MAX} bytes of their paths");
+                    return Err(self.xml.error(Fault::TooMuch(limits)));
                 }
                 self.files.insert(uid, path);
             }

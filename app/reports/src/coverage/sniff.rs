@@ -1,14 +1,13 @@
 //! Which format a file is in, where nobody has said.
 
 use super::CoverageFormat;
+use crate::input;
 
-/// What of a file is looked at, at most.
-pub const HEAD_BYTES: usize = 4096;
-
-/// The format that a file with this name and these first bytes ([`HEAD_BYTES`] of them) is in. None where it may be another.
+/// The format that a file with this name and these first bytes ([`SNIFF_BYTES`](crate::SNIFF_BYTES) of them) is in. None where
+/// it may be another.
 pub fn sniff(name: &str, head: &[u8]) -> Option<CoverageFormat> {
-    let head = String::from_utf8_lossy(&head[..head.len().min(HEAD_BYTES)]);
-    let text = head.trim_start_matches('\u{feff}').trim_start();
+    let head = input::head(head);
+    let text = head.as_str();
     if text.starts_with("mode:") {
         return Some(CoverageFormat::GoProfile);
     }

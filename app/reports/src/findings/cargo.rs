@@ -1,10 +1,13 @@
 //! Messages of rustc and Clippy: from `cargo --message-format=json`, or from rustc itself; one a line.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::collect::{Collector, RELATED_MAX, cut, small};
 use super::{Edit, Finding, Findings, Fix, Level, Location, Related, TextRange};
@@ -26,11 +29,33 @@ struct Entry {
     success: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum MessageOrText {
     Message(Box<Message>),
-    Text(#[expect(dead_code, reason = "the line is read again as a message")] String),
+    /// rustc's; then the line itself is the message.
+    Text,
+}
+
+/// Not one of serde's untagged enums: those hold all that they may have to read again.
+impl<'de> Deserialize<'de> for MessageOrText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MessageOrText, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = MessageOrText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message, or its text")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<MessageOrText, E> {
+                Ok(MessageOrText::Text)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MessageOrText, A::Error> {
+                Message::deserialize(MapAccessDeserializer::new(map)).map(|message| MessageOrText::Message(Box::new(message)))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 #[derive(Deserialize)]
@@ -99,7 +124,7 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
                 finished = entry.success;
                 None
             }
-            (None, Some(MessageOrText::Text(_))) => {
+            (None, Some(MessageOrText::Text)) => {
                 by_rustc = true;
                 Some(lines.json()?)
             }

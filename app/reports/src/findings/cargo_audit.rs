@@ -77,7 +77,7 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
 }
 
 fn entry<R: Read>(json: &mut Json<R>, level: Level, collector: &mut Collector) -> Result<(), ReportError> {
-    let Entry { kind, advisory, versions, package } = json.item()?;
+    let Entry { kind, advisory, versions, package } = json.small_item()?;
     let kind = kind.unwrap_or_default();
     let named = package.map(|package| format!("{} {}", package.name, package.version));
     let (id, message) = match &advisory {

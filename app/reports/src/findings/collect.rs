@@ -73,6 +73,11 @@ impl Collector {
         self.findings.list.len() < KEPT_MAX && self.text_bytes < TEXT_BYTES_MAX
     }
 
+    /// Notes what is held beside the findings.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.text_bytes += bytes;
+    }
+
     /// Notes what the tool could not do.
     pub(super) fn problem(&mut self, text: &str) {
         if self.findings.problems.len() < PROBLEMS_MAX {
@@ -85,6 +90,10 @@ impl Collector {
         let text = within(text, NAME_BYTES_MAX);
         if let Some(known) = self.shared.get(text) {
             return known.clone();
+        }
+        // No finding that has it would be kept.
+        if !self.has_room() {
+            return Arc::from("");
         }
         let new: Arc<str> = text.into();
         self.text_bytes += text.len();
@@ -107,9 +116,11 @@ impl Collector {
         if let Some(rule) = Arc::get_mut(&mut key.0) {
             more(rule);
         }
-        self.text_bytes += bytes_of_rule(&key.0);
         let rule = key.0.clone();
-        self.rules.insert(key);
+        if self.has_room() {
+            self.text_bytes += bytes_of_rule(&rule);
+            self.rules.insert(key);
+        }
         rule
     }
 

@@ -98,7 +98,7 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
                     files(json, &mut collector)
                 }
                 "metadata" => {
-                    metadata = Some(json.item::<Metadata>()?);
+                    metadata = Some(json.small_item::<Metadata>()?);
                     Ok(())
                 }
                 _ => json.skip(),

@@ -35,7 +35,7 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
     let mut json = Json::new(source);
     let mut collector = Collector::default();
     json.array(|json| {
-        let leak: Leak = json.item()?;
+        let leak: Leak = json.small_item()?;
         take(&leak, &mut collector).map_err(|fault| json.error(fault))
     })?;
     json.end()?;

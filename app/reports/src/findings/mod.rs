@@ -25,7 +25,7 @@ mod sniff;
 mod trivy;
 
 pub use fingerprint::{Fingerprint, Fingerprints};
-pub use sniff::{HEAD_BYTES, sniff};
+pub use sniff::sniff;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,10 @@
 //! Reviewdog's diagnostic format: `rdjson`, one object, and `rdjsonl`, one diagnostic a line.
 
+use std::fmt;
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 
 use super::collect::{Collector, RELATED_MAX, cut, small};
 use super::{Edit, Finding, Findings, Fix, Level, Location, Related, TextRange};
@@ -28,11 +30,31 @@ struct Diagnostic {
 }
 
 /// By name, or by number as protocol buffers may write it.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Severity {
     Name(String),
-    Number(u8),
+    Number(u64),
+}
+
+impl<'de> Deserialize<'de> for Severity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Severity;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a severity")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Severity, E> {
+                Ok(Severity::Name(name.to_owned()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Severity, E> {
+                Ok(Severity::Number(number))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -113,7 +135,9 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
             has = true;
             json.array(|json| {
                 let diagnostic: Diagnostic = json.item()?;
-                late.note(&diagnostic, collector.list().len());
+                if collector.has_room() {
+                    late.note(&diagnostic, collector.list().len());
+                }
                 take(diagnostic, &common, &mut collector).map_err(|fault| json.error(fault))
             })
         }

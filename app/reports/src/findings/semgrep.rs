@@ -64,12 +64,12 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
         "results" => {
             has = true;
             json.array(|json| {
-                let found: Match = json.item()?;
+                let found: Match = json.small_item()?;
                 take(found, &mut collector).map_err(|fault| json.error(fault))
             })
         }
         "errors" => json.array(|json| {
-            let problem: Problem = json.item()?;
+            let problem: Problem = json.small_item()?;
             if problem.level.as_deref().is_none_or(|level| level == "error") {
                 collector.problem(problem.message.as_deref().unwrap_or("Semgrep reports an error"));
             }

@@ -141,7 +141,7 @@ fn each<R: Read, T: serde::de::DeserializeOwned>(
     take: fn(T, &mut Collector) -> Result<(), Fault>,
 ) -> Result<(), ReportError> {
     json.array(|json| {
-        let found = json.item()?;
+        let found = json.small_item()?;
         take(found, collector).map_err(|fault| json.error(fault))
     })
 }

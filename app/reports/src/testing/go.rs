@@ -5,12 +5,9 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Outcome, Tally, TestCase, TestRun, append, secs};
+use super::{Outcome, RUNNING_MAX, Tally, TestCase, TestRun, append, cut, secs};
 use crate::error::{Fault, ReportError};
 use crate::lines::Lines;
-
-/// So many tests and packages may be under way at once. Beyond, the report is refused.
-const RUNNING_MAX: usize = 100_000;
 
 /// The output of all tests under way may have so many bytes together. Beyond, it is not kept.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -63,8 +60,9 @@ pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
 }
 
 impl Reading {
-    fn take(&mut self, event: Event) -> Result<(), Fault> {
+    fn take(&mut self, mut event: Event) -> Result<(), Fault> {
         self.events += 1;
+        (event.package, event.test) = (cut(&event.package), cut(&event.test));
         let key = (event.package.clone(), event.test.clone());
         match event.action.as_str() {
             "start" | "run" => {
@@ -74,10 +72,13 @@ impl Reading {
                 self.running.entry(key).or_default();
             }
             "output" => self.output(&key, &event.output),
-            "build-output" => self.build_output(event.import_path, &event.output)?,
+            "build-output" => self.build_output(cut(&event.import_path), &event.output)?,
             "pass" | "bench" if !event.test.is_empty() => self.end(&event, Outcome::Passed)?,
             "skip" if !event.test.is_empty() => self.end(&event, Outcome::Skipped)?,
             "fail" if !event.test.is_empty() => {
+                if self.bad.len() >= RUNNING_MAX {
+                    return Err(Fault::TooMuch(format!("more than {RUNNING_MAX} packages with bad tests under way")));
+                }
                 self.bad.insert(event.package.clone());
                 self.end(&event, Outcome::Failed)?;
             }
@@ -139,7 +140,7 @@ impl Reading {
         if unended || self.bad.remove(&event.package) {
             return Ok(());
         }
-        let build = self.builds.get(&event.failed_build).cloned().unwrap_or_default();
+        let build = self.builds.get(&cut(&event.failed_build)).cloned().unwrap_or_default();
         let text = format!("{build}{own}");
         self.tally.add(TestCase { text, ..TestCase::new(&event.package, "", Outcome::Errored) })
     }

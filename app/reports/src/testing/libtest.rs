@@ -6,12 +6,9 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Outcome, Tally, TestCase, TestRun, secs};
+use super::{Outcome, RUNNING_MAX, Tally, TestCase, TestRun, cut, secs};
 use crate::error::{Fault, ReportError};
 use crate::lines::Lines;
-
-/// So many tests may be under way at once. Beyond, the report is refused.
-const RUNNING_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Event {
@@ -60,7 +57,8 @@ pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
 }
 
 impl Reading {
-    fn take(&mut self, event: Event) -> Result<(), Fault> {
+    fn take(&mut self, mut event: Event) -> Result<(), Fault> {
+        event.name = cut(&event.name);
         match (event.kind.as_str(), event.event.as_str()) {
             ("suite", "started") => {
                 self.unended()?;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use crate::error::{Fault, ReportError};
+use crate::input;
 
 mod go;
 mod libtest;
@@ -36,8 +37,8 @@ pub fn read(format: TestFormat, source: impl Read) -> Result<TestRun, ReportErro
 
 /// The format that a file with these first bytes is in. None where it may be another.
 pub fn sniff(head: &[u8]) -> Option<TestFormat> {
-    let head = String::from_utf8_lossy(&head[..head.len().min(4096)]);
-    let text = head.trim_start_matches('\u{feff}').trim_start();
+    let head = input::head(head);
+    let text = head.as_str();
     let first: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     let go = first.contains("\"Action\":") && (first.contains("\"Package\":") || first.contains("\"ImportPath\":"));
     let libtest = ["suite", "test", "bench"].iter().any(|kind| first.starts_with(&format!("{{\"type\":\"{kind}\",\"event\"")));
@@ -64,6 +65,9 @@ const TEXTS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Of a name so many bytes are kept.
 const NAME_BYTES_MAX: usize = 1024;
+
+/// So many tests may be under way at once. Beyond, the report is refused.
+const RUNNING_MAX: usize = 50_000;
 
 /// A report may have so many tests. Beyond, it is refused.
 const CASES_MAX: u64 = 5_000_000;
@@ -149,7 +153,6 @@ impl TestCounts {
 
 impl TestCase {
     fn new(suite: &str, name: &str, outcome: Outcome) -> TestCase {
-        let cut = |text: &str| text[..text.floor_char_boundary(NAME_BYTES_MAX)].to_owned();
         TestCase { suite: cut(suite), name: cut(name), outcome, secs: None, text: String::new() }
     }
 
@@ -168,10 +171,20 @@ impl TestCase {
 struct Tally {
     run: TestRun,
     texts_bytes: usize,
-    /// Bad tests that are kept, by suite and name, and where: None once it was run again.
+    /// Whether a name is of one test only, so that one that comes again was run again.
+    names: Names,
+    /// Bad tests that are kept, by suite and name, and where.
     kept: HashMap<(String, String), usize>,
-    /// Which of them passed when run again.
+    /// Which of them were not bad when they were run again.
     recovered: Vec<bool>,
+}
+
+/// Whether several tests may have one name.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    #[default]
+    Unique,
+    MayRepeat,
 }
 
 impl Tally {
@@ -185,8 +198,10 @@ impl Tally {
         if let Some(at) = earlier {
             let was = self.run.bad[at].outcome;
             *self.run.counts.of(was) -= 1;
-            if case.outcome == Outcome::Passed {
-                self.flaky(at);
+            match case.outcome {
+                Outcome::Passed => self.flaky(at),
+                Outcome::Skipped => self.recovered[at] = true,
+                Outcome::Failed | Outcome::Errored => {}
             }
         }
         *self.run.counts.of(case.outcome) += 1;
@@ -220,9 +235,9 @@ impl Tally {
         Ok(())
     }
 
-    /// The bad test of the same name that is kept and has not passed since.
+    /// The bad test of the same name that is kept and has been bad since.
     fn earlier(&self, case: &TestCase) -> Option<usize> {
-        if self.kept.is_empty() {
+        if self.kept.is_empty() || self.names == Names::MayRepeat {
             return None;
         }
         let at = self.kept.get(&(case.suite.clone(), case.name.clone())).copied()?;
@@ -263,6 +278,11 @@ impl Tally {
         self.run.bad.retain(|_| !recovered.next().is_some_and(|recovered| *recovered));
         self.run
     }
+}
+
+/// What is kept of a name.
+fn cut(name: &str) -> String {
+    name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned()
 }
 
 /// Appends to a text of which only the end counts.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Outcome, Tally, TestCase, TestRun, append, secs};
+use super::{Names, Outcome, Tally, TestCase, TestRun, append, cut, secs};
 use crate::error::{Fault, ReportError};
 use crate::lines::Lines;
 
@@ -40,7 +40,8 @@ pub(super) fn is_result(line: &str) -> bool {
 /// Reads a report. What is no TAP in it is what the tests wrote, as the protocol has it.
 pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
     let mut lines = Lines::new(source);
-    let mut reading = Reading { levels: vec![Level::default()], ..Reading::default() };
+    let tally = Tally { names: Names::MayRepeat, ..Tally::default() };
+    let mut reading = Reading { tally, levels: vec![Level::default()], ..Reading::default() };
     while lines.next()? {
         reading.take(lines.line()).map_err(|fault| lines.error(fault))?;
     }
@@ -64,7 +65,7 @@ impl Reading {
         }
         let depth = indent / 4;
         if let Some(name) = text.strip_prefix("# Subtest: ") {
-            self.level(depth)?.name = Some(name.to_owned());
+            self.level(depth)?.name = Some(cut(name));
         } else if is_result(text) && indent % 4 == 0 {
             self.result(text, depth)?;
         } else if let Some(plan) = text.strip_prefix("1..") {

@@ -18,6 +18,13 @@ mod resolve;
 /// A run may name so many files. Beyond, the report is refused.
 const ARTIFACTS_MAX: usize = 500_000;
 
+/// Their paths may have so many bytes together. Beyond, the report is refused.
+const ARTIFACTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Of a message so many arguments are kept, and so many bytes of each.
+const ARGUMENTS_MAX: usize = 20;
+const ARGUMENT_BYTES_MAX: usize = 1024;
+
 /// Results of so many different rules, levels and kinds are counted beyond those that are kept. Beyond, the report is refused.
 const COUNTED_MAX: usize = 100_000;
 
@@ -31,9 +38,16 @@ struct Pending {
     arguments: Vec<String>,
     /// Of the location, those related and the edits: bases, and numbers of files.
     places: Vec<PlaceReference>,
-    /// The tool's own fingerprints.
-    whole: Vec<String>,
-    partial: Vec<String>,
+    /// Of the tool's own fingerprints, where it brings them.
+    own: Option<Own>,
+}
+
+/// What the tool itself recognises a result by.
+enum Own {
+    /// By itself.
+    Whole(Fingerprint),
+    /// With the rule and the file.
+    Partial(Fingerprint),
 }
 
 /// Which rule is meant.
@@ -64,6 +78,7 @@ struct Run {
     tool: model::Tool,
     bases: BTreeMap<String, model::ArtifactLocation>,
     artifacts: Vec<Artifact>,
+    artifacts_bytes: usize,
     /// The first of its findings, and what each of them still refers to.
     begin: usize,
     pending: Vec<Pending>,
@@ -110,15 +125,15 @@ fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), Rep
             Ok(())
         }
         ("originalUriBaseIds", _) => {
-            run.bases = json.item()?;
+            run.bases = json.small_item()?;
             Ok(())
         }
         ("artifacts", _) => json.array(|json| {
-            let artifact: model::Artifact = json.item()?;
-            run.artifact(artifact, collector).map_err(|fault| json.error(fault))
+            let artifact: model::Artifact = json.small_item()?;
+            run.artifact(artifact).map_err(|fault| json.error(fault))
         }),
         ("invocations", _) => json.array(|json| {
-            invocation(&json.item()?, collector);
+            invocation(&json.small_item()?, collector);
             Ok(())
         }),
         ("results", _) => json.array(|json| {
@@ -144,13 +159,15 @@ fn invocation(invocation: &model::Invocation, collector: &mut Collector) {
 }
 
 impl Run {
-    fn artifact(&mut self, artifact: model::Artifact, collector: &mut Collector) -> Result<(), Fault> {
-        if self.artifacts.len() >= ARTIFACTS_MAX {
-            return Err(Fault::TooMuch(format!("more than {ARTIFACTS_MAX} files")));
-        }
+    fn artifact(&mut self, artifact: model::Artifact) -> Result<(), Fault> {
         let location = artifact.location.unwrap_or_default();
-        let mut shared = |text: Option<String>| text.map(|text| collector.shared(&text));
-        self.artifacts.push(Artifact { uri: shared(location.uri), base: shared(location.uri_base_id) });
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.artifacts_bytes += bytes(&location.uri) + bytes(&location.uri_base_id);
+        if self.artifacts.len() >= ARTIFACTS_MAX || self.artifacts_bytes > ARTIFACTS_BYTES_MAX {
+            let limits = format!("more than {ARTIFACTS_MAX} files, or {ARTIFACTS_BYTES_MAX} bytes of their paths");
+            return Err(Fault::TooMuch(limits));
+        }
+        self.artifacts.push(Artifact { uri: location.uri.map(Arc::from), base: location.uri_base_id.map(Arc::from) });
         Ok(())
     }
 
@@ -160,10 +177,11 @@ impl Run {
         let level = result.level.as_deref().map(level).transpose()?;
         // 3.27.10: nothing but a failure has a level.
         let level = if kind == FindingKind::Fail { level } else { level.or(Some(Level::None)) };
-        let mut pending = Pending { rule, level, message: result.message.id, ..Pending::default() };
-        pending.arguments = result.message.arguments;
-        pending.whole = result.fingerprints.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-        pending.partial = result.partial_fingerprints.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut pending = Pending { rule, level, ..Pending::default() };
+        pending.message = result.message.id.map(|id| cut(&id, ARGUMENT_BYTES_MAX));
+        let arguments = result.message.arguments.iter().take(ARGUMENTS_MAX);
+        pending.arguments = arguments.map(|argument| cut(argument, ARGUMENT_BYTES_MAX)).collect();
+        pending.own = own(&result.fingerprints, &result.partial_fingerprints);
         let text = result.message.text.or(result.message.markdown).unwrap_or_default();
         let mut finding = Finding::new(Arc::default(), level.unwrap_or(Level::Warning), &text);
         finding.kind = kind;
@@ -185,6 +203,7 @@ impl Run {
             finding.fix = pending.fix(fix, collector)?;
         }
         if collector.push(finding) {
+            collector.charge(pending.bytes());
             self.pending.push(pending);
         }
         Ok(())
@@ -202,6 +221,13 @@ impl Run {
 }
 
 impl Pending {
+    /// What it takes, roughly.
+    fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let arguments: usize = self.arguments.iter().map(|argument| argument.len() + 24).sum();
+        256 + text(&self.rule.id) + text(&self.message) + arguments + self.places.len() * 32
+    }
+
     /// A place, and what is there. Its path is completed at the end of the run.
     fn place(&mut self, location: model::Location, collector: &mut Collector) -> Result<Option<(Location, String)>, Fault> {
         let message = location.message.and_then(|message| message.text).unwrap_or_default();
@@ -258,6 +284,19 @@ fn rule_reference(result: &model::ResultObject) -> RuleReference {
         index: index(result.rule_index).or_else(|| index(rule?.index)),
         extension: rule.and_then(|rule| index(rule.tool_component.as_ref()?.index)),
     }
+}
+
+/// 3.27.16 and 3.27.17: what is called a fingerprint says which result it is, by itself; what is called a partial one does so
+/// with the rule and the file. Partial ones that hold a column change with the line's indentation, and are left out.
+///
+/// Semgrep says to everybody who is not logged in to its service that its fingerprint is `requires login`.
+fn own(whole: &BTreeMap<String, String>, partial: &BTreeMap<String, String>) -> Option<Own> {
+    let hash = |parts: &mut dyn Iterator<Item = (&String, &String)>| {
+        let parts: Vec<&str> = parts.flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+        (!parts.is_empty()).then(|| Fingerprint::of(parts))
+    };
+    let whole = hash(&mut whole.iter().filter(|(_, value)| *value != "requires login")).map(Own::Whole);
+    whole.or_else(|| hash(&mut partial.iter().filter(|(key, _)| !key.contains("Column"))).map(Own::Partial))
 }
 
 fn kind(word: &str) -> Result<FindingKind, Fault> {

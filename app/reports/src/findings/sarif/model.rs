@@ -1,7 +1,10 @@
 //! What is read of SARIF's objects. Nearly all of it may be missing, or null.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Null as what is missing.
@@ -9,14 +12,74 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Of a list of a result so many are kept, which is more than is used of any.
+const LIST_MAX: usize = 101;
+
+/// A tool may have so many rules, or plugins. Beyond, the report is refused.
+const RULES_MAX: usize = 50_000;
+
+/// The first of a list, or null. An empty object is three bytes of a report and hundreds in memory.
+fn first<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_option(List { max: LIST_MAX, beyond: Beyond::Ignored, of: PhantomData })
+}
+
+/// A list that has to be whole, or null.
+fn whole<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_option(List { max: RULES_MAX, beyond: Beyond::Refused, of: PhantomData })
+}
+
+#[derive(PartialEq, Eq)]
+enum Beyond {
+    Ignored,
+    Refused,
+}
+
+struct List<T> {
+    max: usize,
+    beyond: Beyond,
+    of: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_none<E>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < self.max {
+            match list.next_element()? {
+                Some(element) => kept.push(element),
+                None => return Ok(kept),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            if self.beyond == Beyond::Refused {
+                return Err(serde::de::Error::custom(format!("a list of more than {}", self.max)));
+            }
+        }
+        Ok(kept)
+    }
+}
+
 macro_rules! objects {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$with:meta])* $field:ident: $kind:ty,)* })*) => {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$with:meta])* $field:ident: $kind:ty = $how:literal,)* })*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Default, Deserialize)]
             #[serde(rename_all = "camelCase")]
             pub(super) struct $name {
-                $(#[serde(default, deserialize_with = "or_default")] $(#[$with])* pub(super) $field: $kind,)*
+                $(#[serde(default, deserialize_with = $how)] $(#[$with])* pub(super) $field: $kind,)*
             }
         )*
     };
@@ -25,148 +88,148 @@ macro_rules! objects {
 objects! {
     /// 3.27
     ResultObject {
-        rule_id: Option<String>,
-        rule_index: Option<i64>,
-        rule: Option<Reference>,
-        kind: Option<String>,
-        level: Option<String>,
-        message: Message,
-        locations: Vec<Location>,
-        related_locations: Vec<Location>,
-        suppressions: Vec<Suppression>,
-        baseline_state: Option<String>,
-        fingerprints: BTreeMap<String, String>,
-        partial_fingerprints: BTreeMap<String, String>,
-        fixes: Vec<Fix>,
-        taxa: Vec<Reference>,
+        rule_id: Option<String> = "or_default",
+        rule_index: Option<i64> = "or_default",
+        rule: Option<Reference> = "or_default",
+        kind: Option<String> = "or_default",
+        level: Option<String> = "or_default",
+        message: Message = "or_default",
+        locations: Vec<Location> = "first",
+        related_locations: Vec<Location> = "first",
+        suppressions: Vec<Suppression> = "first",
+        baseline_state: Option<String> = "or_default",
+        fingerprints: BTreeMap<String, String> = "or_default",
+        partial_fingerprints: BTreeMap<String, String> = "or_default",
+        fixes: Vec<Fix> = "first",
+        taxa: Vec<Reference> = "first",
     }
 
     /// 3.52: of a rule, a taxon or a notification.
     Reference {
-        id: Option<String>,
-        index: Option<i64>,
-        tool_component: Option<Component>,
+        id: Option<String> = "or_default",
+        index: Option<i64> = "or_default",
+        tool_component: Option<Component> = "or_default",
     }
 
     /// 3.54
     Component {
-        name: Option<String>,
-        index: Option<i64>,
+        name: Option<String> = "or_default",
+        index: Option<i64> = "or_default",
     }
 
     /// 3.11; also a multi-format message string.
     Message {
-        text: Option<String>,
-        markdown: Option<String>,
-        id: Option<String>,
-        arguments: Vec<String>,
+        text: Option<String> = "or_default",
+        markdown: Option<String> = "or_default",
+        id: Option<String> = "or_default",
+        arguments: Vec<String> = "first",
     }
 
     /// 3.28
     Location {
-        physical_location: Option<PhysicalLocation>,
-        message: Option<Message>,
+        physical_location: Option<PhysicalLocation> = "or_default",
+        message: Option<Message> = "or_default",
     }
 
     /// 3.29
     PhysicalLocation {
-        artifact_location: Option<ArtifactLocation>,
-        region: Option<Region>,
+        artifact_location: Option<ArtifactLocation> = "or_default",
+        region: Option<Region> = "or_default",
     }
 
     /// 3.4
     ArtifactLocation {
-        uri: Option<String>,
-        uri_base_id: Option<String>,
-        index: Option<i64>,
+        uri: Option<String> = "or_default",
+        uri_base_id: Option<String> = "or_default",
+        index: Option<i64> = "or_default",
     }
 
     /// 3.30
     Region {
-        start_line: Option<i64>,
-        start_column: Option<i64>,
-        end_line: Option<i64>,
-        end_column: Option<i64>,
+        start_line: Option<i64> = "or_default",
+        start_column: Option<i64> = "or_default",
+        end_line: Option<i64> = "or_default",
+        end_column: Option<i64> = "or_default",
     }
 
     /// 3.35
     Suppression {
         #[serde(alias = "state")]
-        status: Option<String>,
-        justification: Option<String>,
+        status: Option<String> = "or_default",
+        justification: Option<String> = "or_default",
     }
 
     /// 3.55
     Fix {
-        description: Option<Message>,
-        artifact_changes: Vec<ArtifactChange>,
+        description: Option<Message> = "or_default",
+        artifact_changes: Vec<ArtifactChange> = "first",
     }
 
     /// 3.56
     ArtifactChange {
-        artifact_location: ArtifactLocation,
-        replacements: Vec<Replacement>,
+        artifact_location: ArtifactLocation = "or_default",
+        replacements: Vec<Replacement> = "first",
     }
 
     /// 3.57
     Replacement {
-        deleted_region: Region,
-        inserted_content: Option<Message>,
+        deleted_region: Region = "or_default",
+        inserted_content: Option<Message> = "or_default",
     }
 
     /// 3.18
     Tool {
-        driver: Driver,
-        extensions: Vec<Driver>,
+        driver: Driver = "or_default",
+        extensions: Vec<Driver> = "whole",
     }
 
     /// 3.19
     Driver {
-        name: Option<String>,
-        rules: Vec<Descriptor>,
-        global_message_strings: BTreeMap<String, Message>,
+        name: Option<String> = "or_default",
+        rules: Vec<Descriptor> = "whole",
+        global_message_strings: BTreeMap<String, Message> = "or_default",
     }
 
     /// 3.49
     Descriptor {
-        id: Option<String>,
-        name: Option<String>,
-        short_description: Option<Message>,
-        full_description: Option<Message>,
-        help_uri: Option<String>,
-        message_strings: BTreeMap<String, Message>,
-        default_configuration: Option<Configuration>,
-        properties: Option<Properties>,
+        id: Option<String> = "or_default",
+        name: Option<String> = "or_default",
+        short_description: Option<Message> = "or_default",
+        full_description: Option<Message> = "or_default",
+        help_uri: Option<String> = "or_default",
+        message_strings: BTreeMap<String, Message> = "or_default",
+        default_configuration: Option<Configuration> = "or_default",
+        properties: Option<Properties> = "or_default",
     }
 
     /// 3.50
     Configuration {
-        level: Option<String>,
+        level: Option<String> = "or_default",
     }
 
     /// What GitHub reads of a rule's properties.
     Properties {
-        tags: Vec<String>,
+        tags: Vec<String> = "first",
         #[serde(rename = "security-severity")]
-        security_severity: Option<serde_json::Value>,
+        security_severity: Option<serde_json::Value> = "or_default",
     }
 
     /// 3.24
     Artifact {
-        location: Option<ArtifactLocation>,
+        location: Option<ArtifactLocation> = "or_default",
     }
 
     /// 3.20
     Invocation {
-        execution_successful: Option<bool>,
-        exit_code_description: Option<String>,
-        tool_execution_notifications: Vec<Notification>,
-        tool_configuration_notifications: Vec<Notification>,
+        execution_successful: Option<bool> = "or_default",
+        exit_code_description: Option<String> = "or_default",
+        tool_execution_notifications: Vec<Notification> = "first",
+        tool_configuration_notifications: Vec<Notification> = "first",
     }
 
     /// 3.58
     Notification {
-        level: Option<String>,
-        message: Message,
+        level: Option<String> = "or_default",
+        message: Message = "or_default",
     }
 }

@@ -1,10 +1,10 @@
 //! What results refer to, once their run has been read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::model::{self, Descriptor, Driver};
-use super::{Collector, FindingKind, Fingerprint, Level, Pending, PlaceReference, Rule, RuleReference, Run, cut, level};
+use super::{Collector, FindingKind, Fingerprint, Level, Own, Pending, PlaceReference, Rule, RuleReference, Run, cut, level};
 
 /// Bases may lie in each other so deep.
 const BASES_DEPTH_MAX: usize = 16;
@@ -47,8 +47,27 @@ impl Run {
             finding.location.iter_mut().for_each(|location| complete(&mut location.path));
             finding.related.iter_mut().for_each(|related| complete(&mut related.location.path));
             finding.fix.iter_mut().flat_map(|fix| &mut fix.edits).for_each(|edit| complete(&mut edit.path));
-            finding.fingerprint = fingerprint(&rule, finding.location.as_ref().map_or("", |location| &location.path), pending);
+            finding.fingerprint =
+                fingerprint(&rule, finding.location.as_ref().map_or("", |location| &location.path), pending.own.as_ref());
             finding.rule = rule;
+        }
+        self.forget_common(collector);
+    }
+
+    /// What several results in different places have in common tells none of them from the others, whatever it is called.
+    fn forget_common(&self, collector: &mut Collector) {
+        let Some(findings) = collector.list().get_mut(self.begin..) else { return };
+        let mut first: HashMap<Fingerprint, Option<Location>> = HashMap::new();
+        let mut common: HashSet<Fingerprint> = HashSet::new();
+        for (finding, pending) in findings.iter().zip(&self.pending) {
+            if let (Some(Own::Whole(_)), Some(fingerprint)) = (&pending.own, finding.fingerprint)
+                && *first.entry(fingerprint).or_insert_with(|| finding.location.clone()) != finding.location
+            {
+                common.insert(fingerprint);
+            }
+        }
+        for finding in findings {
+            finding.fingerprint = finding.fingerprint.filter(|fingerprint| !common.contains(fingerprint));
         }
     }
 
@@ -211,15 +230,10 @@ fn decoded(uri: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| path.to_owned())
 }
 
-/// 3.27.16 and 3.27.17: what is called a fingerprint says which finding it is, by itself; what is called a partial one does so
-/// with the rule and the file. Partial ones that hold a column change with the line's indentation, and are left out.
-fn fingerprint(rule: &Rule, path: &str, pending: &Pending) -> Option<Fingerprint> {
-    if !pending.whole.is_empty() {
-        let parts = pending.whole.iter().map(String::as_str);
-        return Some(Fingerprint::of(["whole", &rule.tool, &rule.id].into_iter().chain(parts)));
-    }
-    let lasting = |partial: &&String| !partial.split('=').next().is_some_and(|key| key.contains("Column"));
-    let mut parts = pending.partial.iter().filter(lasting).map(String::as_str).peekable();
-    parts.peek()?;
-    Some(Fingerprint::of(["partial", &rule.tool, &rule.id, path].into_iter().chain(parts)))
+/// The tool's own fingerprint, which nothing of another tool, rule or (where it is only a part) file has.
+fn fingerprint(rule: &Rule, path: &str, own: Option<&Own>) -> Option<Fingerprint> {
+    Some(match own? {
+        Own::Whole(own) => Fingerprint::of(["whole", &rule.tool, &rule.id, &own.to_string()]),
+        Own::Partial(own) => Fingerprint::of(["partial", &rule.tool, &rule.id, path, &own.to_string()]),
+    })
 }

@@ -99,6 +99,8 @@ fn diffs_are_read_as_git_writes_them() {
         .map(|(path, ranges)| format!("{path} {:?}", ranges.iter().map(|r| (r.first, r.last)).collect::<Vec<_>>()))
         .collect();
     assert_eq!(shown, ["y [(2, 2), (10, 11)]", "ü \"q\".c [(3, 4)]"]);
+    assert_eq!([1, 2, 3, 9, 10, 11, 12].map(|line| diff.adds("y", line)), [false, true, false, false, true, true, false]);
+    assert!(!diff.adds("gone", 1) && !diff.adds("x", 1));
 }
 
 #[test]

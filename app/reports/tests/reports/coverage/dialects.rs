@@ -1,6 +1,6 @@
 //! The same run in several formats says the same. `tests/data/coverage` holds what coverage.py 7.17 (`coverage run --branch`,
 //! then `json`, `xml`, `lcov`) and llvm-cov 22 (`rustc -Zcoverage-options=branch`, then `export` as JSON and LCOV) wrote for two
-//! small programs.
+//! small programs, and what Istanbul (nyc 17) wrote for a third as Clover, Cobertura and LCOV.
 
 use gatewright_reports::coverage::{CoverageFormat, CoverageReport, FileCoverage, sniff};
 
@@ -12,6 +12,10 @@ const LLVM_LCOV: &str = include_str!("../../data/coverage/llvm.lcov");
 const PYTHON_JSON: &str = include_str!("../../data/coverage/coveragepy.json");
 const PYTHON_XML: &str = include_str!("../../data/coverage/coveragepy.xml");
 const PYTHON_LCOV: &str = include_str!("../../data/coverage/coveragepy.lcov");
+
+const ISTANBUL_CLOVER: &str = include_str!("../../data/coverage/istanbul-clover.xml");
+const ISTANBUL_COBERTURA: &str = include_str!("../../data/coverage/istanbul-cobertura.xml");
+const ISTANBUL_LCOV: &str = include_str!("../../data/coverage/istanbul.lcov");
 
 /// Path; each line with its count; each line with branches, and how many were taken of how many.
 type Said = (String, Vec<(u32, u32)>, Vec<(u32, u64, u64)>);
@@ -42,6 +46,20 @@ fn coverage_py_says_the_same_in_json_xml_and_lcov() {
     assert_eq!(json.totals().lines.to_string(), "77.77 % (14 of 18)");
     assert_eq!(json.totals().branches.to_string(), "75 % (6 of 8)");
     assert_eq!(sniff("coverage.json", PYTHON_JSON.as_bytes()), Some(CoverageFormat::CoveragePy));
+}
+
+#[test]
+fn istanbul_says_the_same_in_clover_cobertura_and_lcov() {
+    let lcov = good(CoverageFormat::Lcov, ISTANBUL_LCOV);
+    assert_eq!(said(&lcov), said(&good(CoverageFormat::Cobertura, ISTANBUL_COBERTURA)));
+    let mut clover = good(CoverageFormat::Clover, ISTANBUL_CLOVER);
+    for (path, _) in &mut clover.files {
+        *path = path.trim_start_matches("/workspace/").to_owned();
+    }
+    assert_eq!(said(&lcov), said(&clover));
+    // What its own summary says: 18 of 21 lines, 13 of 14 branches.
+    assert_eq!(lcov.totals().lines.to_string(), "85.71 % (18 of 21)");
+    assert_eq!(lcov.totals().branches.to_string(), "92.85 % (13 of 14)");
 }
 
 #[test]

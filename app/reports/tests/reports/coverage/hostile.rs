@@ -142,8 +142,8 @@ fn deep_nesting_and_huge_items_are_refused() {
     let attributes: String = (0..100).map(|n| format!(" a{n}='1'")).collect();
     let error = refused(CoverageFormat::Cobertura, format!("<coverage><class{attributes}/>"));
     assert!(error.contains("more than 64 attributes"), "{error}");
-    let error = refused(CoverageFormat::Lcov, format!("SF:{}", "a".repeat(5_000_000)));
-    assert!(error.contains("a line of more than 4 MiB"), "{error}");
+    let error = refused(CoverageFormat::Lcov, format!("SF:{}", "a".repeat(17_000_000)));
+    assert!(error.contains("a line of more than 16 MiB"), "{error}");
 }
 
 #[test]
@@ -158,4 +158,11 @@ fn a_failing_source_is_no_broken_report() {
         let error = read(format, Fails).unwrap_err();
         assert!(matches!(error, ReportError::Unread(_)), "{error}");
     }
+}
+
+#[test]
+fn utf_16_is_told_by_its_first_bytes_too() {
+    let text = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\n<report name=\"Pester\"/>";
+    let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(gatewright_reports::coverage::sniff("coverage.xml", &bytes), Some(CoverageFormat::Jacoco));
 }

@@ -99,3 +99,17 @@ fn several_paths_of_one_file_are_merged() {
     let (coverage, _) = report.map(&RepositoryFiles::new(["foo/bar/a.c".to_owned()]), &Mapping::default());
     assert_eq!(coverage.totals().lines.to_string(), "100 % (2 of 2)");
 }
+
+#[test]
+fn what_others_wrote_is_not_taken_for_ours() {
+    let paths = ["/ci/node_modules/x/src/a.js", "node_modules/y/src/a.js", "/workspace/out/src/a.js", "/ci/src/a.js"];
+    let (mapped_paths, unmapped) = mapped(report(&paths, &[]), &["src/a.js"], &rooted(&["/workspace"]));
+    assert_eq!(mapped_paths, ["src/a.js"]);
+    assert_eq!(unmapped, ["/ci/node_modules/x/src/a.js", "/workspace/out/src/a.js", "node_modules/y/src/a.js"]);
+}
+
+#[test]
+fn a_path_may_leave_its_source_folder() {
+    let report = report(&["../lib/a.c"], &["/workspace/build"]);
+    assert_eq!(mapped(report, &["lib/a.c"], &rooted(&["/workspace"])).0, ["lib/a.c"]);
+}

@@ -91,3 +91,24 @@ fn folders_hold_each_file_once() {
         folders.iter().map(|folder| format!("{:?} {} {}", folder.path, folder.files, folder.totals.lines)).collect();
     assert_eq!(shown, ["\"\" 1 0 % (0 of 1)", "\"src/a\" 2 50 % (1 of 2)", "\"src/b\" 1 100 % (1 of 1)"]);
 }
+
+#[test]
+fn classes_in_no_file_are_left_out() {
+    let line = "<line number='3' hits='1'/>";
+    let text = format!(
+        "<coverage><class filename=''>{line}</class><class filename='a'>{line}</class><class filename=''>{line}</class></coverage>"
+    );
+    assert_eq!(shown(&good(CoverageFormat::Cobertura, &text)), "a 3:1");
+}
+
+#[test]
+fn lines_of_methods_count_where_the_class_names_none() {
+    let class = |lines: &str| {
+        format!(
+            "<coverage><class filename='a'><methods><method><lines><line number='1' hits='2'/></lines></method></methods>{lines}</class></coverage>"
+        )
+    };
+    assert_eq!(shown(&good(CoverageFormat::Cobertura, &class(""))), "a 1:2");
+    let own = "<lines><line number='2' hits='3' condition-coverage='50%'/></lines>";
+    assert_eq!(shown(&good(CoverageFormat::Cobertura, &class(own))), "a 2:3");
+}

@@ -1,7 +1,8 @@
 //! Totals of real reports, against what the report itself states, or a count by other means: a script over Python's
 //! ElementTree for XML, and over lines for LCOV, that puts lines and branches of a file into sets.
 
-use gatewright_reports::coverage::{CoverageFormat, HEAD_BYTES, read, sniff};
+use gatewright_reports::SNIFF_BYTES;
+use gatewright_reports::coverage::{CoverageFormat, read, sniff};
 
 use crate::fixtures::report;
 
@@ -12,7 +13,7 @@ fn check(format: CoverageFormat, folder: &str, expected: &[(&str, Totals)]) {
     assert!(expected.len() >= 4);
     for (name, totals) in expected {
         let Some(bytes) = report(&format!("{folder}/{name}")) else { return };
-        assert_eq!(sniff(name, &bytes[..bytes.len().min(HEAD_BYTES)]), Some(format), "{name}");
+        assert_eq!(sniff(name, &bytes[..bytes.len().min(SNIFF_BYTES)]), Some(format), "{name}");
         let report = read(format, bytes.as_slice()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = report.totals();
         let (lines, branches) = (found.lines, found.branches);

@@ -62,6 +62,19 @@ fn fingerprints_of_the_tool_are_used_where_it_brings_them() {
 }
 
 #[test]
+fn a_fingerprint_of_many_results_is_none() {
+    let result = |line: u32, fingerprint: &str| {
+        format!(
+            "{{\"ruleId\":\"r\",\"message\":{{\"text\":\"m\"}},\"fingerprints\":{{\"v1\":\"{fingerprint}\"}},\"locations\":[{{\"physicalLocation\":{{\"artifactLocation\":{{\"uri\":\"a\"}},\"region\":{{\"startLine\":{line}}}}}}}]}}"
+        )
+    };
+    let results = [result(1, "same"), result(2, "same"), result(3, "own")].join(",");
+    let findings = good(FindingsFormat::Sarif, format!("{{\"version\":\"2.1.0\",\"runs\":[{{\"results\":[{results}]}}]}}"));
+    let has: Vec<bool> = findings.list.iter().map(|finding| finding.fingerprint.is_some()).collect();
+    assert_eq!(has, [false, false, true]);
+}
+
+#[test]
 fn fingerprints_survive_being_written_down() {
     let findings = found(&[1], "x");
     let fingerprint = findings.list[0].fingerprint.unwrap();

@@ -152,6 +152,26 @@ fn semgrep_is_read() {
     assert_eq!(findings.list[0].fix.as_ref().unwrap().edits[0].text, "safe()");
 }
 
+/// `tests/data/findings` holds what Semgrep 1.182 (`--json`, `--sarif`) wrote for a small program, of which a part cannot be
+/// parsed.
+#[test]
+fn semgrep_says_the_same_in_its_json_and_in_sarif() {
+    let json = good(FindingsFormat::Semgrep, include_str!("../../data/findings/semgrep.json"));
+    let sarif = good(FindingsFormat::Sarif, include_str!("../../data/findings/semgrep.sarif"));
+    assert_eq!(
+        all(&json),
+        ["app.py:2:5-2:21 Note Semgrep/print-call: print is called", "app.py:3:12-3:22 Error Semgrep/no-eval: eval of text"]
+    );
+    // SARIF has what is suppressed in the source too.
+    let standing = sarif.list.iter().filter(|finding| finding.stands());
+    let places =
+        |finding: &gatewright_reports::findings::Finding| (finding.location.clone(), finding.rule.id.clone(), finding.level);
+    assert_eq!(standing.map(places).collect::<Vec<_>>(), json.list.iter().map(places).collect::<Vec<_>>());
+    assert_eq!((sarif.list.len(), sarif.list[2].suppressed.is_some()), (3, true));
+    // Its fingerprints are not its own.
+    assert!(sarif.list.iter().all(|finding| finding.fingerprint.is_none()));
+}
+
 #[test]
 fn trivy_is_read_and_no_secret_is_kept() {
     let text = r#"{"SchemaVersion":2,"ArtifactName":".","Results":[

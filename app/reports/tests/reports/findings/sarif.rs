@@ -228,3 +228,29 @@ fn findings_beyond_those_that_are_kept_are_counted() {
     assert_eq!(findings.left_out.get(&Level::Error), Some(&500));
     assert_eq!(counts(&findings), [100_500, 0, 0, 0]);
 }
+
+#[test]
+fn lists_of_little_are_cut_or_refused() {
+    let locations = "{},".repeat(500_000);
+    let result = format!(
+        "{{\"message\":{{\"text\":\"m\"}},\"locations\":[{locations}{{}}],\"fixes\":[{{\"artifactChanges\":[{locations}{{}}]}}]}}"
+    );
+    let findings = good(FindingsFormat::Sarif, log(&result, ""));
+    assert_eq!((findings.list.len(), findings.list[0].related.len(), &findings.list[0].fix), (1, 0, &None));
+    let rules = format!(",\"rules\":[{}{{}}]", "{},".repeat(50_000));
+    assert!(refused(FindingsFormat::Sarif, log("", &rules)).contains("a list of more than 50000"));
+    let huge = format!("{{\"message\":{{\"text\":\"{}\"}}}}", "x".repeat(17 * 1024 * 1024));
+    assert!(refused(FindingsFormat::Sarif, log(&huge, "")).contains("an item of more than 16 MiB"));
+    // A long message is cut.
+    let long = format!("{{\"message\":{{\"text\":\"{}\"}}}}", "ü".repeat(100_000));
+    assert_eq!(good(FindingsFormat::Sarif, log(&long, "")).list[0].message.len(), 4096);
+}
+
+#[test]
+fn the_text_of_all_findings_together_is_bounded() {
+    let one = format!("{{\"ruleId\":\"R\",\"level\":\"note\",\"message\":{{\"text\":\"{}\"}}}},", "x".repeat(4000));
+    let findings = good(FindingsFormat::Sarif, log(&format!("{}{{\"message\":{{}}}}", one.repeat(20_000)), ""));
+    let kept: usize = findings.list.iter().map(|finding| finding.message.len()).sum();
+    assert!((60_000_000..=64 * 1024 * 1024).contains(&kept), "{kept}");
+    assert_eq!(counts(&findings)[2], 20_000);
+}

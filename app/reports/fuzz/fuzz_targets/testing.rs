@@ -1,0 +1,21 @@
+//! Any bytes are read as a test report within bounds, and the counts add up. Run: `cargo +nightly fuzz run testing` in
+//! `app/reports`.
+
+#![no_main]
+
+use gatewright_reports::testing::{Outcome, TestFormat, read};
+use libfuzzer_sys::fuzz_target;
+
+const FORMATS: [TestFormat; 3] = [TestFormat::GoTest, TestFormat::Libtest, TestFormat::Tap];
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (which, bytes) = input;
+    match read(FORMATS[usize::from(which) % FORMATS.len()], bytes) {
+        Ok(run) => {
+            assert_eq!(run.counts.bad(), run.bad.len() as u64);
+            assert!(run.counts.flaky <= run.counts.passed && run.secs >= 0.0);
+            assert!(run.bad.iter().all(|case| matches!(case.outcome, Outcome::Failed | Outcome::Errored)));
+        }
+        Err(error) => assert!(error.place().is_some()),
+    }
+});
