@@ -105,7 +105,7 @@ impl Reading {
             None => (true, text.strip_prefix("ok").unwrap_or(text)),
         };
         let (name, directive) = directive(rest.trim_start());
-        let name = name.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().trim_start_matches("- ");
+        let name = unnumbered(name);
         let (kind, reason) = directive.split_once(char::is_whitespace).unwrap_or((directive, ""));
         let outcome = match (ok, kind.to_ascii_uppercase().as_str()) {
             (_, "SKIP" | "SKIPPED") | (false, "TODO") => Outcome::Skipped,
@@ -181,6 +181,13 @@ impl Reading {
         self.check(&outermost)?;
         Ok(self.tally.finish())
     }
+}
+
+/// The name without its number, and the dash behind it.
+fn unnumbered(text: &str) -> &str {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let name = if rest.is_empty() || rest.starts_with(char::is_whitespace) { rest.trim_start() } else { text };
+    name.strip_prefix("- ").unwrap_or(name)
 }
 
 /// What stands before and behind the first `#` that is not escaped.

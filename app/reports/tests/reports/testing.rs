@@ -139,6 +139,8 @@ fn tap_is_read_as_its_versions_have_it() {
     assert_eq!((counts(&run), run.bad[0].text.as_str()), ([1, 0, 1, 0, 0], "the plan says 3 tests, and 1 came"));
     assert_eq!(counts(&good(TestFormat::Tap, "1..3\nok 1\nBail out! no database\n")), [1, 0, 1, 0, 0]);
     assert_eq!(counts(&good(TestFormat::Tap, "1..0 # SKIP no network\n")), [0; 5]);
+    let run = good(TestFormat::Tap, "not ok 1 - 2 and 2\nnot ok 2nd\nnot ok 3 -minus\n1..3\n");
+    assert_eq!(names(&run.bad), ["2 and 2", "2nd", "-minus"]);
     // A parent that is bad though its subtests are good is bad itself; a subtest's plan counts too.
     let nested = "# Subtest: a\n    ok 1 - x\n    1..1\nnot ok 1 - a\n# Subtest: b\n    ok 1 - y\n    1..2\nok 2 - b\n1..2\n";
     let run = good(TestFormat::Tap, nested);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Null as what is missing.
@@ -14,6 +14,9 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
 
 /// Of a list of a result so many are kept, which is more than is used of any.
 const LIST_MAX: usize = 101;
+
+/// Of a rule's messages, or a result's fingerprints, so many are kept.
+const ENTRIES_MAX: usize = 1000;
 
 /// A tool may have so many rules, or plugins. Beyond, the report is refused.
 const RULES_MAX: usize = 50_000;
@@ -72,6 +75,41 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
     }
 }
 
+/// The first entries of an object, or null.
+fn entries<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error> {
+    deserializer.deserialize_option(Entries(PhantomData))
+}
+
+struct Entries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_none<E>(self) -> Result<BTreeMap<String, T>, E> {
+        Ok(BTreeMap::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<BTreeMap<String, T>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<BTreeMap<String, T>, A::Error> {
+        let mut kept = BTreeMap::new();
+        while kept.len() < ENTRIES_MAX {
+            match object.next_entry()? {
+                Some((key, value)) => drop(kept.insert(key, value)),
+                None => return Ok(kept),
+            }
+        }
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(kept)
+    }
+}
+
 macro_rules! objects {
     ($($(#[$doc:meta])* $name:ident { $($(#[$with:meta])* $field:ident: $kind:ty = $how:literal,)* })*) => {
         $(
@@ -98,8 +136,8 @@ objects! {
         related_locations: Vec<Location> = "first",
         suppressions: Vec<Suppression> = "first",
         baseline_state: Option<String> = "or_default",
-        fingerprints: BTreeMap<String, String> = "or_default",
-        partial_fingerprints: BTreeMap<String, String> = "or_default",
+        fingerprints: BTreeMap<String, String> = "entries",
+        partial_fingerprints: BTreeMap<String, String> = "entries",
         fixes: Vec<Fix> = "first",
         taxa: Vec<Reference> = "first",
     }
@@ -187,7 +225,7 @@ objects! {
     Driver {
         name: Option<String> = "or_default",
         rules: Vec<Descriptor> = "whole",
-        global_message_strings: BTreeMap<String, Message> = "or_default",
+        global_message_strings: BTreeMap<String, Message> = "entries",
     }
 
     /// 3.49
@@ -197,7 +235,7 @@ objects! {
         short_description: Option<Message> = "or_default",
         full_description: Option<Message> = "or_default",
         help_uri: Option<String> = "or_default",
-        message_strings: BTreeMap<String, Message> = "or_default",
+        message_strings: BTreeMap<String, Message> = "entries",
         default_configuration: Option<Configuration> = "or_default",
         properties: Option<Properties> = "or_default",
     }

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::model::{self, Descriptor, Driver};
-use super::{Collector, FindingKind, Fingerprint, Level, Own, Pending, PlaceReference, Rule, RuleReference, Run, cut, level};
+use super::{
+    Collector, FindingKind, Fingerprint, Level, Location, Own, Pending, PlaceReference, Rule, RuleReference, Run, cut, level,
+};
 
 /// Bases may lie in each other so deep.
 const BASES_DEPTH_MAX: usize = 16;

@@ -241,6 +241,10 @@ fn lists_of_little_are_cut_or_refused() {
     assert!(refused(FindingsFormat::Sarif, log("", &rules)).contains("a list of more than 50000"));
     let huge = format!("{{\"message\":{{\"text\":\"{}\"}}}}", "x".repeat(17 * 1024 * 1024));
     assert!(refused(FindingsFormat::Sarif, log(&huge, "")).contains("an item of more than 16 MiB"));
+    let many: String = (0..5000).map(|n| format!("\"{n}\":{{\"text\":\"t{n}\"}},")).collect();
+    let rules = format!(",\"rules\":[{{\"id\":\"r\",\"messageStrings\":{{{many}\"x\":{{}}}}}}]");
+    let findings = good(FindingsFormat::Sarif, log("{\"ruleId\":\"r\",\"message\":{\"id\":\"7\"}}", &rules));
+    assert_eq!(findings.list[0].message, "t7");
     // A long message is cut.
     let long = format!("{{\"message\":{{\"text\":\"{}\"}}}}", "ü".repeat(100_000));
     assert_eq!(good(FindingsFormat::Sarif, log(&long, "")).list[0].message.len(), 4096);
