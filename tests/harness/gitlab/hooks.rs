@@ -71,6 +71,8 @@ pub(super) struct Hook {
     pub(super) uuid: String,
     /// It is one of the whole server, which says so in `X-Gitlab-Event`.
     pub(super) system: bool,
+    /// The events that it is told of; None: all.
+    pub(super) triggers: Option<&'static [&'static str]>,
     pub(super) failures: u32,
     pub(super) paused_until: Option<Timestamp>,
 }
@@ -78,7 +80,7 @@ pub(super) struct Hook {
 impl Hook {
     pub(super) fn new(url: &str, signing: Signing, system: bool) -> Hook {
         let uuid = uuid::Uuid::now_v7().to_string();
-        Hook { url: url.to_owned(), signing, uuid, system, failures: 0, paused_until: None }
+        Hook { url: url.to_owned(), signing, uuid, system, triggers: None, failures: 0, paused_until: None }
     }
 
     /// GitLab never disables one of the whole server.
@@ -177,6 +179,9 @@ impl World {
     pub(super) fn send(&mut self, event: &'static str, action: Option<&str>, project: u64, payload: &Value) {
         let now = self.now();
         let Some(hook) = &self.hook else { return };
+        if hook.triggers.is_some_and(|triggers| !triggers.contains(&event)) {
+            return;
+        }
         let (suppressed, mut payload) = (hook.is_disabled(now), payload.clone());
         if hook.system {
             if !SYSTEM_EVENTS.contains(&event) {

@@ -110,6 +110,13 @@ impl FakeGitLab {
         self.world().hook = Some(hooks::Hook::new(url, signing, false));
     }
 
+    /// Has the webhook told of these events alone (`Note Hook`, ...), as somebody ticks them on its page.
+    pub fn set_triggers(&self, triggers: &'static [&'static str]) {
+        if let Some(hook) = &mut self.world().hook {
+            hook.triggers = Some(triggers);
+        }
+    }
+
     /// The same, by a hook of the whole server: `X-Gitlab-Event` says `System Hook` then, whatever happened. It is told of
     /// merge requests and pushes only, and is never disabled.
     pub fn set_system_hook(&self, url: &str, signing: Signing) {

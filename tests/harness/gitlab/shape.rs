@@ -1,8 +1,10 @@
 //! What answers look like: like GitLab's own, as recorded.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::world::{Emoji, MergeRequest, Note, NoteKind, Pipeline, Status, World, time_text};
+use super::world::{Emoji, MergeRequest, Note, NoteKind, Pipeline, Status, World, lock, time_text};
 use crate::github::git::{CommitInfo, FileChange};
 
 impl World {
@@ -74,8 +76,12 @@ impl World {
     }
 
     /// The files of the newest version of a merge request's diff.
-    pub(super) fn files(&self, mr: &MergeRequest) -> Vec<FileChange> {
-        self.project(mr.project).git.diff(Some(&mr.refs().base), &mr.refs().head)
+    pub(super) fn files(&self, mr: &MergeRequest) -> Arc<Vec<FileChange>> {
+        let (base, head) = (&mr.refs().base, &mr.refs().head);
+        // Every answer about a merge request counts its files, and git takes a process each time.
+        let mut known = lock(&self.diffs);
+        let diff = || Arc::new(self.project(mr.project).git.diff(Some(base), head));
+        known.entry((base.clone(), head.clone())).or_insert_with(diff).clone()
     }
 
     pub(super) fn pipeline_answer(&self, pipeline: &Pipeline) -> Value {

@@ -1,15 +1,15 @@
 //! The state: what there is, and how it is found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::BOT;
 use super::hooks::{Delivery, Hook, HookQueue};
-use crate::github::git::{Git, Signature};
+use crate::github::git::{FileChange, Git, Signature};
 
 /// Roles by their access levels. What lies between two has the rights of the lower one; 10 is a Guest.
 pub(super) const REPORTER: u64 = 20;
@@ -180,6 +180,9 @@ pub(super) struct Status {
     pub(super) retried: bool,
 }
 
+/// By the two commits.
+type Diffs = HashMap<(String, String), Arc<Vec<FileChange>>>;
+
 pub(super) struct World {
     pub(super) dir: PathBuf,
     pub(super) url: String,
@@ -199,6 +202,8 @@ pub(super) struct World {
     pub(super) statuses: Vec<Status>,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) violations: Vec<String>,
+    /// What lies between two commits, once it was asked for.
+    pub(super) diffs: Mutex<Diffs>,
     /// Lines of notes that were obeyed as quick actions, and by whose rights.
     pub(super) obeyed: Vec<(u64, String)>,
 }
@@ -224,6 +229,7 @@ impl World {
             statuses: Vec::new(),
             deliveries: Vec::new(),
             violations: Vec::new(),
+            diffs: Mutex::default(),
             obeyed: Vec::new(),
         };
         let bot = world.user_id(BOT);

@@ -38,6 +38,9 @@ impl GitLabStage {
     }
 }
 
+/// Those that the service's documents ask for.
+const TRIGGERS: [&str; 3] = ["Push Hook", "Note Hook", "Merge Request Hook"];
+
 const STICKY: &str = "<!-- gatewright:sticky -->";
 
 /// How a reply begins that is shown as no longer holding.
@@ -95,6 +98,7 @@ impl Stage for GitLabStage {
 
     fn send_to(&self, service: &str) {
         self.gitlab.set_webhook(&format!("{service}/webhooks/gitlab"), Signing::Token(WEBHOOK_SECRET.to_owned()));
+        self.gitlab.set_triggers(&TRIGGERS);
     }
 
     fn send_again(&self) {
