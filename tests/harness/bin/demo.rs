@@ -86,19 +86,7 @@ async fn demo() -> Result<(), String> {
     watch(&github, &mended, "success").await?;
     comment(&github, number).await;
 
-    say("mallory opens a pull request from a fork. Nothing of it runs.");
-    let fork = github.fork(REPO, "mallory");
-    let foreign = github.commit(&fork, "nice", "mallory", "nice", [("src/nice.sh", "echo nice\n")]);
-    let foreign_number = github.open_pull(REPO, PullSpec::of("mallory", "nice").from_fork(&fork));
-    watch(&github, &foreign, "action_required").await?;
-
-    say("mallory asks for it with a slash command, and may not. alice may: she has looked at that commit.");
-    github.set_permission(REPO, "alice", Level::Maintain);
-    let approve = format!("/gw approve {}", &foreign[..7]);
-    command(&github, foreign_number, "mallory", &approve, "confused").await?;
-    command(&github, foreign_number, "alice", &approve, "+1").await?;
-    check(&github, &foreign, "gatewright", "success").await?;
-    show("gatewright", "success");
+    a_fork(&github).await?;
 
     say("The service is killed (kill -9) while a gate runs, and started again.");
     let slow = github.commit(REPO, "slow", "bob", "slow tests", [("run-tests.sh", format!("sleep 3\n{TESTS}").as_str())]);
@@ -134,6 +122,24 @@ async fn demo() -> Result<(), String> {
 fn free_port() -> Result<u16, String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     listener.map(|address| address.port()).map_err(|e| format!("no port is free: {e}"))
+}
+
+/// A fork waits until somebody who may has looked at it.
+async fn a_fork(github: &FakeGitHub) -> Result<(), String> {
+    say("mallory opens a pull request from a fork. Nothing of it runs.");
+    let fork = github.fork(REPO, "mallory");
+    let foreign = github.commit(&fork, "nice", "mallory", "nice", [("src/nice.sh", "echo nice\n")]);
+    let foreign_number = github.open_pull(REPO, PullSpec::of("mallory", "nice").from_fork(&fork));
+    watch(github, &foreign, "action_required").await?;
+
+    say("mallory asks for it with a slash command, and may not. alice may: she has looked at that commit.");
+    github.set_permission(REPO, "alice", Level::Maintain);
+    let approve = format!("/gw approve {}", &foreign[..7]);
+    command(github, foreign_number, "mallory", &approve, "confused").await?;
+    command(github, foreign_number, "alice", &approve, "+1").await?;
+    check(github, &foreign, "gatewright", "success").await?;
+    show("gatewright", "success");
+    Ok(())
 }
 
 /// The same on GitLab: statuses, one note with the evidence, and a command.

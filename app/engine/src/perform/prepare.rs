@@ -132,21 +132,39 @@ async fn outcome(
         return Ok(Preparation::NeedsApproval);
     }
     drop_skips_without_right(forge, run, &config, &mut findings.orders).await?;
-    let files = changed_files(forge, run, spec, &config).await?;
-    let change = plan::Change { event: gates.event(), branch: &base_ref, files: &files, only: spec.only.as_deref() };
-    let plan = plan::plan(&config, &change);
-    if plan.gates.iter().any(|planned| planned.applies == Applies::Yes && gates_of::survey_wanted(&planned.config)) {
-        findings.compared_with = match &findings.pull {
-            Some(pull) => Some(forge.merge_base(&run.repo, pull).await?),
-            None => spec.compare_from.clone(),
-        };
-    }
+    let plan = planned(forge, run, gates, &config, &base_ref).await?;
+    findings.compared_with = compared_with(forge, run, spec, &plan, findings.pull.as_ref()).await?;
     let carried = match spec.rerun_of {
         Some(earlier) => carried(engine, earlier, &base_ref, &plan).await?,
         None => BTreeMap::new(),
     };
     let head_problems = head_problems.unwrap_or_default();
     Ok(Preparation::Planned { plan, carried, head_problems, base_problems, commands: config.commands })
+}
+
+async fn planned(forge: &dyn Forge, run: &Run, gates: &Gates, config: &RepoConfig, base_ref: &str) -> Result<plan::Plan, Short> {
+    let files = changed_files(forge, run, &gates.spec, config).await?;
+    let only = gates.spec.only.as_deref();
+    Ok(plan::plan(config, &plan::Change { event: gates.event(), branch: base_ref, files: &files, only }))
+}
+
+/// The commit that the run's is compared with to find the lines that it adds, where a gate that may run asks for them.
+async fn compared_with(
+    forge: &dyn Forge,
+    run: &Run,
+    spec: &GatesSpec,
+    plan: &plan::Plan,
+    pull: Option<&PullState>,
+) -> Result<Option<CommitId>, Short> {
+    let asks = |planned: &plan::PlannedGate| match planned.applies {
+        Applies::No { .. } => false,
+        Applies::Yes | Applies::NotAskedFor => gates_of::survey_wanted(&planned.config),
+    };
+    match pull {
+        _ if !plan.gates.iter().any(asks) => Ok(None),
+        Some(pull) => Ok(Some(forge.merge_base(&run.repo, pull).await?)),
+        None => Ok(spec.compare_from.clone()),
+    }
 }
 
 /// Who has approved the run's commit, if anybody has.
