@@ -8,7 +8,9 @@ use gatewright_core::ForgeKind;
 
 use super::{Check, NOWHERE, REPO, Role, Seen, Stage, Told, Written, readable};
 use crate::FakeGitLab;
-use crate::gitlab::{BOT, Effect, Fault, HookEffect, HookFault, MergeRequestSpec, NoteSeen, Signing, StatusSeen, TOKEN, When};
+use crate::gitlab::{
+    BOT, Effect, Fault, HookEffect, HookFault, Limits, MergeRequestSpec, NoteSeen, Signing, StatusSeen, TOKEN, When,
+};
 use crate::service::{GitlabSetting, Setting, WEBHOOK_SECRET};
 
 /// A GitLab with the scenario's project.
@@ -23,6 +25,8 @@ impl GitLabStage {
     pub async fn start() -> GitLabStage {
         let gitlab = FakeGitLab::start().await;
         gitlab.create_project(REPO);
+        // What remains of a limit is told whether or not it is enforced, and obeyed.
+        gitlab.set_limits(Limits { per_minute: 1_000_000, notes_per_minute: 1_000_000, enforced: false });
         GitLabStage { gitlab, forks: Mutex::default() }
     }
 

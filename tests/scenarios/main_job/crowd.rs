@@ -12,7 +12,7 @@ on_every_forge!(two_hundred_pull_requests_with_duplicates_and_faults_end_right(
 ));
 
 async fn two_hundred_pull_requests_with_duplicates_and_faults_end_right(scene: Scene) {
-    // Deliveries come several times at once; of the API's answers one in twenty is an error, before or after the deed.
+    // Deliveries come several times at once; some of the API's answers are errors, before or after the deed.
     scene.forge.hook_fault(Told::OfPull, HookEffect::Duplicate(5), When::Chance { percent: 20, seed: 1 });
     scene.forge.fault_now_and_then();
     let pulls: Vec<(u64, String)> = (0..PULLS).map(|n| scene.open(&format!("topic-{n}"), "a", &n.to_string())).collect();
