@@ -82,6 +82,9 @@ async fn an_approval_in_the_second_of_a_push_is_refused_and_names_the_commit_to_
     let number = scene.forge.open_from_fork("mallory", "topic");
     scene.idle().await;
     scene.forge.advance(60);
+    // The forge's clock tells seconds, so both have to be within one: a second that has just begun has room for them.
+    let just_begun = || async { gatewright_core::Timestamp::now().subsec_millisecond() < 200 };
+    gatewright_tests::service::until("a second has just begun", just_begun).await;
     let next = scene.forge.commit_to_fork("topic", "mallory", &[("a", "2")]);
     let comment = scene.forge.comment(number, "wendy", "/gw approve");
     scene.idle().await;
