@@ -22,11 +22,15 @@ mod link;
 mod lock;
 mod mirror;
 mod own;
+mod sources;
 mod submodules;
 
-use git::GitError;
+pub(crate) use git::{Ended, Git, GitError};
+pub(crate) use mirror::Mirror;
+pub(crate) use sources::Sources;
+pub(crate) use submodules::{links, paths_by_name};
+
 use lock::Held;
-use mirror::Mirror;
 
 /// So often both commits of a survey are looked for.
 const SURVEY_TRIES: usize = 3;
@@ -86,6 +90,11 @@ impl Pin {
         let digest = hex::encode(Sha256::digest(credential.url.as_bytes()));
         Pin { name: format!("{}-url-{digest}", forge.as_str()), commit, credential }
     }
+}
+
+/// The name that a local repository has for a commit with the files of its submodules in it.
+pub(crate) fn with_submodules(commit: &CommitId) -> String {
+    format!("refs/gatewright/with-submodules/{commit}")
 }
 
 impl Mirrors {
