@@ -28,6 +28,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  gatewright serve --config /etc/gatewright/gatewright.toml\n  GATEWRIGHT__SERVER__LISTEN=[::]:8080 gatewright serve"
     )]
     Serve(ServeArgs),
+    /// Write a first repository file, by what the repository holds
+    ///
+    /// It goes to `.gatewright.yml` in the uppermost folder of the working tree.
+    #[command(after_help = "Examples:\n  gatewright init\n  gatewright init --print")]
+    Init(InitArgs),
     /// Check a repository file or a server file
     ///
     /// Every problem is named as `file:line:column: cause`. A file whose name ends in `.toml` is taken for a server file.
@@ -90,6 +95,16 @@ pub(crate) struct ServeArgs {
     /// `info,gatewright_engine=debug`
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only show what would be written
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) print: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::{load, serve};
 
 mod check;
+mod init;
 mod lists;
 mod replay;
 mod runs;
@@ -21,6 +22,7 @@ mod version;
 pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Serve(args) => serve::run(&args, hook),
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),

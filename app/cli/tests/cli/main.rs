@@ -2,6 +2,7 @@
 
 mod configuration;
 mod files;
+mod init;
 mod journal;
 mod pages;
 mod service;
