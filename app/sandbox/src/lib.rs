@@ -15,6 +15,8 @@ mod docker;
 mod host;
 pub mod local;
 mod source;
+mod spool;
+mod wanted;
 
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};
 pub use host::{HostConfig, HostSandbox, HostWorkspace};

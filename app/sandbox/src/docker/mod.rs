@@ -16,6 +16,7 @@ use gatewright_core::verdict::{ReportFile, Survey};
 use tokio::sync::OnceCell;
 
 use crate::source::Sources;
+use crate::wanted::Bounds;
 
 mod cleanup;
 mod error;
@@ -189,7 +190,7 @@ impl Sandbox for DockerSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }).await
+        read::read(self.docker().await?, sandbox, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {

@@ -3,13 +3,11 @@
 
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
 };
-use bytes::Bytes;
 use futures_util::TryStreamExt;
 use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 use gatewright_core::verdict::ReportFile;
@@ -19,9 +17,8 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::CALL_MAX;
 use super::error::{lost, status, unavailable, within};
 use super::shape::WORKSPACE;
-
-/// Reading a full workspace of the default size takes some seconds.
-const READ_MAX: Duration = Duration::from_secs(120);
+use crate::spool;
+use crate::wanted::{self, Bounds, READ_MAX, literal_part};
 
 /// The engine can only send a whole folder, so what lies beside the wanted files passes by. Beyond this (a sparse file can
 /// claim any size) it is given up, and the user is told to name a narrower folder.
@@ -33,38 +30,27 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// The engine writes Go's file modes.
 const MODE_SYMLINK: u64 = 1 << 27;
 
-/// What may be read at most; more is an error.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) files_max: usize,
-    pub(super) bytes_max: u64,
-}
-
 pub(super) async fn read(
     docker: &Docker,
     sandbox: &SandboxHandle,
     glob: &str,
     bounds: Bounds,
+    spool: &Path,
 ) -> Result<Vec<ReportFile>, SandboxError> {
-    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds)).await {
+    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds, spool)).await {
         Ok(read) => read,
         // The workspace is to blame, not the engine: trying again would only take as long.
-        Err(_) => {
-            let words = format!("reading `{glob}` took longer than {} s; name a narrower folder", READ_MAX.as_secs());
-            Err(SandboxError::Report(words))
-        }
+        Err(_) => Err(wanted::too_slow(glob)),
     }
 }
 
-async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds) -> Result<Vec<ReportFile>, SandboxError> {
-    let matcher = gatewright_core::plan::glob(glob)
-        .map_err(|e| SandboxError::Report(format!("`{glob}` is not a valid glob: {e}")))?
-        .compile_matcher();
+async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds, spool: &Path) -> Result<Vec<ReportFile>, SandboxError> {
+    let matcher = wanted::matcher(glob)?;
     let folder = literal_part(glob)?;
     if !is_there(docker, id, &folder).await? {
         return Ok(Vec::new());
     }
-    let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds };
+    let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds, spool: spool.to_owned() };
     let mut found = download(docker, id, &folder, wanted.clone()).await?;
     for path in std::mem::take(&mut found.links) {
         // A second name of a file that came under its first. Asked for by itself, it comes with its content.
@@ -73,24 +59,6 @@ async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds) -> Resu
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found.files)
-}
-
-/// The part of a glob before its first wildcard: a folder, or the file itself where there is none.
-fn literal_part(glob: &str) -> Result<PathBuf, SandboxError> {
-    let mut literal = PathBuf::new();
-    for part in glob.split('/') {
-        if part.contains(['*', '?', '[', '{', '\\']) {
-            break;
-        }
-        literal.push(part);
-    }
-    let inside = literal.components().all(|c| matches!(c, Component::Normal(_)));
-    if glob.is_empty() || glob.starts_with('/') || !inside {
-        return Err(SandboxError::Report(format!(
-            "`{glob}` does not name files of the workspace: it must be relative and without `..`"
-        )));
-    }
-    Ok(literal)
 }
 
 /// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
@@ -103,8 +71,7 @@ async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, Sandbo
         let found = docker.get_container_archive_info(id, Some(options)).await;
         match found {
             Ok(found) if u64::from(found.file_mode) & MODE_SYMLINK != 0 => {
-                let words = format!("`{}` is a symbolic link, which is not followed", below.display());
-                return Err(SandboxError::Report(words));
+                return Err(wanted::is_a_link(&below));
             }
             Ok(_) => {}
             Err(e) if status(&e) == Some(404) => return runs(docker, id).await.map(|()| false),
@@ -152,6 +119,14 @@ fn unreadable(error: &std::io::Error) -> SandboxError {
     SandboxError::Report(format!("the workspace could not be read, perhaps because something still wrote to it: {error}"))
 }
 
+/// A file could not be read, or not be kept.
+fn unkept(error: &std::io::Error) -> SandboxError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => SandboxError::HostDiskFull(error.to_string()),
+        _ => unreadable(error),
+    }
+}
+
 /// Which files are wanted of the folder that is streamed.
 #[derive(Clone)]
 struct Wanted {
@@ -160,6 +135,8 @@ struct Wanted {
     /// The folder, relative to the workspace.
     folder: PathBuf,
     bounds: Bounds,
+    /// Where large files are kept until they have been judged.
+    spool: PathBuf,
 }
 
 #[derive(Default)]
@@ -171,7 +148,7 @@ struct Found {
 
 impl Found {
     fn left(&self, bounds: Bounds) -> Bounds {
-        let bytes: u64 = self.files.iter().map(|file| file.bytes.len() as u64).sum();
+        let bytes: u64 = self.files.iter().map(|file| file.content.bytes()).sum();
         Bounds { files_max: bounds.files_max.saturating_sub(self.files.len()), bytes_max: bounds.bytes_max.saturating_sub(bytes) }
     }
 }
@@ -213,13 +190,10 @@ impl Wanted {
     fn take(&self, found: &mut Found, path: &Path, entry: &mut impl Read) -> Result<(), SandboxError> {
         self.count(found)?;
         let left = found.left(self.bounds).bytes_max;
-        let mut bytes = Vec::new();
-        entry.take(left.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
-        if bytes.len() as u64 > left {
-            let words = format!("the files that match `{}` hold more than {} bytes", self.glob, self.bounds.bytes_max);
-            return Err(SandboxError::Report(words));
-        }
-        found.files.push(ReportFile { path: path.to_string_lossy().into_owned(), bytes: Bytes::from(bytes) });
+        let Some(content) = spool::keep(entry, left, &self.spool).map_err(|e| unkept(&e))? else {
+            return Err(wanted::too_large(&self.glob, self.bounds));
+        };
+        found.files.push(ReportFile { path: path.to_string_lossy().into_owned(), content });
         Ok(())
     }
 
@@ -227,7 +201,7 @@ impl Wanted {
         if found.files.len() + found.links.len() < self.bounds.files_max {
             return Ok(());
         }
-        Err(SandboxError::Report(format!("more than {} files match `{}`", self.bounds.files_max, self.glob)))
+        Err(wanted::too_many(&self.glob, self.bounds))
     }
 
     fn too_much_beside(&self) -> SandboxError {
@@ -245,7 +219,7 @@ mod tests {
 
     fn wanted(glob: &str, bounds: Bounds) -> Wanted {
         let matcher = gatewright_core::plan::glob(glob).unwrap().compile_matcher();
-        Wanted { glob: glob.to_owned(), matcher, folder: literal_part(glob).unwrap(), bounds }
+        Wanted { glob: glob.to_owned(), matcher, folder: literal_part(glob).unwrap(), bounds, spool: std::env::temp_dir() }
     }
 
     const FEW: Bounds = Bounds { files_max: 2, bytes_max: 10 };
@@ -258,17 +232,6 @@ mod tests {
         header.set_size(content.len() as u64);
         header.set_cksum();
         builder.append(&header, content).unwrap();
-    }
-
-    #[test]
-    fn the_literal_part_ends_at_the_first_wildcard() {
-        assert_eq!(literal_part("a/b/*.xml").unwrap(), Path::new("a/b"));
-        assert_eq!(literal_part("**/x.xml").unwrap(), Path::new(""));
-        assert_eq!(literal_part("a/b.xml").unwrap(), Path::new("a/b.xml"));
-        assert_eq!(literal_part("a/{b,c}/d").unwrap(), Path::new("a"));
-        for outside in ["", "/etc/passwd", "../x", "a/../../x", "./x"] {
-            assert!(literal_part(outside).is_err(), "{outside}");
-        }
     }
 
     #[test]

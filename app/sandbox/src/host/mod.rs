@@ -20,6 +20,7 @@ use gatewright_core::verdict::{ReportFile, Survey};
 use rustix::process::Pid;
 
 use crate::source::Sources;
+use crate::wanted::Bounds;
 
 mod environment;
 mod exec;
@@ -126,7 +127,7 @@ impl Sandbox for HostSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(folder(sandbox)?, glob, read::Bounds { files_max, bytes_max }).await
+        read::read(folder(sandbox)?, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {

@@ -120,7 +120,7 @@ async fn closing_ends_what_left_its_group_and_removes_the_folder() {
     let script =
         format!("setsid sleep {mark} > /dev/null 2>&1 & mkdir -p locked/inner; touch locked/inner/x; chmod -R a-w locked");
     assert_eq!(host.exec(&sandbox, &script).await.code(), 0);
-    assert_eq!(host.sandbox.leftovers().await.expect("the folder can be read"), [sandbox.key.clone()]);
+    assert_eq!(host.sandbox.leftovers().await.expect("the folder can be read"), vec![sandbox.key.clone()]);
     host.sandbox.close(&sandbox.key).await.expect("it closes");
     assert_eq!(sleepers(&mark), 0);
     assert!(!Path::new(&sandbox.name).exists());
