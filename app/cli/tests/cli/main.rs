@@ -5,5 +5,6 @@ mod files;
 mod init;
 mod journal;
 mod pages;
+mod run;
 mod service;
 mod support;

@@ -1,8 +1,11 @@
 //! What a working tree is compared with.
 
+use std::path::Path;
+
 use gatewright_core::CommitId;
 
 use super::{ASK_MAX, LocalError, WorkingTree};
+use crate::source::Git;
 
 /// Where a default branch is looked for if the clone does not say which one it is.
 const USUAL: [&str; 6] = [
@@ -43,6 +46,28 @@ impl WorkingTree {
         let name = full.strip_prefix("refs/remotes/").or_else(|| full.strip_prefix("refs/heads/")).unwrap_or(&full).to_owned();
         // Histories that have nothing in common, or of which a shallow clone has too little: compared with it as it is.
         Ok(Some(Base { commit: common.unwrap_or(tip), name, branch }))
+    }
+
+    /// The paths of the files that differ between two commits that a snapshot's repository knows; of a renamed file both.
+    pub async fn changed(&self, repository: &Path, since: &CommitId, commit: &CommitId) -> Result<Vec<String>, LocalError> {
+        let fixed = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"];
+        let ended = Git::new(repository, &[&fixed[..], &[since.as_str(), commit.as_str(), "--"]].concat()).run(ASK_MAX).await?;
+        if !ended.status.success() {
+            return Err(LocalError::Unusable(format!(
+                "what has changed since {} cannot be told: {}",
+                since.short(),
+                ended.stderr
+            )));
+        }
+        let paths = ended.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
+    /// A commit and those before it on its branch, newest first, at most `count`.
+    pub async fn history(&self, from: &CommitId, count: usize) -> Result<Vec<CommitId>, LocalError> {
+        let count = format!("--max-count={count}");
+        let said = self.ask(&["rev-list", "--first-parent", &count, from.as_str()]).await?;
+        Ok(said.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
     /// The commit that the user has named, and its full name if it is a branch.
