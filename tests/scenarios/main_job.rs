@@ -6,6 +6,8 @@
 
 #[path = "main_job/bad_days.rs"]
 mod bad_days;
+#[path = "main_job/cache.rs"]
+mod cache;
 #[path = "main_job/coverage.rs"]
 mod coverage;
 #[path = "main_job/crash.rs"]
@@ -18,5 +20,7 @@ mod flow;
 mod github;
 #[path = "main_job/missed.rs"]
 mod missed;
+#[path = "main_job/outputs.rs"]
+mod outputs;
 #[path = "main_job/secrets.rs"]
 mod secrets;

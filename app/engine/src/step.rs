@@ -2,17 +2,22 @@
 //! service ([`perform`](crate::perform)) and a local run drive the same steps.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::CommitId;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
-    Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    CacheUse, Command, ExecEnd, Limits, Network, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use gatewright_core::verdict::{
+    Evidence, Exit, LogRef, Output, ReportContent, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict,
+};
+use gatewright_core::{BlobId, CommitId};
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -22,6 +27,13 @@ use crate::redact::Redactor;
 /// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const REPORT_FILES_MAX: usize = 1000;
+
+/// So many of a gate's files are kept, each of so many bytes at most.
+const OUTPUT_FILES_MAX: usize = 100;
+const OUTPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A gate's files may have so many bytes together.
+const OUTPUTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What steps are run with.
 #[derive(Clone, Copy)]
@@ -47,6 +59,17 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// From where its cache may come, and where it is saved, if it has one.
+    pub scopes: CacheScopes,
+}
+
+/// From where caches may come, and where they are saved.
+#[derive(Debug, Clone, Default)]
+pub struct CacheScopes {
+    /// The first one first.
+    pub read: Vec<String>,
+    /// None: they are not saved.
+    pub write: Option<String>,
 }
 
 /// What is known of a gate's past.
@@ -64,6 +87,15 @@ pub struct Ended {
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
+    outputs: Outputs,
+}
+
+/// The files that a step was asked to keep.
+#[derive(Default)]
+struct Outputs {
+    kept: Vec<Output>,
+    /// Why others were not kept, in words for the user.
+    problems: Vec<String>,
 }
 
 /// Why a step could not be run.
@@ -78,7 +110,11 @@ pub struct Failure {
 impl Ended {
     /// A step that never ran.
     pub fn not_started(cause: String) -> Ended {
-        Ended { exit: Exit::NotStarted { cause }, disk_full: false, reports: BTreeMap::new(), survey: None }
+        Ended::of(Exit::NotStarted { cause })
+    }
+
+    fn of(exit: Exit) -> Ended {
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, outputs: Outputs::default() }
     }
 }
 
@@ -107,7 +143,7 @@ impl StepRunner<'_> {
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
             Some(script) => self.run_command(input, script, log).await?,
-            None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
+            None => Ended::of(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
@@ -125,8 +161,19 @@ impl StepRunner<'_> {
             limits,
             network: if gate.network { Network::Open } else { Network::None },
             source: Some(input.source.clone()),
+            cache: gate.cache.as_ref().map(|cache| CacheUse {
+                paths: cache.paths.clone(),
+                key: cache.key.clone(),
+                read: input.scopes.read.clone(),
+                write: input.scopes.write.clone(),
+            }),
         };
         let handle = self.sandbox.open(&spec).await?;
+        match handle.restored {
+            Restored::Nothing => {}
+            Restored::Exact => log.write(b"gatewright: restored the cache\n"),
+            Restored::Older => log.write(b"gatewright: restored an older cache: the files that decide about it have changed\n"),
+        }
         let command = Command { script: script.to_owned(), wall: Duration::from_secs(limits.wall_secs) };
         let result = self.sandbox.exec(&handle, &command, log).await?;
         let exit = match result.end {
@@ -137,7 +184,54 @@ impl StepRunner<'_> {
         // A step that was killed has left half a report at best.
         let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
         let reports = self.read_reports(&handle, wanted).await?;
-        Ok(Ended { exit, disk_full: result.disk_full, reports, survey: None })
+        // What a step has left of its pictures and logs is of use above all where it was killed.
+        let outputs = self.keep_outputs(&handle, &gate.outputs).await?;
+        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
+    }
+
+    async fn keep_outputs(&self, handle: &SandboxHandle, globs: &[String]) -> Result<Outputs, Failure> {
+        let mut outputs = Outputs::default();
+        let mut bytes_left = OUTPUTS_BYTES_MAX;
+        for glob in globs {
+            let files_left = OUTPUT_FILES_MAX.saturating_sub(outputs.kept.len());
+            match self.sandbox.read(handle, glob, files_left, bytes_left).await {
+                Ok(files) => {
+                    for file in files {
+                        bytes_left = bytes_left.saturating_sub(file.content.bytes());
+                        self.keep_output(&mut outputs, file).await;
+                    }
+                }
+                Err(SandboxError::Report(cause)) => outputs.problems.push(cause),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(outputs)
+    }
+
+    async fn keep_output(&self, outputs: &mut Outputs, file: ReportFile) {
+        let bytes = file.content.bytes();
+        if outputs.kept.iter().any(|kept| kept.path == file.path) {
+            return;
+        }
+        if bytes > OUTPUT_BYTES_MAX {
+            let (path, mib) = (&file.path, OUTPUT_BYTES_MAX >> 20);
+            outputs.problems.push(format!("{path} has {bytes} bytes; of a file up to {mib} MiB are kept"));
+            return;
+        }
+        match self.put(file.content).await {
+            Ok(blob) => outputs.kept.push(Output { path: file.path, blob, bytes }),
+            Err(cause) => outputs.problems.push(format!("{} could not be stored: {cause}", file.path)),
+        }
+    }
+
+    async fn put(&self, content: Arc<dyn ReportContent>) -> Result<BlobId, String> {
+        let read = move || {
+            let mut bytes = Vec::new();
+            content.open()?.read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(Bytes::from(bytes))
+        };
+        let bytes = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
+        self.blobs.put(bytes.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())
     }
 
     async fn read_reports(
@@ -169,17 +263,18 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey } = ended;
+        let Ended { exit, disk_full, reports, survey, outputs } = ended;
         let stored = self.store_log(&log).await;
         let Known { base, history } = past;
         let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { mut verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        gates::say_not_kept(&mut verdict, &outputs.problems);
         let facts = self.store_facts(&facts).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts }
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, outputs: outputs.kept }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -204,7 +299,7 @@ impl StepRunner<'_> {
         }
     }
 
-    async fn store_facts(&self, facts: &Facts) -> Option<gatewright_core::BlobId> {
+    async fn store_facts(&self, facts: &Facts) -> Option<BlobId> {
         if facts.is_empty() {
             return None;
         }

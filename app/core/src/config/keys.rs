@@ -42,6 +42,8 @@ pub(super) enum Shape {
     PathGlobs,
     /// One path or glob of report files, or a list.
     ReportGlobs,
+    /// One folder of the workspace, or a list.
+    Folders,
     /// One glob of branches, or a list.
     BranchGlobs,
     /// One event, or a list.
@@ -55,6 +57,8 @@ pub(super) enum Shape {
         /// What it is where it is not written.
         default: bool,
     },
+    /// What a gate brings from one run to the next.
+    Cache,
     /// When a gate applies.
     When,
     /// A mapping of this table.
@@ -74,7 +78,7 @@ pub(super) static FILE: Table = Table {
         key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
         key("commands", Shape::Commands, "Who may give which slash command, where that differs from the default."),
     ],
-    later: &["agents", "releases", "environments", "cache"],
+    later: &["agents", "releases", "environments"],
 };
 
 /// A command.
@@ -101,11 +105,17 @@ pub(super) static GATE: Table = Table {
             "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
         ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
+        key(
+            "outputs",
+            Shape::ReportGlobs,
+            "Files to keep as long as the run is, for people to look at: at most 100, of 64 MiB each.",
+        ),
+        key("cache", Shape::Cache, "Folders that are brought from one run to the next."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["sarif", "benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+    later: &["sarif", "benchmark", "retries", "matrix", "services"],
 };
 
 /// A gate's `require`.
@@ -122,6 +132,16 @@ pub(super) static REQUIRE: Table = Table {
         ),
     ],
     later: &["new", "slower-at-most", "touched"],
+};
+
+/// A gate's `cache`.
+pub(super) static CACHE: Table = Table {
+    what: "`cache`",
+    keys: &[
+        key("paths", Shape::Folders, "Folders to bring from one run to the next, relative to the root of the source."),
+        key("key", Shape::ReportGlobs, "Files of the source, such as a lock file: a change of them makes the cache anew."),
+    ],
+    later: &[],
 };
 
 /// A gate's `when`.

@@ -64,6 +64,12 @@ pub struct GateConfig {
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
+    /// Globs of files to keep beyond the sandbox.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// Folders to bring from one run to the next.
+    #[serde(default)]
+    pub cache: Option<Cache>,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
@@ -99,6 +105,15 @@ impl GateConfig {
     pub fn same_as(&self, other: &GateConfig) -> bool {
         GateConfig { line: other.line, ..self.clone() } == *other
     }
+}
+
+/// Folders that are brought from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// The folders, relative to the workspace.
+    pub paths: Vec<String>,
+    /// Globs of files of the source. While their content is the same, so is the cache.
+    pub key: Vec<String>,
 }
 
 /// What of the source is fetched beside the commit's own files.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
 use super::{needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
@@ -182,6 +182,8 @@ impl Reader {
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -252,6 +254,22 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+        })
+    }
+
+    fn cache(&mut self, node: &Node) -> Option<Cache> {
+        let fields = self.fields(node, &keys::CACHE)?;
+        for key in ["paths", "key"] {
+            if fields.get(key).is_none() && !fields.meant.contains(&key) {
+                self.wrong(
+                    node.place,
+                    format!("`cache` has no `{key}`; it needs folders to keep, and the files that decide about them"),
+                );
+            }
+        }
+        Some(Cache {
+            paths: fields.get("paths").map(|node| values::folders(self, node)).unwrap_or_default(),
+            key: fields.get("key").map(|node| values::report_globs(self, node)).unwrap_or_default(),
         })
     }
 

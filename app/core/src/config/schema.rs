@@ -72,6 +72,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
         Shape::PathGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^(!|(?!!)){PATH}") })),
         Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
+        Shape::Folders => one_or_list(&json!({ "type": "string", "pattern": format!("^{FOLDER}") })),
         Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
         Shape::Events => {
             let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
@@ -88,6 +89,11 @@ fn shape(shape: Shape) -> Value {
             // Two names of one thing.
             when["not"] = json!({ "required": ["changed", "paths"] });
             when
+        }
+        Shape::Cache => {
+            let mut cache = table(&keys::CACHE);
+            cache["required"] = json!(["paths", "key"]);
+            cache
         }
         Shape::Table(inner) => table(inner),
     }
@@ -111,6 +117,9 @@ const IMAGE: &str = r"^[^-\s\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\
 
 /// A path within the source: relative, without `..` and a `./` before it, on one line.
 const PATH: &str = r"(?![/~]|\./)(?!(.*/)?\.\.(/|$))(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A folder within the source: a path without wildcards and without a slash at its end, and not the source itself.
+const FOLDER: &str = r"(?![/~]|\./)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!.*/$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f*?\[\]{}\\]+$";
 
 /// A branch, without what leads to it.
 const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";

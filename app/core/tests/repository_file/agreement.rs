@@ -95,6 +95,29 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             vec![json!("lcov.info"), json!(["a/**/*.xml", "b.json"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
         ),
+        (
+            "outputs",
+            vec![json!("out/**"), json!(["a.png", "b/*.html"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("../a"), json!("./a.xml")]),
+        ),
+        (
+            "cache",
+            vec![json!({ "paths": ".cache", "key": "a.lock" }), json!({ "paths": ["a/b", "c"], "key": ["**/*.lock"] })],
+            with(&[
+                json!({}),
+                json!({ "paths": "a" }),
+                json!({ "key": "a" }),
+                json!("a"),
+                json!({ "paths": "a/*", "key": "a" }),
+                json!({ "paths": ".", "key": "a" }),
+                json!({ "paths": "a/", "key": "a" }),
+                json!({ "paths": "a//b", "key": "a" }),
+                json!({ "paths": "/a", "key": "a" }),
+                json!({ "paths": "../a", "key": "a" }),
+                json!({ "paths": [], "key": "a" }),
+                json!({ "paths": "a", "key": "a", "ttl": 1 }),
+            ]),
+        ),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",

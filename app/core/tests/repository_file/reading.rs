@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse};
+use gatewright_core::config::{
+    BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+};
 use proptest::prelude::*;
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
@@ -180,6 +182,8 @@ fn printed(config: &RepoConfig) -> String {
             timeout_secs,
             junit,
             coverage,
+            outputs,
+            cache,
             require,
             network,
             required,
@@ -188,9 +192,12 @@ fn printed(config: &RepoConfig) -> String {
         } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage))];
+        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage)), ("outputs", json(outputs))];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
+        }
+        if let Some(Cache { paths, key }) = cache {
+            writeln!(file, "    cache: {{ paths: {}, key: {} }}", json(paths), json(key)).unwrap();
         }
         let lists = [("changed", json(&when.changed)), ("branches", json(&when.branches)), ("events", json(&when.events))];
         let lists: Vec<String> = lists.iter().filter(|(_, l)| l != "[]").map(|(key, list)| format!("{key}: {list}")).collect();
@@ -244,6 +251,8 @@ prop_compose! {
         events in proptest::sample::subsequence(GateEvent::ALL.to_vec(), 0..=3),
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
+        cached in proptest::option::of("[a-z]{1,5}(/[a-z]{1,5})?"),
+        outputs in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.html", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
         demands in any::<[bool; 4]>(),
         hundredths in 0u32..=10_000,
@@ -252,13 +261,14 @@ prop_compose! {
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
-            image, run: Some(run), needs, timeout_secs, junit,
+            image, run: Some(run), needs, timeout_secs, junit, outputs,
             require: Require {
                 lines: percent(demands[0] && !coverage.is_empty(), hundredths),
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
             },
+            cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },

@@ -179,6 +179,18 @@ fn cut_messages(annotations: &mut [Annotation]) {
     }
 }
 
+/// Adds what of the files that were to be kept was not.
+pub(crate) fn say_not_kept(verdict: &mut Verdict, problems: &[String]) {
+    let lines: Vec<String> =
+        problems.iter().take(NOT_KEPT_MAX).map(|problem| format!("- {}", markdown::code(problem, PATH_CHARS_MAX))).collect();
+    if !lines.is_empty() {
+        verdict.summary.push_str(&format!("\n\nNot all of `outputs` was kept:\n\n{}", lines.join("\n")));
+    }
+}
+
+/// So many files that were not kept are named.
+const NOT_KEPT_MAX: usize = 10;
+
 /// The worst first.
 fn severity(status: VerdictStatus) -> u8 {
     match status {
