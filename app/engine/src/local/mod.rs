@@ -175,7 +175,7 @@ impl LocalRun {
         let spec = GatesSpec {
             head: commit.clone(),
             base_ref: branch.clone(),
-            base: base.clone(),
+            base: None,
             config_ref: None,
             compare_from: base.clone(),
             cause: Cause::Opened,
@@ -187,7 +187,8 @@ impl LocalRun {
         let created = RunEvent::Created { spec: Box::new(RunSpec { repo: repo.clone(), subject, work: Work::Gates(spec) }) };
         let prepared = Prepared {
             pull: None,
-            base: base.clone(),
+            // The file that counts is the one that is here, and of no commit.
+            base: None,
             compared_with: base.clone(),
             shown: BTreeMap::new(),
             orders: Vec::new(),
