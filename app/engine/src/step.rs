@@ -9,10 +9,10 @@ use gatewright_core::CommitId;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
-    Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    Command, ExecEnd, Limits, Network, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Try, Verdict};
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -47,6 +47,28 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
+    pub past: Known,
+}
+
+/// Whether the step's gate fails for something that another try may mend.
+async fn may_pass_again(input: &StepInput<'_>, ended: &Ended) -> bool {
+    let (config, evidence) = (input.gate.clone(), ended.evidence(&input.past));
+    // Reads reports of many megabytes, as judging does.
+    tokio::task::spawn_blocking(move || gates::may_pass_again(&config, &evidence)).await.unwrap_or(false)
+}
+
+/// What is kept of a try that failed: of its reports those of tests, as long as those of all tries are no more than one may
+/// have. Of a try without them nobody can say which of its tests failed.
+fn kept_of_try(exit: Exit, mut reports: BTreeMap<ReportKind, Reports>, earlier: &[Try]) -> Try {
+    let bytes = |reports: &BTreeMap<ReportKind, Reports>| -> u64 {
+        reports.values().flat_map(|reports| &reports.files).map(|file| file.content.bytes()).sum()
+    };
+    reports.retain(|kind, _| *kind == ReportKind::Tests);
+    if earlier.iter().map(|earlier| bytes(&earlier.reports)).sum::<u64>() + bytes(&reports) > REPORT_BYTES_MAX {
+        reports.clear();
+    }
+    Try { exit, reports }
 }
 
 /// What is known of a gate's past.
@@ -64,6 +86,8 @@ pub struct Ended {
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
+    /// The tries before this one.
+    earlier: Vec<Try>,
 }
 
 /// Why a step could not be run.
@@ -78,7 +102,18 @@ pub struct Failure {
 impl Ended {
     /// A step that never ran.
     pub fn not_started(cause: String) -> Ended {
-        Ended { exit: Exit::NotStarted { cause }, disk_full: false, reports: BTreeMap::new(), survey: None }
+        Ended::with(Exit::NotStarted { cause })
+    }
+
+    fn with(exit: Exit) -> Ended {
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, earlier: Vec::new() }
+    }
+
+    /// What the gate is judged by, but for the log.
+    fn evidence(&self, past: &Known) -> Evidence {
+        let Known { base, history } = past.clone();
+        let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
+        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -106,13 +141,32 @@ impl StepRunner<'_> {
     /// whatever comes of this, also when it is dropped.
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
-            Some(script) => self.run_command(input, script, log).await?,
-            None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
+            Some(script) => self.run_tries(input, script, log).await?,
+            None => Ended::with(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
         }
         Ok(ended)
+    }
+
+    /// Runs the command, and again while the gate has retries left and would fail. Each try has a sandbox of its own: opening
+    /// one removes what is left of the one before.
+    async fn run_tries(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let mut earlier = Vec::new();
+        loop {
+            let mut ended = self.run_command(input, script, log).await?;
+            ended.earlier = std::mem::take(&mut earlier);
+            let tries = ended.earlier.len() + 1;
+            let left = input.gate.retries as usize + 1 - tries;
+            if left == 0 || !may_pass_again(input, &ended).await {
+                return Ok(ended);
+            }
+            log.write(format!("\n=== The gate failed. Try {} of {}. ===\n\n", tries + 1, tries + left).as_bytes());
+            let Ended { exit, reports, earlier: before, .. } = ended;
+            earlier = before;
+            earlier.push(kept_of_try(exit, reports, &earlier));
+        }
     }
 
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
@@ -137,7 +191,7 @@ impl StepRunner<'_> {
         // A step that was killed has left half a report at best.
         let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
         let reports = self.read_reports(&handle, wanted).await?;
-        Ok(Ended { exit, disk_full: result.disk_full, reports, survey: None })
+        Ok(Ended { disk_full: result.disk_full, reports, ..Ended::with(exit) })
     }
 
     async fn read_reports(
@@ -169,10 +223,9 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey } = ended;
         let stored = self.store_log(&log).await;
-        let Known { base, history } = past;
-        let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
+        let evidence = Evidence { log_tail: log.tail, ..ended.evidence(&past) };
+        let exit = ended.exit;
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
