@@ -20,3 +20,5 @@ mod github;
 mod missed;
 #[path = "main_job/secrets.rs"]
 mod secrets;
+#[path = "main_job/tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@ impl<'a> Compared<'a> {
     /// By how many tests fewer were run than on the base, and how many were.
     pub(super) fn drop(&self, run: &TestRun) -> Option<(u64, u64)> {
         let (was, is) = (self.base?.1.run(), run.counts.run());
-        (is < was).then_some((was - is, was))
+        (is < was).then(|| (was - is, was))
     }
 
     /// Whether no more tests are missing than are allowed to.
