@@ -24,3 +24,5 @@ mod missed;
 mod outputs;
 #[path = "main_job/secrets.rs"]
 mod secrets;
+#[path = "main_job/tests.rs"]
+mod tests;

@@ -2,8 +2,6 @@
 //! service ([`perform`](crate::perform)) and a local run drive the same steps.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,9 +12,7 @@ use gatewright_core::sandbox::{
     SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{
-    Evidence, Exit, LogRef, Output, ReportContent, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict,
-};
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Try, Verdict};
 use gatewright_core::{BlobId, CommitId};
 use secrecy::SecretString;
 
@@ -24,16 +20,13 @@ use crate::gates::{self, Judgement};
 use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
 
+mod outputs;
+
+use outputs::Outputs;
+
 /// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const REPORT_FILES_MAX: usize = 1000;
-
-/// So many of a gate's files are kept, each of so many bytes at most.
-const OUTPUT_FILES_MAX: usize = 100;
-const OUTPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// A gate's files may have so many bytes together.
-const OUTPUTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What steps are run with.
 #[derive(Clone, Copy)]
@@ -61,6 +54,8 @@ pub struct StepInput<'a> {
     pub since: Option<CommitId>,
     /// From where its cache may come, and where it is saved, if it has one.
     pub scopes: CacheScopes,
+    /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
+    pub past: Known,
 }
 
 /// From where caches may come, and where they are saved.
@@ -70,6 +65,26 @@ pub struct CacheScopes {
     pub read: Vec<String>,
     /// None: they are not saved.
     pub write: Option<String>,
+}
+
+/// Whether the step's gate fails for something that another try may mend.
+async fn may_pass_again(input: &StepInput<'_>, ended: &Ended) -> bool {
+    let (config, evidence) = (input.gate.clone(), ended.evidence(&input.past));
+    // Reads reports of many megabytes, as judging does.
+    tokio::task::spawn_blocking(move || gates::may_pass_again(&config, &evidence)).await.unwrap_or(false)
+}
+
+/// What is kept of a try that failed: of its reports those of tests, as long as those of all tries are no more than one may
+/// have. Of a try without them nobody can say which of its tests failed.
+fn kept_of_try(exit: Exit, mut reports: BTreeMap<ReportKind, Reports>, earlier: &[Try]) -> Try {
+    let bytes = |reports: &BTreeMap<ReportKind, Reports>| -> u64 {
+        reports.values().flat_map(|reports| &reports.files).map(|file| file.content.bytes()).sum()
+    };
+    reports.retain(|kind, _| *kind == ReportKind::Tests);
+    if earlier.iter().map(|earlier| bytes(&earlier.reports)).sum::<u64>() + bytes(&reports) > REPORT_BYTES_MAX {
+        reports.clear();
+    }
+    Try { exit, reports }
 }
 
 /// What is known of a gate's past.
@@ -88,14 +103,8 @@ pub struct Ended {
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
     outputs: Outputs,
-}
-
-/// The files that a step was asked to keep.
-#[derive(Default)]
-struct Outputs {
-    kept: Vec<Output>,
-    /// Why others were not kept, in words for the user.
-    problems: Vec<String>,
+    /// The tries before this one.
+    earlier: Vec<Try>,
 }
 
 /// Why a step could not be run.
@@ -114,7 +123,14 @@ impl Ended {
     }
 
     fn of(exit: Exit) -> Ended {
-        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, outputs: Outputs::default() }
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, outputs: Outputs::default(), earlier: Vec::new() }
+    }
+
+    /// What the gate is judged by, but for the log.
+    fn evidence(&self, past: &Known) -> Evidence {
+        let Known { base, history } = past.clone();
+        let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
+        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -142,13 +158,32 @@ impl StepRunner<'_> {
     /// whatever comes of this, also when it is dropped.
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
-            Some(script) => self.run_command(input, script, log).await?,
+            Some(script) => self.run_tries(input, script, log).await?,
             None => Ended::of(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
         }
         Ok(ended)
+    }
+
+    /// Runs the command, and again while the gate has retries left and would fail. Each try has a sandbox of its own: opening
+    /// one removes what is left of the one before.
+    async fn run_tries(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let mut earlier = Vec::new();
+        loop {
+            let mut ended = self.run_command(input, script, log).await?;
+            ended.earlier = std::mem::take(&mut earlier);
+            let tries = ended.earlier.len() + 1;
+            let left = input.gate.retries as usize + 1 - tries;
+            if left == 0 || !may_pass_again(input, &ended).await {
+                return Ok(ended);
+            }
+            log.write(format!("\n=== The gate failed. Try {} of {}. ===\n\n", tries + 1, tries + left).as_bytes());
+            let Ended { exit, reports, earlier: before, .. } = ended;
+            earlier = before;
+            earlier.push(kept_of_try(exit, reports, &earlier));
+        }
     }
 
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
@@ -185,53 +220,8 @@ impl StepRunner<'_> {
         let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
         let reports = self.read_reports(&handle, wanted).await?;
         // What a step has left of its pictures and logs is of use above all where it was killed.
-        let outputs = self.keep_outputs(&handle, &gate.outputs).await?;
+        let outputs = outputs::keep(self, &handle, &gate.outputs).await?;
         Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
-    }
-
-    async fn keep_outputs(&self, handle: &SandboxHandle, globs: &[String]) -> Result<Outputs, Failure> {
-        let mut outputs = Outputs::default();
-        let mut bytes_left = OUTPUTS_BYTES_MAX;
-        for glob in globs {
-            let files_left = OUTPUT_FILES_MAX.saturating_sub(outputs.kept.len());
-            match self.sandbox.read(handle, glob, files_left, bytes_left).await {
-                Ok(files) => {
-                    for file in files {
-                        bytes_left = bytes_left.saturating_sub(file.content.bytes());
-                        self.keep_output(&mut outputs, file).await;
-                    }
-                }
-                Err(SandboxError::Report(cause)) => outputs.problems.push(cause),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(outputs)
-    }
-
-    async fn keep_output(&self, outputs: &mut Outputs, file: ReportFile) {
-        let bytes = file.content.bytes();
-        if outputs.kept.iter().any(|kept| kept.path == file.path) {
-            return;
-        }
-        if bytes > OUTPUT_BYTES_MAX {
-            let (path, mib) = (&file.path, OUTPUT_BYTES_MAX >> 20);
-            outputs.problems.push(format!("{path} has {bytes} bytes; of a file up to {mib} MiB are kept"));
-            return;
-        }
-        match self.put(file.content).await {
-            Ok(blob) => outputs.kept.push(Output { path: file.path, blob, bytes }),
-            Err(cause) => outputs.problems.push(format!("{} could not be stored: {cause}", file.path)),
-        }
-    }
-
-    async fn put(&self, content: Arc<dyn ReportContent>) -> Result<BlobId, String> {
-        let read = move || {
-            let mut bytes = Vec::new();
-            content.open()?.read_to_end(&mut bytes)?;
-            Ok::<_, std::io::Error>(Bytes::from(bytes))
-        };
-        let bytes = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
-        self.blobs.put(bytes.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())
     }
 
     async fn read_reports(
@@ -263,10 +253,9 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey, outputs } = ended;
         let stored = self.store_log(&log).await;
-        let Known { base, history } = past;
-        let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
+        let evidence = Evidence { log_tail: log.tail, ..ended.evidence(&past) };
+        let (exit, outputs) = (ended.exit, ended.outputs);
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;

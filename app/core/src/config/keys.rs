@@ -52,6 +52,8 @@ pub(super) enum Shape {
     Span,
     /// A number from 0 to 100 with at most two decimals.
     Percent,
+    /// A whole number from 0 to this.
+    Count(u32),
     /// True or false.
     Flag {
         /// What it is where it is not written.
@@ -64,6 +66,12 @@ pub(super) enum Shape {
     /// A mapping of this table.
     Table(&'static Table),
 }
+
+/// A command is run so often again at most.
+pub(super) const RETRIES_MAX: u32 = 5;
+
+/// More than so many new failures are none that anybody allows.
+pub(super) const NEW_FAILURES_MAX: u32 = 10_000;
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, about }
@@ -100,6 +108,12 @@ pub(super) static GATE: Table = Table {
         key("timeout", Shape::Span, "Its time limit: `90s`, `10m`, `1h30m`, or a number of seconds; 1 s to 24 h."),
         key("junit", Shape::ReportGlobs, "JUnit XML files that the command writes, relative to the root of the source."),
         key(
+            "tests",
+            Shape::ReportGlobs,
+            "Test reports in any format: JUnit XML, `go test -json`, libtest's and nextest's JSON, TAP. Instead of `junit`.",
+        ),
+        key("retries", Shape::Count(RETRIES_MAX), "How often the command is run again in a fresh sandbox while the gate fails."),
+        key(
             "coverage",
             Shape::ReportGlobs,
             "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
@@ -115,7 +129,7 @@ pub(super) static GATE: Table = Table {
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["sarif", "benchmark", "retries", "matrix", "services"],
+    later: &["sarif", "benchmark", "matrix", "services"],
 };
 
 /// A gate's `require`.
@@ -130,6 +144,12 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key(
+            "new-failures-at-most",
+            Shape::Count(NEW_FAILURES_MAX),
+            "Only failures that the base does not have count, and so many of them may be.",
+        ),
+        key("tests-drop-at-most", Shape::Percent, "So many percent fewer tests than on the base may be run."),
     ],
     later: &["new", "slower-at-most", "touched"],
 };
@@ -143,6 +163,20 @@ pub(super) static CACHE: Table = Table {
     ],
     later: &[],
 };
+/// What of `require` is about which reports: a gate that asks for it needs one of them.
+pub(super) static REQUIRE_OF: &[Asked] = &[
+    Asked { of: "coverage", reports: &["coverage"], keys: &["lines", "branches", "changed-lines", "drop-at-most"] },
+    Asked { of: "tests", reports: &["junit", "tests"], keys: &["new-failures-at-most", "tests-drop-at-most"] },
+];
+
+/// Some keys of `require`.
+pub(super) struct Asked {
+    /// What they ask for, for messages.
+    pub(super) of: &'static str,
+    /// The keys of a gate that name such reports.
+    pub(super) reports: &'static [&'static str],
+    pub(super) keys: &'static [&'static str],
+}
 
 /// A gate's `when`.
 pub(super) static WHEN: Table = Table {

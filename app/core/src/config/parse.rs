@@ -171,6 +171,9 @@ impl Reader {
         }
         let mut fields = self.fields(node, &keys::GATE)?;
         fields.later |= fields.get("require").is_some_and(asks_for_later);
+        if let (Some(_), Some(tests)) = (fields.get("junit"), fields.get("tests")) {
+            self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
+        }
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
@@ -180,6 +183,8 @@ impl Reader {
             when: fields.get("when").and_then(|node| self.when(node)).unwrap_or_default(),
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
             outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
@@ -245,8 +250,15 @@ impl Reader {
 
     fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
         let fields = self.fields(node, &keys::REQUIRE)?;
-        if of_gate.get("coverage").is_none() && !fields.entries.is_empty() && !of_gate.meant.contains(&"coverage") {
-            self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
+        for asked in keys::REQUIRE_OF {
+            let asks = asked.keys.iter().any(|key| fields.get(key).is_some());
+            if asks && !asked.reports.iter().any(|key| of_gate.get(key).is_some() || of_gate.meant.contains(key)) {
+                let (of, [first, ..]) = (asked.of, asked.reports) else { continue };
+                self.wrong(
+                    node.place,
+                    format!("`require` asks for {of}, and the gate has no `{first}`; name its report files there"),
+                );
+            }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
         Some(Require {
@@ -254,6 +266,10 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+            tests_drop_at_most: percent("tests-drop-at-most"),
+            new_failures_at_most: fields
+                .get("new-failures-at-most")
+                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
         })
     }
 

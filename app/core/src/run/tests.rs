@@ -28,6 +28,8 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         when: When::default(),
         timeout_secs: None,
         junit: Vec::new(),
+        tests: Vec::new(),
+        retries: 0,
         coverage: Vec::new(),
         outputs: Vec::new(),
         cache: None,

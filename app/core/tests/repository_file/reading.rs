@@ -181,6 +181,8 @@ fn printed(config: &RepoConfig) -> String {
             when,
             timeout_secs,
             junit,
+            tests,
+            retries,
             coverage,
             outputs,
             cache,
@@ -192,7 +194,13 @@ fn printed(config: &RepoConfig) -> String {
         } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage)), ("outputs", json(outputs))];
+        let lists = [
+            ("needs", json(needs)),
+            ("junit", json(junit)),
+            ("tests", json(tests)),
+            ("coverage", json(coverage)),
+            ("outputs", json(outputs)),
+        ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
         }
@@ -214,10 +222,12 @@ fn printed(config: &RepoConfig) -> String {
             ("branches", require.branches),
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
+            ("tests-drop-at-most", require.tests_drop_at_most),
         ];
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
+        let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
-        writeln!(file, "    network: {network}\n    required: {required}").unwrap();
+        writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
@@ -254,19 +264,25 @@ prop_compose! {
         cached in proptest::option::of("[a-z]{1,5}(/[a-z]{1,5})?"),
         outputs in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.html", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
-        demands in any::<[bool; 4]>(),
+        other_format in any::<bool>(),
+        retries in 0u32..=5,
+        demands in any::<[bool; 6]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
+        let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
+        let has_tests = !junit.is_empty() || !tests.is_empty();
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
-            image, run: Some(run), needs, timeout_secs, junit, outputs,
+            image, run: Some(run), needs, timeout_secs, junit, tests, retries, outputs,
             require: Require {
                 lines: percent(demands[0] && !coverage.is_empty(), hundredths),
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
+                tests_drop_at_most: percent(demands[4] && has_tests, hundredths),
+                new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
             },
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             coverage,

@@ -13,7 +13,7 @@ use super::Done;
 use crate::Engine;
 use crate::log::StepLog;
 use crate::past;
-use crate::step::{CacheScopes, Ended, Failure, StepInput, StepRunner};
+use crate::step::{CacheScopes, Ended, Failure, Known, StepInput, StepRunner};
 
 /// What may pass by itself (an engine that is restarted, a fetch that is cut) is tried so often before the gate is said to
 /// have failed for it.
@@ -41,7 +41,7 @@ pub(super) async fn execute(
     };
     let log = runner.log();
     let ended = tokio::select! {
-        ended = tried(engine, run, gates, gate, &key, &log) => Some(ended),
+        ended = tried(engine, run, gates, gate, &past, &key, &log) => Some(ended),
         () = stop.cancelled() => None,
     };
     // Also after a failure: a sandbox that could not be removed is found by the sweep.
@@ -64,10 +64,18 @@ fn runner(engine: &Engine) -> StepRunner<'_> {
 }
 
 /// Runs the step, again if what failed may pass by itself.
-async fn tried(engine: &Engine, run: &Run, gates: &Gates, gate: &GateName, key: &SandboxKey, log: &StepLog) -> Ended {
+async fn tried(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &GateName,
+    past: &Known,
+    key: &SandboxKey,
+    log: &StepLog,
+) -> Ended {
     let mut tries = 1;
     loop {
-        let Failure { cause, may_pass } = match once(engine, run, gates, gate, key, log).await {
+        let Failure { cause, may_pass } = match once(engine, run, gates, gate, past, key, log).await {
             Ok(ended) => return ended,
             Err(failure) => failure,
         };
@@ -86,6 +94,7 @@ async fn once(
     run: &Run,
     gates: &Gates,
     gate: &GateName,
+    past: &Known,
     key: &SandboxKey,
     log: &StepLog,
 ) -> Result<Ended, Failure> {
@@ -97,6 +106,7 @@ async fn once(
         source: source(engine, run, &gates.spec.head, &step.gate).await?,
         since: gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.clone()),
         scopes: scopes(run, gates),
+        past: past.clone(),
     };
     runner(engine).run(&input, log).await
 }
