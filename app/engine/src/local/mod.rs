@@ -303,6 +303,7 @@ impl Job<'_> {
         let started = Instant::now();
         let key = SandboxKey { run: self.run, gate: gate.name.clone() };
         let change = &self.this.change;
+        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(change, &gate)).unwrap_or_default();
         let input = StepInput {
             key: key.clone(),
             gate: &gate,
@@ -310,6 +311,7 @@ impl Job<'_> {
             since: change.base.clone(),
             // All that runs here is the same person's.
             scopes: CacheScopes { read: vec![CACHE_SCOPE.to_owned()], write: Some(CACHE_SCOPE.to_owned()) },
+            past: past.clone(),
         };
         let log = self.runner.log();
         // What is not to be begun any more needs no sandbox to be stopped in.
@@ -323,7 +325,6 @@ impl Job<'_> {
         }
         let Some(ended) = ended else { return cancelled_step(&gate.name, "stopped by you") };
         let ended = ended.unwrap_or_else(|failure| Ended::not_started(failure.cause));
-        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(change, &gate)).unwrap_or_default();
         let outcome = self.runner.judge(&gate, past, ended, log.finish(), started).await;
         self.keep(&gate, &outcome).await;
         RunEvent::StepFinished { gate: gate.name, outcome: Box::new(outcome) }
