@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_core::GateName;
-use gatewright_core::config::RepoConfig;
+use gatewright_core::config::{GateConfig, RepoConfig};
 use gatewright_core::plan::Applies;
 use gatewright_core::sandbox::{Limits, Sandbox};
 use gatewright_engine::local::{LocalEnd, LocalReport, LocalRun, Pasts};
@@ -117,7 +117,8 @@ impl Job<'_> {
     async fn measure_base(&self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
         let Some(change) = self.tree.of_base() else { return Ok(()) };
         let pasts = Pasts::new(&self.cache.pasts);
-        let unknown = |gate: &&gatewright_core::config::GateConfig| gate.compares() && !pasts.has(&change.commit, &gate.name);
+        let looks = |gate: &GateConfig| gate.compares() || gate.looks_back();
+        let unknown = |gate: &&GateConfig| looks(gate) && !pasts.has(&change.commit, &gate.name);
         let named = |name: &GateName| self.args.gates.is_empty() || self.args.gates.contains(name);
         let gates: Vec<GateName> = self.config.gates.iter().filter(unknown).map(|gate| gate.name.clone()).filter(named).collect();
         if gates.is_empty() {
