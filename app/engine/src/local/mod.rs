@@ -164,7 +164,7 @@ impl LocalRun {
         let watched = Watched { inner: &*self.sandbox, observer };
         let runner = StepRunner { sandbox: &watched, blobs: &blobs, limits: self.limits, secrets: &self.secrets };
         let mut driver = Driver { this: self, runner, observer, stop, run: self.begin()?, told: BTreeSet::new() };
-        driver.to_its_end().await?;
+        driver.drive().await?;
         let run = driver.run;
         Ok(LocalReport { run, blobs })
     }
@@ -227,7 +227,7 @@ struct Driver<'a> {
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, RunEvent>>;
 
 impl<'a> Driver<'a> {
-    async fn to_its_end(&mut self) -> Result<(), Impossible> {
+    async fn drive(&mut self) -> Result<(), Impossible> {
         let mut under_way: UnderWay<'a> = FuturesUnordered::new();
         let mut stopped = false;
         loop {
