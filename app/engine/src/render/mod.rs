@@ -128,6 +128,7 @@ fn gate_check(run: &Run, gates: &Gates, step: &Step, details_url: Option<String>
         summary: gate_text(run, step)?,
         text: None,
         annotations: step.verdict().map(|v| v.annotations.clone()).unwrap_or_default(),
+        suggestions: Vec::new(),
         actions: gate_actions(gates, step),
         details_url,
     })))
@@ -183,6 +184,7 @@ fn aggregate_check(run: &Run, gates: &Gates, details_url: Option<String>) -> Res
         summary: render("aggregate", &view(run, gates, details_url.as_deref()))?,
         text: None,
         annotations: head_problems(gates).iter().map(annotation).collect(),
+        suggestions: Vec::new(),
         actions: if can_rerun && !gates.steps.is_empty() { vec![rerun] } else { Vec::new() },
         details_url,
     })))
