@@ -14,7 +14,7 @@ use gatewright_reports::findings::Findings;
 
 use super::markdown::code;
 use super::{Kind, Opinion, PATH_CHARS_MAX};
-use compare::Compared;
+use compare::{Against, Compared};
 use tally::{Row, Tally};
 
 mod compare;
@@ -114,7 +114,9 @@ impl Demand {
 }
 
 fn demands(config: &GateConfig, findings: &Findings, compared: &Compared<'_>) -> Vec<Demand> {
-    let (new, all) = (config.require.new_findings(), config.require.total);
+    // Where there is nothing to compare with, it is not known what is new.
+    let new = config.require.new_findings().filter(|_| !matches!(compared.against, Against::Nothing));
+    let all = config.require.total;
     let of = |scope, limits: Option<FindingLimits>, tally: &Tally| {
         let limits = limits.unwrap_or_default();
         let demand = |row: Row| Some(Demand { scope, row, most: row.limit(&limits)?, is: tally.of_row(row) });

@@ -159,20 +159,16 @@ fn notes(seen: &Seen<'_>, exit_well: bool) -> String {
     let elsewhere: Vec<&str> = standing().filter_map(|finding| finding.elsewhere.as_deref()).collect();
     if let Some(example) = elsewhere.first() {
         let example = code(example, PATH_CHARS_MAX);
-        notes.push(format!("{} are in files that are none of the commit's, for example {example}.", several(elsewhere.len())));
+        notes.push(format!("{} in files that are none of the commit's, for example {example}.", several(elsewhere.len())));
     }
     let unreasoned = standing().filter(|finding| finding.suppressed.is_some()).count();
     if unreasoned > 0 {
-        notes.push(format!("{} suppressed without a reason, and count: a suppression has to say why.", be(unreasoned)));
+        notes.push(format!("{} suppressed without a reason. That suppresses nothing: it has to say why.", several(unreasoned)));
     }
     notes.join("\n\n")
 }
 
 fn several(count: usize) -> String {
-    if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") }
-}
-
-fn be(count: usize) -> String {
     if count == 1 { "1 finding is".to_owned() } else { format!("{count} findings are") }
 }
 
