@@ -62,6 +62,8 @@ pub(super) enum Shape {
     When,
     /// A mapping of this table.
     Table(&'static Table),
+    /// The same, with one key at least.
+    Filled(&'static Table),
 }
 
 pub(super) const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -137,10 +139,10 @@ pub(super) static REQUIRE: Table = Table {
         ),
         key(
             "new",
-            Shape::Table(&findings::LIMITS),
+            Shape::Filled(&findings::LIMITS),
             "So many findings that the base does not have at most; no error if not written.",
         ),
-        key("total", Shape::Table(&findings::LIMITS), "So many findings at most, new or not."),
+        key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
     ],
     later: &["slower-at-most", "touched"],
 };

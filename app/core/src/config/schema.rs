@@ -92,6 +92,11 @@ fn shape(shape: Shape) -> Value {
             when
         }
         Shape::Table(inner) => table(inner),
+        Shape::Filled(inner) => {
+            let mut filled = table(inner);
+            filled["minProperties"] = json!(1);
+            filled
+        }
     }
 }
 

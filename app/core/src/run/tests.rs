@@ -29,6 +29,8 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         timeout_secs: None,
         junit: Vec::new(),
         coverage: Vec::new(),
+        findings: Vec::new(),
+        code_scanning: false,
         require: crate::config::Require::default(),
         network: false,
         required: true,
@@ -120,7 +122,7 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
 
 fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
     let verdict = Verdict::plain(status, "title", "summary");
-    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1, facts: None };
+    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1, facts: None, scan: None };
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 

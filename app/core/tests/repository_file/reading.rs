@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse};
+use gatewright_core::config::{
+    BYTES_MAX, Checkout, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+};
 use proptest::prelude::*;
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
@@ -180,6 +182,8 @@ fn printed(config: &RepoConfig) -> String {
             timeout_secs,
             junit,
             coverage,
+            findings,
+            code_scanning,
             require,
             network,
             required,
@@ -188,7 +192,7 @@ fn printed(config: &RepoConfig) -> String {
         } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage))];
+        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage)), ("findings", json(findings))];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
         }
@@ -208,8 +212,24 @@ fn printed(config: &RepoConfig) -> String {
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
         ];
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
+        let limits = |(key, limits): (&str, Option<FindingLimits>)| {
+            let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
+            let all = [
+                ("error", error),
+                ("warning", warning),
+                ("note", note),
+                ("critical", critical),
+                ("high", high),
+                ("medium", medium),
+                ("low", low),
+            ];
+            let all: Vec<String> = all.into_iter().filter_map(|(key, most)| Some(format!("{key}: {}", most?))).collect();
+            Some(format!("{key}: {{ {} }}", all.join(", ")))
+        };
+        let of_findings = [("new", require.new), ("total", require.total)].into_iter().filter_map(limits);
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(of_findings).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
+        writeln!(file, "    code-scanning: {code_scanning}").unwrap();
         writeln!(file, "    network: {network}\n    required: {required}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
@@ -233,6 +253,12 @@ fn percent(there: bool, hundredths: u32) -> Option<Percent> {
     there.then_some(Percent { hundredths })
 }
 
+fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
+    let [error, warning, note, critical, high, medium, low] = most;
+    let limits = FindingLimits { error, warning, note, critical, high, medium, low };
+    (there && limits != FindingLimits::default()).then_some(limits)
+}
+
 prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
@@ -245,6 +271,9 @@ prop_compose! {
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
+        findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
+        limits in any::<[bool; 2]>(),
+        most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
         demands in any::<[bool; 4]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
@@ -258,7 +287,11 @@ prop_compose! {
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
+                new: some_limits(limits[0] && !findings.is_empty(), most),
+                total: some_limits(limits[1] && !findings.is_empty(), most),
             },
+            code_scanning: limits[0] && !findings.is_empty(),
+            findings,
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
