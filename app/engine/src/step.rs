@@ -230,13 +230,13 @@ impl StepRunner<'_> {
     /// What code scanning is to be given, compressed. What must not be known is not in it, nor is anything where it cannot be
     /// taken out without breaking what is left.
     async fn store_scan(&self, scan: Option<SarifLog>) -> Option<gatewright_core::BlobId> {
-        let text = String::from_utf8(scan?.json).ok()?;
-        let redacted = Redactor::new(self.secrets.iter().cloned()).text(&text);
-        if serde_json::from_str::<serde::de::IgnoredAny>(&redacted).is_err() {
+        let (json, redactor) = (scan?.json, Redactor::new(self.secrets.iter().cloned()));
+        // Up to 9 MB: not on a thread that others wait for.
+        let compressed = tokio::task::spawn_blocking(move || without_secrets(json, redactor)).await.ok().flatten();
+        let Some(compressed) = compressed else {
             tracing::warn!("findings are not given to code scanning: they hold a secret that cannot be taken out");
             return None;
-        }
-        let compressed = compressed(redacted.as_bytes())?;
+        };
         match self.blobs.put(compressed).await {
             Ok(blob) => Some(blob),
             Err(error) => {
@@ -247,9 +247,11 @@ impl StepRunner<'_> {
     }
 }
 
-/// By gzip; the same bytes give the same.
-fn compressed(bytes: &[u8]) -> Option<Bytes> {
+/// JSON without what must not be known, by gzip. The same gives the same.
+fn without_secrets(json: Vec<u8>, mut redactor: Redactor) -> Option<Bytes> {
+    let redacted = redactor.text(&String::from_utf8(json).ok()?);
+    serde_json::from_str::<serde::de::IgnoredAny>(&redacted).ok()?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).ok()?;
+    encoder.write_all(redacted.as_bytes()).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }
