@@ -23,6 +23,7 @@ mod lock;
 mod mirror;
 mod own;
 mod submodules;
+mod texts;
 
 use git::GitError;
 use lock::Held;
