@@ -2,9 +2,12 @@
 //! service ([`perform`](crate::perform)) and a local run drive the same steps.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
@@ -14,6 +17,7 @@ use gatewright_core::sandbox::{
 use gatewright_core::store::Blobs;
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Try, Verdict};
 use gatewright_core::{BlobId, CommitId};
+use gatewright_reports::findings::SarifLog;
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -259,11 +263,11 @@ impl StepRunner<'_> {
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { mut verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { mut verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
         gates::say_not_kept(&mut verdict, &outputs.problems);
-        let facts = self.store_facts(&facts).await;
+        let (facts, scan) = (self.store_facts(&facts).await, self.store_scan(scan).await);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, outputs: outputs.kept }
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan, outputs: outputs.kept }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -274,6 +278,10 @@ impl StepRunner<'_> {
             annotation.title = redactor.text(&annotation.title);
             annotation.message = redactor.text(&annotation.message);
         }
+        // A change with a hole in it is none.
+        verdict.suggestions.retain(|suggestion| {
+            redactor.text(&suggestion.text) == suggestion.text && redactor.text(&suggestion.message) == suggestion.message
+        });
         verdict
     }
 
@@ -301,4 +309,32 @@ impl StepRunner<'_> {
             }
         }
     }
+
+    /// What code scanning is to be given, compressed. What must not be known is not in it, nor is anything where it cannot be
+    /// taken out without breaking what is left.
+    async fn store_scan(&self, scan: Option<SarifLog>) -> Option<gatewright_core::BlobId> {
+        let (json, redactor) = (scan?.json, Redactor::new(self.secrets.iter().cloned()));
+        // Up to 9 MB: not on a thread that others wait for.
+        let compressed = tokio::task::spawn_blocking(move || without_secrets(json, redactor)).await.ok().flatten();
+        let Some(compressed) = compressed else {
+            tracing::warn!("findings are not given to code scanning: they hold a secret that cannot be taken out");
+            return None;
+        };
+        match self.blobs.put(compressed).await {
+            Ok(blob) => Some(blob),
+            Err(error) => {
+                tracing::error!(%error, "what code scanning is to be given could not be stored");
+                None
+            }
+        }
+    }
+}
+
+/// JSON without what must not be known, by gzip. The same gives the same.
+fn without_secrets(json: Vec<u8>, mut redactor: Redactor) -> Option<Bytes> {
+    let redacted = redactor.text(&String::from_utf8(json).ok()?);
+    serde_json::from_str::<serde::de::IgnoredAny>(&redacted).ok()?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(redacted.as_bytes()).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }

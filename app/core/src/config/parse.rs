@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{needs, values};
+use super::{findings, needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.
-    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
         let Value::Mapping(entries) = &node.value else {
             let known = keys::listed(table.keys.iter().map(|key| key.name));
             self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
@@ -186,6 +186,8 @@ impl Reader {
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            findings: self.findings(&fields),
+            code_scanning: self.code_scanning(&fields),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
             outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             cache: fields.get("cache").and_then(|node| self.cache(node)),
@@ -270,6 +272,8 @@ impl Reader {
             new_failures_at_most: fields
                 .get("new-failures-at-most")
                 .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
         })
     }
 
@@ -289,6 +293,23 @@ impl Reader {
         })
     }
 
+    /// Two names of one thing; where both are written, both count.
+    fn findings(&mut self, fields: &Fields<'_>) -> Vec<String> {
+        let written = ["sarif", "findings"].into_iter().filter_map(|key| fields.get(key));
+        written.flat_map(|node| values::report_globs(self, node)).collect()
+    }
+
+    fn code_scanning(&mut self, fields: &Fields<'_>) -> bool {
+        let wanted = self.flag(fields, "code-scanning", false);
+        let of_reports = ["sarif", "findings"];
+        if let (true, Some(node)) = (wanted, fields.get("code-scanning"))
+            && !of_reports.iter().any(|key| fields.get(key).is_some() || fields.meant.contains(key))
+        {
+            self.wrong(node.place, "`code-scanning` uploads findings, and the gate has no `sarif`; name its report files there");
+        }
+        wanted
+    }
+
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
         let fields = self.fields(node, &keys::CHECKOUT)?;
         Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: false })
@@ -302,7 +323,7 @@ fn asks_for_later(node: &Node) -> bool {
 }
 
 /// The known entries of a mapping.
-struct Fields<'n> {
+pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
@@ -311,7 +332,17 @@ struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    fn get(&self, key: &str) -> Option<&'n Node> {
+    /// Whether none of its keys is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether all of its keys are known, so that what is missing was not misspelt.
+    pub(super) fn is_right(&self) -> bool {
+        self.meant.is_empty() && !self.later
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }
 }

@@ -53,7 +53,10 @@ fn shape(shape: Shape) -> Value {
                 object.insert("required".to_owned(), json!(["run"]));
                 // Two names of one thing.
                 object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
-                object.insert("allOf".to_owned(), keys::REQUIRE_OF.iter().map(needs_reports).collect());
+                let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
+                let found = json!({ "anyOf": [{ "required": ["sarif"] }, { "required": ["findings"] }] });
+                let of_reports = keys::REQUIRE_OF.iter().map(needs_reports);
+                object.insert("allOf".to_owned(), of_reports.chain([json!({ "if": uploads, "then": found })]).collect());
             }
             json!({
                 "type": "object",
@@ -97,6 +100,11 @@ fn shape(shape: Shape) -> Value {
             cache
         }
         Shape::Table(inner) => table(inner),
+        Shape::Filled(inner) => {
+            let mut filled = table(inner);
+            filled["minProperties"] = json!(1);
+            filled
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use gatewright_core::config::{
-    BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+    BYTES_MAX, Cache, Checkout, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
 };
 use proptest::prelude::*;
 
@@ -186,6 +186,8 @@ fn printed(config: &RepoConfig) -> String {
             coverage,
             outputs,
             cache,
+            findings,
+            code_scanning,
             require,
             network,
             required,
@@ -199,6 +201,7 @@ fn printed(config: &RepoConfig) -> String {
             ("junit", json(junit)),
             ("tests", json(tests)),
             ("coverage", json(coverage)),
+            ("findings", json(findings)),
             ("outputs", json(outputs)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
@@ -224,9 +227,25 @@ fn printed(config: &RepoConfig) -> String {
             ("drop-at-most", require.drop_at_most),
             ("tests-drop-at-most", require.tests_drop_at_most),
         ];
+        let limits = |(key, limits): (&str, Option<FindingLimits>)| {
+            let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
+            let all = [
+                ("error", error),
+                ("warning", warning),
+                ("note", note),
+                ("critical", critical),
+                ("high", high),
+                ("medium", medium),
+                ("low", low),
+            ];
+            let all: Vec<String> = all.into_iter().filter_map(|(key, most)| Some(format!("{key}: {}", most?))).collect();
+            Some(format!("{key}: {{ {} }}", all.join(", ")))
+        };
+        let of_findings = [("new", require.new), ("total", require.total)].into_iter().filter_map(limits);
         let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).collect();
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).chain(of_findings).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
+        writeln!(file, "    code-scanning: {code_scanning}").unwrap();
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
@@ -250,6 +269,12 @@ fn percent(there: bool, hundredths: u32) -> Option<Percent> {
     there.then_some(Percent { hundredths })
 }
 
+fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
+    let [error, warning, note, critical, high, medium, low] = most;
+    let limits = FindingLimits { error, warning, note, critical, high, medium, low };
+    (there && limits != FindingLimits::default()).then_some(limits)
+}
+
 prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
@@ -266,6 +291,9 @@ prop_compose! {
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
         other_format in any::<bool>(),
         retries in 0u32..=5,
+        findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
+        limits in any::<[bool; 2]>(),
+        most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
         demands in any::<[bool; 6]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
@@ -283,8 +311,12 @@ prop_compose! {
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
                 tests_drop_at_most: percent(demands[4] && has_tests, hundredths),
                 new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
+                new: some_limits(limits[0] && !findings.is_empty(), most),
+                total: some_limits(limits[1] && !findings.is_empty(), most),
             },
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
+            code_scanning: limits[0] && !findings.is_empty(),
+            findings,
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
