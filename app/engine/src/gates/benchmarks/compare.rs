@@ -170,3 +170,6 @@ pub(super) fn way(p_slower: f64, p_faster: f64) -> Way {
         Way::Unchanged
     }
 }
+
+#[cfg(test)]
+mod tests;
