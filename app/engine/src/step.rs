@@ -12,12 +12,14 @@ use gatewright_core::sandbox::{
     Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Verdict};
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
 use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
+
+mod interleaved;
 
 /// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -64,6 +66,7 @@ pub struct Ended {
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
+    rounds: Option<Rounds>,
 }
 
 /// Why a step could not be run.
@@ -78,7 +81,20 @@ pub struct Failure {
 impl Ended {
     /// A step that never ran.
     pub fn not_started(cause: String) -> Ended {
-        Ended { exit: Exit::NotStarted { cause }, disk_full: false, reports: BTreeMap::new(), survey: None }
+        Ended::without_reports(Exit::NotStarted { cause })
+    }
+
+    fn without_reports(exit: Exit) -> Ended {
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, rounds: None }
+    }
+}
+
+/// How a command ended.
+fn exit(end: ExecEnd, limits: &Limits) -> Exit {
+    match end {
+        ExecEnd::Exited(code) => Exit::Code { code },
+        ExecEnd::TimedOut => Exit::TimedOut { after_secs: limits.wall_secs },
+        ExecEnd::OutOfMemory => Exit::OutOfMemory { memory_mib: limits.memory_mib },
     }
 }
 
@@ -106,8 +122,9 @@ impl StepRunner<'_> {
     /// whatever comes of this, also when it is dropped.
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
+            Some(script) if input.gate.benchmark.is_interleaved() => self.run_interleaved(input, script, log).await?,
             Some(script) => self.run_command(input, script, log).await?,
-            None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
+            None => Ended::without_reports(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
@@ -116,28 +133,29 @@ impl StepRunner<'_> {
     }
 
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let spec = self.spec(input, None);
+        let handle = self.sandbox.open(&spec).await?;
+        let command = Command { script: script.to_owned(), wall: Duration::from_secs(spec.limits.wall_secs) };
+        let result = self.sandbox.exec(&handle, &command, log).await?;
+        let exit = exit(result.end, &spec.limits);
+        // A step that was killed has left half a report at best.
+        let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(input.gate) } else { Vec::new() };
+        let reports = self.read_reports(&handle, wanted).await?;
+        Ok(Ended { disk_full: result.disk_full, reports, ..Ended::without_reports(exit) })
+    }
+
+    /// The sandbox of a step.
+    fn spec(&self, input: &StepInput<'_>, base: Option<Source>) -> SandboxSpec {
         let gate = input.gate;
-        let limits = Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits };
-        let spec = SandboxSpec {
+        SandboxSpec {
             key: input.key.clone(),
             image: gate.image.clone(),
             env: gate.env.clone(),
-            limits,
+            limits: Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits },
             network: if gate.network { Network::Open } else { Network::None },
             source: Some(input.source.clone()),
-        };
-        let handle = self.sandbox.open(&spec).await?;
-        let command = Command { script: script.to_owned(), wall: Duration::from_secs(limits.wall_secs) };
-        let result = self.sandbox.exec(&handle, &command, log).await?;
-        let exit = match result.end {
-            ExecEnd::Exited(code) => Exit::Code { code },
-            ExecEnd::TimedOut => Exit::TimedOut { after_secs: limits.wall_secs },
-            ExecEnd::OutOfMemory => Exit::OutOfMemory { memory_mib: limits.memory_mib },
-        };
-        // A step that was killed has left half a report at best.
-        let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
-        let reports = self.read_reports(&handle, wanted).await?;
-        Ok(Ended { exit, disk_full: result.disk_full, reports, survey: None })
+            base,
+        }
     }
 
     async fn read_reports(
@@ -169,10 +187,11 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey } = ended;
+        let Ended { exit, disk_full, reports, survey, rounds } = ended;
         let stored = self.store_log(&log).await;
         let Known { base, history } = past;
-        let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
+        let evidence =
+            Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, rounds, ..Evidence::of(exit.clone()) };
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;

@@ -1,5 +1,7 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
+use super::Benchmark;
+use super::benchmark::COMPARE;
 use super::tree::quoted;
 
 /// A mapping of the file.
@@ -48,6 +50,17 @@ pub(super) enum Shape {
     Events,
     /// A span of time.
     Span,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number.
+    Whole {
+        /// At least this.
+        least: u32,
+        /// At most this.
+        most: u32,
+        /// What it is where it is not written.
+        default: u32,
+    },
     /// A number from 0 to 100 with at most two decimals.
     Percent,
     /// True or false.
@@ -100,12 +113,29 @@ pub(super) static GATE: Table = Table {
             Shape::ReportGlobs,
             "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
         ),
+        key(
+            "benchmark",
+            Shape::ReportGlobs,
+            "Benchmark reports that the command writes, or folders of them: Criterion, hyperfine, Go, pytest-benchmark, Google \
+             Benchmark, JMH, `cargo bench`, plain JSON.",
+        ),
+        key("compare", Shape::Word(COMPARE), "What benchmarks are compared with: earlier runs, or the base, measured in turn."),
+        key(
+            "rounds",
+            Shape::Whole { least: Benchmark::ROUNDS_MIN, most: Benchmark::ROUNDS_MAX, default: Benchmark::ROUNDS_DEFAULT },
+            "How often base and head are measured in turn.",
+        ),
+        key(
+            "prepare",
+            Shape::Command,
+            "Run once in base and head before the rounds: what need not be measured, such as a build.",
+        ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["sarif", "benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+    later: &["sarif", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
 };
 
 /// A gate's `require`.
@@ -120,9 +150,16 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key("slower-at-most", Shape::Percent, "A benchmark may be so many percent slower than on the base."),
     ],
-    later: &["new", "slower-at-most", "touched"],
+    later: &["new", "touched"],
 };
+
+/// What `require` can ask for: its name, the gate's key for the reports that tell it, and the keys of `require`.
+pub(super) static REQUIRED_OF: &[(&str, &str, &[&str])] = &[
+    ("coverage", "coverage", &["lines", "branches", "changed-lines", "drop-at-most"]),
+    ("benchmarks", "benchmark", &["slower-at-most"]),
+];
 
 /// A gate's `when`.
 pub(super) static WHEN: Table = Table {

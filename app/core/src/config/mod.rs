@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod benchmark;
 mod keys;
 mod needs;
 mod parse;
@@ -17,6 +18,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use benchmark::{Benchmark, Compare};
 pub use keys::nearest;
 pub use parse::parse;
 pub use schema::schema;
@@ -61,6 +63,9 @@ pub struct GateConfig {
     /// Globs of coverage reports. Empty: coverage is not looked at.
     #[serde(default)]
     pub coverage: Vec<String>,
+    /// What it says of its benchmarks.
+    #[serde(default)]
+    pub benchmark: Benchmark,
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
@@ -77,12 +82,13 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some()
+        self.require.drop_at_most.is_some() || !self.benchmark.reports.is_empty()
     }
 
-    /// Whether more than one commit of the base branch tells it something: which tests fail now and then.
+    /// Whether more than one commit of the base branch tells it something: which tests fail now and then,
+    /// how long benchmarks take.
     pub fn looks_back(&self) -> bool {
-        self.compares() && !self.junit.is_empty()
+        self.compares() && !(self.junit.is_empty() && self.benchmark.reports.is_empty())
     }
 
     /// The events that it runs for. One that compares also runs for pushes to the default branch, unless it says otherwise:
@@ -122,6 +128,9 @@ pub struct Require {
     /// So many percentage points the part of all lines that is run may be less than on the base.
     #[serde(default)]
     pub drop_at_most: Option<Percent>,
+    /// So many percent a benchmark may be slower than on the base.
+    #[serde(default)]
+    pub slower_at_most: Option<Percent>,
 }
 
 /// A part of a hundred, exact to hundredths.

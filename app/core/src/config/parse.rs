@@ -181,6 +181,7 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            benchmark: self.benchmark(&fields),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
@@ -243,8 +244,12 @@ impl Reader {
 
     fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
         let fields = self.fields(node, &keys::REQUIRE)?;
-        if of_gate.get("coverage").is_none() && !fields.entries.is_empty() && !of_gate.meant.contains(&"coverage") {
-            self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
+        for (what, reports, keys) in keys::REQUIRED_OF {
+            let asked = keys.iter().any(|key| fields.get(key).is_some());
+            if asked && of_gate.get(reports).is_none() && !of_gate.meant.contains(reports) {
+                let message = format!("`require` asks for {what}, and the gate has no `{reports}`; name its report files there");
+                self.wrong(node.place, message);
+            }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
         Some(Require {
@@ -252,6 +257,7 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+            slower_at_most: percent("slower-at-most"),
         })
     }
 
@@ -268,16 +274,16 @@ fn asks_for_later(node: &Node) -> bool {
 }
 
 /// The known entries of a mapping.
-struct Fields<'n> {
+pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
     /// Keys of which it has misspelt ones. That these are missing has been said.
-    meant: Vec<&'static str>,
+    pub(super) meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    fn get(&self, key: &str) -> Option<&'n Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }
 }

@@ -51,9 +51,7 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("required".to_owned(), json!(["run"]));
-                let requires = json!({ "required": ["require"], "properties": { "require": { "minProperties": 1 } } });
-                object.insert("if".to_owned(), requires);
-                object.insert("then".to_owned(), json!({ "required": ["coverage"] }));
+                object.insert("allOf".to_owned(), Value::Array(gate_rules()));
             }
             json!({
                 "type": "object",
@@ -81,6 +79,10 @@ fn shape(shape: Shape) -> Value {
             { "type": "integer", "minimum": 1, "maximum": TIMEOUT_SECS_MAX },
             { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
+        Shape::Word(words) => json!({ "enum": words }),
+        Shape::Whole { least, most, default } => {
+            json!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
+        }
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::When => {
@@ -91,6 +93,24 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::Table(inner) => table(inner),
     }
+}
+
+/// What a gate's keys ask of each other.
+fn gate_rules() -> Vec<Value> {
+    let asks = |key: &&str| json!({ "required": [key] });
+    let required = |(_, reports, keys): &(&str, &str, &[&str])| {
+        let any: Vec<Value> = keys.iter().map(asks).collect();
+        let asked = json!({ "required": ["require"], "properties": { "require": { "anyOf": any } } });
+        json!({ "if": asked, "then": { "required": [reports] } })
+    };
+    let mut rules: Vec<Value> = keys::REQUIRED_OF.iter().map(required).collect();
+    let interleaved = json!({ "required": ["compare"], "properties": { "compare": { "const": "interleaved" } } });
+    rules.push(json!({ "if": asks(&"compare"), "then": { "required": ["benchmark"] } }));
+    rules.extend(
+        ["rounds", "prepare"]
+            .map(|key| json!({ "if": asks(&key), "then": { "required": ["benchmark"], "allOf": [interleaved] } })),
+    );
+    rules
 }
 
 fn command(line: &CommandInfo) -> Value {

@@ -21,7 +21,8 @@ impl BenchmarkFacts {
             return name.to_owned();
         }
         // FNV-1a, 64 bits: it only has to tell names of one report apart.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         let beginning = &name[..name.floor_char_boundary(Self::NAME_BYTES_MAX - 18)];
         format!("{beginning}… {hash:016x}")
     }

@@ -29,6 +29,7 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         timeout_secs: None,
         junit: Vec::new(),
         coverage: Vec::new(),
+        benchmark: crate::config::Benchmark::default(),
         require: crate::config::Require::default(),
         network: false,
         required: true,

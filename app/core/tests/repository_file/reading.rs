@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse};
+use gatewright_core::config::{
+    BYTES_MAX, Benchmark, Checkout, Compare, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+};
 use proptest::prelude::*;
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
@@ -180,6 +182,7 @@ fn printed(config: &RepoConfig) -> String {
             timeout_secs,
             junit,
             coverage,
+            benchmark,
             require,
             network,
             required,
@@ -188,7 +191,12 @@ fn printed(config: &RepoConfig) -> String {
         } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage))];
+        let lists = [
+            ("needs", json(needs)),
+            ("junit", json(junit)),
+            ("coverage", json(coverage)),
+            ("benchmark", json(&benchmark.reports)),
+        ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
         }
@@ -197,6 +205,12 @@ fn printed(config: &RepoConfig) -> String {
         writeln!(file, "    when: {{ {} }}", lists.join(", ")).unwrap();
         if let Some(secs) = timeout_secs {
             writeln!(file, "    timeout: {secs}").unwrap();
+        }
+        if benchmark.is_interleaved() {
+            writeln!(file, "    compare: interleaved\n    rounds: {}", benchmark.rounds).unwrap();
+        }
+        if let Some(prepare) = &benchmark.prepare {
+            writeln!(file, "    prepare: {}", json(prepare)).unwrap();
         }
         let percent = |(key, percent): (&str, Option<Percent>)| {
             let hundredths = percent?.hundredths;
@@ -207,6 +221,7 @@ fn printed(config: &RepoConfig) -> String {
             ("branches", require.branches),
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
+            ("slower-at-most", require.slower_at_most),
         ];
         let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
@@ -234,6 +249,20 @@ fn percent(there: bool, hundredths: u32) -> Option<Percent> {
 }
 
 prop_compose! {
+    fn a_benchmark()(
+        reports in proptest::collection::vec("[a-z]{1,5}(/[a-z]{1,5}\\.json)?", 0..3),
+        interleaved in any::<bool>(),
+        rounds in Benchmark::ROUNDS_MIN..=Benchmark::ROUNDS_MAX,
+        prepare in proptest::option::of("[a-z]{1,8}"),
+    ) -> Benchmark {
+        if !interleaved || reports.is_empty() {
+            return Benchmark { reports, ..Benchmark::default() };
+        }
+        Benchmark { reports, compare: Compare::Interleaved, rounds, prepare }
+    }
+}
+
+prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
         run in "[^\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{feff}\u{fffe}\u{ffff}]{0,40}x",
@@ -245,7 +274,8 @@ prop_compose! {
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
-        demands in any::<[bool; 4]>(),
+        benchmark in a_benchmark(),
+        demands in any::<[bool; 5]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
@@ -258,7 +288,9 @@ prop_compose! {
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
+                slower_at_most: percent(demands[4] && !benchmark.reports.is_empty(), hundredths),
             },
+            benchmark,
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },

@@ -4,7 +4,7 @@
 //! other, and the rounds are judged by a sign-flip test (`compare`, `signs`). Else the head is compared with what earlier runs of
 //! the base branch measured (`history`). What cannot be told is called so: it is neither a proof nor a failure.
 
-use gatewright_core::config::{Compare, GateConfig};
+use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{BenchmarkFact, BenchmarkFacts, Facts, Past};
 use gatewright_core::verdict::{Evidence, Exit, ReportKind, Reports, Rounds, VerdictStatus};
 
@@ -19,11 +19,10 @@ mod show;
 mod signs;
 
 use compare::{Allowed, Found, Limit};
-use measured::Measured;
 
 pub(super) const KIND: Kind = Kind {
     about: Some(ReportKind::Benchmarks),
-    reports: |config| (!config.benchmark.is_empty()).then_some(&config.benchmark),
+    reports: |config| (!config.benchmark.reports.is_empty()).then_some(&config.benchmark.reports),
     judge,
 };
 
@@ -98,27 +97,27 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
         return Opinion::plain(status, "no benchmark report", no_report(config));
     }
     let limit = Limit::percent(config.require.slower_at_most.map(|percent| f64::from(percent.hundredths) / 100.0));
-    let told = match (&evidence.rounds, config.compare) {
-        (Some(rounds), _) => match rounds::told(rounds, limit) {
-            Ok(told) => told,
-            Err(problems) => return Opinion::plain(VerdictStatus::Errored, "a report cannot be read", problems),
-        },
-        (None, Compare::History | Compare::Interleaved) => against_history(&head.facts(), &evidence.history, limit),
+    let Some(rounds) = &evidence.rounds else {
+        let facts = head.facts();
+        return opinion(config, limit, against_history(&facts, &evidence.history, limit), facts, &head.problems);
     };
-    opinion(config, limit, told, head)
+    match rounds::told(rounds, limit) {
+        Ok((told, facts)) => opinion(config, limit, told, facts.unwrap_or_else(|| head.facts()), &head.problems),
+        Err(problems) => Opinion::plain(VerdictStatus::Errored, "a report cannot be read", problems),
+    }
 }
 
 fn no_report(config: &GateConfig) -> String {
-    let globs: Vec<String> = config.benchmark.iter().take(10).map(|glob| code(glob, PATH_CHARS_MAX)).collect();
+    let globs: Vec<String> = config.benchmark.reports.iter().take(10).map(|glob| code(glob, PATH_CHARS_MAX)).collect();
     format!("No file matches {}. `benchmark` in the repository file says where the command writes its report.", globs.join(", "))
 }
 
-fn opinion(config: &GateConfig, limit: Limit, mut told: Told, head: Measured) -> Opinion {
+fn opinion(config: &GateConfig, limit: Limit, mut told: Told, facts: BenchmarkFacts, problems: &[String]) -> Opinion {
     show::worst_first(&mut told.lines);
-    let failed = told.lines.iter().any(|line| line.is(Allowed::No)) || !head.problems.is_empty();
+    let failed = told.lines.iter().any(|line| line.is(Allowed::No)) || !problems.is_empty();
     let status = if failed { VerdictStatus::Failed } else { VerdictStatus::Passed };
-    let shown = show::shown(&told, limit, config.require.slower_at_most, &head.problems);
-    let facts = Facts { benchmarks: Some(head.facts()), ..Facts::default() };
+    let shown = show::shown(&told, limit, config.require.slower_at_most, problems);
+    let facts = Facts { benchmarks: Some(facts), ..Facts::default() };
     Opinion { change: shown.change, facts, ..Opinion::plain(status, shown.title, shown.summary) }
 }
 

@@ -11,6 +11,7 @@ use gatewright_core::facts::{Facts, Past};
 use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
 
+mod benchmarks;
 mod command;
 mod coverage;
 mod junit;
@@ -30,7 +31,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 3] = [command::KIND, junit::KIND, coverage::KIND];
+static KINDS: [Kind; 4] = [command::KIND, junit::KIND, coverage::KIND, benchmarks::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -74,8 +75,12 @@ impl Opinion {
 
 /// The report files that are to be read once the command has ended: what they are about, and globs.
 pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
-    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?.to_vec())));
-    wanted.collect()
+    let globs = |about: ReportKind, written: &[String]| match about {
+        ReportKind::Benchmarks => benchmarks::globs(written),
+        ReportKind::Tests | ReportKind::Coverage | ReportKind::Findings => written.to_vec(),
+    };
+    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?)));
+    wanted.map(|(about, written)| (about, globs(about, written))).collect()
 }
 
 /// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.

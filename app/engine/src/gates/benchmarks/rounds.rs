@@ -15,7 +15,9 @@ const RATIO_MAX: f64 = 1e6;
 type Key = (String, String);
 
 /// What is said of rounds. The error is what is wrong with the head's reports, in Markdown.
-pub(super) fn told(rounds: &Rounds, limit: Limit) -> Result<Told, String> {
+///
+/// With it comes what is kept of the head; nothing where there was no round.
+pub(super) fn told(rounds: &Rounds, limit: Limit) -> Result<(Told, Option<BenchmarkFacts>), String> {
     let mut notes: Vec<String> = cut_short(rounds).into_iter().collect();
     let mut pairs = Vec::new();
     for round in &rounds.list {
@@ -30,7 +32,24 @@ pub(super) fn told(rounds: &Rounds, limit: Limit) -> Result<Told, String> {
         }
     }
     let about = show::about_rounds(pairs.len(), limit);
-    Ok(Told { lines: lines(&pairs, limit), about, notes })
+    let kept = kept(pairs.iter().map(|(_, head)| head));
+    Ok((Told { lines: lines(&pairs, limit), about, notes }, kept))
+}
+
+/// What is kept of several rounds: of each benchmark the middle of each figure.
+fn kept<'a>(rounds: impl Iterator<Item = &'a BenchmarkFacts> + Clone) -> Option<BenchmarkFacts> {
+    let one = |fact: &BenchmarkFact| {
+        let all: Vec<&BenchmarkFact> = rounds.clone().filter_map(|facts| facts.find(&fact.name, &fact.unit)).collect();
+        let middle = |figure: fn(&BenchmarkFact) -> f64| typical(all.iter().map(|fact| figure(fact)).collect()).unwrap_or(0.0);
+        BenchmarkFact {
+            samples: all.iter().map(|fact| fact.samples).sum(),
+            low: middle(|fact| fact.low),
+            median: middle(|fact| fact.median),
+            high: middle(|fact| fact.high),
+            ..fact.clone()
+        }
+    };
+    Some(BenchmarkFacts { list: rounds.clone().last()?.list.iter().map(one).collect() })
 }
 
 /// One benchmark through all rounds.

@@ -148,7 +148,11 @@ fn unclear(told: &Told, intervals: &[Option<(f64, f64)>], limit: Limit) -> Optio
     }
     let widest = told.lines.iter().zip(intervals).filter(|(line, _)| line.is(Allowed::Unclear));
     let widest = widest.filter_map(|(line, interval)| Some(line.found?.change - interval.as_ref()?.0)).fold(0.0_f64, f64::max);
-    let seen = if widest > 0.0 { format!(" The least that would have been seen of all of them is about {}.", signed(widest)) } else { String::new() };
+    let seen = if widest > 0.0 {
+        format!(" The least that would have been seen of all of them is about {}.", signed(widest))
+    } else {
+        String::new()
+    };
     Some(format!(
         "{} may be more than {} slower, or not: the measurements are too few for it or vary too much. That is no failure and no \
          proof.{seen} More rounds, longer benchmarks or a quieter machine tell more.",

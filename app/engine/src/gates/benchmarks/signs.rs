@@ -56,8 +56,11 @@ impl Patterns {
 
     /// The same of many rows, each corrected for all the others.
     pub(super) fn p_of_all(&self, rows: &[Row]) -> Vec<f64> {
-        let largest: Vec<f64> =
-            self.0.iter().map(|pattern| rows.iter().map(|row| row.statistic(*pattern)).fold(f64::NEG_INFINITY, f64::max)).collect();
+        let largest: Vec<f64> = self
+            .0
+            .iter()
+            .map(|pattern| rows.iter().map(|row| row.statistic(*pattern)).fold(f64::NEG_INFINITY, f64::max))
+            .collect();
         let p_of = |row: &Row| {
             let seen = row.statistic(0);
             largest.iter().filter(|largest| no_smaller(**largest, seen)).count() as f64 / largest.len() as f64
