@@ -101,8 +101,8 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
         let facts = head.facts();
         return opinion(config, limit, against_history(&facts, &evidence.history, limit), facts, &head.problems);
     };
-    match rounds::told(rounds, limit) {
-        Ok((told, facts)) => opinion(config, limit, told, facts.unwrap_or_else(|| head.facts()), &head.problems),
+    match rounds::told(rounds, &head.facts(), limit) {
+        Ok((told, facts)) => opinion(config, limit, told, facts, &head.problems),
         Err(problems) => Opinion::plain(VerdictStatus::Errored, "a report cannot be read", problems),
     }
 }
@@ -154,5 +154,5 @@ fn typical(mut values: Vec<f64>) -> Option<f64> {
 
 /// How rounds are told of that could not be measured.
 fn cut_short(rounds: &Rounds) -> Option<String> {
-    rounds.cut_short.as_ref().map(|cause| format!("After {} of {} rounds: {}", rounds.list.len(), rounds.wanted, cause))
+    rounds.cut_short.as_ref().map(|cause| format!("Measured were {} of {} rounds: {cause}.", rounds.list.len(), rounds.wanted))
 }

@@ -231,3 +231,6 @@ fn bytes(list: &[Round]) -> u64 {
 fn of_benchmarks(reports: &BTreeMap<ReportKind, Reports>) -> Reports {
     reports.get(&ReportKind::Benchmarks).cloned().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,18 @@ impl Limit {
     pub(super) fn clear(self) -> f64 {
         self.0.filter(|limit| *limit > 0.0).unwrap_or_else(|| SEEN_MIN.ln_1p())
     }
+
+    /// Whether a benchmark is within the limit, by how likely its figures are where it is exactly at it, and where it is as slow
+    /// as would still be clear.
+    pub(super) fn judge(self, way: Way, p_at_limit: Option<f64>, p_within: impl Fn() -> f64) -> Allowed {
+        match p_at_limit {
+            Some(p) if p <= ERROR_RATE => Allowed::No,
+            // Nothing is asked for, and it is clear that it is slower.
+            None if way == Way::Slower => Allowed::Yes,
+            Some(_) | None if p_within() <= ERROR_RATE => Allowed::Yes,
+            Some(_) | None => Allowed::Unclear,
+        }
+    }
 }
 
 /// Judges benchmarks by their changes in each round: a list for each benchmark, all of the same number of rounds.
@@ -91,14 +103,11 @@ pub(super) fn interleaved(changes: &[Vec<f64>], limit: Limit) -> Vec<Found> {
     let below = patterns.p_of_all(&changes.iter().map(|change| Row::new(&negated(change), 0.0)).collect::<Vec<_>>());
     let too_slow = limit.allowed().map(above);
     let above = above(0.0);
-    let one = |(at, change): (usize, &Vec<f64>)| Found {
-        change: trimmed_mean(change),
-        way: way(above[at], below[at]),
-        allowed: match &too_slow {
-            Some(too_slow) if too_slow[at] <= ERROR_RATE => Allowed::No,
-            _ if patterns.p(&Row::new(&negated(change), -limit.clear())) <= ERROR_RATE => Allowed::Yes,
-            _ => Allowed::Unclear,
-        },
+    let one = |(at, change): (usize, &Vec<f64>)| {
+        let way = way(above[at], below[at]);
+        let within = || patterns.p(&Row::new(&negated(change), -limit.clear()));
+        let allowed = limit.judge(way, too_slow.as_ref().map(|p| p[at]), within);
+        Found { change: trimmed_mean(change), way, allowed }
     };
     changes.iter().enumerate().map(one).collect()
 }

@@ -10,7 +10,7 @@
 use gatewright_core::facts::BenchmarkFact;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::compare::{Allowed, ERROR_RATE, Found, Limit, Way, way};
+use super::compare::{ERROR_RATE, Found, Limit, Way, way};
 use super::rounds::worse;
 
 /// With fewer runs of the base branch nothing is said.
@@ -83,14 +83,10 @@ pub(super) fn judge(all: &[Against], limit: Limit) -> Vec<Found> {
     let slower = p_of_all(&|one| one.p_above(0.0));
     let faster = p_of_all(&|one| one.p_below(0.0));
     let too_slow = limit.allowed().map(|limit| p_of_all(&|one| one.p_above(limit)));
-    let one = |(at, one): (usize, &Against)| Found {
-        change: one.change(),
-        way: if one.past.len() < RUNS_MIN { Way::Unchanged } else { way(slower[at], faster[at]) },
-        allowed: match &too_slow {
-            Some(too_slow) if too_slow[at] <= ERROR_RATE => Allowed::No,
-            _ if one.p_below(limit.clear()) <= ERROR_RATE => Allowed::Yes,
-            _ => Allowed::Unclear,
-        },
+    let one = |(at, one): (usize, &Against)| {
+        let way = if one.past.len() < RUNS_MIN { Way::Unchanged } else { way(slower[at], faster[at]) };
+        let allowed = limit.judge(way, too_slow.as_ref().map(|p| p[at]), || one.p_below(limit.clear()));
+        Found { change: one.change(), way, allowed }
     };
     all.iter().enumerate().map(one).collect()
 }

