@@ -12,19 +12,22 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gatewright_core::config::{GateConfig, parse};
+use gatewright_core::config::{Benchmark, GateConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Round, Rounds, VerdictStatus};
 use gatewright_engine::gates;
 
 const RUNS: usize = 200;
 
-/// So many rounds are measured in each run; the gate is asked with fewer of them too.
-const ROUNDS: usize = 40;
-const ASKED: [usize; 3] = [12, 20, ROUNDS];
+/// So many rounds are measured in each run, as many as the gate has where none are asked for; it is asked with fewer too.
+const ROUNDS: usize = Benchmark::ROUNDS_DEFAULT as usize;
+const ASKED: [(usize, &str); 4] = [(ROUNDS, "0"), (ROUNDS, "5"), (12, "0"), (12, "5")];
 
-/// One process takes so many samples, each so long.
-const SAMPLES: usize = 8;
-const SAMPLE: Duration = Duration::from_millis(8);
+/// One process takes so many samples, each so long where nothing disturbs it.
+const SAMPLES: usize = 20;
+const SAMPLE: Duration = Duration::from_millis(1);
+
+/// After so many runs it says how far it is.
+const TOLD_EVERY: usize = 20;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -37,34 +40,43 @@ fn main() {
     let steps = calibrated();
     println!("{runs} runs, {SAMPLES} samples of {SAMPLE:?} a round, base and head in turn");
     let began = Instant::now();
-    let (mut equal, mut slower) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let (same, more) = run(steps);
-        equal.push(same);
-        slower.push(more);
-    }
-    println!("measured in {:.0} s", began.elapsed().as_secs_f64());
-    for rounds in ASKED {
-        for limit in ["0", "5"] {
-            tell(rounds, limit, &equal, &slower);
+    let mut tallies = ASKED.map(|(rounds, limit)| Tally { rounds, config: gate(limit), alarms: 0, inconclusive: 0, found: 0 });
+    for number in 1..=runs {
+        let (equal, slower) = run(steps);
+        for tally in &mut tallies {
+            tally.take(&equal, &slower);
+        }
+        if number % TOLD_EVERY == 0 || number == runs {
+            println!("\n{number} runs in {:.0} s", began.elapsed().as_secs_f64());
+            for (tally, (rounds, limit)) in tallies.iter().zip(ASKED) {
+                let share = |count: usize| 100.0 * count as f64 / number as f64;
+                println!(
+                    "{rounds} rounds, slower-at-most {limit}: equal code failed {:.1} %, inconclusive {:.1} %; 10 % slower failed {:.1} %",
+                    share(tally.alarms),
+                    share(tally.inconclusive),
+                    share(tally.found)
+                );
+            }
         }
     }
 }
 
-fn tell(rounds: usize, limit: &str, equal: &[Vec<Round>], slower: &[Vec<Round>]) {
-    let config = gate(limit);
-    let share = |runs: &[Vec<Round>], is: &dyn Fn(&(VerdictStatus, bool)) -> bool| {
-        let verdicts = runs.iter().map(|run| verdict(&config, &run[..rounds]));
-        100.0 * verdicts.filter(is).count() as f64 / runs.len() as f64
-    };
-    let failed = |(status, _): &(VerdictStatus, bool)| *status == VerdictStatus::Failed;
-    let inconclusive = |(_, inconclusive): &(VerdictStatus, bool)| *inconclusive;
-    println!(
-        "{rounds} rounds, slower-at-most {limit}: equal code failed {:.1} %, inconclusive {:.1} %; 10 % slower found {:.1} %",
-        share(equal, &failed),
-        share(equal, &inconclusive),
-        share(slower, &failed),
-    );
+/// How often the gate said what with so many rounds and such a limit.
+struct Tally {
+    rounds: usize,
+    config: GateConfig,
+    alarms: usize,
+    inconclusive: usize,
+    found: usize,
+}
+
+impl Tally {
+    fn take(&mut self, equal: &[Round], slower: &[Round]) {
+        let (status, inconclusive) = verdict(&self.config, &equal[..self.rounds]);
+        self.alarms += usize::from(status == VerdictStatus::Failed);
+        self.inconclusive += usize::from(inconclusive);
+        self.found += usize::from(verdict(&self.config, &slower[..self.rounds]).0 == VerdictStatus::Failed);
+    }
 }
 
 /// What the gate says, and whether it is inconclusive.
@@ -113,16 +125,16 @@ fn report(steps: u64) -> String {
     format!("[{{\"name\": \"work\", \"unit\": \"ns\", \"samples\": [{}]}}]", samples.join(", "))
 }
 
-/// Computes, and reads and writes 256 KiB of memory.
+/// Computes, and reads and writes 32 KiB of memory.
 fn work(steps: u64) -> Duration {
     let began = Instant::now();
-    let mut cells = vec![0_u64; 1 << 15];
+    let mut cells = vec![0_u64; 1 << 12];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for step in 0..steps {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        let cell = (state & ((1 << 15) - 1)) as usize;
+        let cell = (state & ((1 << 12) - 1)) as usize;
         cells[cell] = cells[cell].wrapping_add(state ^ step);
     }
     black_box(&cells);
@@ -131,7 +143,7 @@ fn work(steps: u64) -> Duration {
 
 /// How many steps take about as long as a sample should.
 fn calibrated() -> u64 {
-    const STEPS: u64 = 1_000_000;
-    let quickest = (0..20).map(|_| work(STEPS)).min().expect("there are some");
+    const STEPS: u64 = 200_000;
+    let quickest = (0..200).map(|_| work(STEPS)).min().expect("there are some");
     (SAMPLE.as_secs_f64() / quickest.as_secs_f64() * STEPS as f64) as u64
 }

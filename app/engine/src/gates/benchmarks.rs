@@ -146,6 +146,11 @@ fn against_history(facts: &BenchmarkFacts, history: &[Past], limit: Limit) -> To
     Told { lines: lines.collect(), about: show::about_history(past.len(), limit), notes: Vec::new() }
 }
 
+/// A measurement as people read it: `12.5 ms`. Plain text, of which the unit may come from untrusted code.
+pub fn measured(value: f64, unit: &str) -> String {
+    show::measured(value, unit)
+}
+
 /// The middle one.
 fn typical(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);

@@ -17,6 +17,8 @@ mod coverage;
 mod junit;
 mod markdown;
 
+pub use benchmarks::measured;
+
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
 

@@ -5,7 +5,7 @@ use gatewright_core::config::Percent;
 use super::compare::{Allowed, ERROR_RATE, Found, Limit, Way};
 use super::rounds::RATIO_MAX;
 use super::{Line, Told, history};
-use crate::gates::markdown::code;
+use crate::gates::markdown::{code, one_line};
 
 /// So many benchmarks are listed, the worst first; all of them are judged and counted.
 const LISTED_MAX: usize = 50;
@@ -112,7 +112,7 @@ fn table(lines: &[Line], intervals: &[Option<(f64, f64)>]) -> String {
     }
     let mut table = "| benchmark | base | head | slower by | 95 % interval | |\n|---|--:|--:|--:|--:|---|".to_owned();
     for (line, interval) in lines.iter().zip(intervals) {
-        let cell = |value: Option<f64>| value.map_or_else(String::new, |value| measured(value, &line.unit));
+        let cell = |value: Option<f64>| value.map_or_else(String::new, |value| cell(value, &line.unit));
         let change = line.found.map(|found| signed(found.change)).unwrap_or_default();
         let range = interval.map(|(low, high)| format!("{} to {}", signed(low), signed(high))).unwrap_or_default();
         table += &format!(
@@ -216,8 +216,23 @@ fn signed(change: f64) -> String {
     format!("{sign}{text} %")
 }
 
-/// A value in its unit; times in the unit in which they are best read.
-fn measured(value: f64, unit: &str) -> String {
+/// A value in its unit, in Markdown.
+fn cell(value: f64, unit: &str) -> String {
+    match scaled(value, unit) {
+        (number, Some(known)) => format!("{number} {known}"),
+        (number, None) if unit.is_empty() => number,
+        (number, None) => format!("{number} {}", cell_code(unit, UNIT_CHARS_MAX)),
+    }
+}
+
+/// A value in its unit, as text that is still to be escaped.
+pub(in crate::gates) fn measured(value: f64, unit: &str) -> String {
+    let (number, known) = scaled(value, unit);
+    format!("{number} {}", known.unwrap_or(&one_line(unit, UNIT_CHARS_MAX))).trim_end().to_owned()
+}
+
+/// Times in the unit in which they are best read; of other units only the number.
+fn scaled(value: f64, unit: &str) -> (String, Option<&'static str>) {
     let nanos = match unit {
         "ns" | "ns/op" | "ns/iter" => Some(1.0),
         "us" | "µs" => Some(1e3),
@@ -226,12 +241,11 @@ fn measured(value: f64, unit: &str) -> String {
         _ => None,
     };
     match nanos.map(|nanos| value * nanos) {
-        Some(nanos) if nanos >= 1e9 => format!("{} s", number(nanos / 1e9)),
-        Some(nanos) if nanos >= 1e6 => format!("{} ms", number(nanos / 1e6)),
-        Some(nanos) if nanos >= 1e3 => format!("{} µs", number(nanos / 1e3)),
-        Some(nanos) => format!("{} ns", number(nanos)),
-        None if unit.is_empty() => number(value),
-        None => format!("{} {}", number(value), cell_code(unit, UNIT_CHARS_MAX)),
+        Some(nanos) if nanos >= 1e9 => (number(nanos / 1e9), Some("s")),
+        Some(nanos) if nanos >= 1e6 => (number(nanos / 1e6), Some("ms")),
+        Some(nanos) if nanos >= 1e3 => (number(nanos / 1e3), Some("µs")),
+        Some(nanos) => (number(nanos), Some("ns")),
+        None => (number(value), None),
     }
 }
 
