@@ -103,6 +103,19 @@ fn limits_of_findings_are_numbers_and_need_a_report() {
 }
 
 #[test]
+fn what_is_said_of_benchmarks_needs_a_report_and_rounds_need_to_be_asked_for() {
+    let file = "image: a\ngates:\n  a: { run: x, require: { slower-at-most: 5 }, compare: interleaved }\n  b: { run: x, benchmark: b.json, compare: interleavd, rounds: 5 }\n  c: { run: x, benchmark: b.json, rounds: 20, prepare: make }\n";
+    assert_snapshot!(told(file), @"
+    3:25: `require` asks for benchmarks, and the gate has no `benchmark`; name its report files there
+    3:57: `compare` is for benchmarks, and the gate has no `benchmark`; name its report files there
+    4:44: expected one of `history` and `interleaved`, found the text `interleavd`; did you mean `interleaved`?
+    4:64: expected a whole number from 6 to 60, found the number `5`
+    5:43: `rounds` is for rounds of base and head; write `compare: interleaved` for them
+    5:56: `prepare` is for rounds of base and head; write `compare: interleaved` for them
+    ");
+}
+
+#[test]
 fn a_key_written_twice_is_refused() {
     let file = "image: a\ngates:\n  t:\n    run: x\n    run: y\n  t:\n    run: z\n";
     assert_snapshot!(told(file), @"

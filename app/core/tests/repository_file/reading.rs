@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use gatewright_core::config::{
-    BYTES_MAX, Cache, Checkout, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+    BYTES_MAX, Benchmark, Cache, Checkout, Compare, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig,
+    Require, When, parse,
 };
 use proptest::prelude::*;
 
@@ -188,6 +189,7 @@ fn printed(config: &RepoConfig) -> String {
             cache,
             findings,
             code_scanning,
+            benchmark,
             require,
             network,
             required,
@@ -203,6 +205,7 @@ fn printed(config: &RepoConfig) -> String {
             ("coverage", json(coverage)),
             ("findings", json(findings)),
             ("outputs", json(outputs)),
+            ("benchmark", json(&benchmark.reports)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
@@ -216,6 +219,12 @@ fn printed(config: &RepoConfig) -> String {
         if let Some(secs) = timeout_secs {
             writeln!(file, "    timeout: {secs}").unwrap();
         }
+        if benchmark.is_interleaved() {
+            writeln!(file, "    compare: interleaved\n    rounds: {}", benchmark.rounds).unwrap();
+        }
+        if let Some(prepare) = &benchmark.prepare {
+            writeln!(file, "    prepare: {}", json(prepare)).unwrap();
+        }
         let percent = |(key, percent): (&str, Option<Percent>)| {
             let hundredths = percent?.hundredths;
             Some(format!("{key}: {}.{:02}", hundredths / 100, hundredths % 100))
@@ -226,6 +235,7 @@ fn printed(config: &RepoConfig) -> String {
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
             ("tests-drop-at-most", require.tests_drop_at_most),
+            ("slower-at-most", require.slower_at_most),
         ];
         let limits = |(key, limits): (&str, Option<FindingLimits>)| {
             let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
@@ -276,6 +286,20 @@ fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
 }
 
 prop_compose! {
+    fn a_benchmark()(
+        reports in proptest::collection::vec("[a-z]{1,5}(/[a-z]{1,5}\\.json)?", 0..3),
+        interleaved in any::<bool>(),
+        rounds in Benchmark::ROUNDS_MIN..=Benchmark::ROUNDS_MAX,
+        prepare in proptest::option::of("[a-z]{1,8}"),
+    ) -> Benchmark {
+        if !interleaved || reports.is_empty() {
+            return Benchmark { reports, ..Benchmark::default() };
+        }
+        Benchmark { reports, compare: Compare::Interleaved, rounds, prepare }
+    }
+}
+
+prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
         run in "[^\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{feff}\u{fffe}\u{ffff}]{0,40}x",
@@ -294,7 +318,8 @@ prop_compose! {
         findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
         limits in any::<[bool; 2]>(),
         most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
-        demands in any::<[bool; 6]>(),
+        benchmark in a_benchmark(),
+        demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
@@ -313,10 +338,12 @@ prop_compose! {
                 new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
                 new: some_limits(limits[0] && !findings.is_empty(), most),
                 total: some_limits(limits[1] && !findings.is_empty(), most),
+                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
             },
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             code_scanning: limits[0] && !findings.is_empty(),
             findings,
+            benchmark,
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },

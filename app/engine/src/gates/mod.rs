@@ -13,11 +13,14 @@ use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKin
 use gatewright_reports::SNIFF_BYTES;
 use gatewright_reports::findings::SarifLog;
 
+mod benchmarks;
 mod command;
 mod coverage;
 mod findings;
 mod markdown;
 mod tests;
+
+pub use benchmarks::measured;
 
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
@@ -33,7 +36,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 4] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND];
+static KINDS: [Kind; 5] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, benchmarks::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -88,8 +91,12 @@ impl Opinion {
 
 /// The report files that are to be read once the command has ended: what they are about, and globs.
 pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
-    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?.to_vec())));
-    wanted.collect()
+    let globs = |about: ReportKind, written: &[String]| match about {
+        ReportKind::Benchmarks => benchmarks::globs(written),
+        ReportKind::Tests | ReportKind::Coverage | ReportKind::Findings => written.to_vec(),
+    };
+    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?)));
+    wanted.map(|(about, written)| (about, globs(about, written))).collect()
 }
 
 /// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.
@@ -173,6 +180,15 @@ fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String
     let first = report.content.open().map_err(unread)?;
     first.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(unread)?;
     Ok((head, report.content.open().map_err(unread)?))
+}
+
+/// The whole of a report that is known to be small.
+fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
+    let (_, mut content) = opened(report)?;
+    let mut bytes = Vec::new();
+    let read = content.read_to_end(&mut bytes);
+    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
+    Ok(bytes)
 }
 
 /// What a change is compared with, for a sentence.
