@@ -34,21 +34,28 @@ pub enum ChangeKind {
     Up,
     /// An earlier version, or one less.
     Down,
-    /// The same version from another place.
+    /// The same version from another place, or of another commit.
     Moved,
 }
 
 /// What has changed, by ecosystem and name. The repository's own packages are not dependencies: they count only where one
 /// takes the place of what came from outside, or the other way round.
 pub fn difference(before: &[Package], after: &[Package]) -> Vec<Change> {
-    let mut by_name: BTreeMap<(Ecosystem, &str), (Vec<&Package>, Vec<&Package>)> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Ecosystem, &str), Both<'_>> = BTreeMap::new();
     for package in before {
-        by_name.entry((package.ecosystem, &package.name)).or_default().0.push(package);
+        by_name.entry((package.ecosystem, &package.name)).or_default().was.push(package);
     }
     for package in after {
-        by_name.entry((package.ecosystem, &package.name)).or_default().1.push(package);
+        by_name.entry((package.ecosystem, &package.name)).or_default().is.push(package);
     }
-    by_name.into_iter().filter_map(|((ecosystem, name), (was, is))| change(ecosystem, name, &was, &is)).collect()
+    by_name.into_iter().filter_map(|((ecosystem, name), both)| change(ecosystem, name, &both.was, &both.is)).collect()
+}
+
+/// The packages of one name.
+#[derive(Default)]
+struct Both<'a> {
+    was: Vec<&'a Package>,
+    is: Vec<&'a Package>,
 }
 
 fn change(ecosystem: Ecosystem, name: &str, was: &[&Package], is: &[&Package]) -> Option<Change> {
@@ -77,13 +84,17 @@ fn kind(was: &[&Package], is: &[&Package], before: &[Package], after: &[Package]
         // One less of several.
         (_, None) => ChangeKind::Down,
         (None, Some(_)) => ChangeKind::Up,
-        (Some(old), Some(new)) => match compare(&new, &old) {
+        (Some(old), Some(new)) => match compare(without_commit(&new), without_commit(&old)) {
             Ordering::Less => ChangeKind::Down,
-            Ordering::Equal if old == new => ChangeKind::Moved,
-            // Another commit of the same version: nothing tells that it is the earlier one.
-            Ordering::Equal | Ordering::Greater => ChangeKind::Up,
+            Ordering::Equal => ChangeKind::Moved,
+            Ordering::Greater => ChangeKind::Up,
         },
     }
+}
+
+/// Nothing tells which of two commits is the later one.
+fn without_commit(version: &str) -> &str {
+    version.split(" at ").next().unwrap_or(version)
 }
 
 fn same(a: &Package, b: &Package) -> bool {

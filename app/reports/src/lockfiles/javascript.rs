@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::source::at_commit;
-use super::{Ecosystem, Package, Source, START};
+use super::{Ecosystem, Package, START, Source};
 use crate::error::{Fault, ReportError};
 
 /// Of version 1 there is `dependencies` only, of version 3 `packages` only, of version 2 both, which say the same.
@@ -38,7 +38,9 @@ struct Nested {
 pub(super) fn npm(text: &str) -> Result<Vec<Package>, ReportError> {
     let Lock { lockfile_version, packages, dependencies } = super::json(text)?;
     if lockfile_version.is_none() && packages.is_none() && dependencies.is_none() {
-        return Err(Fault::broken("no lock file of npm: it has neither `lockfileVersion`, `packages` nor `dependencies`").at(START));
+        return Err(
+            Fault::broken("no lock file of npm: it has neither `lockfileVersion`, `packages` nor `dependencies`").at(START)
+        );
     }
     if let Some(packages) = packages {
         return Ok(packages.into_iter().filter_map(|(path, entry)| of_path(&path, entry)).collect());

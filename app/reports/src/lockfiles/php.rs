@@ -43,7 +43,9 @@ fn package(entry: Entry) -> Package {
     let url = origin.as_ref().and_then(|origin| origin.url.clone()).unwrap_or_default();
     let commit = origin.as_ref().and_then(|origin| origin.reference.as_deref());
     let (source, version) = match (&entry.notification, origin.as_ref().and_then(|origin| origin.kind.as_deref())) {
-        (Some(registry), _) if entry.version.starts_with("dev-") => (Source::registry(registry), at_commit(&entry.version, commit)),
+        (Some(registry), _) if entry.version.starts_with("dev-") => {
+            (Source::registry(registry), at_commit(&entry.version, commit))
+        }
         (Some(registry), _) => (Source::registry(registry), entry.version),
         (None, Some("path")) => (Source::Local, entry.version),
         (None, Some("git" | "hg" | "svn")) => (Source::git(&url), at_commit(&entry.version, commit)),

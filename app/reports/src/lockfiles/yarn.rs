@@ -47,8 +47,10 @@ fn begin(number: usize, line: &str) -> Result<Option<Entry>, ReportError> {
         return Ok(None);
     }
     let first = key.trim_start_matches('"').split(['"', ',']).next().unwrap_or_default();
-    let name = name_of(first).ok_or_else(|| in_line(number, "expected a package with a version, such as `name@^1.0`"))?.0;
-    let name = name.to_owned();
+    let (name, range) =
+        name_of(first).ok_or_else(|| in_line(number, "expected a package with a version, such as `name@^1.0`"))?;
+    // `here@npm:name@range`: a package that goes by another name here.
+    let name = range.strip_prefix("npm:").and_then(name_of).map_or(name, |(name, _)| name).to_owned();
     Ok(Some(Entry { line: number, name, version: None, resolved: None, resolution: None }))
 }
 
