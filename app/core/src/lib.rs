@@ -10,6 +10,7 @@
 pub mod command;
 pub mod config;
 pub mod event;
+pub mod facts;
 pub mod forge;
 pub mod ids;
 pub mod order;

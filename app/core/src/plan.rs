@@ -3,7 +3,7 @@
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{GateConfig, GateEvent, RepoConfig, When};
+use crate::config::{GateConfig, GateEvent, Pushed, RepoConfig};
 use crate::forge::ChangedFiles;
 use crate::ids::GateName;
 
@@ -14,6 +14,8 @@ pub struct Change<'a> {
     pub event: GateEvent,
     /// The branch that the change is going to, or that was pushed.
     pub branch: &'a str,
+    /// Where it went, if it is a push.
+    pub pushed: Pushed,
     /// The files that it touches.
     pub files: &'a ChangedFiles,
     /// Only these gates, where a person asked for some only. What they need is taken to have passed.
@@ -60,29 +62,30 @@ pub fn needs_changed_files(config: &RepoConfig) -> bool {
 pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
     // On a push only the gates for pushes to that branch are named: most pushes concern no gate, and a pull request's
     // check may be on the same commit.
-    let named = |gate: &&GateConfig| change.event != GateEvent::Push || is_for_pushes_to(&gate.when, change.branch);
+    let named = |gate: &&GateConfig| change.event != GateEvent::Push || is_for_push(gate, change);
     let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change) };
     Plan { gates: config.gates.iter().filter(named).map(planned).collect() }
 }
 
-fn is_for_pushes_to(when: &When, branch: &str) -> bool {
-    when.events.contains(&GateEvent::Push) && (when.branches.is_empty() || globs(&when.branches).is_match(branch))
+fn is_for_push(gate: &GateConfig, change: &Change<'_>) -> bool {
+    let branches = &gate.when.branches;
+    gate.runs_for(GateEvent::Push, change.pushed) && (branches.is_empty() || globs(branches).is_match(change.branch))
 }
 
 fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {
     if change.only.is_some_and(|only| !only.contains(&gate.name)) {
         return Applies::NotAskedFor;
     }
-    match unmet(&gate.when, change) {
+    match unmet(gate, change) {
         None => Applies::Yes,
         Some(because) => Applies::No { because },
     }
 }
 
 /// The first of a gate's conditions that a change does not meet.
-fn unmet(when: &When, change: &Change<'_>) -> Option<String> {
-    let events: &[GateEvent] = if when.events.is_empty() { &GateEvent::DEFAULT } else { &when.events };
-    if !events.contains(&change.event) {
+fn unmet(gate: &GateConfig, change: &Change<'_>) -> Option<String> {
+    let when = &gate.when;
+    if !gate.runs_for(change.event, change.pushed) {
         return Some(format!("it does not run for {}", event_words(change.event)));
     }
     if !when.branches.is_empty() && !globs(&when.branches).is_match(change.branch) {
@@ -143,35 +146,47 @@ mod tests {
         ChangedFiles { paths: paths.iter().map(|p| (*p).to_owned()).collect(), incomplete: false }
     }
 
-    fn rules(rules: &[&str]) -> Vec<String> {
-        rules.iter().map(|r| (*r).to_owned()).collect()
+    fn change<'a>(files: &'a ChangedFiles) -> Change<'a> {
+        Change { event: GateEvent::PullRequest, branch: "main", pushed: Pushed::Elsewhere, files, only: None }
     }
 
-    fn change<'a>(files: &'a ChangedFiles) -> Change<'a> {
-        Change { event: GateEvent::PullRequest, branch: "main", files, only: None }
+    /// A gate with these keys beside its command.
+    fn gate(keys: &str) -> GateConfig {
+        let text = format!("image: i\ngates: {{ g: {{ run: x, {keys} }} }}");
+        crate::config::parse(&text).expect("a valid file").gates.remove(0)
     }
 
     #[test]
     fn a_gate_for_paths_runs_only_when_one_of_them_changed() {
-        let when = When { changed: rules(&["app/**", "!**/*.md"]), ..When::default() };
-        assert_eq!(unmet(&when, &change(&files(&["app/core/lib.rs"]))), None);
-        assert!(unmet(&when, &change(&files(&["app/README.md", "docs/x.rs"]))).is_some());
+        let gate = gate("when: { changed: ['app/**', '!**/*.md'] }");
+        assert_eq!(unmet(&gate, &change(&files(&["app/core/lib.rs"]))), None);
+        assert!(unmet(&gate, &change(&files(&["app/README.md", "docs/x.rs"]))).is_some());
     }
 
     #[test]
     fn a_list_of_files_that_the_forge_cut_never_hides_a_gate() {
-        let when = When { changed: rules(&["app/**"]), ..When::default() };
+        let gate = gate("when: { changed: 'app/**' }");
         let cut = ChangedFiles { incomplete: true, ..files(&["docs/x.md"]) };
-        assert_eq!(unmet(&when, &change(&cut)), None);
+        assert_eq!(unmet(&gate, &change(&cut)), None);
     }
 
     #[test]
     fn a_gate_runs_for_pull_requests_and_merge_groups_unless_it_says_otherwise() {
         let none = files(&[]);
-        let push = Change { event: GateEvent::Push, ..change(&none) };
-        assert_eq!(unmet(&When::default(), &push).as_deref(), Some("it does not run for pushes"));
-        let when = When { events: vec![GateEvent::Push], branches: rules(&["release/*"]), ..When::default() };
-        assert!(unmet(&when, &push).is_some_and(|why| why.contains("`main` does not match `release/*`")));
-        assert_eq!(unmet(&when, &Change { branch: "release/1", ..push }), None);
+        let push = Change { event: GateEvent::Push, pushed: Pushed::DefaultBranch, ..change(&none) };
+        assert_eq!(unmet(&gate(""), &push).as_deref(), Some("it does not run for pushes"));
+        let release = gate("when: { events: push, branches: 'release/*' }");
+        assert!(unmet(&release, &push).is_some_and(|why| why.contains("`main` does not match `release/*`")));
+        assert_eq!(unmet(&release, &Change { branch: "release/1", pushed: Pushed::Elsewhere, ..push }), None);
+    }
+
+    #[test]
+    fn a_gate_that_compares_with_the_base_also_runs_for_pushes_to_the_default_branch_unless_it_says_otherwise() {
+        let none = files(&[]);
+        let push = Change { event: GateEvent::Push, pushed: Pushed::DefaultBranch, ..change(&none) };
+        let compares = "coverage: a.info, require: { drop-at-most: 1 }";
+        assert_eq!(unmet(&gate(compares), &push), None);
+        assert!(unmet(&gate(compares), &Change { pushed: Pushed::Elsewhere, ..push.clone() }).is_some());
+        assert!(unmet(&gate(&format!("{compares}, when: {{ events: pull_request }}")), &push).is_some());
     }
 }

@@ -1,9 +1,13 @@
 //! What a gate's step left behind, and what the gate says of it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
 
+use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Past;
 use crate::ids::BlobId;
 
 /// How a step's command ended.
@@ -47,15 +51,35 @@ pub struct Evidence {
     pub reports: BTreeMap<ReportKind, Reports>,
     /// What the source itself tells, where the gate asked for that.
     pub survey: Option<Survey>,
+    /// What the same gate said of the commit that this one is compared with, where the gate asked for that and it is known.
+    pub base: Option<Past>,
+    /// What the same gate said of commits of the base branch, newest first, at most [`Evidence::HISTORY_MAX`], where the gate
+    /// asked for that.
+    pub history: Vec<Past>,
+    /// The tries of the command before this one, where it was tried again because it had failed.
+    pub earlier: Vec<Try>,
+}
+
+/// An earlier try of a step's command.
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// How the command ended.
+    pub exit: Exit,
+    /// The reports that it left.
+    pub reports: BTreeMap<ReportKind, Reports>,
 }
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportKind {
-    /// Tests, as JUnit XML.
-    Junit,
+    /// Tests.
+    Tests,
     /// Which lines tests went through.
     Coverage,
+    /// What linters, compilers and scanners found.
+    Findings,
+    /// How long things took.
+    Benchmarks,
 }
 
 /// The reports of one kind.
@@ -80,6 +104,23 @@ pub struct Survey {
 impl Evidence {
     /// So much of a log goes into a check's text.
     pub const TAIL_BYTES_MAX: usize = 8 * 1024;
+
+    /// So many past commits are looked at.
+    pub const HISTORY_MAX: usize = 20;
+
+    /// Of a command that ended like that and left nothing.
+    pub fn of(exit: Exit) -> Evidence {
+        Evidence {
+            exit,
+            log_tail: String::new(),
+            disk_full: false,
+            reports: BTreeMap::new(),
+            survey: None,
+            base: None,
+            history: Vec::new(),
+            earlier: Vec::new(),
+        }
+    }
 }
 
 /// A file that was read out of a sandbox. It was written by untrusted code.
@@ -88,7 +129,33 @@ pub struct ReportFile {
     /// Its path, relative to the workspace.
     pub path: String,
     /// Its content.
-    pub bytes: bytes::Bytes,
+    pub content: Arc<dyn ReportContent>,
+}
+
+impl ReportFile {
+    /// A file whose content is in memory.
+    pub fn new(path: impl Into<String>, content: impl Into<Bytes>) -> ReportFile {
+        ReportFile { path: path.into(), content: Arc::new(content.into()) }
+    }
+}
+
+/// What is in a report. It may be larger than what should be in memory, so it is read as a stream, as often as wanted.
+pub trait ReportContent: std::fmt::Debug + Send + Sync {
+    /// Its length in bytes.
+    fn bytes(&self) -> u64;
+
+    /// Reads it from its beginning. Each reader has a place of its own.
+    fn open(&self) -> std::io::Result<Box<dyn Read + Send>>;
+}
+
+impl ReportContent for Bytes {
+    fn bytes(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn open(&self) -> std::io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.clone().reader()))
+    }
 }
 
 /// A gate's word on a step.
@@ -104,6 +171,10 @@ pub struct Verdict {
     pub annotations: Vec<Annotation>,
     /// How many more annotations there were than [`Verdict::ANNOTATIONS_MAX`].
     pub annotations_left_out: u64,
+    /// A few words on what is different from the base, for a column of a table: "+0.3 % of lines". Empty where there is nothing
+    /// to compare.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub change: String,
 }
 
 impl Verdict {
@@ -112,7 +183,14 @@ impl Verdict {
 
     /// A verdict of one line.
     pub fn plain(status: VerdictStatus, title: impl Into<String>, summary: impl Into<String>) -> Self {
-        Verdict { status, title: title.into(), summary: summary.into(), annotations: Vec::new(), annotations_left_out: 0 }
+        Verdict {
+            status,
+            title: title.into(),
+            summary: summary.into(),
+            annotations: Vec::new(),
+            annotations_left_out: 0,
+            change: String::new(),
+        }
     }
 }
 
@@ -174,6 +252,16 @@ pub struct StepOutcome {
     pub log: Option<LogRef>,
     /// From the start of the sandbox to the verdict.
     pub duration_ms: u64,
+    /// What is kept of its reports for later runs to compare with: [`Facts`](crate::facts::Facts) as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BlobId>,
+}
+
+impl StepOutcome {
+    /// Everything that is stored of it beside the journal.
+    pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
+        self.log.iter().map(|log| &log.blob).chain(&self.facts)
+    }
 }
 
 /// A stored log.

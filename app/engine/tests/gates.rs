@@ -23,19 +23,20 @@ fn gate(junit: &str) -> GateConfig {
 
 /// What a step left behind that ended with this code.
 fn evidence(code: i64, reports: &[(&str, &[u8])]) -> Evidence {
-    let file = |(path, bytes): &(&str, &[u8])| ReportFile { path: (*path).to_owned(), bytes: bytes.to_vec().into() };
+    let file = |(path, bytes): &(&str, &[u8])| ReportFile::new(*path, bytes.to_vec());
     Evidence {
-        exit: Exit::Code { code },
-        log_tail: String::new(),
-        disk_full: false,
-        reports: [(ReportKind::Junit, Reports { files: reports.iter().map(file).collect(), errors: Vec::new() })].into(),
-        survey: None,
+        reports: [(ReportKind::Tests, Reports { files: reports.iter().map(file).collect(), errors: Vec::new() })].into(),
+        ..Evidence::of(Exit::Code { code })
     }
+}
+
+fn judge(config: &GateConfig, evidence: &Evidence) -> Verdict {
+    gates::judge(config, evidence).verdict
 }
 
 /// The verdict on one report of a command that ended well.
 fn judged(report: impl AsRef<[u8]>) -> Verdict {
-    gates::judge(&gate(", junit: out.xml"), &evidence(0, &[("out.xml", report.as_ref())]))
+    judge(&gate(", junit: out.xml"), &evidence(0, &[("out.xml", report.as_ref())]))
 }
 
 /// Status and title in one line, and the annotations below it.

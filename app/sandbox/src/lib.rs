@@ -10,5 +10,6 @@
 
 mod docker;
 mod source;
+mod spool;
 
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};

@@ -137,7 +137,7 @@ impl Page {
         let value = Value::new(&row::write(&entries), blobs)?;
         let signals_taken = events.iter().filter(|event| matches!(event, RunEvent::Signalled { .. })).count() as u64;
         let finishes = events.iter().any(|event| matches!(event, RunEvent::Finished { .. }));
-        let blobs = events.iter().filter_map(blob).collect();
+        let blobs = events.iter().flat_map(blobs_of).cloned().collect();
         Ok(Page { value, count: events.len() as u64, seq, blobs, signals_taken, finishes })
     }
 
@@ -177,10 +177,10 @@ impl Page {
     }
 }
 
-/// The blob that an event refers to.
-pub(crate) fn blob(event: &RunEvent) -> Option<BlobId> {
+/// The blobs that an event refers to.
+pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
     match event {
-        RunEvent::StepFinished { outcome, .. } => outcome.log.as_ref().map(|log| log.blob.clone()),
+        RunEvent::StepFinished { outcome, .. } => outcome.blobs().collect(),
         RunEvent::Created { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
@@ -192,7 +192,7 @@ pub(crate) fn blob(event: &RunEvent) -> Option<BlobId> {
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
         | RunEvent::GivenUp { .. }
-        | RunEvent::Finished { .. } => None,
+        | RunEvent::Finished { .. } => Vec::new(),
     }
 }
 

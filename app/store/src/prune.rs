@@ -11,7 +11,7 @@ use gatewright_core::{BlobId, DeliveryId, RunId, Timestamp};
 
 use crate::keys::{self, Key};
 use crate::kv::{self, Changes, Order};
-use crate::lease::blob;
+use crate::lease::blobs_of;
 use crate::read::Reader;
 use crate::row::{self, Row};
 use crate::value;
@@ -86,9 +86,9 @@ fn doomed_run(reader: &Reader, mark: Key, id: RunId) -> Result<Doomed, StoreErro
 
 fn doom_page(reader: &Reader, it: &mut Doomed, key: &[u8], head: &[u8]) -> Result<(), StoreError> {
     let page = value::read(key, head, &*reader.kv, &*reader.blobs)?;
-    for log in row::read::<Vec<JournalEntry>>(&page)?.iter().filter_map(|entry| blob(&entry.event)) {
-        it.remove(keys::blob_use(&log, key));
-        it.blobs.insert(log);
+    for blob in row::read::<Vec<JournalEntry>>(&page)?.iter().flat_map(|entry| blobs_of(&entry.event)) {
+        it.remove(keys::blob_use(blob, key));
+        it.blobs.insert(blob.clone());
     }
     it.remove_value(key, head)
 }

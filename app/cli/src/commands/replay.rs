@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gatewright_core::ForgeKind;
-use gatewright_core::config::{self, GateEvent};
+use gatewright_core::config::{self, GateEvent, Pushed};
 use gatewright_core::event::{
     ButtonEvent, CommentEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
 };
@@ -102,12 +102,14 @@ fn app_id(args: &ReplayArgs, delivery: &DeliveryFile, notes: &mut Vec<String>) -
 }
 
 fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<Option<Plan>, Failure> {
-    let (event, branch) = match event {
+    let (event, branch, pushed) = match event {
         Event::Pull(PullEvent { change: PullChange::Opened | PullChange::Updated, base_ref, .. }) => {
-            (GateEvent::PullRequest, base_ref)
+            (GateEvent::PullRequest, base_ref, Pushed::Elsewhere)
         }
-        Event::MergeGroup(MergeGroupEvent { wanted: true, base_ref, .. }) => (GateEvent::MergeGroup, base_ref),
-        Event::Push(PushEvent { branch, .. }) => (GateEvent::Push, branch),
+        Event::MergeGroup(MergeGroupEvent { wanted: true, base_ref, .. }) => (GateEvent::MergeGroup, base_ref, Pushed::Elsewhere),
+        Event::Push(PushEvent { branch, default_branch, .. }) => {
+            (GateEvent::Push, branch, if branch == default_branch { Pushed::DefaultBranch } else { Pushed::Elsewhere })
+        }
         Event::Pull(_)
         | Event::MergeGroup(_)
         | Event::Rerequested(_)
@@ -130,7 +132,7 @@ fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<O
         notes.push("which files changed only the forge knows, so every `changed` rule counts as met".to_owned());
     }
     let files = ChangedFiles { paths: Vec::new(), incomplete: true };
-    Ok(Some(plan::plan(&config, &Change { event, branch, files: &files, only: None })))
+    Ok(Some(plan::plan(&config, &Change { event, branch, pushed, files: &files, only: None })))
 }
 
 /// What the service would do, in a sentence.

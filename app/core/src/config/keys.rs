@@ -115,8 +115,13 @@ pub(super) static REQUIRE: Table = Table {
         key("lines", Shape::Percent, "So many percent of the lines that can be run have to be run."),
         key("branches", Shape::Percent, "So many percent of the branches have to be taken."),
         key("changed-lines", Shape::Percent, "So many percent of the lines that the change adds have to be run."),
+        key(
+            "drop-at-most",
+            Shape::Percent,
+            "The part of all lines that is run may be so many percentage points less than on the base.",
+        ),
     ],
-    later: &["drop-at-most", "new", "slower-at-most", "touched"],
+    later: &["new", "slower-at-most", "touched"],
 };
 
 /// A gate's `when`.

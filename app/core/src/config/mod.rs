@@ -46,8 +46,8 @@ pub struct GateConfig {
     pub name: GateName,
     /// The sandbox image.
     pub image: String,
-    /// The command, given to `sh -c`.
-    pub run: String,
+    /// The command, given to `sh -c` in a sandbox. None: the gate only looks at the source and the change itself.
+    pub run: Option<String>,
     /// Its environment: the file's `env` with the gate's own over it.
     pub env: BTreeMap<String, String>,
     /// Gates that must have passed before.
@@ -75,6 +75,26 @@ pub struct GateConfig {
 }
 
 impl GateConfig {
+    /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
+    pub fn compares(&self) -> bool {
+        self.require.drop_at_most.is_some()
+    }
+
+    /// Whether more than one commit of the base branch tells it something: which tests fail now and then.
+    pub fn looks_back(&self) -> bool {
+        self.compares() && !self.junit.is_empty()
+    }
+
+    /// The events that it runs for. One that compares also runs for pushes to the default branch, unless it says otherwise:
+    /// else nothing would ever be known there.
+    pub fn runs_for(&self, event: GateEvent, to: Pushed) -> bool {
+        match (self.when.events.as_slice(), event) {
+            ([], GateEvent::PullRequest | GateEvent::MergeGroup) => true,
+            ([], GateEvent::Push) => self.compares() && to == Pushed::DefaultBranch,
+            (events, event) => events.contains(&event),
+        }
+    }
+
     /// Whether both ask for the same, wherever in their files they stand.
     pub fn same_as(&self, other: &GateConfig) -> bool {
         GateConfig { line: other.line, ..self.clone() } == *other
@@ -99,6 +119,9 @@ pub struct Require {
     pub branches: Option<Percent>,
     /// So much of the lines that the change adds has to be run.
     pub changed_lines: Option<Percent>,
+    /// So many percentage points the part of all lines that is run may be less than on the base.
+    #[serde(default)]
+    pub drop_at_most: Option<Percent>,
 }
 
 /// A part of a hundred, exact to hundredths.
@@ -155,9 +178,15 @@ impl GateEvent {
             GateEvent::Push => "push",
         }
     }
+}
 
-    /// What a gate runs for that names no events.
-    pub const DEFAULT: [GateEvent; 2] = [GateEvent::PullRequest, GateEvent::MergeGroup];
+/// Where a push went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// To the repository's default branch.
+    DefaultBranch,
+    /// To another branch, or it is no push at all.
+    Elsewhere,
 }
 
 /// What is wrong in a repository file, and where.

@@ -192,14 +192,14 @@ impl Reader {
     }
 
     // A gate with a problem is not returned to anybody, so what stands in for a missing value here is never used.
-    fn run(&mut self, name: &GateName, place: Place, fields: &Fields<'_>) -> String {
+    fn run(&mut self, name: &GateName, place: Place, fields: &Fields<'_>) -> Option<String> {
         match fields.get("run") {
-            Some(node) => values::command(self, node).unwrap_or_default(),
+            Some(node) => values::command(self, node),
             // A gate of a later kind may need no command; that it is of such a kind has been said.
-            None if fields.later || fields.meant.contains(&"run") => String::new(),
+            None if fields.later || fields.meant.contains(&"run") => None,
             None => {
                 self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
-                String::new()
+                None
             }
         }
     }
@@ -247,7 +247,12 @@ impl Reader {
             self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
-        Some(Require { lines: percent("lines"), branches: percent("branches"), changed_lines: percent("changed-lines") })
+        Some(Require {
+            lines: percent("lines"),
+            branches: percent("branches"),
+            changed_lines: percent("changed-lines"),
+            drop_at_most: percent("drop-at-most"),
+        })
     }
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::event::{CancelReason, GatesSpec, Preparation, Prepared, RunEvent, Signal};
-use crate::config::{GateConfig, GateEvent};
+use crate::config::{GateConfig, GateEvent, Pushed};
 use crate::ids::{GateName, RunId, Subject};
 use crate::order::{Order, OrderChange, OrderKey, Ordered};
 use crate::plan::{Applies, PlannedGate};
@@ -150,6 +150,17 @@ impl Gates {
             Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
             Subject::Branch { .. } => GateEvent::Push,
+        }
+    }
+
+    /// Where the commit was pushed to, if that is what the run is about.
+    pub fn pushed(&self) -> Pushed {
+        match self.subject {
+            // The file that counts is the pushed commit's own on the default branch alone.
+            Subject::Branch { .. } if self.spec.config_ref.is_none() => Pushed::DefaultBranch,
+            Subject::Branch { .. } | Subject::Pull { .. } | Subject::MergeGroup { .. } | Subject::Commands { .. } => {
+                Pushed::Elsewhere
+            }
         }
     }
 

@@ -22,7 +22,7 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
     let config = GateConfig {
         name: name.parse().expect("valid"),
         image: "image".to_owned(),
-        run: "true".to_owned(),
+        run: Some("true".to_owned()),
         env: BTreeMap::new(),
         needs: needs.iter().map(|need| need.parse().expect("valid")).collect(),
         when: When::default(),
@@ -120,7 +120,7 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
 
 fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
     let verdict = Verdict::plain(status, "title", "summary");
-    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1 };
+    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1, facts: None };
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 

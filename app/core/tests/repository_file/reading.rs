@@ -54,7 +54,7 @@ gates:
     assert_eq!(tests.env, env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
 
     let lint = gate(&config, "lint");
-    assert_eq!(lint.run, "cargo fmt --check\ncargo clippy\n");
+    assert_eq!(lint.run.as_deref().unwrap(), "cargo fmt --check\ncargo clippy\n");
     assert_eq!(lint.image, "rust:1.95-slim");
     assert_eq!(lint.env["ANSWER"], "yes");
     assert_eq!(lint.needs, std::slice::from_ref(&tests.name));
@@ -79,13 +79,13 @@ fn the_first_file_that_most_people_write_is_read() {
 #[test]
 fn true_and_false_are_commands() {
     let config = parse("image: a\ngates:\n  good: { run: true }\n  bad: { run: false }\n").unwrap();
-    assert_eq!((gate(&config, "good").run.as_str(), gate(&config, "bad").run.as_str()), ("true", "false"));
+    assert_eq!((gate(&config, "good").run.as_deref().unwrap(), gate(&config, "bad").run.as_deref().unwrap()), ("true", "false"));
 }
 
 #[test]
 fn a_byte_order_mark_windows_lines_and_a_document_start_are_taken() {
     let config = parse("\u{feff}---\r\nimage: a\r\ngates:\r\n  t:\r\n    run: x\r\n").unwrap();
-    assert_eq!(gate(&config, "t").run, "x");
+    assert_eq!(gate(&config, "t").run.as_deref(), Some("x"));
 }
 
 #[test]
@@ -202,7 +202,12 @@ fn printed(config: &RepoConfig) -> String {
             let hundredths = percent?.hundredths;
             Some(format!("{key}: {}.{:02}", hundredths / 100, hundredths % 100))
         };
-        let demands = [("lines", require.lines), ("branches", require.branches), ("changed-lines", require.changed_lines)];
+        let demands = [
+            ("lines", require.lines),
+            ("branches", require.branches),
+            ("changed-lines", require.changed_lines),
+            ("drop-at-most", require.drop_at_most),
+        ];
         let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
         writeln!(file, "    network: {network}\n    required: {required}").unwrap();
@@ -240,18 +245,19 @@ prop_compose! {
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
-        demands in any::<[bool; 3]>(),
+        demands in any::<[bool; 4]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
-            image, run, needs, timeout_secs, junit,
+            image, run: Some(run), needs, timeout_secs, junit,
             require: Require {
                 lines: percent(demands[0] && !coverage.is_empty(), hundredths),
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
+                drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
             },
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),

@@ -14,17 +14,14 @@ static FILE: LazyLock<RepoConfig> =
 
 fuzz_target!(|report: &[u8]| {
     let evidence = Evidence {
-        exit: Exit::Code { code: 0 },
-        log_tail: String::new(),
-        disk_full: false,
         reports: [(
-            ReportKind::Junit,
-            Reports { files: vec![ReportFile { path: "out.xml".to_owned(), bytes: report.to_vec().into() }], errors: Vec::new() },
+            ReportKind::Tests,
+            Reports { files: vec![ReportFile::new("out.xml", report.to_vec())], errors: Vec::new() },
         )]
         .into(),
-        survey: None,
+        ..Evidence::of(Exit::Code { code: 0 })
     };
-    let verdict = gatewright_engine::gates::judge(&FILE.gates[0], &evidence);
+    let verdict = gatewright_engine::gates::judge(&FILE.gates[0], &evidence).verdict;
     assert!(!verdict.title.contains(['@', '<', '`', '\n']), "{}", verdict.title);
     assert!(verdict.annotations.len() <= Verdict::ANNOTATIONS_MAX);
     for annotation in &verdict.annotations {

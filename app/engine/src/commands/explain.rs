@@ -19,7 +19,10 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
 }
 
 fn explained(step: &Step) -> String {
-    let mut lines = vec![format!("The command is `{}` in the image `{}`.", first_line(&step.gate.run), step.gate.image)];
+    let mut lines = vec![match &step.gate.run {
+        Some(run) => format!("The command is `{}` in the image `{}`.", first_line(run), step.gate.image),
+        None => "It runs no command: it looks at the change itself.".to_owned(),
+    }];
     if !step.gate.needs.is_empty() {
         let needs: Vec<String> = step.gate.needs.iter().map(|need| format!("`{need}`")).collect();
         lines.push(format!("It needs {}.", needs.join(", ")));

@@ -6,23 +6,21 @@
 use std::fmt::Write;
 
 use gatewright_core::config::{GateConfig, Percent};
+use gatewright_core::facts::{CoverageFacts, Facts, Past, Share};
 use gatewright_core::verdict::{
     Annotation, AnnotationLevel, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
 };
 use gatewright_reports::coverage::{self, ChangedCoverage, Coverage, Ratio, Totals, UncoveredRange};
-use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles, SNIFF_BYTES};
+use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles};
 
 use super::markdown::code;
-use super::{Kind, Opinion};
+use super::{Kind, NO_BASE, Opinion, PATH_CHARS_MAX, compared_with};
 
 pub(super) const KIND: Kind = Kind {
     about: Some(ReportKind::Coverage),
     reports: |config| (!config.coverage.is_empty()).then_some(&config.coverage),
     judge,
 };
-
-/// Paths in a sentence are cut to so many characters.
-const PATH_CHARS_MAX: usize = 200;
 
 /// So many problems with reports are shown.
 const PROBLEMS_MAX: usize = 20;
@@ -61,12 +59,66 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     };
     let demands = demands(config, &found);
     let short: Vec<&Demand> = demands.iter().filter(|demand| !demand.is_met()).collect();
-    let status = if short.is_empty() { VerdictStatus::Passed } else { VerdictStatus::Failed };
+    let drop = Drop::of(config, &found, evidence.base.as_ref());
+    let dropped = drop.as_ref().is_some_and(|drop| !drop.is_allowed());
+    let status = if short.is_empty() && !dropped { VerdictStatus::Passed } else { VerdictStatus::Failed };
     // Where the gate fails for them they are what has to be mended, else a hint.
     let fails = short.iter().any(|demand| demand.what == CHANGED);
     let level = if fails { AnnotationLevel::Failure } else { AnnotationLevel::Warning };
     let (annotations, annotations_left_out) = annotations(&found, level);
-    Opinion { status, title: title(&found, &short), summary: summary(&found, &demands), annotations, annotations_left_out }
+    let not_compared = config.require.drop_at_most.is_some() && drop.is_none();
+    let notes = if not_compared { NO_BASE } else { "" };
+    Opinion {
+        title: title(&found, &short, drop.as_ref()),
+        summary: summary(&found, &demands, drop.as_ref(), notes),
+        change: drop.as_ref().map(Drop::words).unwrap_or_default(),
+        facts: Facts { coverage: Some(kept(&found.coverage.totals())), ..Facts::default() },
+        status,
+        annotations,
+        annotations_left_out,
+    }
+}
+
+fn kept(totals: &Totals) -> CoverageFacts {
+    let share = |ratio: Ratio| Share { covered: ratio.covered, total: ratio.total };
+    CoverageFacts { lines: share(totals.lines), branches: share(totals.branches) }
+}
+
+/// How the part of all lines that is run has changed.
+struct Drop<'a> {
+    base: &'a Past,
+    was: Ratio,
+    is: Ratio,
+    allowed: Option<Percent>,
+}
+
+impl<'a> Drop<'a> {
+    fn of(config: &GateConfig, found: &Found, base: Option<&'a Past>) -> Option<Drop<'a>> {
+        let base = base?;
+        let Share { covered, total } = base.facts.coverage?.lines;
+        let (was, is) = (Ratio { covered, total }, found.coverage.totals().lines);
+        Some(Drop { base, was, is, allowed: config.require.drop_at_most }).filter(|_| total > 0 && is.total > 0)
+    }
+
+    fn is_allowed(&self) -> bool {
+        self.allowed.is_none_or(|allowed| self.hundredths() >= -i64::from(allowed.hundredths))
+    }
+
+    /// The difference in hundredths of a percentage point. A drop is rounded away from zero, so that what is shown as allowed is.
+    fn hundredths(&self) -> i64 {
+        let product = |a: u64, b: u64| i128::from(a) * i128::from(b);
+        let difference = product(self.is.covered, self.was.total) - product(self.was.covered, self.is.total);
+        let hundredths = (difference * 10_000).div_euclid(product(self.is.total, self.was.total));
+        i64::try_from(hundredths).unwrap_or_default()
+    }
+
+    /// `-0.42 % of lines`
+    fn words(&self) -> String {
+        let hundredths = self.hundredths();
+        let sign = if hundredths < 0 { "-" } else { "+" };
+        let size = Percent { hundredths: u32::try_from(hundredths.unsigned_abs()).unwrap_or(u32::MAX) };
+        format!("{sign}{size} of lines")
+    }
 }
 
 fn no_report(config: &GateConfig, exit_well: bool) -> Opinion {
@@ -110,10 +162,10 @@ fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> 
     let broken = |error: &ReportError| {
         format!("The report {} cannot be read: {}", code(&report.path, PATH_CHARS_MAX), code(&error.to_string(), PATH_CHARS_MAX))
     };
-    let head = &report.bytes[..report.bytes.len().min(SNIFF_BYTES)];
-    let format = coverage::sniff(&report.path, head)
+    let (head, content) = super::opened(report)?;
+    let format = coverage::sniff(&report.path, &head)
         .ok_or_else(|| format!("The report {} is in no format that is known here.", code(&report.path, PATH_CHARS_MAX)))?;
-    let read = coverage::read(format, report.bytes.as_ref()).map_err(|error| broken(&error))?;
+    let read = coverage::read(format, content).map_err(|error| broken(&error))?;
     let (coverage, unmapped) = read.map(files, mapping);
     if coverage.files().next().is_none() {
         let example =
@@ -150,7 +202,12 @@ fn demands(config: &GateConfig, found: &Found) -> Vec<Demand> {
 }
 
 /// `87.5 % (7 of 8) of lines, 50 % (1 of 2) of changed lines`
-fn title(found: &Found, short: &[&Demand]) -> String {
+fn title(found: &Found, short: &[&Demand], drop: Option<&Drop<'_>>) -> String {
+    if let ([], Some(drop), Some(allowed)) = (short, drop, drop.and_then(|drop| drop.allowed))
+        && !drop.is_allowed()
+    {
+        return format!("{}, and a drop of {allowed} is allowed", drop.words());
+    }
     if let [first, rest @ ..] = short {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
         return format!("{} of {}, less than {}{more}", first.is, first.what, first.least);
@@ -160,7 +217,7 @@ fn title(found: &Found, short: &[&Demand]) -> String {
     format!("{} of lines{changed}", found.coverage.totals().lines)
 }
 
-fn summary(found: &Found, demands: &[Demand]) -> String {
+fn summary(found: &Found, demands: &[Demand], drop: Option<&Drop<'_>>, notes: &str) -> String {
     let mut text = "| coverage | is | asked for | |\n|---|--:|--:|---|\n".to_owned();
     let Totals { lines, branches } = found.coverage.totals();
     let changed = found.changed.as_ref().map(|changed| changed.lines);
@@ -172,8 +229,15 @@ fn summary(found: &Found, demands: &[Demand]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {what} | {is} | {least} | {mark} |");
     }
-    let parts = [text, uncovered(found), folders(&found.coverage)];
+    let against = drop.map(against).unwrap_or_default();
+    let parts = [text, against, notes.to_owned(), uncovered(found), folders(&found.coverage)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn against(drop: &Drop<'_>) -> String {
+    let allowed = drop.allowed.map(|allowed| format!(" A drop of {allowed} is allowed.")).unwrap_or_default();
+    let base = compared_with(drop.base);
+    format!("{}: {} here, {} at {base}.{allowed}", drop.words(), drop.is, drop.was)
 }
 
 /// What the change adds and nothing tests.

@@ -14,7 +14,7 @@ mod read;
 mod show;
 
 pub(super) const KIND: Kind =
-    Kind { about: Some(ReportKind::Junit), reports: |config| (!config.junit.is_empty()).then_some(&config.junit), judge };
+    Kind { about: Some(ReportKind::Tests), reports: |config| (!config.junit.is_empty()).then_some(&config.junit), judge };
 
 /// So many failed tests are shown in the summary; all of them are counted.
 const SHOWN_MAX: usize = 20;
@@ -101,11 +101,16 @@ impl Tally {
 fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let mut tally = Tally::default();
     let none = Reports::default();
-    let reports = evidence.reports.get(&ReportKind::Junit).unwrap_or(&none);
+    let reports = evidence.reports.get(&ReportKind::Tests).unwrap_or(&none);
     let mut problems = reports.errors.iter().map(|error| show::problem(error)).collect::<Vec<_>>();
     for report in &reports.files {
-        if let Err(broken) = read::read(&report.bytes, &mut tally) {
-            problems.push(show::broken(&report.path, &broken));
+        match super::whole(report) {
+            Ok(bytes) => {
+                if let Err(broken) = read::read(&bytes, &mut tally) {
+                    problems.push(show::broken(&report.path, &broken));
+                }
+            }
+            Err(problem) => problems.push(problem),
         }
     }
     if !problems.is_empty() {
@@ -140,5 +145,6 @@ fn opinion(status: VerdictStatus, title: String, notes: Vec<String>, tally: Tall
     let room = Verdict::ANNOTATIONS_MAX - annotations.len();
     let left_out = tally.warnings.len().saturating_sub(room) as u64;
     annotations.extend(tally.warnings.into_iter().take(room));
-    Opinion { status, title, summary, annotations, annotations_left_out: tally.annotations_left_out + left_out }
+    let annotations_left_out = tally.annotations_left_out + left_out;
+    Opinion { annotations, annotations_left_out, ..Opinion::plain(status, title, summary) }
 }

@@ -4,13 +4,20 @@
 //! the worst word counts. All text that a step's program wrote is taken for hostile: it is bounded, and shown in ways in which
 //! no Markdown, HTML or mention in it takes effect (see `markdown`).
 
+use std::io::Read;
+
 use gatewright_core::config::GateConfig;
-use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportKind, Verdict, VerdictStatus};
+use gatewright_core::facts::{Facts, Past};
+use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
+use gatewright_reports::SNIFF_BYTES;
 
 mod command;
 mod coverage;
 mod junit;
 mod markdown;
+
+/// Paths in a sentence are cut to so many characters.
+const PATH_CHARS_MAX: usize = 200;
 
 /// A kind of gate.
 struct Kind {
@@ -35,12 +42,33 @@ struct Opinion {
     /// The worst first, at most [`Verdict::ANNOTATIONS_MAX`].
     annotations: Vec<Annotation>,
     annotations_left_out: u64,
+    /// A few words on what is different from the base. Empty where there is nothing to compare.
+    change: String,
+    /// What is kept for later runs to compare with.
+    facts: Facts,
+}
+
+/// What is said of a step, and what is kept of it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What is said.
+    pub verdict: Verdict,
+    /// What is kept for later runs to compare with.
+    pub facts: Facts,
 }
 
 impl Opinion {
     fn plain(status: VerdictStatus, title: impl Into<String>, summary: impl Into<String>) -> Opinion {
         let (title, summary) = (title.into(), summary.into());
-        Opinion { status, title, summary, annotations: Vec::new(), annotations_left_out: 0 }
+        Opinion {
+            status,
+            title,
+            summary,
+            annotations: Vec::new(),
+            annotations_left_out: 0,
+            change: String::new(),
+            facts: Facts::default(),
+        }
     }
 }
 
@@ -55,29 +83,36 @@ pub fn survey_wanted(config: &GateConfig) -> bool {
     !config.coverage.is_empty()
 }
 
+/// Whether it has to be known with which commit the gate's is compared.
+pub fn base_wanted(config: &GateConfig) -> bool {
+    survey_wanted(config) || config.compares()
+}
+
 /// What is said of a step. The same evidence gives the same verdict.
-pub fn judge(config: &GateConfig, evidence: &Evidence) -> Verdict {
+pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
     let ended = matches!(evidence.exit, Exit::Code { .. });
     let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
     let opinions: Vec<Opinion> =
         of_kind.take(if ended { KINDS.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
-    verdict(opinions, evidence)
+    judgement(opinions, evidence)
 }
 
 /// What is said of a step whose judging broke off.
-pub fn unreadable() -> Verdict {
-    Verdict::plain(
+pub fn unreadable() -> Judgement {
+    let verdict = Verdict::plain(
         VerdictStatus::Errored,
         "the reports could not be judged",
         "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
-    )
+    );
+    Judgement { verdict, facts: Facts::default() }
 }
 
-fn verdict(opinions: Vec<Opinion>, evidence: &Evidence) -> Verdict {
+fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     let status = opinions.iter().map(|opinion| opinion.status).min_by_key(|status| severity(*status));
     let several = opinions.len() > 1;
     let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
-    let (mut titles, mut summaries) = (Vec::new(), Vec::new());
+    let (mut titles, mut summaries, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut facts = Facts::default();
     for opinion in opinions {
         // That the command was well is not worth a word where a report says more.
         if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
@@ -86,7 +121,10 @@ fn verdict(opinions: Vec<Opinion>, evidence: &Evidence) -> Verdict {
         summaries.push(opinion.summary);
         verdict.annotations.extend(opinion.annotations);
         verdict.annotations_left_out += opinion.annotations_left_out;
+        changes.extend(Some(opinion.change).filter(|change| !change.is_empty()));
+        facts.merge(opinion.facts);
     }
+    verdict.change = changes.join("; ");
     verdict.title = titles.join("; ");
     summaries.push(log_end(verdict.status, &evidence.log_tail));
     summaries.retain(|summary| !summary.is_empty());
@@ -96,8 +134,37 @@ fn verdict(opinions: Vec<Opinion>, evidence: &Evidence) -> Verdict {
     verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
-    verdict
+    Judgement { verdict, facts }
 }
+
+/// Opens a report: its first bytes, by which its format is known, and all of it.
+fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String> {
+    let unread =
+        |error: std::io::Error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX));
+    let mut head = Vec::new();
+    let first = report.content.open().map_err(unread)?;
+    first.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(unread)?;
+    Ok((head, report.content.open().map_err(unread)?))
+}
+
+/// The whole of a report.
+fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
+    let (_, mut content) = opened(report)?;
+    let mut bytes = Vec::new();
+    let read = content.read_to_end(&mut bytes);
+    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
+    Ok(bytes)
+}
+
+/// What a change is compared with, for a sentence.
+fn compared_with(base: &Past) -> String {
+    let of = if base.exact { "the commit that it started from" } else { "the newest one of the base branch that is known here" };
+    format!("{}, {of}", base.commit.short())
+}
+
+/// What to say where nothing is known of the base.
+const NO_BASE: &str = "Nothing is known of the base yet, so this was not compared. A gate that compares also runs for pushes to the \
+    default branch, unless its `when` says otherwise; from the next such push on there is something to compare with.";
 
 /// The messages of all annotations of a gate may have so many bytes together; each gets an equal share. They are journaled.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;

@@ -145,7 +145,7 @@ async fn outcome(
 async fn planned(forge: &dyn Forge, run: &Run, gates: &Gates, config: &RepoConfig, base_ref: &str) -> Result<plan::Plan, Short> {
     let files = changed_files(forge, run, &gates.spec, config).await?;
     let only = gates.spec.only.as_deref();
-    Ok(plan::plan(config, &plan::Change { event: gates.event(), branch: base_ref, files: &files, only }))
+    Ok(plan::plan(config, &plan::Change { event: gates.event(), branch: base_ref, pushed: gates.pushed(), files: &files, only }))
 }
 
 /// The commit that the run's is compared with to find the lines that it adds, where a gate that may run asks for them.
@@ -158,7 +158,7 @@ async fn compared_with(
 ) -> Result<Option<CommitId>, Short> {
     let asks = |planned: &plan::PlannedGate| match planned.applies {
         Applies::No { .. } => false,
-        Applies::Yes | Applies::NotAskedFor => gates_of::survey_wanted(&planned.config),
+        Applies::Yes | Applies::NotAskedFor => gates_of::base_wanted(&planned.config),
     };
     match pull {
         _ if !plan.gates.iter().any(asks) => Ok(None),

@@ -231,6 +231,7 @@ fn head_problems(gates: &Gates) -> &[Problem] {
 /// What the aggregate and the comment are rendered from.
 fn view(run: &Run, gates: &Gates, details_url: Option<&str>) -> Value {
     let lines: Vec<Value> = gates.steps.iter().map(|step| gate_line(run, step)).collect();
+    let compared = gates.steps.iter().filter_map(Step::verdict).any(|verdict| !verdict.change.is_empty());
     let state = match gates.preparation() {
         None => "preparing",
         Some(Preparation::Planned { .. }) => "planned",
@@ -250,6 +251,7 @@ fn view(run: &Run, gates: &Gates, details_url: Option<&str>) -> Value {
         given_up => run.given_up.as_ref().map(|_| run.id.to_string()),
         state,
         gates => lines,
+        compared,
         file => Value::from_safe_string(format!("`{}`", config::PATH)),
         head_problems => words(head_problems(gates)),
         base_problems => words(base_problems),
@@ -311,6 +313,7 @@ fn gate_line(run: &Run, step: &Step) -> Value {
         because,
         required => step.gate.required,
         carried => matches!(step.state, StepState::Carried { .. }),
+        change => step.verdict().map(|verdict| verdict.change.clone()),
         time => duration_ms.map(duration),
     }
 }

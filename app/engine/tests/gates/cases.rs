@@ -4,11 +4,11 @@ use gatewright_core::verdict::{Evidence, Exit, ReportKind, Verdict, VerdictStatu
 use gatewright_engine::gates;
 use insta::assert_snapshot;
 
-use super::{evidence, gate, judged, shown, status};
+use super::{evidence, gate, judge, judged, shown, status};
 
 /// The verdict on a command without reports.
 fn command(exit: Exit) -> Verdict {
-    gates::judge(&gate(""), &Evidence { exit, ..evidence(0, &[]) })
+    judge(&gate(""), &Evidence { exit, ..evidence(0, &[]) })
 }
 
 fn both(verdict: &Verdict) -> String {
@@ -61,7 +61,7 @@ fn each_way_to_end_is_named() {
 
 #[test]
 fn a_full_disk_is_named_when_the_command_failed() {
-    let full = |code| gates::judge(&gate(""), &Evidence { disk_full: true, ..evidence(code, &[]) });
+    let full = |code| judge(&gate(""), &Evidence { disk_full: true, ..evidence(code, &[]) });
     assert_snapshot!(both(&full(1)), @"
     Errored: the workspace's disk was full; exit code 1
 
@@ -75,7 +75,7 @@ fn a_full_disk_is_named_when_the_command_failed() {
 #[test]
 fn the_log_is_shown_without_effect() {
     let log_tail = "\u{1b}[31mFAILED\u{1b}[0m ```\n<!-- gatewright:sticky --> @everyone\n".to_owned();
-    let verdict = |code| gates::judge(&gate(""), &Evidence { log_tail: log_tail.clone(), ..evidence(code, &[]) });
+    let verdict = |code| judge(&gate(""), &Evidence { log_tail: log_tail.clone(), ..evidence(code, &[]) });
     assert_snapshot!(verdict(1).summary, @"
     The command ended with exit code 1.
 
@@ -147,9 +147,9 @@ const GOOD: &str = r#"<testsuite name="s"><testcase name="a"/></testsuite>"#;
 
 #[test]
 fn exit_code_and_report_must_both_be_well() {
-    let judge = |code, report: &str| gates::judge(&gate(", junit: out.xml"), &evidence(code, &[("out.xml", report.as_bytes())]));
-    assert_snapshot!(shown(&judge(0, GOOD)), @"Passed: 1 passed");
-    assert_snapshot!(both(&judge(2, GOOD)), @"
+    let judged_as = |code, report: &str| judge(&gate(", junit: out.xml"), &evidence(code, &[("out.xml", report.as_bytes())]));
+    assert_snapshot!(shown(&judged_as(0, GOOD)), @"Passed: 1 passed");
+    assert_snapshot!(both(&judged_as(2, GOOD)), @"
     Failed: exit code 2; 1 passed
 
     The command ended with exit code 2.
@@ -160,16 +160,16 @@ fn exit_code_and_report_must_both_be_well() {
     |--:|--:|--:|--:|--:|--:|
     | 1 | 1 | 0 | 0 | 0 | 0.00 s |
     ");
-    assert_snapshot!(shown(&judge(101, MIXED)), @"
+    assert_snapshot!(shown(&judged_as(101, MIXED)), @"
     Failed: exit code 101; 1 passed, 2 failed, 1 skipped
     Failure shop/cart.py:42 shop.cart pays: assert 3 == 4
     ");
-    assert!(judge(0, MIXED).summary.starts_with("The command ended with exit code 0, but its report names failed tests."));
+    assert!(judged_as(0, MIXED).summary.starts_with("The command ended with exit code 0, but its report names failed tests."));
 }
 
 #[test]
 fn a_missing_report_is_no_pass() {
-    let missing = |code| gates::judge(&gate(", junit: [\"a/*.xml\", b.xml]"), &evidence(code, &[]));
+    let missing = |code| judge(&gate(", junit: [\"a/*.xml\", b.xml]"), &evidence(code, &[]));
     assert_snapshot!(both(&missing(0)), @"
     Errored: no test report
 
@@ -187,9 +187,9 @@ fn a_missing_report_is_no_pass() {
 #[test]
 fn a_report_that_the_sandbox_could_not_give_is_no_pass() {
     let mut evidence = evidence(0, &[("out.xml", GOOD.as_bytes())]);
-    let reports = evidence.reports.entry(ReportKind::Junit).or_default();
+    let reports = evidence.reports.entry(ReportKind::Tests).or_default();
     reports.errors.push("big.xml is larger than 67108864 bytes".to_owned());
-    assert_snapshot!(both(&gates::judge(&gate(", junit: \"*.xml\""), &evidence)), @"
+    assert_snapshot!(both(&judge(&gate(", junit: \"*.xml\""), &evidence)), @"
     Errored: a report cannot be read; 1 passed
 
     A report cannot be read: `big.xml is larger than 67108864 bytes`
@@ -203,10 +203,10 @@ fn a_report_that_the_sandbox_could_not_give_is_no_pass() {
 #[test]
 fn several_reports_count_together_and_an_empty_suite_beside_tests_is_well() {
     let empty = br#"<testsuite name="none" tests="0"/>"#;
-    let judge = |reports: &[(&str, &[u8])]| gates::judge(&gate(", junit: \"*.xml\""), &evidence(0, reports));
-    assert_snapshot!(shown(&judge(&[("a.xml", GOOD.as_bytes()), ("b.xml", empty), ("c.xml", GOOD.as_bytes())])), @"Passed: 2 passed");
-    assert_snapshot!(shown(&judge(&[("b.xml", empty)])), @"Errored: the report has no tests");
-    assert_snapshot!(both(&judge(&[("a.xml", GOOD.as_bytes()), ("b.xml", b"")])), @"
+    let judged_as = |reports: &[(&str, &[u8])]| judge(&gate(", junit: \"*.xml\""), &evidence(0, reports));
+    assert_snapshot!(shown(&judged_as(&[("a.xml", GOOD.as_bytes()), ("b.xml", empty), ("c.xml", GOOD.as_bytes())])), @"Passed: 2 passed");
+    assert_snapshot!(shown(&judged_as(&[("b.xml", empty)])), @"Errored: the report has no tests");
+    assert_snapshot!(both(&judged_as(&[("a.xml", GOOD.as_bytes()), ("b.xml", b"")])), @"
     Errored: a report cannot be read; 1 passed
 
     The report `b.xml:1:1` cannot be read: `the file has no element; it is empty`
@@ -220,14 +220,14 @@ fn several_reports_count_together_and_an_empty_suite_beside_tests_is_well() {
 #[test]
 fn nothing_is_judged_of_a_command_that_was_killed() {
     let evidence = Evidence { exit: Exit::TimedOut { after_secs: 60 }, ..evidence(0, &[("out.xml", GOOD.as_bytes())]) };
-    assert_snapshot!(shown(&gates::judge(&gate(", junit: out.xml"), &evidence)), @"Errored: timed out after 1 min");
+    assert_snapshot!(shown(&judge(&gate(", junit: out.xml"), &evidence)), @"Errored: timed out after 1 min");
 }
 
 #[test]
 fn the_globs_of_a_gate_are_what_is_read() {
     let wanted = gates::reports_wanted(&gate(", junit: [\"a/*.xml\", b.xml], coverage: lcov.info"));
     let [(tests, junit), (lines, coverage)] = &wanted[..] else { panic!("{wanted:?}") };
-    assert_eq!((*tests, *lines), (ReportKind::Junit, ReportKind::Coverage));
+    assert_eq!((*tests, *lines), (ReportKind::Tests, ReportKind::Coverage));
     assert_eq!((&junit[..], &coverage[..]), (&["a/*.xml".to_owned(), "b.xml".to_owned()][..], &["lcov.info".to_owned()][..]));
     assert!(gates::reports_wanted(&gate("")).is_empty());
 }

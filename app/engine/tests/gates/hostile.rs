@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use gatewright_core::verdict::{Verdict, VerdictStatus};
-use gatewright_engine::gates;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::{evidence, gate, judged, status};
+use super::{evidence, gate, judge, judged, status};
 
 /// The sentence that says why a report cannot be read.
 fn cause(report: impl AsRef<[u8]>) -> String {
@@ -201,7 +200,7 @@ fn paths_that_lead_out_of_the_source_are_not_annotated() {
 fn many_broken_reports_make_a_bounded_summary() {
     let names: Vec<String> = (0..1000).map(|n| format!("{n}/{}.xml", "y".repeat(5000))).collect();
     let reports: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"<a>"[..])).collect();
-    let verdict = gates::judge(&gate(", junit: \"**/*.xml\""), &evidence(0, &reports));
+    let verdict = judge(&gate(", junit: \"**/*.xml\""), &evidence(0, &reports));
     assert_eq!(verdict.status, VerdictStatus::Errored);
     assert!(verdict.summary.len() < 20_000 && verdict.summary.contains("And 980 more"), "{}", verdict.summary.len());
 }
@@ -278,7 +277,7 @@ proptest! {
 
     #[test]
     fn whatever_a_command_says_is_shown_without_effect(log_tail in "[`@<!a \\n\u{1b}\\[~]{0,60}") {
-        let verdict = gates::judge(&gate(""), &gatewright_core::verdict::Evidence { log_tail, ..evidence(1, &[]) });
+        let verdict = judge(&gate(""), &gatewright_core::verdict::Evidence { log_tail, ..evidence(1, &[]) });
         prop_assert!(!outside_of_code(&verdict.summary).contains(['@', '<', '`', '!']));
     }
 }

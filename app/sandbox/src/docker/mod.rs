@@ -186,7 +186,7 @@ impl Sandbox for DockerSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }).await
+        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }, self.mirrors.folder()).await
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {

@@ -9,7 +9,6 @@ use bollard::Docker;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
 };
-use bytes::Bytes;
 use futures_util::TryStreamExt;
 use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 use gatewright_core::verdict::ReportFile;
@@ -19,6 +18,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::CALL_MAX;
 use super::error::{lost, status, unavailable, within};
 use super::shape::WORKSPACE;
+use crate::spool;
 
 /// Reading a full workspace of the default size takes some seconds.
 const READ_MAX: Duration = Duration::from_secs(120);
@@ -45,8 +45,9 @@ pub(super) async fn read(
     sandbox: &SandboxHandle,
     glob: &str,
     bounds: Bounds,
+    spool: &Path,
 ) -> Result<Vec<ReportFile>, SandboxError> {
-    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds)).await {
+    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds, spool)).await {
         Ok(read) => read,
         // The workspace is to blame, not the engine: trying again would only take as long.
         Err(_) => {
@@ -56,7 +57,7 @@ pub(super) async fn read(
     }
 }
 
-async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds) -> Result<Vec<ReportFile>, SandboxError> {
+async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds, spool: &Path) -> Result<Vec<ReportFile>, SandboxError> {
     let matcher = gatewright_core::plan::glob(glob)
         .map_err(|e| SandboxError::Report(format!("`{glob}` is not a valid glob: {e}")))?
         .compile_matcher();
@@ -64,7 +65,7 @@ async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds) -> Resu
     if !is_there(docker, id, &folder).await? {
         return Ok(Vec::new());
     }
-    let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds };
+    let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds, spool: spool.to_owned() };
     let mut found = download(docker, id, &folder, wanted.clone()).await?;
     for path in std::mem::take(&mut found.links) {
         // A second name of a file that came under its first. Asked for by itself, it comes with its content.
@@ -152,6 +153,14 @@ fn unreadable(error: &std::io::Error) -> SandboxError {
     SandboxError::Report(format!("the workspace could not be read, perhaps because something still wrote to it: {error}"))
 }
 
+/// A file could not be read, or not be kept.
+fn unkept(error: &std::io::Error) -> SandboxError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => SandboxError::HostDiskFull(error.to_string()),
+        _ => unreadable(error),
+    }
+}
+
 /// Which files are wanted of the folder that is streamed.
 #[derive(Clone)]
 struct Wanted {
@@ -160,6 +169,8 @@ struct Wanted {
     /// The folder, relative to the workspace.
     folder: PathBuf,
     bounds: Bounds,
+    /// Where large files are kept until they have been judged.
+    spool: PathBuf,
 }
 
 #[derive(Default)]
@@ -171,7 +182,7 @@ struct Found {
 
 impl Found {
     fn left(&self, bounds: Bounds) -> Bounds {
-        let bytes: u64 = self.files.iter().map(|file| file.bytes.len() as u64).sum();
+        let bytes: u64 = self.files.iter().map(|file| file.content.bytes()).sum();
         Bounds { files_max: bounds.files_max.saturating_sub(self.files.len()), bytes_max: bounds.bytes_max.saturating_sub(bytes) }
     }
 }
@@ -213,13 +224,11 @@ impl Wanted {
     fn take(&self, found: &mut Found, path: &Path, entry: &mut impl Read) -> Result<(), SandboxError> {
         self.count(found)?;
         let left = found.left(self.bounds).bytes_max;
-        let mut bytes = Vec::new();
-        entry.take(left.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
-        if bytes.len() as u64 > left {
+        let Some(content) = spool::keep(entry, left, &self.spool).map_err(|e| unkept(&e))? else {
             let words = format!("the files that match `{}` hold more than {} bytes", self.glob, self.bounds.bytes_max);
             return Err(SandboxError::Report(words));
-        }
-        found.files.push(ReportFile { path: path.to_string_lossy().into_owned(), bytes: Bytes::from(bytes) });
+        };
+        found.files.push(ReportFile { path: path.to_string_lossy().into_owned(), content });
         Ok(())
     }
 
@@ -245,7 +254,7 @@ mod tests {
 
     fn wanted(glob: &str, bounds: Bounds) -> Wanted {
         let matcher = gatewright_core::plan::glob(glob).unwrap().compile_matcher();
-        Wanted { glob: glob.to_owned(), matcher, folder: literal_part(glob).unwrap(), bounds }
+        Wanted { glob: glob.to_owned(), matcher, folder: literal_part(glob).unwrap(), bounds, spool: std::env::temp_dir() }
     }
 
     const FEW: Bounds = Bounds { files_max: 2, bytes_max: 10 };

@@ -94,6 +94,11 @@ impl Mirrors {
         Mirrors { root, locks: Mutex::default() }
     }
 
+    /// The folder that they are in. It is there once a source has been fetched.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.root
+    }
+
     /// Makes sure that the mirror has the commit, and other mirrors its submodules. Where they have, nothing is transferred and nobody is asked.
     pub(crate) async fn ensure(&self, source: &Source) -> Result<(), SandboxError> {
         if source.checkout.lfs {

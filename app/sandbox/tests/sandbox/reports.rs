@@ -1,7 +1,10 @@
 //! Files read out of sandboxes and written into them.
 
+use std::io::Read;
+
 use bytes::Bytes;
 use gatewright_core::sandbox::{Sandbox, SandboxError, SandboxHandle};
+use gatewright_core::verdict::ReportFile;
 
 use crate::rig::{Rig, spec};
 
@@ -12,10 +15,16 @@ async fn after(rig: &Rig, script: &str) -> SandboxHandle {
     sandbox
 }
 
+fn text(file: &ReportFile) -> String {
+    let mut bytes = Vec::new();
+    file.content.open().and_then(|mut content| content.read_to_end(&mut bytes)).expect("what was kept can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// What is read, as `path=content`.
 async fn read(rig: &Rig, sandbox: &SandboxHandle, glob: &str) -> Result<Vec<String>, SandboxError> {
     let files = rig.sandbox.read(sandbox, glob, 10, 1000).await?;
-    Ok(files.iter().map(|f| format!("{}={}", f.path, String::from_utf8_lossy(&f.bytes))).collect())
+    Ok(files.iter().map(|file| format!("{}={}", file.path, text(file))).collect())
 }
 
 #[tokio::test]

@@ -1,0 +1,220 @@
+//! A step: runs one gate's command in a sandbox and has the gate judge what it left behind. It knows no run and no forge, so the
+//! service ([`perform`](crate::perform)) and a local run drive the same steps.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gatewright_core::CommitId;
+use gatewright_core::config::GateConfig;
+use gatewright_core::facts::{Facts, Past};
+use gatewright_core::sandbox::{
+    Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+};
+use gatewright_core::store::Blobs;
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use secrecy::SecretString;
+
+use crate::gates::{self, Judgement};
+use crate::log::{FinishedLog, StepLog};
+use crate::redact::Redactor;
+
+/// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
+const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+const REPORT_FILES_MAX: usize = 1000;
+
+/// What steps are run with.
+#[derive(Clone, Copy)]
+pub struct StepRunner<'a> {
+    /// Where their commands run.
+    pub sandbox: &'a dyn Sandbox,
+    /// Where logs and facts are kept.
+    pub blobs: &'a dyn Blobs,
+    /// The bounds of a sandbox, but for what a gate sets itself.
+    pub limits: Limits,
+    /// What must never be in a log.
+    pub secrets: &'a [SecretString],
+}
+
+/// What one step is about.
+#[derive(Debug, Clone)]
+pub struct StepInput<'a> {
+    /// Names its sandbox.
+    pub key: SandboxKey,
+    /// The gate.
+    pub gate: &'a GateConfig,
+    /// The commit that is checked.
+    pub source: Source,
+    /// The commit that it is compared with, where there is one.
+    pub since: Option<CommitId>,
+}
+
+/// What is known of a gate's past.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Of the commit that the step's is compared with.
+    pub base: Option<Past>,
+    /// Of commits of the base branch, newest first.
+    pub history: Vec<Past>,
+}
+
+/// How a step ended, before it is judged.
+pub struct Ended {
+    exit: Exit,
+    disk_full: bool,
+    reports: BTreeMap<ReportKind, Reports>,
+    survey: Option<Survey>,
+}
+
+/// Why a step could not be run.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// In words for the user.
+    pub cause: String,
+    /// Whether it may pass by itself: an engine that is restarted, a fetch that is cut.
+    pub may_pass: bool,
+}
+
+impl Ended {
+    /// A step that never ran.
+    pub fn not_started(cause: String) -> Ended {
+        Ended { exit: Exit::NotStarted { cause }, disk_full: false, reports: BTreeMap::new(), survey: None }
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        let may_pass = match &error {
+            SandboxError::Unavailable(_) | SandboxError::Source(_) | SandboxError::Gone(_) => true,
+            SandboxError::ImageMissing { .. }
+            | SandboxError::SourceUnusable(_)
+            | SandboxError::HostDiskFull(_)
+            | SandboxError::NotStartable(_)
+            | SandboxError::Report(_) => false,
+        };
+        Failure { cause: error.to_string(), may_pass }
+    }
+}
+
+impl StepRunner<'_> {
+    /// An empty log for a step.
+    pub fn log(&self) -> StepLog {
+        StepLog::new(Redactor::new(self.secrets.iter().cloned()))
+    }
+
+    /// Runs the gate's command, if it has one, and reads what it left. The sandbox stays open: closing it is the caller's,
+    /// whatever comes of this, also when it is dropped.
+    pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
+        let mut ended = match &input.gate.run {
+            Some(script) => self.run_command(input, script, log).await?,
+            None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
+        };
+        if gates::survey_wanted(input.gate) {
+            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
+        }
+        Ok(ended)
+    }
+
+    async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let gate = input.gate;
+        let limits = Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits };
+        let spec = SandboxSpec {
+            key: input.key.clone(),
+            image: gate.image.clone(),
+            env: gate.env.clone(),
+            limits,
+            network: if gate.network { Network::Open } else { Network::None },
+            source: Some(input.source.clone()),
+        };
+        let handle = self.sandbox.open(&spec).await?;
+        let command = Command { script: script.to_owned(), wall: Duration::from_secs(limits.wall_secs) };
+        let result = self.sandbox.exec(&handle, &command, log).await?;
+        let exit = match result.end {
+            ExecEnd::Exited(code) => Exit::Code { code },
+            ExecEnd::TimedOut => Exit::TimedOut { after_secs: limits.wall_secs },
+            ExecEnd::OutOfMemory => Exit::OutOfMemory { memory_mib: limits.memory_mib },
+        };
+        // A step that was killed has left half a report at best.
+        let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
+        let reports = self.read_reports(&handle, wanted).await?;
+        Ok(Ended { exit, disk_full: result.disk_full, reports, survey: None })
+    }
+
+    async fn read_reports(
+        &self,
+        handle: &SandboxHandle,
+        wanted: Vec<(ReportKind, Vec<String>)>,
+    ) -> Result<BTreeMap<ReportKind, Reports>, Failure> {
+        let mut read: BTreeMap<ReportKind, Reports> = BTreeMap::new();
+        let (mut files_left, mut bytes_left) = (REPORT_FILES_MAX, REPORT_BYTES_MAX);
+        let globs: Vec<(ReportKind, String)> =
+            wanted.into_iter().flat_map(|(kind, globs)| globs.into_iter().map(move |glob| (kind, glob))).collect();
+        for (kind, glob) in globs {
+            let reports = read.entry(kind).or_default();
+            match self.sandbox.read(handle, &glob, files_left, bytes_left).await {
+                Ok(files) => {
+                    files_left = files_left.saturating_sub(files.len());
+                    bytes_left = bytes_left.saturating_sub(files.iter().map(|file| file.content.bytes()).sum());
+                    // Two globs may match one file; it counts once.
+                    let new = |file: &ReportFile| !reports.files.iter().any(|known| known.path == file.path);
+                    let new: Vec<ReportFile> = files.into_iter().filter(new).collect();
+                    reports.files.extend(new);
+                }
+                Err(SandboxError::Report(cause)) => reports.errors.push(cause),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(read)
+    }
+
+    /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
+    pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
+        let Ended { exit, disk_full, reports, survey } = ended;
+        let stored = self.store_log(&log).await;
+        let Known { base, history } = past;
+        let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
+        let config = gate.clone();
+        // Judging reads reports of many megabytes: not on a thread that others wait for.
+        let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
+        let Judgement { verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let facts = self.store_facts(&facts).await;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts }
+    }
+
+    /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
+    fn redacted(&self, mut verdict: Verdict) -> Verdict {
+        let mut redactor = Redactor::new(self.secrets.iter().cloned());
+        verdict.summary = redactor.text(&verdict.summary);
+        for annotation in &mut verdict.annotations {
+            annotation.title = redactor.text(&annotation.title);
+            annotation.message = redactor.text(&annotation.message);
+        }
+        verdict
+    }
+
+    async fn store_log(&self, log: &FinishedLog) -> Option<LogRef> {
+        match self.blobs.put(log.bytes.clone()).await {
+            Ok(blob) => Some(LogRef { blob, bytes: log.bytes.len() as u64, dropped_bytes: log.dropped_bytes }),
+            Err(error) => {
+                // The verdict and the log's end are worth more than the log.
+                tracing::error!(%error, "a log could not be stored");
+                None
+            }
+        }
+    }
+
+    async fn store_facts(&self, facts: &Facts) -> Option<gatewright_core::BlobId> {
+        if facts.is_empty() {
+            return None;
+        }
+        let text = serde_json::to_vec(facts).ok().filter(|text| text.len() <= Facts::BYTES_MAX)?;
+        match self.blobs.put(Bytes::from(text)).await {
+            Ok(blob) => Some(blob),
+            Err(error) => {
+                tracing::error!(%error, "what later runs would compare with could not be stored");
+                None
+            }
+        }
+    }
+}
