@@ -1,5 +1,6 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
+use super::policy::keys as policy;
 use super::tree::quoted;
 
 /// A mapping of the file.
@@ -55,13 +56,38 @@ pub(super) enum Shape {
         /// What it is where it is not written.
         default: bool,
     },
+    /// A whole number within bounds.
+    Count {
+        /// The least that it can be.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// `true` for the usual files, one glob of paths, or a list.
+    TrueOrGlobs,
+    /// How a title is to be written.
+    Style,
+    /// One rule of commits, or a list.
+    CommitRules,
+    /// One type of change, or a list.
+    Types,
+    /// How large a change may be.
+    Size,
+    /// Files that must not be touched: globs, or a mapping of them.
+    Forbidden,
+    /// Who has to approve.
+    Reviewers,
+    /// One user or team, or a list.
+    People,
+    /// One word in which `*` may stand, or a list.
+    Patterns,
     /// When a gate applies.
     When,
     /// A mapping of this table.
     Table(&'static Table),
 }
 
-const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, about }
 }
 
@@ -120,8 +146,22 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key("touched", Shape::PathGlobs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
+        key(
+            "changelog",
+            Shape::TrueOrGlobs,
+            "A changelog that must have a new line under `Unreleased`; `true` for `CHANGELOG.md`.",
+        ),
+        key("title", Shape::Style, "How the pull request's title is to be written."),
+        key("commits", Shape::CommitRules, "What every commit has to be: `conventional`, `signed-off`."),
+        key("types", Shape::Types, "The types that a conventional title or message may have; any if not written."),
+        key("size-at-most", Shape::Size, "How large the change may be."),
+        key("forbidden", Shape::Forbidden, "Globs of files that must not be added or changed."),
+        key("links", Shape::TrueOrGlobs, "Markdown files whose relative links have to lead somewhere; `true` for `**/*.md`."),
+        key("reviewers", Shape::Reviewers, "Who has to approve: `codeowners`, or rules by path."),
+        key("dependencies", Shape::Table(&policy::DEPENDENCIES), "What may come in by lock files."),
     ],
-    later: &["new", "slower-at-most", "touched"],
+    later: &["new", "slower-at-most"],
 };
 
 /// A gate's `when`.

@@ -13,12 +13,14 @@ use crate::ids::GateName;
 mod keys;
 mod needs;
 mod parse;
+mod policy;
 mod schema;
 mod tree;
 mod values;
 
 pub use keys::nearest;
 pub use parse::parse;
+pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
 pub use schema::schema;
 
 /// Where the repository file lies.
@@ -44,7 +46,7 @@ pub struct RepoConfig {
 pub struct GateConfig {
     /// Its name.
     pub name: GateName,
-    /// The sandbox image.
+    /// The sandbox image. May be empty where there is no `run`.
     pub image: String,
     /// The command, given to `sh -c` in a sandbox. None: the gate only looks at the source and the change itself.
     pub run: Option<String>,
@@ -64,6 +66,9 @@ pub struct GateConfig {
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
+    /// What the change itself has to be for the gate to pass.
+    #[serde(default)]
+    pub policy: Policy,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{needs, values};
+use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
+use super::{needs, policy, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.
-    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
         let Value::Mapping(entries) = &node.value else {
             let known = keys::listed(table.keys.iter().map(|key| key.name));
             self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
@@ -172,6 +172,7 @@ impl Reader {
         let mut fields = self.fields(node, &keys::GATE)?;
         fields.later |= fields.get("require").is_some_and(asks_for_later);
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
+        let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
             run: self.run(&name, place, &fields),
@@ -181,7 +182,8 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
-            require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            require,
+            policy,
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -196,7 +198,7 @@ impl Reader {
         match fields.get("run") {
             Some(node) => values::command(self, node),
             // A gate of a later kind may need no command; that it is of such a kind has been said.
-            None if fields.later || fields.meant.contains(&"run") => None,
+            None if fields.later || fields.meant.contains(&"run") || looks_at_the_change_only(fields) => None,
             None => {
                 self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
                 None
@@ -208,6 +210,7 @@ impl Reader {
         match (fields.get("image"), &shared.image) {
             (Some(node), _) => values::image(self, node).unwrap_or_default(),
             (None, Some(image)) => image.clone(),
+            (None, None) if looks_at_the_change_only(fields) => String::new(),
             (None, None) if shared.image_written || fields.meant.contains(&"image") => String::new(),
             (None, None) => {
                 self.wrong(place, format!("the gate `{name}` has no `image`, and neither has the file; one of them needs it"));
@@ -241,18 +244,21 @@ impl Reader {
         })
     }
 
-    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
+    /// What reports have to say, and what the change itself has to be.
+    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<(Require, Policy)> {
         let fields = self.fields(node, &keys::REQUIRE)?;
-        if of_gate.get("coverage").is_none() && !fields.entries.is_empty() && !of_gate.meant.contains(&"coverage") {
+        let of_reports = fields.entries.iter().any(|(name, _)| !policy::keys::NAMES.contains(name));
+        if of_gate.get("coverage").is_none() && of_reports && !of_gate.meant.contains(&"coverage") {
             self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
-        Some(Require {
+        let require = Require {
             lines: percent("lines"),
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
-        })
+        };
+        Some((require, policy::read::policy(self, &fields)))
     }
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
@@ -267,8 +273,16 @@ fn asks_for_later(node: &Node) -> bool {
     entries.iter().any(|entry| keys::REQUIRE.later.contains(&entry.key.as_str()))
 }
 
+/// Whether a gate has nothing to run, and need not: what it requires is there without any command.
+fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
+    let Some(Value::Mapping(require)) = gate.get("require").map(|node| &node.value) else { return false };
+    let of_reports = ["junit", "coverage"].iter().any(|key| gate.get(key).is_some());
+    let of_change = require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()));
+    gate.get("run").is_none() && of_change && !of_reports
+}
+
 /// The known entries of a mapping.
-struct Fields<'n> {
+pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
@@ -277,7 +291,17 @@ struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    fn get(&self, key: &str) -> Option<&'n Node> {
+    /// Whether none of its keys is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether all of its keys are known, so that what is missing was not misspelt.
+    pub(super) fn is_right(&self) -> bool {
+        self.meant.is_empty() && !self.later
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }
 }
