@@ -180,7 +180,7 @@ pub struct Contents {
 
 impl Contents {
     /// All contents may have so many bytes together. What is beyond is left out, and said to be.
-    pub const BYTES_MAX: u64 = 64 * 1024 * 1024;
+    pub const BYTES_MAX: u64 = 48 * 1024 * 1024;
 
     /// The same of a single file.
     pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -201,7 +201,7 @@ pub struct Content {
 }
 
 /// One of the two commits that are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The commit that is compared with.
     Base,
