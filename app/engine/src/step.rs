@@ -12,6 +12,7 @@ use gatewright_core::sandbox::{
     Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
+use gatewright_core::survey::PullFacts;
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
 use secrecy::SecretString;
 
@@ -47,6 +48,8 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// What a forge tells of its pull request, where there is one and the gate wants to know ([`gates::pull_wanted`]).
+    pub pull: Option<PullFacts>,
 }
 
 /// What is known of a gate's past.
@@ -109,8 +112,12 @@ impl StepRunner<'_> {
             Some(script) => self.run_command(input, script, log).await?,
             None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
         };
-        if gates::survey_wanted(input.gate) {
-            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
+        let wanted = gates::survey_wanted(input.gate);
+        if !wanted.is_empty() {
+            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref(), &wanted).await?);
+        }
+        if input.pull.is_some() {
+            ended.survey.get_or_insert_default().pull.clone_from(&input.pull);
         }
         Ok(ended)
     }

@@ -122,7 +122,12 @@ impl Mirror {
     }
 
     /// What is wanted of a commit but its history.
-    pub(super) async fn survey(&self, commit: &CommitId, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, GitError> {
+    pub(super) async fn survey(
+        &self,
+        commit: &CommitId,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, GitError> {
         survey::of(&self.path, commit, since, wanted).await
     }
 

@@ -147,7 +147,12 @@ impl Mirrors {
     }
 
     /// What is wanted of a commit and of how it differs from another one of its repository.
-    pub(crate) async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+    pub(crate) async fn survey(
+        &self,
+        source: &Source,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, SandboxError> {
         let pin = Pin::of_source(source);
         let mut survey = self.survey_pin(&pin, since, wanted).await?;
         if let Some(since) = since.filter(|_| wanted.commits) {

@@ -167,7 +167,8 @@ impl<'a> Sides<'a> {
                 Which::Base => self.base.files.iter().map(|file| (Side::Base, file)).collect(),
                 Which::Changed => self.changes.iter().flat_map(|change| self.both(change)).collect(),
             };
-            let new = found.into_iter().filter(|(side, file)| rules.matches(&file.path) && seen.insert((*side, file.path.as_str())));
+            let new =
+                found.into_iter().filter(|(side, file)| rules.matches(&file.path) && seen.insert((*side, file.path.as_str())));
             all.extend(new.collect::<Vec<_>>());
         }
         all
