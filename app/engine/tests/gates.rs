@@ -10,6 +10,8 @@ mod coverage;
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
+#[path = "gates/policy.rs"]
+mod policy;
 
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};

@@ -47,6 +47,7 @@ mod minimise;
 mod people;
 mod reaction;
 mod read;
+mod reviews;
 mod route;
 mod tokens;
 mod transport;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState, Reviews,
     Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
@@ -180,6 +180,13 @@ impl Forge for GitLab {
             Report::Comment(comment) => self.publish_note(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
         }
+    }
+}
+
+#[async_trait]
+impl Reviews for GitLab {
+    async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
+        self.read_approvals(repo, number).await
     }
 }
 
