@@ -43,7 +43,8 @@ fn check(survey: &Survey, what: &str, fault: impl Fn(&CommitFacts) -> Option<Str
     if !faulty.is_empty() {
         let count = faulty.len();
         return Found::broken(format!("{count} of {all} {} not {what}", if count == 1 { "is" } else { "are" }), next())
-            .with_details(details(&faulty, what));
+            .with_details(details(&faulty, what))
+            .as_title();
     }
     if commits.incomplete {
         // That the first ones are right says nothing of the others.
@@ -53,13 +54,15 @@ fn check(survey: &Survey, what: &str, fault: impl Fn(&CommitFacts) -> Option<Str
                 Commits::MAX
             ),
             "Bring the branch up to date with its base, or split the change.",
-        );
+        )
+        .as_title();
     }
     match own.as_slice() {
         [] => Found::kept("the change has no commit of its own"),
         [_] => Found::kept(format!("its commit is {what}")),
         [..] => Found::kept(format!("all of its {all} are {what}")),
     }
+    .as_title()
 }
 
 fn details(faulty: &[(&CommitFacts, String)], what: &str) -> String {

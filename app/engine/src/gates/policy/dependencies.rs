@@ -164,10 +164,8 @@ fn said(rules: &Dependencies, mut entries: Vec<Entry<'_>>, unread: &[Unread<'_>]
     }
     let wrong = entries.iter().filter(|entry| !entry.faults.is_empty()).count();
     if wrong > 0 {
-        faults.push(format!(
-            "{} come from where they must not, or under licences that they must not",
-            counted(wrong, "package", "packages")
-        ));
+        let have = counted(wrong, "package has", "packages have");
+        faults.push(format!("{have} a source or a licence that is not allowed"));
     }
     // The worst first: what breaks the rule, what comes from elsewhere, what is new.
     entries.sort_by_key(|entry| (entry.faults.is_empty(), !entry.change.elsewhere, entry.change.kind));
@@ -175,6 +173,7 @@ fn said(rules: &Dependencies, mut entries: Vec<Entry<'_>>, unread: &[Unread<'_>]
         [] => Found::kept(overview(&entries)),
         [..] => Found::broken(faults.join("; "), next(wrong, unread)),
     };
+    found.is_title = unread.is_empty();
     found.details = details(rules, &entries, unread);
     found.annotations = annotations(&entries, unread);
     found.change = phrase(&entries);

@@ -87,8 +87,9 @@ fn said(links: usize, broken: &[Broken<'_>]) -> Found {
     if broken.is_empty() {
         return Found::kept(match links {
             0 => "the change touches no relative link".to_owned(),
-            links => format!("{} lead somewhere", counted(links, "relative link", "relative links")),
-        });
+            links => counted(links, "relative link leads somewhere", "relative links lead somewhere"),
+        })
+        .as_title();
     }
     let line =
         |one: &Broken<'_>| format!("- {}: {}: {}", word(&format!("{}:{}", one.path, one.line)), word(&one.written), one.why);
@@ -103,6 +104,7 @@ fn said(links: usize, broken: &[Broken<'_>]) -> Found {
         format!("{} of {} nowhere", broken.len(), counted(links, "relative link leads", "relative links lead")),
         "Make the links lead to what is there; they are named below.",
     )
+    .as_title()
     .with_details(format!("Links that lead nowhere:\n\n{}{more}", lines.join("\n")))
     .with_annotations(annotations.collect())
 }

@@ -74,6 +74,8 @@ struct Found {
     annotations: Vec<Annotation>,
     /// A few words on what is different from the base. Empty where there is nothing worth them.
     change: String,
+    /// Whether `says` can stand in a title: no word in it is a stranger's.
+    is_title: bool,
 }
 
 /// The word of a rule.
@@ -90,7 +92,7 @@ enum Word {
 impl Found {
     fn of(word: Word, says: impl Into<String>, next: impl Into<String>) -> Found {
         let (says, next) = (says.into(), next.into());
-        Found { word, says, next, details: String::new(), annotations: Vec::new(), change: String::new() }
+        Found { word, says, next, details: String::new(), annotations: Vec::new(), change: String::new(), is_title: false }
     }
 
     fn kept(says: impl Into<String>) -> Found {
@@ -108,6 +110,12 @@ impl Found {
     /// Where there is no commit to compare with.
     fn nothing_to_compare() -> Found {
         Found::not_judged("there is no commit that this one is compared with")
+    }
+
+    /// Where no word of the sentence is a stranger's.
+    fn as_title(mut self) -> Found {
+        self.is_title = true;
+        self
     }
 
     fn with_details(mut self, details: impl Into<String>) -> Found {
@@ -166,14 +174,16 @@ fn title(found: &[(&str, Found)]) -> String {
     let (broken, kept, open) = (of(Word::Broken), of(Word::Kept), of(Word::NotJudged));
     let open = match open.as_slice() {
         [] => String::new(),
-        [one] => format!(", {one} is not judged"),
-        [..] => format!(", {} are not judged", open.len()),
+        [one] => format!(", `{one}` is not judged"),
+        [..] => format!(", {} rules are not judged", open.len()),
     };
+    let said =
+        |word: Word| found.iter().find(|(_, found)| found.word == word && found.is_title).map(|(_, found)| found.says.clone());
     match (broken.as_slice(), kept.as_slice()) {
-        ([one], _) => format!("`{one}` is broken{open}"),
+        ([one], _) => said(Word::Broken).unwrap_or_else(|| format!("`{one}` is broken")) + &open,
         ([one, rest @ ..], _) => format!("`{one}` and {} are broken{open}", counted(rest.len(), "more rule", "more rules")),
         ([], []) => open.trim_start_matches([',', ' ']).to_owned(),
-        ([], [one]) => format!("`{one}` is kept{open}"),
+        ([], [one]) => said(Word::Kept).unwrap_or_else(|| format!("`{one}` is kept")) + &open,
         ([], [..]) => format!("{} rules are kept{open}", kept.len()),
     }
 }

@@ -29,7 +29,7 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
     let is = format!("{} and {}", counted(counted_files.len(), "file", "files"), counted_lines(lines));
     let faults = faults(&size, counted_files.len() as u64, lines, &large);
     if faults.is_empty() {
-        return Found::kept(format!("{is} changed"));
+        return Found::kept(format!("{is} changed")).as_title();
     }
     let annotations = large.iter().map(|change| {
         let message = format!("This file has {} bytes; {} are allowed.", change.bytes, size.file_bytes.unwrap_or_default());
@@ -38,7 +38,9 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
     let next = "Split the change, keep large files elsewhere, or take generated files out with `size-at-most.except` in the \
                 repository file.";
     let annotations = annotations.collect();
-    Found::broken(faults.join("; "), next).with_details(largest(&counted_files)).with_annotations(annotations)
+    let found = Found::broken(faults.join("; "), next);
+    let found = if large.is_empty() { found.as_title() } else { found };
+    found.with_details(largest(&counted_files)).with_annotations(annotations)
 }
 
 fn faults(size: &Size, files: u64, lines: u64, large: &[&FileChange]) -> Vec<String> {

@@ -25,7 +25,8 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
             format!("none of {files} matches {}", named(policy.touched.iter())),
             "Change one of these files too. Where there is nothing to change, somebody with the right to can pass the gate: \
              `/gw skip GATE REASON`.",
-        );
+        )
+        .as_title();
     }
     Found::kept(format!("the change touches {}", named(found.into_iter())))
 }
