@@ -18,5 +18,7 @@ mod flow;
 mod github;
 #[path = "main_job/missed.rs"]
 mod missed;
+#[path = "main_job/policy.rs"]
+mod policy;
 #[path = "main_job/secrets.rs"]
 mod secrets;
