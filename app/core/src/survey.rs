@@ -1,11 +1,14 @@
 //! What a commit's source and its pull request tell beside what runs in a sandbox: asked from git on the host and from the
 //! forge, since what runs in a sandbox could tell anything.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::event::User;
 use crate::ids::CommitId;
+use crate::verdict::SourceText;
 
 /// What is to be found out about a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub struct Survey {
     /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
     /// with none.
     pub diff: Option<Bytes>,
+    /// What is in its files. None where nobody can tell.
+    pub texts: Option<Arc<dyn SourceText>>,
     /// The files that have changed since then. None where it is compared with none.
     pub changes: Option<Vec<FileChange>>,
     /// The commits that were made since then. None where it is compared with none.

@@ -6,12 +6,18 @@
 mod cases;
 #[path = "gates/coverage.rs"]
 mod coverage;
+#[path = "gates/findings.rs"]
+mod findings;
 #[path = "gates/fixtures.rs"]
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
 #[path = "gates/policy.rs"]
 mod policy;
+#[path = "gates/tests.rs"]
+mod tests;
+#[path = "gates/tries.rs"]
+mod tries;
 
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
-use super::{needs, policy, values};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
+use super::{findings, needs, policy, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -171,6 +171,9 @@ impl Reader {
         }
         let mut fields = self.fields(node, &keys::GATE)?;
         fields.later |= fields.get("require").is_some_and(asks_for_later);
+        if let (Some(_), Some(tests)) = (fields.get("junit"), fields.get("tests")) {
+            self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
+        }
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
         let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
@@ -181,9 +184,15 @@ impl Reader {
             when: fields.get("when").and_then(|node| self.when(node)).unwrap_or_default(),
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            findings: self.findings(&fields),
+            code_scanning: self.code_scanning(&fields),
             require,
             policy,
+            outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -247,9 +256,15 @@ impl Reader {
     /// What reports have to say, and what the change itself has to be.
     fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<(Require, Policy)> {
         let fields = self.fields(node, &keys::REQUIRE)?;
-        let of_reports = fields.entries.iter().any(|(name, _)| !policy::keys::NAMES.contains(name));
-        if of_gate.get("coverage").is_none() && of_reports && !of_gate.meant.contains(&"coverage") {
-            self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
+        for asked in keys::REQUIRE_OF {
+            let asks = asked.keys.iter().any(|key| fields.get(key).is_some());
+            if asks && !asked.reports.iter().any(|key| of_gate.get(key).is_some() || of_gate.meant.contains(key)) {
+                let (of, [first, ..]) = (asked.of, asked.reports) else { continue };
+                self.wrong(
+                    node.place,
+                    format!("`require` asks for {of}, and the gate has no `{first}`; name its report files there"),
+                );
+            }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
         let require = Require {
@@ -257,8 +272,47 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+            tests_drop_at_most: percent("tests-drop-at-most"),
+            new_failures_at_most: fields
+                .get("new-failures-at-most")
+                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
         };
         Some((require, policy::read::policy(self, &fields)))
+    }
+
+    fn cache(&mut self, node: &Node) -> Option<Cache> {
+        let fields = self.fields(node, &keys::CACHE)?;
+        for key in ["paths", "key"] {
+            if fields.get(key).is_none() && !fields.meant.contains(&key) {
+                self.wrong(
+                    node.place,
+                    format!("`cache` has no `{key}`; it needs folders to keep, and the files that decide about them"),
+                );
+            }
+        }
+        Some(Cache {
+            paths: fields.get("paths").map(|node| values::folders(self, node)).unwrap_or_default(),
+            key: fields.get("key").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+        })
+    }
+
+    /// Two names of one thing; where both are written, both count.
+    fn findings(&mut self, fields: &Fields<'_>) -> Vec<String> {
+        let written = ["sarif", "findings"].into_iter().filter_map(|key| fields.get(key));
+        written.flat_map(|node| values::report_globs(self, node)).collect()
+    }
+
+    fn code_scanning(&mut self, fields: &Fields<'_>) -> bool {
+        let wanted = self.flag(fields, "code-scanning", false);
+        let of_reports = ["sarif", "findings"];
+        if let (true, Some(node)) = (wanted, fields.get("code-scanning"))
+            && !of_reports.iter().any(|key| fields.get(key).is_some() || fields.meant.contains(key))
+        {
+            self.wrong(node.place, "`code-scanning` uploads findings, and the gate has no `sarif`; name its report files there");
+        }
+        wanted
     }
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
@@ -276,7 +330,7 @@ fn asks_for_later(node: &Node) -> bool {
 /// Whether a gate has nothing to run, and need not: what it requires is there without any command.
 fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
     let Some(Value::Mapping(require)) = gate.get("require").map(|node| &node.value) else { return false };
-    let of_reports = ["junit", "coverage"].iter().any(|key| gate.get(key).is_some());
+    let of_reports = policy::keys::NEED_A_COMMAND.iter().any(|key| gate.get(key).is_some());
     let of_change = require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()));
     gate.get("run").is_none() && of_change && !of_reports
 }

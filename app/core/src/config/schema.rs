@@ -53,10 +53,12 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("anyOf".to_owned(), json!([{ "required": ["run"] }, looks_at_the_change_only()]));
-                let known = keys::REQUIRE.keys.iter().map(|key| key.name);
-                let of_reports = known.filter(|name| !policy::NAMES.contains(name));
-                object.insert("if".to_owned(), requires_one_of(of_reports));
-                object.insert("then".to_owned(), json!({ "required": ["coverage"] }));
+                // Two names of one thing.
+                object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
+                let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
+                let found = json!({ "anyOf": [{ "required": ["sarif"] }, { "required": ["findings"] }] });
+                let of_reports = keys::REQUIRE_OF.iter().map(needs_reports);
+                object.insert("allOf".to_owned(), of_reports.chain([json!({ "if": uploads, "then": found })]).collect());
             }
             json!({
                 "type": "object",
@@ -75,6 +77,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
         Shape::PathGlobs => path_globs(),
         Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
+        Shape::Folders => one_or_list(&json!({ "type": "string", "pattern": format!("^{FOLDER}") })),
         Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
         Shape::Events => {
             let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
@@ -85,8 +88,9 @@ fn shape(shape: Shape) -> Value {
             { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
+        Shape::Count(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
-        Shape::Count { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Shape::Number { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::TrueOrGlobs => json!({ "anyOf": [{ "const": true }, path_globs()] }),
         Shape::Style => json!({ "const": "conventional" }),
         Shape::CommitRules => one_or_set(&json!({ "enum": CommitRule::ALL.map(|(word, _)| word) })),
@@ -111,14 +115,24 @@ fn shape(shape: Shape) -> Value {
             size["anyOf"] = json!(["files", "lines", "file-bytes"].map(|name| json!({ "required": [name] })));
             size
         }
+        Shape::Cache => {
+            let mut cache = table(&keys::CACHE);
+            cache["required"] = json!(["paths", "key"]);
+            cache
+        }
         Shape::Table(inner) => table(inner),
+        Shape::Filled(inner) => {
+            let mut filled = table(inner);
+            filled["minProperties"] = json!(1);
+            filled
+        }
     }
 }
 
 /// A gate that has no command, and needs none.
 fn looks_at_the_change_only() -> Value {
     let mut gate = requires_one_of(policy::NAMES.into_iter());
-    gate["not"] = json!({ "anyOf": [{ "required": ["junit"] }, { "required": ["coverage"] }] });
+    gate["not"] = json!({ "anyOf": policy::NEED_A_COMMAND.map(|name| json!({ "required": [name] })) });
     gate
 }
 
@@ -126,6 +140,14 @@ fn looks_at_the_change_only() -> Value {
 fn requires_one_of<'a>(names: impl Iterator<Item = &'a str>) -> Value {
     let one: Vec<Value> = names.map(|name| json!({ "required": [name] })).collect();
     json!({ "required": ["require"], "properties": { "require": { "type": "object", "anyOf": one } } })
+}
+
+/// That a gate which asks for something has the reports that it would be found in.
+fn needs_reports(asked: &keys::Asked) -> Value {
+    let with = |key: &&str| json!({ "required": [key] });
+    let one_of = |keys: &[&str]| json!({ "anyOf": keys.iter().map(with).collect::<Vec<_>>() });
+    let asks = json!({ "required": ["require"], "properties": { "require": one_of(asked.keys) } });
+    json!({ "if": asks, "then": one_of(asked.reports) })
 }
 
 fn command(line: &CommandInfo) -> Value {
@@ -149,6 +171,9 @@ const IMAGE: &str = r"^[^-\s\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\
 
 /// A path within the source: relative, without `..` and a `./` before it, on one line.
 const PATH: &str = r"(?![/~]|\./)(?!(.*/)?\.\.(/|$))(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A folder within the source: a path without wildcards and without a slash at its end, and not the source itself.
+const FOLDER: &str = r"(?![/~]|\./)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!.*/$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f*?\[\]{}\\]+$";
 
 /// A branch, without what leads to it.
 const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";

@@ -6,17 +6,20 @@
 
 use std::io::Read;
 
-use gatewright_core::config::GateConfig;
-use gatewright_core::facts::{Facts, Past};
+use gatewrighuse gatewright_core::suggestion::Suggestion;
 use gatewright_core::survey::SurveyWanted;
-use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
+core::config::GateConfig;
+use gatewright_core::facts::{Facts, Past};
+t_use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
+use gatewright_reports::findings::SarifLog;
 
 mod command;
 mod coverage;
-mod junit;
+mod findings;
 mod markdown;
 mod policy;
+mod tests;
 
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
@@ -32,7 +35,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 4] = [command::KIND, junit::KIND, coverage::KIND, policy::KIND];
+static KINDS: [Kind; 5] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, policy::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -48,6 +51,12 @@ struct Opinion {
     change: String,
     /// What is kept for later runs to compare with.
     facts: Facts,
+    /// The command's exit code comes of what the reports tell, and that is no reason to fail.
+    excuses_exit: bool,
+    /// What could be changed for what was found.
+    suggestions: Vec<Suggestion>,
+    /// What code scanning is to be given.
+    scan: Option<SarifLog>,
 }
 
 /// What is said of a step, and what is kept of it.
@@ -57,6 +66,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What is kept for later runs to compare with.
     pub facts: Facts,
+    /// What code scanning is to be given, where the gate asks for that.
+    pub scan: Option<SarifLog>,
 }
 
 impl Opinion {
@@ -70,6 +81,9 @@ impl Opinion {
             annotations_left_out: 0,
             change: String::new(),
             facts: Facts::default(),
+            excuses_exit: false,
+            suggestions: Vec::new(),
+            scan: None,
         }
     }
 }
@@ -82,8 +96,8 @@ pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
 
 /// What the gate has to know of the source itself, and of how it differs from what it is compared with.
 pub fn survey_wanted(config: &GateConfig) -> SurveyWanted {
-    let covers = !config.coverage.is_empty();
-    SurveyWanted { files: covers, diff: covers, ..SurveyWanted::default() }.and(policy::wanted(&config.policy))
+    let reads = !config.coverage.is_empty() || !config.findings.is_empty();
+    SurveyWanted { files: reads, diff: reads, ..SurveyWanted::default() }.and(policy::wanted(&config.policy))
 }
 
 /// Whether the gate has to know what only a forge tells of a pull request.
@@ -108,7 +122,7 @@ pub fn base_wanted(config: &GateConfig) -> bool {
 
 /// What is said of a step. The same evidence gives the same verdict.
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
-    let opinions: Vec<Opinion> = match evidence.exit {
+    let mut opinions: Vec<Opinion> = match evidence.exit {
         Exit::Code { .. } => {
             let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
             of_kind.map(|kind| (kind.judge)(config, evidence)).collect()
@@ -118,7 +132,19 @@ pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
             vec![(command::KIND.judge)(config, evidence)]
         }
     };
+    let excused = opinions.iter().any(|opinion| opinion.excuses_exit);
+    if let Some(of_exit) = opinions.first_mut().filter(|of_exit| excused && of_exit.status == VerdictStatus::Failed) {
+        of_exit.status = VerdictStatus::Passed;
+        of_exit.summary.clear();
+    }
     judgement(opinions, evidence)
+}
+
+/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
+/// killed at a limit would take as long again, and what other reports say does not change by itself.
+pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
+    let by_itself = GateConfig { coverage: Vec::new(), policy: Policy::default(), ..config.clone() };
+    matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
 }
 
 /// What is said of a step whose judging broke off.
@@ -128,7 +154,7 @@ pub fn unreadable() -> Judgement {
         "the reports could not be judged",
         "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
     );
-    Judgement { verdict, facts: Facts::default() }
+    Judgement { verdict, facts: Facts::default(), scan: None }
 }
 
 fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
@@ -136,7 +162,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     let several = opinions.len() > 1;
     let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
     let (mut titles, mut summaries, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut facts = Facts::default();
+    let (mut facts, mut scan) = (Facts::default(), None);
     for opinion in opinions {
         // That the command was well is not worth a word where a report says more.
         if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
@@ -147,6 +173,8 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
         verdict.annotations_left_out += opinion.annotations_left_out;
         changes.extend(Some(opinion.change).filter(|change| !change.is_empty()));
         facts.merge(opinion.facts);
+        verdict.suggestions.extend(opinion.suggestions);
+        scan = scan.or(opinion.scan);
     }
     verdict.change = changes.join("; ");
     verdict.title = titles.join("; ");
@@ -158,7 +186,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
-    Judgement { verdict, facts }
+    Judgement { verdict, facts, scan }
 }
 
 /// Opens a report: its first bytes, by which its format is known, and all of it.
@@ -169,15 +197,6 @@ fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String
     let first = report.content.open().map_err(unread)?;
     first.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(unread)?;
     Ok((head, report.content.open().map_err(unread)?))
-}
-
-/// The whole of a report.
-fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
-    let (_, mut content) = opened(report)?;
-    let mut bytes = Vec::new();
-    let read = content.read_to_end(&mut bytes);
-    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
-    Ok(bytes)
 }
 
 /// What a change is compared with, for a sentence.
@@ -202,6 +221,18 @@ fn cut_messages(annotations: &mut [Annotation]) {
         }
     }
 }
+
+/// Adds what of the files that were to be kept was not.
+pub(crate) fn say_not_kept(verdict: &mut Verdict, problems: &[String]) {
+    let lines: Vec<String> =
+        problems.iter().take(NOT_KEPT_MAX).map(|problem| format!("- {}", markdown::code(problem, PATH_CHARS_MAX))).collect();
+    if !lines.is_empty() {
+        verdict.summary.push_str(&format!("\n\nNot all of `outputs` was kept:\n\n{}", lines.join("\n")));
+    }
+}
+
+/// So many files that were not kept are named.
+const NOT_KEPT_MAX: usize = 10;
 
 /// The worst first.
 fn severity(status: VerdictStatus) -> u8 {

@@ -8,14 +8,14 @@ use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{SandboxKey, Source};
 use gatewright_core::survey::{Approval, PullFacts};
 use gatewright_core::verdict::StepOutcome;
-use gatewright_core::{CommitId, GateName};
+use gatewright_core::{CommitId, GateName, Subject};
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use crate::{Engine, gates as gates_of};
 use crate::log::StepLog;
 use crate::past;
-use crate::step::{Ended, Failure, StepInput, StepRunner};
+use crate::step::{CacheScopes, Ended, Failure, Known, StepInput, StepRunner};
+use crate::{Engine, gates as gates_of};
 
 /// What may pass by itself (an engine that is restarted, a fetch that is cut) is tried so often before the gate is said to
 /// have failed for it.
@@ -43,7 +43,7 @@ pub(super) async fn execute(
     };
     let log = runner.log();
     let ended = tokio::select! {
-        ended = tried(engine, run, gates, gate, &key, &log) => Some(ended),
+        ended = tried(engine, run, gates, gate, &past, &key, &log) => Some(ended),
         () = stop.cancelled() => None,
     };
     // Also after a failure: a sandbox that could not be removed is found by the sweep.
@@ -66,10 +66,18 @@ fn runner(engine: &Engine) -> StepRunner<'_> {
 }
 
 /// Runs the step, again if what failed may pass by itself.
-async fn tried(engine: &Engine, run: &Run, gates: &Gates, gate: &GateName, key: &SandboxKey, log: &StepLog) -> Ended {
+async fn tried(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &GateName,
+    past: &Known,
+    key: &SandboxKey,
+    log: &StepLog,
+) -> Ended {
     let mut tries = 1;
     loop {
-        let Failure { cause, may_pass } = match once(engine, run, gates, gate, key, log).await {
+        let Failure { cause, may_pass } = match once(engine, run, gates, gate, past, key, log).await {
             Ok(ended) => return ended,
             Err(failure) => failure,
         };
@@ -88,6 +96,7 @@ async fn once(
     run: &Run,
     gates: &Gates,
     gate: &GateName,
+    past: &Known,
     key: &SandboxKey,
     log: &StepLog,
 ) -> Result<Ended, Failure> {
@@ -99,6 +108,8 @@ async fn once(
         source: source(engine, run, &gates.spec.head, &step.gate).await?,
         since: gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.clone()),
         pull: pull_facts(engine, run, gates, &step.gate).await?,
+        scopes: scopes(run, gates),
+        past: past.clone(),
     };
     runner(engine).run(&input, log).await
 }
@@ -152,6 +163,20 @@ fn of_forge(what: &str, error: &ForgeError) -> Failure {
     Failure {
         cause: format!("{what} could not be asked: {error}"),
         may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
+    }
+}
+
+/// A branch's cache is written by what runs on that branch alone, and read by what is going to it. A pull request has one of its own
+/// that nobody else reads; what comes from a fork writes none at all.
+fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
+    let own = run.subject.key(&run.repo);
+    let base = Subject::Branch { name: gates.base_ref().to_owned() }.key(&run.repo);
+    let fork = gates.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_none_or(|pull| pull.fork);
+    match run.subject {
+        Subject::Branch { .. } => CacheScopes { read: vec![own.clone()], write: Some(own) },
+        Subject::Pull { .. } if !fork => CacheScopes { read: vec![own.clone(), base], write: Some(own) },
+        Subject::Pull { .. } | Subject::MergeGroup { .. } => CacheScopes { read: vec![base], write: None },
+        Subject::Commands { .. } => CacheScopes::default(),
     }
 }
 

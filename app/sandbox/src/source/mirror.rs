@@ -1,15 +1,19 @@
 //! One mirror. Whoever calls holds its lock.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::SandboxError;
 use gatewright_core::survey::{Commits, Survey, SurveyWanted};
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
 use super::own::{Budget, OwnError, own};
+use super::texts::Texts;
 use super::{FillError, Pin, survey};
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
@@ -128,7 +132,35 @@ impl Mirror {
         since: Option<&CommitId>,
         wanted: &SurveyWanted,
     ) -> Result<Survey, GitError> {
-        survey::of(&self.path, commit, since, wanted).await
+        let mut survey = survey::of(&self.path, commit, since, wanted).await?;
+        survey.texts = Some(Arc::new(Texts::new(self.path.clone(), commit.clone())));
+        Ok(survey)
+    }
+
+    /// A digest of the files that match one of these globs: git names each with a hash of its content.
+    pub(super) async fn digest(&self, commit: &CommitId, globs: &[String]) -> Result<String, GitError> {
+        let mut set = globset::GlobSetBuilder::new();
+        // Globs were checked when the repository file was read; one that is not valid all the same matches nothing.
+        for glob in globs.iter().filter_map(|glob| gatewright_core::plan::glob(glob).ok()) {
+            set.add(glob);
+        }
+        let set = set.build().unwrap_or_else(|_| globset::GlobSet::empty());
+        let tree = self.told(&["ls-tree", "-r", "-z", commit.as_str()]).await?;
+        let mut hasher = Sha256::new();
+        for entry in tree.split(|byte| *byte == 0) {
+            let path = entry.splitn(2, |byte| *byte == b'\t').nth(1).unwrap_or_default();
+            if set.is_match(Path::new(std::ffi::OsStr::from_bytes(path))) {
+                hasher.update((entry.len() as u64).to_be_bytes());
+                hasher.update(entry);
+            }
+        }
+        Ok(hex::encode(hasher.finalize()))
+    }
+
+    /// The same as [`ask`](Self::ask), where there is an answer.
+    async fn told(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        let Ended { status, stdout, stderr } = self.git(args).run(LOCAL_MAX).await?;
+        if status.success() { Ok(stdout) } else { Err(GitError::Broken(stderr)) }
     }
 
     /// The commits between two, as far as the mirror has them.

@@ -6,6 +6,10 @@ use crate::config::keys::{Shape, Table, key};
 pub(in crate::config) const NAMES: [&str; 10] =
     ["touched", "changelog", "title", "commits", "types", "size-at-most", "forbidden", "links", "reviewers", "dependencies"];
 
+/// Keys of a gate that say nothing without `run`.
+pub(in crate::config) const NEED_A_COMMAND: [&str; 9] =
+    ["junit", "tests", "coverage", "sarif", "findings", "code-scanning", "outputs", "cache", "retries"];
+
 /// The most that a number of the file can be.
 pub(in crate::config) const COUNT_MAX: u64 = 1_000_000_000_000;
 
@@ -16,9 +20,9 @@ pub(in crate::config) const REVIEWS_MAX: u64 = 20;
 pub(in crate::config) static SIZE: Table = Table {
     what: "`size-at-most`",
     keys: &[
-        key("files", Shape::Count { least: 0, most: COUNT_MAX }, "So many files may be changed."),
-        key("lines", Shape::Count { least: 0, most: COUNT_MAX }, "So many lines may be added and removed, together."),
-        key("file-bytes", Shape::Count { least: 0, most: COUNT_MAX }, "So many bytes may a file have that is added or changed."),
+        key("files", Shape::Number { least: 0, most: COUNT_MAX }, "So many files may be changed."),
+        key("lines", Shape::Number { least: 0, most: COUNT_MAX }, "So many lines may be added and removed, together."),
+        key("file-bytes", Shape::Number { least: 0, most: COUNT_MAX }, "So many bytes may a file have that is added or changed."),
         key("except", Shape::PathGlobs, "Globs of files that do not count. Lock files never do."),
     ],
     later: &[],
@@ -41,7 +45,7 @@ pub(in crate::config) static REVIEW: Table = Table {
     keys: &[
         key("paths", Shape::PathGlobs, "Globs of files; every change if not written."),
         key("from", Shape::People, "`@user` or `@org/team`, or a list of them; anybody if not written."),
-        key("count", Shape::Count { least: 1, most: REVIEWS_MAX }, "So many of them have to approve; 1 if not written."),
+        key("count", Shape::Number { least: 1, most: REVIEWS_MAX }, "So many of them have to approve; 1 if not written."),
     ],
     later: &[],
 };
@@ -50,7 +54,7 @@ pub(in crate::config) static REVIEW: Table = Table {
 pub(in crate::config) static DEPENDENCIES: Table = Table {
     what: "`dependencies`",
     keys: &[
-        key("new-at-most", Shape::Count { least: 0, most: COUNT_MAX }, "So many packages may come in that were not there."),
+        key("new-at-most", Shape::Number { least: 0, most: COUNT_MAX }, "So many packages may come in that were not there."),
         key(
             "sources",
             Shape::Patterns,
