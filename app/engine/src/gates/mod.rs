@@ -6,11 +6,11 @@
 
 use std::io::Read;
 
-use gatewrighuse gatewright_core::suggestion::Suggestion;
-use gatewright_core::survey::SurveyWanted;
-core::config::GateConfig;
+use gatewright_core::config::{GateConfig, Policy};
 use gatewright_core::facts::{Facts, Past};
-t_use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
+use gatewright_core::suggestion::Suggestion;
+use gatewright_core::survey::SurveyWanted;
+use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
 use gatewright_reports::findings::SarifLog;
 

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState, Reviews,
-    Standing,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
+    Reviews, Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
