@@ -26,6 +26,8 @@ mod github;
 mod missed;
 #[path = "main_job/outputs.rs"]
 mod outputs;
+#[path = "main_job/policy.rs"]
+mod policy;
 #[path = "main_job/secrets.rs"]
 mod secrets;
 #[path = "main_job/tests.rs"]

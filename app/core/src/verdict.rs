@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Past;
 use crate::ids::BlobId;
 use crate::suggestion::Suggestion;
+pub use crate::survey::Survey;
 
 /// How a step's command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,18 +113,6 @@ pub struct Reports {
     pub files: Vec<ReportFile>,
     /// What went wrong while they were read, in words for the user. A gate with such an error never passes.
     pub errors: Vec<String>,
-}
-
-/// What a commit's source tells beside its files' content.
-#[derive(Debug, Clone, Default)]
-pub struct Survey {
-    /// Its files, as paths relative to its root.
-    pub files: Vec<String>,
-    /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
-    /// with none.
-    pub diff: Option<bytes::Bytes>,
-    /// What is in its files. None where nobody can tell.
-    pub texts: Option<Arc<dyn SourceText>>,
 }
 
 /// What is in a commit's files.

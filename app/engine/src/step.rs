@@ -15,6 +15,7 @@ use gatewright_core::sandbox::{
     SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
+use gatewright_core::survey::PullFacts;
 use gatewright_core::verdict::{
     Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
 };
@@ -59,6 +60,8 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// What a forge tells of its pull request, where there is one and the gate wants to know ([`gates::pull_wanted`]).
+    pub pull: Option<PullFacts>,
     /// From where its cache may come, and where it is saved, if it has one.
     pub scopes: CacheScopes,
     /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
@@ -188,8 +191,12 @@ impl StepRunner<'_> {
             Some(script) => self.run_tries(input, script, log).await?,
             None => Ended::of(Exit::Code { code: 0 }),
         };
-        if gates::survey_wanted(input.gate) {
-            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
+        let wanted = gates::survey_wanted(input.gate);
+        if !wanted.is_empty() {
+            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref(), &wanted).await?);
+        }
+        if input.pull.is_some() {
+            ended.survey.get_or_insert_default().pull.clone_from(&input.pull);
         }
         Ok(ended)
     }

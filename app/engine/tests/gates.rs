@@ -14,6 +14,8 @@ mod findings;
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
+#[path = "gates/policy.rs"]
+mod policy;
 #[path = "gates/tests.rs"]
 mod tests;
 #[path = "gates/tries.rs"]

@@ -1,6 +1,7 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
 use super::benchmark::COMPARE;
+use super::policy::keys as policy;
 use super::tree::quoted;
 use super::{Benchmark, findings};
 
@@ -70,6 +71,31 @@ pub(super) enum Shape {
         /// What it is where it is not written.
         default: bool,
     },
+    /// A whole number within bounds.
+    Number {
+        /// The least that it can be.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// `true` for the usual files, one glob of paths, or a list.
+    TrueOrGlobs,
+    /// How a title is to be written.
+    Style,
+    /// One rule of commits, or a list.
+    CommitRules,
+    /// One type of change, or a list.
+    Types,
+    /// How large a change may be.
+    Size,
+    /// Files that must not be touched: globs, or a mapping of them.
+    Forbidden,
+    /// Who has to approve.
+    Reviewers,
+    /// One user or team, or a list.
+    People,
+    /// One word in which `*` may stand, or a list.
+    Patterns,
     /// What a gate brings from one run to the next.
     Cache,
     /// When a gate applies.
@@ -190,6 +216,20 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key("touched", Shape::PathGlobs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
+        key(
+            "changelog",
+            Shape::TrueOrGlobs,
+            "A changelog that must have a new line under `Unreleased`; `true` for `CHANGELOG.md`.",
+        ),
+        key("title", Shape::Style, "How the pull request's title is to be written."),
+        key("commits", Shape::CommitRules, "What every commit has to be: `conventional`, `signed-off`."),
+        key("types", Shape::Types, "The types that a conventional title or message may have; any if not written."),
+        key("size-at-most", Shape::Size, "How large the change may be."),
+        key("forbidden", Shape::Forbidden, "Globs of files that must not be added or changed."),
+        key("links", Shape::TrueOrGlobs, "Markdown files whose relative links have to lead somewhere; `true` for `**/*.md`."),
+        key("reviewers", Shape::Reviewers, "Who has to approve: `codeowners`, or rules by path."),
+        key("dependencies", Shape::Table(&policy::DEPENDENCIES), "What may come in by lock files."),
         key(
             "new-failures-at-most",
             Shape::Whole { least: 0, most: NEW_FAILURES_MAX, default: None },
@@ -204,7 +244,7 @@ pub(super) static REQUIRE: Table = Table {
         key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
         key("slower-at-most", Shape::Percent, "A benchmark may be so many percent slower than on the base."),
     ],
-    later: &["touched"],
+    later: &[],
 };
 
 /// A gate's `cache`.

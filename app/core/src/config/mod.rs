@@ -15,6 +15,7 @@ mod findings;
 mod keys;
 mod needs;
 mod parse;
+mod policy;
 mod schema;
 mod tree;
 mod values;
@@ -23,6 +24,7 @@ pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
+pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
 pub use schema::schema;
 
 /// Where the repository file lies.
@@ -48,7 +50,7 @@ pub struct RepoConfig {
 pub struct GateConfig {
     /// Its name.
     pub name: GateName,
-    /// The sandbox image.
+    /// The sandbox image. May be empty where there is no `run`.
     pub image: String,
     /// The command, given to `sh -c` in a sandbox. None: the gate only looks at the source and the change itself.
     pub run: Option<String>,
@@ -89,6 +91,9 @@ pub struct GateConfig {
     /// Folders to bring from one run to the next.
     #[serde(default)]
     pub cache: Option<Cache>,
+    /// What the change itself has to be for the gate to pass.
+    #[serde(default)]
+    pub policy: Policy,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
