@@ -50,6 +50,7 @@ mod minimise;
 mod people;
 mod reaction;
 mod read;
+mod reviews;
 mod route;
 mod scan;
 mod suggest;
