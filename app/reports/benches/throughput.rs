@@ -38,11 +38,7 @@ const CASES: [Case; 16] = [
     Case { name: "rdjsonl", write: rdjsonl, read: |file| found(FindingsFormat::RdJsonLines, file) },
     Case { name: "junit", write: |report| junit(report, 0), read: |file| tests(TestFormat::Junit, file) },
     Case { name: "junit, output", write: |report| junit(report, 200), read: |file| tests(TestFormat::Junit, file) },
-    Case {
-        name: "go test",
-        write: go_test,
-        read: |file| tests(TestFormat::GoTest, file),
-    },
+    Case { name: "go test", write: go_test, read: |file| tests(TestFormat::GoTest, file) },
     Case {
         name: "go bench",
         write: go_bench,
