@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod findings;
 mod keys;
 mod needs;
 mod parse;
@@ -17,6 +18,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
 pub use schema::schema;
@@ -67,9 +69,21 @@ pub struct GateConfig {
     /// Globs of coverage reports. Empty: coverage is not looked at.
     #[serde(default)]
     pub coverage: Vec<String>,
+    /// Globs of reports of findings, in any format. Empty: they are not looked at.
+    #[serde(default)]
+    pub findings: Vec<String>,
+    /// Whether they are uploaded to the forge's code scanning.
+    #[serde(default)]
+    pub code_scanning: bool,
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
+    /// Globs of files to keep beyond the sandbox.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// Folders to bring from one run to the next.
+    #[serde(default)]
+    pub cache: Option<Cache>,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
@@ -83,7 +97,7 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some() || self.compares_tests()
+        self.require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty()
     }
 
     /// Whether its tests have to be no worse than on the base.
@@ -118,6 +132,15 @@ impl GateConfig {
     }
 }
 
+/// Folders that are brought from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// The folders, relative to the workspace.
+    pub paths: Vec<String>,
+    /// Globs of files of the source. While their content is the same, so is the cache.
+    pub key: Vec<String>,
+}
+
 /// What of the source is fetched beside the commit's own files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
@@ -145,6 +168,22 @@ pub struct Require {
     /// So many percent fewer tests than on the base may be run.
     #[serde(default)]
     pub tests_drop_at_most: Option<Percent>,
+    /// So many findings that the base does not have.
+    #[serde(default)]
+    pub new: Option<FindingLimits>,
+    /// So many findings in all.
+    #[serde(default)]
+    pub total: Option<FindingLimits>,
+}
+
+impl Require {
+    /// How many new findings are allowed: where nothing is said of findings, no errors.
+    pub fn new_findings(&self) -> Option<FindingLimits> {
+        match (self.new, self.total) {
+            (None, None) => Some(FindingLimits::NO_ERRORS),
+            (new, _) => new,
+        }
+    }
 }
 
 /// A part of a hundred, exact to hundredths.

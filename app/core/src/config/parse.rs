@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{needs, values};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
+use super::{findings, needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.
-    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
         let Value::Mapping(entries) = &node.value else {
             let known = keys::listed(table.keys.iter().map(|key| key.name));
             self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
@@ -186,7 +186,11 @@ impl Reader {
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            findings: self.findings(&fields),
+            code_scanning: self.code_scanning(&fields),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -268,7 +272,42 @@ impl Reader {
             new_failures_at_most: fields
                 .get("new-failures-at-most")
                 .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
         })
+    }
+
+    fn cache(&mut self, node: &Node) -> Option<Cache> {
+        let fields = self.fields(node, &keys::CACHE)?;
+        for key in ["paths", "key"] {
+            if fields.get(key).is_none() && !fields.meant.contains(&key) {
+                self.wrong(
+                    node.place,
+                    format!("`cache` has no `{key}`; it needs folders to keep, and the files that decide about them"),
+                );
+            }
+        }
+        Some(Cache {
+            paths: fields.get("paths").map(|node| values::folders(self, node)).unwrap_or_default(),
+            key: fields.get("key").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+        })
+    }
+
+    /// Two names of one thing; where both are written, both count.
+    fn findings(&mut self, fields: &Fields<'_>) -> Vec<String> {
+        let written = ["sarif", "findings"].into_iter().filter_map(|key| fields.get(key));
+        written.flat_map(|node| values::report_globs(self, node)).collect()
+    }
+
+    fn code_scanning(&mut self, fields: &Fields<'_>) -> bool {
+        let wanted = self.flag(fields, "code-scanning", false);
+        let of_reports = ["sarif", "findings"];
+        if let (true, Some(node)) = (wanted, fields.get("code-scanning"))
+            && !of_reports.iter().any(|key| fields.get(key).is_some() || fields.meant.contains(key))
+        {
+            self.wrong(node.place, "`code-scanning` uploads findings, and the gate has no `sarif`; name its report files there");
+        }
+        wanted
     }
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
@@ -284,7 +323,7 @@ fn asks_for_later(node: &Node) -> bool {
 }
 
 /// The known entries of a mapping.
-struct Fields<'n> {
+pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
@@ -293,7 +332,17 @@ struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    fn get(&self, key: &str) -> Option<&'n Node> {
+    /// Whether none of its keys is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether all of its keys are known, so that what is missing was not misspelt.
+    pub(super) fn is_right(&self) -> bool {
+        self.meant.is_empty() && !self.later
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }
 }

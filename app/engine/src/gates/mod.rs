@@ -8,11 +8,14 @@ use std::io::Read;
 
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
+use gatewright_core::suggestion::Suggestion;
 use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
+use gatewright_reports::findings::SarifLog;
 
 mod command;
 mod coverage;
+mod findings;
 mod markdown;
 mod tests;
 
@@ -30,7 +33,10 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 3] = [command::KIND, tests::KIND, coverage::KIND];
+static KINDS: [Kind; 4] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND];
+
+/// So many of them, from the first, judge what a command may do otherwise when it is run again.
+const BY_ITSELF: usize = 2;
 
 /// What a kind says.
 struct Opinion {
@@ -48,6 +54,10 @@ struct Opinion {
     facts: Facts,
     /// The command's exit code comes of what the reports tell, and that is no reason to fail.
     excuses_exit: bool,
+    /// What could be changed for what was found.
+    suggestions: Vec<Suggestion>,
+    /// What code scanning is to be given.
+    scan: Option<SarifLog>,
 }
 
 /// What is said of a step, and what is kept of it.
@@ -57,6 +67,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What is kept for later runs to compare with.
     pub facts: Facts,
+    /// What code scanning is to be given, where the gate asks for that.
+    pub scan: Option<SarifLog>,
 }
 
 impl Opinion {
@@ -71,6 +83,8 @@ impl Opinion {
             change: String::new(),
             facts: Facts::default(),
             excuses_exit: false,
+            suggestions: Vec::new(),
+            scan: None,
         }
     }
 }
@@ -83,7 +97,7 @@ pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
 
 /// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.
 pub fn survey_wanted(config: &GateConfig) -> bool {
-    !config.coverage.is_empty()
+    !config.coverage.is_empty() || !config.findings.is_empty()
 }
 
 /// Whether it has to be known with which commit the gate's is compared.
@@ -93,23 +107,29 @@ pub fn base_wanted(config: &GateConfig) -> bool {
 
 /// What is said of a step. The same evidence gives the same verdict.
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
-    let ended = matches!(evidence.exit, Exit::Code { .. });
-    let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
-    let mut opinions: Vec<Opinion> =
-        of_kind.take(if ended { KINDS.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
-    let excused = opinions.iter().any(|opinion| opinion.excuses_exit);
-    if let Some(of_exit) = opinions.first_mut().filter(|of_exit| excused && of_exit.status == VerdictStatus::Failed) {
-        of_exit.status = VerdictStatus::Passed;
-        of_exit.summary.clear();
-    }
-    judgement(opinions, evidence)
+    judgement(opinions(config, evidence, &KINDS), evidence)
 }
 
 /// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
 /// killed at a limit would take as long again, and what other reports say does not change by itself.
 pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
-    let by_itself = GateConfig { coverage: Vec::new(), ..config.clone() };
-    matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
+    let opinions = opinions(config, evidence, &KINDS[..BY_ITSELF]);
+    let worst = opinions.iter().map(|opinion| opinion.status).min_by_key(|status| severity(*status));
+    matches!(evidence.exit, Exit::Code { .. }) && worst == Some(VerdictStatus::Failed)
+}
+
+/// What these kinds say of a gate that is of them. An exit code that one of them excuses is no reason to fail.
+fn opinions(config: &GateConfig, evidence: &Evidence, kinds: &[Kind]) -> Vec<Opinion> {
+    let ended = matches!(evidence.exit, Exit::Code { .. });
+    let of_kind = kinds.iter().filter(|kind| (kind.reports)(config).is_some());
+    let mut opinions: Vec<Opinion> =
+        of_kind.take(if ended { kinds.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
+    let excused = opinions.iter().any(|opinion| opinion.excuses_exit);
+    if let Some(of_exit) = opinions.first_mut().filter(|of_exit| excused && of_exit.status == VerdictStatus::Failed) {
+        of_exit.status = VerdictStatus::Passed;
+        of_exit.summary.clear();
+    }
+    opinions
 }
 
 /// What is said of a step whose judging broke off.
@@ -119,7 +139,7 @@ pub fn unreadable() -> Judgement {
         "the reports could not be judged",
         "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
     );
-    Judgement { verdict, facts: Facts::default() }
+    Judgement { verdict, facts: Facts::default(), scan: None }
 }
 
 fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
@@ -127,7 +147,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     let several = opinions.len() > 1;
     let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
     let (mut titles, mut summaries, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut facts = Facts::default();
+    let (mut facts, mut scan) = (Facts::default(), None);
     for opinion in opinions {
         // That the command was well is not worth a word where a report says more.
         if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
@@ -138,6 +158,8 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
         verdict.annotations_left_out += opinion.annotations_left_out;
         changes.extend(Some(opinion.change).filter(|change| !change.is_empty()));
         facts.merge(opinion.facts);
+        verdict.suggestions.extend(opinion.suggestions);
+        scan = scan.or(opinion.scan);
     }
     verdict.change = changes.join("; ");
     verdict.title = titles.join("; ");
@@ -149,7 +171,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
-    Judgement { verdict, facts }
+    Judgement { verdict, facts, scan }
 }
 
 /// Opens a report: its first bytes, by which its format is known, and all of it.
@@ -184,6 +206,18 @@ fn cut_messages(annotations: &mut [Annotation]) {
         }
     }
 }
+
+/// Adds what of the files that were to be kept was not.
+pub(crate) fn say_not_kept(verdict: &mut Verdict, problems: &[String]) {
+    let lines: Vec<String> =
+        problems.iter().take(NOT_KEPT_MAX).map(|problem| format!("- {}", markdown::code(problem, PATH_CHARS_MAX))).collect();
+    if !lines.is_empty() {
+        verdict.summary.push_str(&format!("\n\nNot all of `outputs` was kept:\n\n{}", lines.join("\n")));
+    }
+}
+
+/// So many files that were not kept are named.
+const NOT_KEPT_MAX: usize = 10;
 
 /// The worst first.
 fn severity(status: VerdictStatus) -> u8 {
