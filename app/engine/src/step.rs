@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::CommitId;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
-    Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    CacheUse, Command, ExecEnd, Limits, Network, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Verdict};
+use gatewright_core::verdict::{
+    Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
+};
+use gatewright_core::{BlobId, CommitId};
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -20,6 +23,9 @@ use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
 
 mod interleaved;
+mod outputs;
+
+use outputs::Outputs;
 
 /// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -49,6 +55,39 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// From where its cache may come, and where it is saved, if it has one.
+    pub scopes: CacheScopes,
+    /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
+    pub past: Known,
+}
+
+/// From where caches may come, and where they are saved.
+#[derive(Debug, Clone, Default)]
+pub struct CacheScopes {
+    /// The first one first.
+    pub read: Vec<String>,
+    /// None: they are not saved.
+    pub write: Option<String>,
+}
+
+/// Whether the step's gate fails for something that another try may mend.
+async fn may_pass_again(input: &StepInput<'_>, ended: &Ended) -> bool {
+    let (config, evidence) = (input.gate.clone(), ended.evidence(&input.past));
+    // Reads reports of many megabytes, as judging does.
+    tokio::task::spawn_blocking(move || gates::may_pass_again(&config, &evidence)).await.unwrap_or(false)
+}
+
+/// What is kept of a try that failed: of its reports those of tests, as long as those of all tries are no more than one may
+/// have. Of a try without them nobody can say which of its tests failed.
+fn kept_of_try(exit: Exit, mut reports: BTreeMap<ReportKind, Reports>, earlier: &[Try]) -> Try {
+    let bytes = |reports: &BTreeMap<ReportKind, Reports>| -> u64 {
+        reports.values().flat_map(|reports| &reports.files).map(|file| file.content.bytes()).sum()
+    };
+    reports.retain(|kind, _| *kind == ReportKind::Tests);
+    if earlier.iter().map(|earlier| bytes(&earlier.reports)).sum::<u64>() + bytes(&reports) > REPORT_BYTES_MAX {
+        reports.clear();
+    }
+    Try { exit, reports }
 }
 
 /// What is known of a gate's past.
@@ -66,6 +105,9 @@ pub struct Ended {
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
+    outputs: Outputs,
+    /// The tries before this one.
+    earlier: Vec<Try>,
     rounds: Option<Rounds>,
 }
 
@@ -81,11 +123,27 @@ pub struct Failure {
 impl Ended {
     /// A step that never ran.
     pub fn not_started(cause: String) -> Ended {
-        Ended::without_reports(Exit::NotStarted { cause })
+        Ended::of(Exit::NotStarted { cause })
     }
 
-    fn without_reports(exit: Exit) -> Ended {
-        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, rounds: None }
+    fn of(exit: Exit) -> Ended {
+        Ended {
+            exit,
+            disk_full: false,
+            reports: BTreeMap::new(),
+            survey: None,
+            outputs: Outputs::default(),
+            earlier: Vec::new(),
+            rounds: None,
+        }
+    }
+
+    /// What the gate is judged by, but for the log.
+    fn evidence(&self, past: &Known) -> Evidence {
+        let Known { base, history } = past.clone();
+        let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
+        let rounds = self.rounds.clone();
+        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -123,8 +181,8 @@ impl StepRunner<'_> {
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
             Some(script) if input.gate.benchmark.is_interleaved() => self.run_interleaved(input, script, log).await?,
-            Some(script) => self.run_command(input, script, log).await?,
-            None => Ended::without_reports(Exit::Code { code: 0 }),
+            Some(script) => self.run_tries(input, script, log).await?,
+            None => Ended::of(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
@@ -132,16 +190,48 @@ impl StepRunner<'_> {
         Ok(ended)
     }
 
+    /// Runs the command, and again while the gate has retries left and would fail. Each try has a sandbox of its own: opening
+    /// one removes what is left of the one before.
+    async fn run_tries(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let mut earlier = Vec::new();
+        loop {
+            let mut ended = self.run_command(input, script, log).await?;
+            ended.earlier = std::mem::take(&mut earlier);
+            let tries = ended.earlier.len() + 1;
+            let left = input.gate.retries as usize + 1 - tries;
+            if left == 0 || !may_pass_again(input, &ended).await {
+                return Ok(ended);
+            }
+            log.write(format!("\n=== The gate failed. Try {} of {}. ===\n\n", tries + 1, tries + left).as_bytes());
+            let Ended { exit, reports, earlier: before, .. } = ended;
+            earlier = before;
+            earlier.push(kept_of_try(exit, reports, &earlier));
+        }
+    }
+
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
         let spec = self.spec(input, None);
-        let handle = self.sandbox.open(&spec).await?;
+        let handle = self.open(&spec, log).await?;
         let command = Command { script: script.to_owned(), wall: Duration::from_secs(spec.limits.wall_secs) };
         let result = self.sandbox.exec(&handle, &command, log).await?;
         let exit = exit(result.end, &spec.limits);
         // A step that was killed has left half a report at best.
         let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(input.gate) } else { Vec::new() };
         let reports = self.read_reports(&handle, wanted).await?;
-        Ok(Ended { disk_full: result.disk_full, reports, ..Ended::without_reports(exit) })
+        // What a step has left of its pictures and logs is of use above all where it was killed.
+        let outputs = outputs::keep(self, &handle, &input.gate.outputs).await?;
+        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
+    }
+
+    /// Opens a step's sandbox, and says in its log what was brought into it.
+    async fn open(&self, spec: &SandboxSpec, log: &StepLog) -> Result<SandboxHandle, Failure> {
+        let handle = self.sandbox.open(spec).await?;
+        match handle.restored {
+            Restored::Nothing => {}
+            Restored::Exact => log.write(b"gatewright: restored the cache\n"),
+            Restored::Older => log.write(b"gatewright: restored an older cache: the files that decide about it have changed\n"),
+        }
+        Ok(handle)
     }
 
     /// The sandbox of a step.
@@ -154,6 +244,12 @@ impl StepRunner<'_> {
             limits: Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits },
             network: if gate.network { Network::Open } else { Network::None },
             source: Some(input.source.clone()),
+            cache: gate.cache.as_ref().map(|cache| CacheUse {
+                paths: cache.paths.clone(),
+                key: cache.key.clone(),
+                read: input.scopes.read.clone(),
+                write: input.scopes.write.clone(),
+            }),
             base,
         }
     }
@@ -187,18 +283,17 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey, rounds } = ended;
         let stored = self.store_log(&log).await;
-        let Known { base, history } = past;
-        let evidence =
-            Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, rounds, ..Evidence::of(exit.clone()) };
+        let evidence = Evidence { log_tail: log.tail, ..ended.evidence(&past) };
+        let (exit, outputs) = (ended.exit, ended.outputs);
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { mut verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        gates::say_not_kept(&mut verdict, &outputs.problems);
         let facts = self.store_facts(&facts).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts }
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, outputs: outputs.kept }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -223,7 +318,7 @@ impl StepRunner<'_> {
         }
     }
 
-    async fn store_facts(&self, facts: &Facts) -> Option<gatewright_core::BlobId> {
+    async fn store_facts(&self, facts: &Facts) -> Option<BlobId> {
         if facts.is_empty() {
             return None;
         }

@@ -51,7 +51,9 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("required".to_owned(), json!(["run"]));
-                object.insert("allOf".to_owned(), Value::Array(gate_rules()));
+                // Two names of one thing.
+                object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
+                object.insert("allOf".to_owned(), keys::REQUIRE_OF.iter().map(needs_reports).chain(benchmark_rules()).collect());
             }
             json!({
                 "type": "object",
@@ -70,6 +72,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
         Shape::PathGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^(!|(?!!)){PATH}") })),
         Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
+        Shape::Folders => one_or_list(&json!({ "type": "string", "pattern": format!("^{FOLDER}") })),
         Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
         Shape::Events => {
             let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
@@ -84,6 +87,7 @@ fn shape(shape: Shape) -> Value {
             json!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
         }
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
+        Shape::Count(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::When => {
             let mut when = table(&keys::WHEN);
@@ -91,26 +95,29 @@ fn shape(shape: Shape) -> Value {
             when["not"] = json!({ "required": ["changed", "paths"] });
             when
         }
+        Shape::Cache => {
+            let mut cache = table(&keys::CACHE);
+            cache["required"] = json!(["paths", "key"]);
+            cache
+        }
         Shape::Table(inner) => table(inner),
     }
 }
 
-/// What a gate's keys ask of each other.
-fn gate_rules() -> Vec<Value> {
-    let asks = |key: &&str| json!({ "required": [key] });
-    let required = |(_, reports, keys): &(&str, &str, &[&str])| {
-        let any: Vec<Value> = keys.iter().map(asks).collect();
-        let asked = json!({ "required": ["require"], "properties": { "require": { "anyOf": any } } });
-        json!({ "if": asked, "then": { "required": [reports] } })
-    };
-    let mut rules: Vec<Value> = keys::REQUIRED_OF.iter().map(required).collect();
+/// What the keys of benchmarks ask of each other.
+fn benchmark_rules() -> Vec<Value> {
+    let asks = |key: &str| json!({ "required": [key] });
     let interleaved = json!({ "required": ["compare"], "properties": { "compare": { "const": "interleaved" } } });
-    rules.push(json!({ "if": asks(&"compare"), "then": { "required": ["benchmark"] } }));
-    rules.extend(
-        ["rounds", "prepare"]
-            .map(|key| json!({ "if": asks(&key), "then": { "required": ["benchmark"], "allOf": [interleaved] } })),
-    );
-    rules
+    let rounds = |key: &str| json!({ "if": asks(key), "then": { "required": ["benchmark"], "allOf": [interleaved] } });
+    vec![json!({ "if": asks("compare"), "then": { "required": ["benchmark"] } }), rounds("rounds"), rounds("prepare")]
+}
+
+/// That a gate which asks for something has the reports that it would be found in.
+fn needs_reports(asked: &keys::Asked) -> Value {
+    let with = |key: &&str| json!({ "required": [key] });
+    let one_of = |keys: &[&str]| json!({ "anyOf": keys.iter().map(with).collect::<Vec<_>>() });
+    let asks = json!({ "required": ["require"], "properties": { "require": one_of(asked.keys) } });
+    json!({ "if": asks, "then": one_of(asked.reports) })
 }
 
 fn command(line: &CommandInfo) -> Value {
@@ -131,6 +138,9 @@ const IMAGE: &str = r"^[^-\s\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\
 
 /// A path within the source: relative, without `..` and a `./` before it, on one line.
 const PATH: &str = r"(?![/~]|\./)(?!(.*/)?\.\.(/|$))(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A folder within the source: a path without wildcards and without a slash at its end, and not the source itself.
+const FOLDER: &str = r"(?![/~]|\./)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!.*/$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f*?\[\]{}\\]+$";
 
 /// A branch, without what leads to it.
 const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use gatewright_core::config::{
-    BYTES_MAX, Benchmark, Checkout, Compare, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+    BYTES_MAX, Benchmark, Cache, Checkout, Compare, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
 };
 use proptest::prelude::*;
 
@@ -181,8 +181,12 @@ fn printed(config: &RepoConfig) -> String {
             when,
             timeout_secs,
             junit,
+            tests,
+            retries,
             coverage,
             benchmark,
+            outputs,
+            cache,
             require,
             network,
             required,
@@ -194,11 +198,16 @@ fn printed(config: &RepoConfig) -> String {
         let lists = [
             ("needs", json(needs)),
             ("junit", json(junit)),
+            ("tests", json(tests)),
             ("coverage", json(coverage)),
             ("benchmark", json(&benchmark.reports)),
+            ("outputs", json(outputs)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
+        }
+        if let Some(Cache { paths, key }) = cache {
+            writeln!(file, "    cache: {{ paths: {}, key: {} }}", json(paths), json(key)).unwrap();
         }
         let lists = [("changed", json(&when.changed)), ("branches", json(&when.branches)), ("events", json(&when.events))];
         let lists: Vec<String> = lists.iter().filter(|(_, l)| l != "[]").map(|(key, list)| format!("{key}: {list}")).collect();
@@ -222,10 +231,12 @@ fn printed(config: &RepoConfig) -> String {
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
             ("slower-at-most", require.slower_at_most),
+            ("tests-drop-at-most", require.tests_drop_at_most),
         ];
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
+        let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
-        writeln!(file, "    network: {network}\n    required: {required}").unwrap();
+        writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
@@ -273,24 +284,33 @@ prop_compose! {
         events in proptest::sample::subsequence(GateEvent::ALL.to_vec(), 0..=3),
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
+        cached in proptest::option::of("[a-z]{1,5}(/[a-z]{1,5})?"),
+        outputs in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.html", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
         benchmark in a_benchmark(),
-        demands in any::<[bool; 5]>(),
+        other_format in any::<bool>(),
+        retries in 0u32..=5,
+        demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
+        let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
+        let has_tests = !junit.is_empty() || !tests.is_empty();
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
-            image, run: Some(run), needs, timeout_secs, junit,
+            image, run: Some(run), needs, timeout_secs, junit, tests, retries, outputs,
             require: Require {
                 lines: percent(demands[0] && !coverage.is_empty(), hundredths),
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
-                slower_at_most: percent(demands[4] && !benchmark.reports.is_empty(), hundredths),
+                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
+                tests_drop_at_most: percent(demands[4] && has_tests, hundredths),
+                new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
             },
             benchmark,
+            cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },

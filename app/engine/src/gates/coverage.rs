@@ -76,6 +76,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
         status,
         annotations,
         annotations_left_out,
+        excuses_exit: false,
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, Folder, Limits, SandboxHandle, Source};
 use gatewright_core::verdict::{Exit, ReportKind, Reports, Round, Rounds};
 
-use super::{Ended, Failure, StepInput, StepRunner, exit};
+use super::{Ended, Failure, StepInput, StepRunner, exit, outputs};
 use crate::gates;
 use crate::log::StepLog;
 
@@ -70,7 +70,7 @@ impl StepRunner<'_> {
         };
         let base = Source { commit: since.clone(), ..input.source.clone() };
         let spec = self.spec(input, Some(base));
-        let head = self.sandbox.open(&spec).await?;
+        let head = self.open(&spec, log).await?;
         let base = head.within(Folder::Base);
         Session { runner: self, input, head, base, limits: spec.limits, log, began: Instant::now() }.run(script).await
     }
@@ -95,7 +95,8 @@ impl Session<'_> {
             // The base could not be prepared. The head's command is judged all the same.
             None => self.head_alone(script).await?,
         };
-        Ok(Ended { disk_full, reports, rounds: Some(rounds), ..Ended::without_reports(exit) })
+        let outputs = outputs::keep(self.runner, &self.head, &self.input.gate.outputs).await?;
+        Ok(Ended { disk_full, reports, outputs, rounds: Some(rounds), ..Ended::of(exit) })
     }
 
     async fn rounds(&self, script: &str, list: &mut Vec<Round>, last: &mut Option<Head>) -> Result<(), Lost> {
@@ -219,7 +220,7 @@ impl Session<'_> {
 
     /// Marks a place in the log.
     fn say(&self, text: &str) {
-        gatewright_core::sandbox::OutputSink::write(self.log, format!("[gatewright] {text}\n").as_bytes());
+        gatewright_core::sandbox::OutputSink::write(self.log, format!("gatewright: {text}\n").as_bytes());
     }
 }
 

@@ -219,6 +219,7 @@ mod tests {
             network: Network::None,
             source: None,
             base: None,
+            cache: None,
         }
     }
 
