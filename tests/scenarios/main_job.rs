@@ -16,6 +16,8 @@ mod coverage;
 mod crash;
 #[path = "main_job/crowd.rs"]
 mod crowd;
+#[path = "main_job/findings.rs"]
+mod findings;
 #[path = "main_job/flow.rs"]
 mod flow;
 #[path = "main_job/github.rs"]
@@ -24,6 +26,8 @@ mod github;
 mod missed;
 #[path = "main_job/outputs.rs"]
 mod outputs;
+#[path = "main_job/policy.rs"]
+mod policy;
 #[path = "main_job/secrets.rs"]
 mod secrets;
 #[path = "main_job/tests.rs"]

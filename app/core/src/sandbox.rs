@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::Checkout;
 use crate::forge::CloneCredential;
 use crate::ids::{CommitId, GateName, RepoRef, RunId};
-use crate::verdict::{ReportFile, Survey};
+use crate::survey::{Survey, SurveyWanted};
+use crate::verdict::ReportFile;
 
 /// Names one sandbox for ever. Opening the same key again first removes what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,10 +119,10 @@ pub struct SandboxHandle {
     pub key: SandboxKey,
     /// The adapter's name, such as a container id.
     pub name: String,
-    /// Where commands run and files are read.
-    pub folder: Folder,
     /// What was brought into it.
     pub restored: Restored,
+    /// Where commands run and files are read.
+    pub folder: Folder,
 }
 
 impl SandboxHandle {
@@ -230,9 +231,9 @@ pub trait Sandbox: Send + Sync {
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError>;
 
-    /// What a source tells beside its files' content: which files it has, and how it differs from another commit of its
-    /// repository. Asked on the host, since what runs in a sandbox could tell anything.
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError>;
+    /// What a source tells beside what runs in it, as far as it is wanted, and how it differs from another commit of its
+    /// repository. Asked on the host, since what runs in a sandbox could tell anything. What only a forge knows stays empty.
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError>;
 
     /// Writes a file into the workspace.
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError>;

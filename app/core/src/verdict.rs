@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Past;
 use crate::ids::BlobId;
+use crate::suggestion::Suggestion;
+pub use crate::survey::Survey;
 
 /// How a step's command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,14 +115,11 @@ pub struct Reports {
     pub errors: Vec<String>,
 }
 
-/// What a commit's source tells beside its files' content.
-#[derive(Debug, Clone, Default)]
-pub struct Survey {
-    /// Its files, as paths relative to its root.
-    pub files: Vec<String>,
-    /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
-    /// with none.
-    pub diff: Option<bytes::Bytes>,
+/// What is in a commit's files.
+pub trait SourceText: std::fmt::Debug + Send + Sync {
+    /// A file's content; None where there is no such file, where it is longer than `bytes_max`, or where it cannot be read.
+    /// Waits for it, so it is not to be called where others would wait too.
+    fn read(&self, path: &str, bytes_max: u64) -> Option<Bytes>;
 }
 
 impl Evidence {
@@ -198,6 +197,9 @@ pub struct Verdict {
     /// to compare.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub change: String,
+    /// Changes to the source that tools propose for what they found, at most [`Suggestion::MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
 }
 
 impl Verdict {
@@ -213,6 +215,7 @@ impl Verdict {
             annotations: Vec::new(),
             annotations_left_out: 0,
             change: String::new(),
+            suggestions: Vec::new(),
         }
     }
 }
@@ -281,12 +284,21 @@ pub struct StepOutcome {
     /// The files that it was asked to keep, by their paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
+    /// What its findings are for the forge's code scanning, where the gate asks for that: SARIF, compressed by gzip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<BlobId>,
 }
 
 impl StepOutcome {
+    /// Of a step that took no time and of which nothing is stored.
+    pub fn of(exit: Exit, verdict: Verdict) -> StepOutcome {
+        StepOutcome { exit, verdict, log: None, duration_ms: 0, facts: None, outputs: Vec::new(), scan: None }
+    }
+
     /// Everything that is stored of it beside the journal.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(self.outputs.iter().map(|output| &output.blob))
+        let outputs = self.outputs.iter().map(|output| &output.blob);
+        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan).chain(outputs)
     }
 }
 

@@ -2,9 +2,12 @@
 //! service ([`perform`](crate::perform)) and a local run drive the same steps.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
@@ -12,10 +15,12 @@ use gatewright_core::sandbox::{
     SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
+use gatewright_core::survey::PullFacts;
 use gatewright_core::verdict::{
     Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
 };
 use gatewright_core::{BlobId, CommitId};
+use gatewright_reports::findings::SarifLog;
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -55,6 +60,8 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// What a forge tells of its pull request, where there is one and the gate wants to know ([`gates::pull_wanted`]).
+    pub pull: Option<PullFacts>,
     /// From where its cache may come, and where it is saved, if it has one.
     pub scopes: CacheScopes,
     /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
@@ -142,8 +149,8 @@ impl Ended {
     fn evidence(&self, past: &Known) -> Evidence {
         let Known { base, history } = past.clone();
         let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
-        let rounds = self.rounds.clone();
-        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
+        let (disk_full, rounds) = (self.disk_full, self.rounds.clone());
+        Evidence { disk_full, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -184,8 +191,12 @@ impl StepRunner<'_> {
             Some(script) => self.run_tries(input, script, log).await?,
             None => Ended::of(Exit::Code { code: 0 }),
         };
-        if gates::survey_wanted(input.gate) {
-            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
+        let wanted = gates::survey_wanted(input.gate);
+        if !wanted.is_empty() {
+            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref(), &wanted).await?);
+        }
+        if input.pull.is_some() {
+            ended.survey.get_or_insert_default().pull.clone_from(&input.pull);
         }
         Ok(ended)
     }
@@ -223,8 +234,8 @@ impl StepRunner<'_> {
         Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
     }
 
-    /// Opens a step's sandbox, and says in its log what was brought into it.
-    async fn open(&self, spec: &SandboxSpec, log: &StepLog) -> Result<SandboxHandle, Failure> {
+    /// Opens a step's sandbox. What came out of the cache is said in the log.
+    async fn open(&self, spec: &SandboxSpec, log: &StepLog) -> Result<SandboxHandle, SandboxError> {
         let handle = self.sandbox.open(spec).await?;
         match handle.restored {
             Restored::Nothing => {}
@@ -289,11 +300,11 @@ impl StepRunner<'_> {
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { mut verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { mut verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
         gates::say_not_kept(&mut verdict, &outputs.problems);
-        let facts = self.store_facts(&facts).await;
+        let (facts, scan) = (self.store_facts(&facts).await, self.store_scan(scan).await);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, outputs: outputs.kept }
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan, outputs: outputs.kept }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -304,6 +315,10 @@ impl StepRunner<'_> {
             annotation.title = redactor.text(&annotation.title);
             annotation.message = redactor.text(&annotation.message);
         }
+        // A change with a hole in it is none.
+        verdict.suggestions.retain(|suggestion| {
+            redactor.text(&suggestion.text) == suggestion.text && redactor.text(&suggestion.message) == suggestion.message
+        });
         verdict
     }
 
@@ -331,4 +346,32 @@ impl StepRunner<'_> {
             }
         }
     }
+
+    /// What code scanning is to be given, compressed. What must not be known is not in it, nor is anything where it cannot be
+    /// taken out without breaking what is left.
+    async fn store_scan(&self, scan: Option<SarifLog>) -> Option<gatewright_core::BlobId> {
+        let (json, redactor) = (scan?.json, Redactor::new(self.secrets.iter().cloned()));
+        // Up to 9 MB: not on a thread that others wait for.
+        let compressed = tokio::task::spawn_blocking(move || without_secrets(json, redactor)).await.ok().flatten();
+        let Some(compressed) = compressed else {
+            tracing::warn!("findings are not given to code scanning: they hold a secret that cannot be taken out");
+            return None;
+        };
+        match self.blobs.put(compressed).await {
+            Ok(blob) => Some(blob),
+            Err(error) => {
+                tracing::error!(%error, "what code scanning is to be given could not be stored");
+                None
+            }
+        }
+    }
+}
+
+/// JSON without what must not be known, by gzip. The same gives the same.
+fn without_secrets(json: Vec<u8>, mut redactor: Redactor) -> Option<Bytes> {
+    let redacted = redactor.text(&String::from_utf8(json).ok()?);
+    serde_json::from_str::<serde::de::IgnoredAny>(&redacted).ok()?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(redacted.as_bytes()).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }

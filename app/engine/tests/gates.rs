@@ -8,10 +8,14 @@ mod benchmarks;
 mod cases;
 #[path = "gates/coverage.rs"]
 mod coverage;
+#[path = "gates/findings.rs"]
+mod findings;
 #[path = "gates/fixtures.rs"]
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
+#[path = "gates/policy.rs"]
+mod policy;
 #[path = "gates/tests.rs"]
 mod tests;
 #[path = "gates/tries.rs"]

@@ -73,8 +73,8 @@ async fn gate(sandbox: &DockerSandbox) -> [Duration; 3] {
         limits: Limits::default(),
         network: Network::None,
         source: None,
-        base: None,
         cache: None,
+        base: None,
     };
     let began = Instant::now();
     let handle = sandbox.open(&spec).await.expect("it opens");

@@ -163,6 +163,15 @@ impl Desk {
         bytes.ok_or_else(|| DeskError::Missing(format!("the log of gate {gate} in run {id} has been pruned")))
     }
 
+    /// A file that a gate has kept.
+    pub(crate) async fn output(&self, id: RunId, gate: &GateName, path: &str) -> Result<Bytes, DeskError> {
+        let page = self.run(id).await?;
+        let known = page.outputs_of(gate).find(|output| output.path == path).map(|output| output.blob.clone());
+        let blob = known.ok_or_else(|| DeskError::Missing(format!("gate {gate} of run {id} has kept no file {path}")))?;
+        let bytes = self.blobs.get(&blob).await?;
+        bytes.ok_or_else(|| DeskError::Missing(format!("{path} of gate {gate} in run {id} has been pruned")))
+    }
+
     /// What the gates of a run have kept of their benchmarks, oldest first: runs of its base branch before it, then the run itself.
     /// Gates that have measured nothing are left out.
     pub(crate) async fn benchmarks(&self, run: &Run) -> Result<Vec<(GateName, Vec<BenchmarkFacts>)>, DeskError> {
@@ -201,15 +210,6 @@ impl Desk {
             all.extend(facts.and_then(|facts| facts.benchmarks).map(|benchmarks| (step.gate.name.clone(), benchmarks)));
         }
         Ok(all)
-    }
-
-    /// A file that a gate has kept.
-    pub(crate) async fn output(&self, id: RunId, gate: &GateName, path: &str) -> Result<Bytes, DeskError> {
-        let page = self.run(id).await?;
-        let known = page.outputs_of(gate).find(|output| output.path == path).map(|output| output.blob.clone());
-        let blob = known.ok_or_else(|| DeskError::Missing(format!("gate {gate} of run {id} has kept no file {path}")))?;
-        let bytes = self.blobs.get(&blob).await?;
-        bytes.ok_or_else(|| DeskError::Missing(format!("{path} of gate {gate} in run {id} has been pruned")))
     }
 
     pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {

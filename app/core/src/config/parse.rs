@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{needs, values};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
+use super::{findings, needs, policy, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.
-    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
         let Value::Mapping(entries) = &node.value else {
             let known = keys::listed(table.keys.iter().map(|key| key.name));
             self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
@@ -175,6 +175,7 @@ impl Reader {
             self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
         }
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
+        let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
             run: self.run(&name, place, &fields),
@@ -184,10 +185,13 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
-            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
+            retries: fields.get("retries").and_then(|node| values::whole(self, node, 0, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            findings: self.findings(&fields),
+            code_scanning: self.code_scanning(&fields),
             benchmark: self.benchmark(&fields),
-            require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            require,
+            policy,
             outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
@@ -204,7 +208,7 @@ impl Reader {
         match fields.get("run") {
             Some(node) => values::command(self, node),
             // A gate of a later kind may need no command; that it is of such a kind has been said.
-            None if fields.later || fields.meant.contains(&"run") => None,
+            None if fields.later || fields.meant.contains(&"run") || looks_at_the_change_only(fields) => None,
             None => {
                 self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
                 None
@@ -216,6 +220,7 @@ impl Reader {
         match (fields.get("image"), &shared.image) {
             (Some(node), _) => values::image(self, node).unwrap_or_default(),
             (None, Some(image)) => image.clone(),
+            (None, None) if looks_at_the_change_only(fields) => String::new(),
             (None, None) if shared.image_written || fields.meant.contains(&"image") => String::new(),
             (None, None) => {
                 self.wrong(place, format!("the gate `{name}` has no `image`, and neither has the file; one of them needs it"));
@@ -249,7 +254,8 @@ impl Reader {
         })
     }
 
-    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
+    /// What reports have to say, and what the change itself has to be.
+    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<(Require, Policy)> {
         let fields = self.fields(node, &keys::REQUIRE)?;
         for asked in keys::REQUIRE_OF {
             let asks = asked.keys.iter().any(|key| fields.get(key).is_some());
@@ -262,17 +268,20 @@ impl Reader {
             }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
-        Some(Require {
+        let require = Require {
             lines: percent("lines"),
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
-            slower_at_most: percent("slower-at-most"),
             tests_drop_at_most: percent("tests-drop-at-most"),
+            slower_at_most: percent("slower-at-most"),
             new_failures_at_most: fields
                 .get("new-failures-at-most")
-                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
-        })
+                .and_then(|node| values::whole(self, node, 0, keys::NEW_FAILURES_MAX)),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
+        };
+        Some((require, policy::read::policy(self, &fields)))
     }
 
     fn cache(&mut self, node: &Node) -> Option<Cache> {
@@ -291,6 +300,23 @@ impl Reader {
         })
     }
 
+    /// Two names of one thing; where both are written, both count.
+    fn findings(&mut self, fields: &Fields<'_>) -> Vec<String> {
+        let written = ["sarif", "findings"].into_iter().filter_map(|key| fields.get(key));
+        written.flat_map(|node| values::report_globs(self, node)).collect()
+    }
+
+    fn code_scanning(&mut self, fields: &Fields<'_>) -> bool {
+        let wanted = self.flag(fields, "code-scanning", false);
+        let of_reports = ["sarif", "findings"];
+        if let (true, Some(node)) = (wanted, fields.get("code-scanning"))
+            && !of_reports.iter().any(|key| fields.get(key).is_some() || fields.meant.contains(key))
+        {
+            self.wrong(node.place, "`code-scanning` uploads findings, and the gate has no `sarif`; name its report files there");
+        }
+        wanted
+    }
+
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
         let fields = self.fields(node, &keys::CHECKOUT)?;
         Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: false })
@@ -303,6 +329,14 @@ fn asks_for_later(node: &Node) -> bool {
     entries.iter().any(|entry| keys::REQUIRE.later.contains(&entry.key.as_str()))
 }
 
+/// Whether a gate has nothing to run, and need not: what it requires is there without any command.
+fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
+    let Some(Value::Mapping(require)) = gate.get("require").map(|node| &node.value) else { return false };
+    let of_reports = policy::keys::NEED_A_COMMAND.iter().any(|key| gate.get(key).is_some());
+    let of_change = require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()));
+    gate.get("run").is_none() && of_change && !of_reports
+}
+
 /// The known entries of a mapping.
 pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
@@ -313,6 +347,16 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// Whether none of its keys is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether all of its keys are known, so that what is missing was not misspelt.
+    pub(super) fn is_right(&self) -> bool {
+        self.meant.is_empty() && !self.later
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }

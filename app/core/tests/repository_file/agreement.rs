@@ -102,15 +102,6 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
         ),
         (
-            "benchmark",
-            vec![json!("target/criterion"), json!(["a.json", "b/*.json"])],
-            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a"), json!("./a.json")]),
-        ),
-        // What these say is of benchmarks, which the gate does not have.
-        ("compare", vec![], with(&[json!("history"), json!("interleaved"), json!("other"), json!(5)])),
-        ("rounds", vec![], with(&[json!(20), json!(5), json!("20")])),
-        ("prepare", vec![], with(&[json!("make"), json!(""), json!(5)])),
-        (
             "outputs",
             vec![json!("out/**"), json!(["a.png", "b/*.html"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!("../a"), json!("./a.xml")]),
@@ -133,11 +124,32 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 json!({ "paths": "a", "key": "a", "ttl": 1 }),
             ]),
         ),
+        (
+            "findings",
+            vec![json!("out.sarif"), json!(["a/**/*.json", "b.xml"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
+        ),
+        (
+            "sarif",
+            vec![json!("out.sarif"), json!(["a/**/*.sarif", "b.sarif"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a.sarif"), json!("./a.sarif")]),
+        ),
+        // There is nothing to upload.
+        ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
+        (
+            "benchmark",
+            vec![json!("target/criterion"), json!(["a.json", "b/*.json"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a"), json!("./a.json")]),
+        ),
+        // What these say is of benchmarks, which the gate does not have.
+        ("compare", vec![], with(&[json!("history"), json!("interleaved"), json!("other"), json!(5)])),
+        ("rounds", vec![], with(&[json!(20), json!(5), json!("20")])),
+        ("prepare", vec![], with(&[json!("make"), json!(""), json!(5)])),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",
             vec![json!({})],
-            with(&[json!({ "lines": 80 }), json!({ "lines": 101 }), json!({ "touched": ["docs/**"] }), json!([]), json!(80)]),
+            with(&[json!({ "lines": 80 }), json!({ "lines": 101 }), json!({ "new": {} }), json!([]), json!(80)]),
         ),
         ("network", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!([])])),
         ("required", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!({})])),
@@ -163,6 +175,152 @@ fn what_is_required_of_coverage_is_read_as_the_schema_says() {
     }
     for wrong in [json!({ "lines": 100.5 }), json!({ "lines": -1 }), json!({ "lines": "80" }), json!({ "line": 80 })] {
         assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
+    }
+}
+
+/// Values of the keys of `require` that ask something of the change itself: right ones, wrong ones.
+fn policies() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
+    let globs = || vec![json!("docs/**"), json!(["docs/**", "!docs/x"])];
+    let no_globs = || vec![Value::Null, json!(5), json!([]), json!("../a"), json!({}), json!(false), json!([["a"]])];
+    let or_true = || globs().into_iter().chain([json!(true)]).collect::<Vec<_>>();
+    let no_words = || vec![Value::Null, json!(true), json!(5), json!([]), json!({ "a": 1 }), json!("a b"), json!([5])];
+    let with = |mut all: Vec<Value>, more: Vec<Value>| {
+        all.extend(more);
+        all
+    };
+    vec![
+        ("touched", globs(), with(no_globs(), vec![json!(true)])),
+        ("changelog", or_true(), no_globs()),
+        ("title", vec![json!("conventional")], with(no_words(), vec![json!("free"), json!(["conventional"])])),
+        (
+            "commits",
+            vec![json!("conventional"), json!(["signed-off", "conventional"])],
+            with(no_words(), vec![json!("signed"), json!(["signed-off", "signed-off"])]),
+        ),
+        ("types", vec![json!("feat"), json!(["feat", "fix-2"])], with(no_words(), vec![json!("fe_at"), json!("")])),
+        (
+            "size-at-most",
+            vec![json!({ "files": 0 }), json!({ "lines": 500, "file-bytes": 1_048_576, "except": ["gen/**"] })],
+            vec![Value::Null, json!(5), json!({}), json!({ "except": "a" }), json!({ "files": -1 }), json!({ "files": "5" })],
+        ),
+        (
+            "forbidden",
+            with(globs(), vec![json!({ "added": "*.exe" }), json!({ "changed": ["a"], "removed": ["b", "!c"] })]),
+            vec![Value::Null, json!(true), json!([]), json!({}), json!({ "add": "a" }), json!({ "added": "/a" })],
+        ),
+        ("links", or_true(), no_globs()),
+        (
+            "reviewers",
+            vec![
+                json!("codeowners"),
+                json!({ "from": "@a" }),
+                json!([{ "paths": ["a/**"], "from": ["@octo/core", "@me"], "count": 2 }, {}]),
+            ],
+            with(
+                no_words(),
+                vec![json!("me"), json!([{ "from": "me" }]), json!([{ "count": 0 }]), json!([{ "who": "@a" }]), json!(["@a"])],
+            ),
+        ),
+        (
+            "dependencies",
+            vec![
+                json!({}),
+                json!({ "new-at-most": 3, "sources": ["crates.io", "github.com/acme/*"] }),
+                json!({ "licences": { "allow": ["MIT", "BSD-*"], "deny": "AGPL-*" } }),
+            ],
+            vec![
+                Value::Null,
+                json!(true),
+                json!([]),
+                json!({ "new-at-most": 1.5 }),
+                json!({ "sources": "a b" }),
+                json!({ "licences": ["MIT"] }),
+                json!({ "licences": { "deny": [] } }),
+                json!({ "licenses": {} }),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn what_is_asked_of_a_change_is_read_as_the_schema_says_with_a_command_and_without() {
+    for (key, right, wrong) in policies() {
+        for gate in [json!({ "run": "x", "image": "a" }), json!({})] {
+            let file = |value: &Value| {
+                let mut gate = gate.clone();
+                gate["require"] = json!({ key: value });
+                json!({ "gates": { "t": gate } })
+            };
+            for value in &right {
+                assert_eq!(taken(&file(value)), (true, true), "{key}: {value}");
+            }
+            for value in &wrong {
+                assert_eq!(taken(&file(value)), (false, false), "{key}: {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gate_without_a_command_has_nothing_to_report() {
+    for gate in [
+        json!({ "require": {} }),
+        json!({ "require": { "lines": 80 }, "coverage": "l.info" }),
+        json!({ "require": { "touched": "a" }, "junit": "j.xml" }),
+        json!({ "require": { "touched": "a", "lines": 80 } }),
+        json!({ "timeout": 5 }),
+    ] {
+        assert_eq!(taken(&json!({ "image": "a", "gates": { "t": gate } })), (false, false), "{gate}");
+    }
+}
+
+#[test]
+fn what_is_required_of_tests_is_read_as_the_schema_says() {
+    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
+    for reports in ["junit", "tests"] {
+        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
+            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new-failures-at-most": -1 }),
+            json!({ "new-failures-at-most": "0" }),
+            json!({ "tests-drop-at-most": 101 }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
+        }
+    }
+    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
+    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
+    assert_eq!(taken(&both), (false, false));
+}
+
+#[test]
+fn what_is_required_of_findings_is_read_as_the_schema_says() {
+    for key in ["sarif", "findings"] {
+        let file = |require: &Value| {
+            let gate = json!({ "run": "x", "image": "a", key: "o.sarif", "code-scanning": true, "require": require });
+            json!({ "gates": { "t": gate } })
+        };
+        for right in [
+            json!({}),
+            json!({ "new": { "error": 0 } }),
+            json!({ "new": { "warning": 5, "note": 1_000_000 }, "total": { "critical": 0, "high": 1, "medium": 2, "low": 3 } }),
+        ] {
+            assert_eq!(taken(&file(&right)), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new": {} }),
+            json!({ "new": 0 }),
+            json!({ "new": { "error": -1 } }),
+            json!({ "new": { "error": 1.5 } }),
+            json!({ "new": { "error": "0" } }),
+            json!({ "new": { "errors": 0 } }),
+            json!({ "total": { "note": 1_000_001 } }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(&wrong)), (false, false), "{wrong}");
+        }
     }
 }
 
@@ -198,27 +356,6 @@ fn what_benchmarks_are_compared_with_is_read_as_the_schema_says() {
     ] {
         assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
     }
-}
-
-#[test]
-fn what_is_required_of_tests_is_read_as_the_schema_says() {
-    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
-    for reports in ["junit", "tests"] {
-        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
-            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
-        }
-        for wrong in [
-            json!({ "new-failures-at-most": -1 }),
-            json!({ "new-failures-at-most": "0" }),
-            json!({ "tests-drop-at-most": 101 }),
-            json!({ "lines": 80 }),
-        ] {
-            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
-        }
-    }
-    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
-    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
-    assert_eq!(taken(&both), (false, false));
 }
 
 #[test]
@@ -282,7 +419,8 @@ fn schema_and_reading_agree_on_the_file_itself() {
         json!({ "gates": { "t": null } }),
         json!({ "gates": { "t": { "run": "x" } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a" }, "u": { "run": "x" } } }),
-        json!({ "gates": { "t": { "run": "x", "image": "a", "sarif": "out.sarif" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "benchmark": "out.json" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "require": { "new": { "error": 0 } } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": 101 } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": "80" } } } }),
     ] {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use gatewright_core::command::Who;
 use gatewright_core::config::{
-    BYTES_MAX, Benchmark, Cache, Checkout, Compare, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+    BYTES_MAX, Benchmark, Cache, Checkout, CommitRule, Compare, Dependencies, FindingLimits, Forbidden, GATES_MAX, GateConfig,
+    GateEvent, Percent, Policy, RepoConfig, Require, Review, Reviewers, Size, When, parse,
 };
 use proptest::prelude::*;
 
@@ -184,10 +186,13 @@ fn printed(config: &RepoConfig) -> String {
             tests,
             retries,
             coverage,
-            benchmark,
             outputs,
             cache,
+            findings,
+            code_scanning,
+            benchmark,
             require,
+            policy,
             network,
             required,
             checkout,
@@ -200,8 +205,9 @@ fn printed(config: &RepoConfig) -> String {
             ("junit", json(junit)),
             ("tests", json(tests)),
             ("coverage", json(coverage)),
-            ("benchmark", json(&benchmark.reports)),
+            ("findings", json(findings)),
             ("outputs", json(outputs)),
+            ("benchmark", json(&benchmark.reports)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
@@ -230,16 +236,57 @@ fn printed(config: &RepoConfig) -> String {
             ("branches", require.branches),
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
-            ("slower-at-most", require.slower_at_most),
             ("tests-drop-at-most", require.tests_drop_at_most),
+            ("slower-at-most", require.slower_at_most),
         ];
+        let limits = |(key, limits): (&str, Option<FindingLimits>)| {
+            let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
+            let all = [
+                ("error", error),
+                ("warning", warning),
+                ("note", note),
+                ("critical", critical),
+                ("high", high),
+                ("medium", medium),
+                ("low", low),
+            ];
+            let all: Vec<String> = all.into_iter().filter_map(|(key, most)| Some(format!("{key}: {}", most?))).collect();
+            Some(format!("{key}: {{ {} }}", all.join(", ")))
+        };
+        let of_findings = [("new", require.new), ("total", require.total)].into_iter().filter_map(limits);
         let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).collect();
+        let demands = demands.into_iter().filter_map(percent).chain(new_failures).chain(of_findings);
+        let demands: Vec<String> = demands.chain(asked_of_the_change(policy)).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
+        writeln!(file, "    code-scanning: {code_scanning}").unwrap();
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
+}
+
+/// What a policy that [`a_policy`] makes looks like in the file.
+fn asked_of_the_change(policy: &Policy) -> Vec<String> {
+    let json = |value: &dyn erased::Json| value.json();
+    let Policy { touched, changelog, commits, links, size, reviewers, dependencies, forbidden, .. } = policy;
+    let lists = [("touched", json(touched)), ("changelog", json(changelog)), ("links", json(links)), ("commits", json(commits))];
+    let mut all: Vec<String> = lists.iter().filter(|(_, l)| l != "[]").map(|(key, list)| format!("{key}: {list}")).collect();
+    if !forbidden.removed.is_empty() {
+        all.push(format!("forbidden: {{ removed: {} }}", json(&forbidden.removed)));
+    }
+    if let Some(Size { lines: Some(lines), .. }) = size {
+        all.push(format!("size-at-most: {{ lines: {lines} }}"));
+    }
+    if let Some(Reviewers::Rules { rules }) = reviewers {
+        let rules: Vec<String> = rules.iter().map(|rule| format!("{{ count: {}, from: '@octo/core' }}", rule.count)).collect();
+        all.push(format!("reviewers: [{}]", rules.join(", ")));
+    }
+    if let Some(Dependencies { licences_denied, .. }) = dependencies {
+        let denied =
+            if licences_denied.is_empty() { String::new() } else { format!("licences: {{ deny: {} }}", json(licences_denied)) };
+        all.push(format!("dependencies: {{ {denied} }}"));
+    }
+    all
 }
 
 mod erased {
@@ -259,6 +306,12 @@ fn percent(there: bool, hundredths: u32) -> Option<Percent> {
     there.then_some(Percent { hundredths })
 }
 
+fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
+    let [error, warning, note, critical, high, medium, low] = most;
+    let limits = FindingLimits { error, warning, note, critical, high, medium, low };
+    (there && limits != FindingLimits::default()).then_some(limits)
+}
+
 prop_compose! {
     fn a_benchmark()(
         reports in proptest::collection::vec("[a-z]{1,5}(/[a-z]{1,5}\\.json)?", 0..3),
@@ -270,6 +323,33 @@ prop_compose! {
             return Benchmark { reports, ..Benchmark::default() };
         }
         Benchmark { reports, compare: Compare::Interleaved, rounds, prepare }
+    }
+}
+
+prop_compose! {
+    fn a_policy()(
+        touched in proptest::collection::vec("!?[a-z]{1,5}/\\*\\*", 0..3),
+        changelog in proptest::collection::vec("[a-z]{1,5}\\.md", 0..2),
+        removed in proptest::collection::vec("[a-z]{1,5}\\.rs", 0..2),
+        denied in proptest::collection::vec("[A-Z]{1,5}-\\*", 0..2),
+        commits in proptest::sample::subsequence(vec![CommitRule::Conventional, CommitRule::SignedOff], 0..=2),
+        lines in proptest::option::of(0_u64..1_000_000),
+        counts in proptest::collection::vec(1_u64..=20, 0..3),
+        dependencies in any::<bool>(),
+    ) -> Policy {
+        let review = |count| Review { paths: Vec::new(), from: vec![Who::Team("octo/core".to_owned())], count };
+        let reviewers = Reviewers::Rules { rules: counts.iter().copied().map(review).collect() };
+        Policy {
+            touched,
+            links: changelog.clone(),
+            changelog,
+            commits,
+            size: lines.map(|lines| Size { lines: Some(lines), ..Size::default() }),
+            forbidden: Forbidden { removed, ..Forbidden::default() },
+            reviewers: (!counts.is_empty()).then_some(reviewers),
+            dependencies: dependencies.then_some(Dependencies { licences_denied: denied, ..Dependencies::default() }),
+            ..Policy::default()
+        }
     }
 }
 
@@ -287,12 +367,16 @@ prop_compose! {
         cached in proptest::option::of("[a-z]{1,5}(/[a-z]{1,5})?"),
         outputs in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.html", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
-        benchmark in a_benchmark(),
         other_format in any::<bool>(),
         retries in 0u32..=5,
+        findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
+        limits in any::<[bool; 2]>(),
+        most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
+        benchmark in a_benchmark(),
         demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
+        policy in a_policy(),
     ) -> GateConfig {
         let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
         let has_tests = !junit.is_empty() || !tests.is_empty();
@@ -305,13 +389,18 @@ prop_compose! {
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
-                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
                 tests_drop_at_most: percent(demands[4] && has_tests, hundredths),
                 new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
+                new: some_limits(limits[0] && !findings.is_empty(), most),
+                total: some_limits(limits[1] && !findings.is_empty(), most),
+                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
             },
-            benchmark,
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
+            code_scanning: limits[0] && !findings.is_empty(),
+            findings,
+            benchmark,
             coverage,
+            policy,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
             network: flags[0],

@@ -220,7 +220,7 @@ impl Session<'_> {
 
     /// Marks a place in the log.
     fn say(&self, text: &str) {
-        gatewright_core::sandbox::OutputSink::write(self.log, format!("gatewright: {text}\n").as_bytes());
+        gatewright_core::sandbox::OutputSink::write(self.log, format!("[gatewright] {text}\n").as_bytes());
     }
 }
 

@@ -12,6 +12,7 @@ use gatewright_core::sandbox::{
     SandboxSpec, Source,
 };
 use gatewright_core::store::{Blobs, StoreError};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{ReportFile, StepOutcome, Survey, VerdictStatus};
 use gatewright_core::{BlobId, CommitId, ForgeKind, RepoRef, RunId};
 use gatewright_engine::step::{CacheScopes, Known, StepInput, StepRunner};
@@ -58,7 +59,7 @@ impl Sandbox for Told {
         Ok(self.script[self.nth()].1.iter().map(|text| ReportFile::new("out.xml", *text)).collect())
     }
 
-    async fn survey(&self, _: &Source, _: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    async fn survey(&self, _: &Source, _: Option<&CommitId>, _: &SurveyWanted) -> Result<Survey, SandboxError> {
         Ok(Survey::default())
     }
 
@@ -107,8 +108,15 @@ async fn stepped(config: &str, script: Script) -> (StepOutcome, usize, String) {
     let runner = StepRunner { sandbox: &told, blobs: &told, limits: Limits::default(), secrets: &[] };
     let gate = gate(config);
     let key = SandboxKey { run: RunId::new(), gate: gate.name.clone() };
-    let input =
-        StepInput { key, gate: &gate, source: source(), since: None, past: Known::default(), scopes: CacheScopes::default() };
+    let input = StepInput {
+        key,
+        gate: &gate,
+        source: source(),
+        since: None,
+        pull: None,
+        past: Known::default(),
+        scopes: CacheScopes::default(),
+    };
     let log = runner.log();
     let ended = runner.run(&input, &log).await.unwrap();
     let outcome = runner.judge(&gate, Known::default(), ended, log.finish(), Instant::now()).await;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
-    Standing,
+    Reviews, Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, RepoRef, Timestamp};
@@ -146,7 +146,15 @@ impl Forge for GitHub {
             Report::Check(check) => self.publish_check(repo, check, known).await,
             Report::Comment(comment) => self.publish_comment(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
+            Report::Scan(scan) => self.publish_scan(repo, scan).await,
         }
+    }
+}
+
+#[async_trait]
+impl Reviews for GitHub {
+    async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
+        self.read_approvals(repo, number).await
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
-    Standing,
+    Reviews, Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::call::{Call, route};
 use crate::config::{ConfigError, GitLabConfig, Timeouts, clone_base};
-use crate::error::unavailable;
+use crate::error::{refused, unavailable};
 use crate::pipeline::Place;
 
 /// Files at commits kept in memory: so many, and so many bytes. They never change.
@@ -179,7 +179,15 @@ impl Forge for GitLab {
             Report::Check(check) => self.publish_check(repo, check, known).await,
             Report::Comment(comment) => self.publish_note(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
+            Report::Scan(_) => Err(refused("it takes findings from its own jobs only")),
         }
+    }
+}
+
+#[async_trait]
+impl Reviews for GitLab {
+    async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
+        self.read_approvals(repo, number).await
     }
 }
 

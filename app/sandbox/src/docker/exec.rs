@@ -77,10 +77,8 @@ pub(super) async fn exec(
     };
     if code == 0 {
         let plan = this.to_save.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(plan) = plan
-            && sandbox.folder == Folder::Workspace
-        {
-            cache::save(this, docker, id, &plan).await;
+        if let Some(plan) = plan.filter(|_| sandbox.folder == Folder::Workspace) {
+            cache::save(this, docker, sandbox, &plan).await;
         }
         return Ok(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
     }

@@ -60,7 +60,7 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
             this.to_save.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), plan);
         }
     }
-    Ok(SandboxHandle { key: spec.key.clone(), name: id, folder: Folder::Workspace, restored })
+    Ok(SandboxHandle { key: spec.key.clone(), name: id, restored, folder: Folder::Workspace })
 }
 
 /// What goes into which folder.

@@ -10,7 +10,7 @@ use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
 };
 use futures_util::TryStreamExt;
-use gatewright_core::sandbox::{Folder, SandboxError, SandboxHandle};
+use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 use gatewright_core::verdict::ReportFile;
 use globset::GlobMatcher;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -68,7 +68,7 @@ async fn read_all(
         .map_err(|e| SandboxError::Report(format!("`{glob}` is not a valid glob: {e}")))?
         .compile_matcher();
     let folder = literal_part(glob)?;
-    if !is_there(docker, &sandbox.name, sandbox.folder, &folder).await? {
+    if !is_there(docker, sandbox, &folder).await? {
         return Ok(Vec::new());
     }
     let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds, spool: spool.to_owned() };
@@ -100,21 +100,21 @@ fn literal_part(glob: &str) -> Result<PathBuf, SandboxError> {
     Ok(literal)
 }
 
-/// Whether a path of a folder exists. One that leads through a symbolic link is refused.
-pub(super) async fn is_there(docker: &Docker, id: &str, in_folder: Folder, path: &Path) -> Result<bool, SandboxError> {
+/// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
+pub(super) async fn is_there(docker: &Docker, sandbox: &SandboxHandle, path: &Path) -> Result<bool, SandboxError> {
     let mut below = PathBuf::new();
-    // The folder itself is asked for too: where it is not there, the sandbox is not.
+    // The workspace itself is asked for too: where it is not there, the sandbox is not.
     for part in std::iter::once(None).chain(path.components().map(Some)) {
         below.extend(part);
-        let options = ContainerArchiveInfoOptionsBuilder::default().path(&inside(in_folder, &below)).build();
-        let found = docker.get_container_archive_info(id, Some(options)).await;
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(&inside(sandbox, &below)).build();
+        let found = docker.get_container_archive_info(&sandbox.name, Some(options)).await;
         match found {
             Ok(found) if u64::from(found.file_mode) & MODE_SYMLINK != 0 => {
                 let words = format!("`{}` is a symbolic link, which is not followed", below.display());
                 return Err(SandboxError::Report(words));
             }
             Ok(_) => {}
-            Err(e) if status(&e) == Some(404) => return runs(docker, id).await.map(|()| false),
+            Err(e) if status(&e) == Some(404) => return runs(docker, &sandbox.name).await.map(|()| false),
             Err(e) => return Err(unavailable(&e)),
         }
     }
@@ -131,13 +131,13 @@ async fn runs(docker: &Docker, id: &str) -> Result<(), SandboxError> {
     }
 }
 
-fn inside(folder: Folder, path: &Path) -> String {
-    Path::new(shape::path(folder)).join(path).to_string_lossy().trim_end_matches('/').to_owned()
+fn inside(sandbox: &SandboxHandle, path: &Path) -> String {
+    Path::new(shape::path(sandbox.folder)).join(path).to_string_lossy().trim_end_matches('/').to_owned()
 }
 
 /// Streams a folder (or file) of the workspace past the reader.
 async fn download(docker: &Docker, sandbox: &SandboxHandle, path: &Path, wanted: Wanted) -> Result<Found, SandboxError> {
-    let options = DownloadFromContainerOptionsBuilder::default().path(&inside(sandbox.folder, path)).build();
+    let options = DownloadFromContainerOptionsBuilder::default().path(&inside(sandbox, path)).build();
     let archive = docker.download_from_container(&sandbox.name, Some(options)).map_err(std::io::Error::other);
     let mut archive = StreamReader::new(Box::pin(archive));
     let (mut to_reader, from_engine) = tokio::io::duplex(PIPE_BYTES);

@@ -218,8 +218,8 @@ mod tests {
             limits: Limits { memory_mib: 100, cpus: 64.0, pids: 10, disk_mib: 200, wall_secs: 5 },
             network: Network::None,
             source: None,
-            base: None,
             cache: None,
+            base: None,
         }
     }
 

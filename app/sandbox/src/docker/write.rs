@@ -45,7 +45,7 @@ pub(super) async fn folders(docker: &Docker, id: &str, path: &Path) -> Result<()
         .try_for_each(|folder| builder.append_data(&mut header(tar::EntryType::Directory, 0o755, 0), folder, &[][..]))
         .and_then(|()| builder.into_inner());
     let archive = made.map_err(|e| SandboxError::Report(format!("`{}` cannot be made: {e}", path.display())))?;
-    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    let options = UploadToContainerOptionsBuilder::default().path(shape::WORKSPACE).build();
     docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await.map_err(|e| lost(&e))
 }
 

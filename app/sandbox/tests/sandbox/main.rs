@@ -9,3 +9,4 @@ mod limits;
 mod mirror;
 mod reports;
 mod rig;
+mod survey;

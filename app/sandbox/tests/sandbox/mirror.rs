@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use gatewright_core::config::Checkout;
 use gatewright_core::sandbox::{Folder, Sandbox, SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_sandbox::DockerSandbox;
 
 use crate::git_server::{GitServer, Repo, Speaks, TOKEN};
@@ -460,13 +461,24 @@ async fn a_survey_tells_the_files_and_what_is_new_whatever_the_repositorys_own_a
     std::os::unix::fs::symlink("a.txt", repo.path.join("link")).expect("a link can be made");
     let new = repo.commit(&[("a.txt", "one\nmore\ntwo\n"), ("dir/ä b.txt", "new\n")]);
     let source = server.source(&repo, &new);
-    let survey = rig.sandbox.survey(&source, Some(&old)).await.expect("the server gives both commits");
+    let told = SurveyWanted { files: true, diff: true, ..SurveyWanted::default() };
+    let survey = rig.sandbox.survey(&source, Some(&old), &told).await.expect("the server gives both commits");
     assert_eq!(survey.files, [".gitattributes", "a.txt", "dir/ä b.txt"], "a link is no file");
+    assert_eq!(survey.others, ["link"]);
+    assert!(survey.changes.is_none() && survey.commits.is_none(), "nobody asked");
     let diff = String::from_utf8(survey.diff.expect("it is compared").to_vec()).expect("text");
     assert!(diff.contains("+++ b/a.txt\n@@ -1,0 +2 @@ one\n+more\n"), "{diff}");
-    let survey = rig.sandbox.survey(&source, None).await.expect("the mirror has it");
+    let texts = survey.texts.expect("it can be read");
+    let read = tokio::task::spawn_blocking(move || {
+        [("dir/ä b.txt", 4), ("dir/ä b.txt", 3), ("gone", 99), ("../a.txt", 99), ("dir", 99)]
+            .map(|(path, max)| texts.read(path, max))
+    });
+    let [text, too_long, gone, outside, folder] = read.await.expect("it is read");
+    assert_eq!(text.as_deref(), Some("new\n".as_bytes()));
+    assert_eq!([too_long, gone, outside, folder], [const { None }; 4]);
+    let survey = rig.sandbox.survey(&source, None, &told).await.expect("the mirror has it");
     assert!(survey.diff.is_none());
     let gone = "1".repeat(40).parse().expect("a commit");
-    let error = rig.sandbox.survey(&source, Some(&gone)).await.expect_err("there is no such commit");
+    let error = rig.sandbox.survey(&source, Some(&gone), &told).await.expect_err("there is no such commit");
     assert!(matches!(error, SandboxError::SourceUnusable(_)), "{error}");
 }

@@ -1,14 +1,13 @@
 //! What the report files of one run of a command measured, all of them together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 
 use gatewright_core::facts::{self, BenchmarkFact, BenchmarkFacts};
 use gatewright_core::verdict::{ReportFile, Reports};
 use gatewright_reports::benchmarks::{self, Benchmarks, Better, Measurement};
 
 use super::super::markdown::code;
-use super::super::{PATH_CHARS_MAX, opened};
+use super::super::{PATH_CHARS_MAX, opened, whole};
 
 /// A gate's reports may have so many measurements together. Beyond, they cannot be read: each is compared with each.
 const MEASUREMENTS_MAX: usize = BenchmarkFacts::LIST_MAX;
@@ -110,15 +109,6 @@ fn read_criterion(files: &[&ReportFile]) -> Result<Benchmarks, String> {
     }
     benchmarks::read_criterion(&read)
         .map_err(|error| format!("A report of Criterion cannot be read: {}", code(&error.to_string(), PATH_CHARS_MAX)))
-}
-
-/// The whole of a file of Criterion.
-fn whole(file: &ReportFile) -> Result<Vec<u8>, String> {
-    let (_, mut content) = opened(file)?;
-    let mut bytes = Vec::new();
-    let read = content.read_to_end(&mut bytes);
-    read.map_err(|error| format!("The report {} cannot be read: {error}", code(&file.path, PATH_CHARS_MAX)))?;
-    Ok(bytes)
 }
 
 /// Reads a file in one of the other formats.
