@@ -8,6 +8,7 @@ use gatewright_core::config::{Checkout, parse};
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{OutputSink, Restored, Sandbox, SandboxError, SandboxKey, SandboxSpec};
 use gatewright_core::store::{Blobs, StoreError};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{ReportFile, Survey};
 use gatewright_core::{BlobId, CommitId, ForgeKind, RepoRef, RunId};
 use insta::assert_snapshot;
@@ -56,7 +57,7 @@ impl Sandbox for Fake {
         Ok(if silent { Vec::new() } else { vec![ReportFile::new(glob, b"[]".to_vec())] })
     }
 
-    async fn survey(&self, _: &Source, _: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    async fn survey(&self, _: &Source, _: Option<&CommitId>, _: &SurveyWanted) -> Result<Survey, SandboxError> {
         Ok(Survey::default())
     }
 
@@ -112,6 +113,7 @@ async fn ran(sandbox: Fake, more: &str, since: Option<CommitId>) -> (String, End
         since,
         scopes: CacheScopes::default(),
         past: Known::default(),
+        pull: None,
     };
     let ended = runner.run(&input, &runner.log()).await.map_err(|failure| failure.cause).unwrap();
     let asked = sandbox.asked.into_inner().unwrap().join("\n");
