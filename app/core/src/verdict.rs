@@ -272,13 +272,28 @@ pub struct StepOutcome {
     /// What its findings are for the forge's code scanning, where the gate asks for that: SARIF, compressed by gzip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<BlobId>,
+    /// The files that it was asked to keep, by their paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Output>,
 }
 
 impl StepOutcome {
     /// Everything that is stored of it beside the journal.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan)
+        let outputs = self.outputs.iter().map(|output| &output.blob);
+        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan).chain(outputs)
     }
+}
+
+/// A file that a step left and that is kept as long as its run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its path, relative to the workspace. Untrusted text.
+    pub path: String,
+    /// Where it is.
+    pub blob: BlobId,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// A stored log.

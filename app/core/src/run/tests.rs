@@ -28,9 +28,13 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         when: When::default(),
         timeout_secs: None,
         junit: Vec::new(),
+        tests: Vec::new(),
+        retries: 0,
         coverage: Vec::new(),
         findings: Vec::new(),
         code_scanning: false,
+        outputs: Vec::new(),
+        cache: None,
         require: crate::config::Require::default(),
         network: false,
         required: true,
@@ -122,7 +126,15 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
 
 fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
     let verdict = Verdict::plain(status, "title", "summary");
-    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1, facts: None, scan: None };
+    let outcome = StepOutcome {
+        exit: Exit::Code { code: 0 },
+        verdict,
+        log: None,
+        duration_ms: 1,
+        facts: None,
+        scan: None,
+        outputs: Vec::new(),
+    };
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 

@@ -91,6 +91,12 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             with(&[json!(""), json!([]), json!(5), json!({}), json!([5]), json!("~/a.xml"), json!("a/../b"), json!("./a.xml")]),
         ),
         (
+            "tests",
+            vec![json!("a.json"), json!(["a/**/*.xml", "b.tap"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml")]),
+        ),
+        ("retries", vec![json!(0), json!(5)], with(&[json!(6), json!(-1), json!("2"), json!([1])])),
+        (
             "coverage",
             vec![json!("lcov.info"), json!(["a/**/*.xml", "b.json"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
@@ -107,6 +113,29 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ),
         // There is nothing to upload.
         ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
+        (
+            "outputs",
+            vec![json!("out/**"), json!(["a.png", "b/*.html"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("../a"), json!("./a.xml")]),
+        ),
+        (
+            "cache",
+            vec![json!({ "paths": ".cache", "key": "a.lock" }), json!({ "paths": ["a/b", "c"], "key": ["**/*.lock"] })],
+            with(&[
+                json!({}),
+                json!({ "paths": "a" }),
+                json!({ "key": "a" }),
+                json!("a"),
+                json!({ "paths": "a/*", "key": "a" }),
+                json!({ "paths": ".", "key": "a" }),
+                json!({ "paths": "a/", "key": "a" }),
+                json!({ "paths": "a//b", "key": "a" }),
+                json!({ "paths": "/a", "key": "a" }),
+                json!({ "paths": "../a", "key": "a" }),
+                json!({ "paths": [], "key": "a" }),
+                json!({ "paths": "a", "key": "a", "ttl": 1 }),
+            ]),
+        ),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",
@@ -167,6 +196,27 @@ fn what_is_required_of_findings_is_read_as_the_schema_says() {
             assert_eq!(taken(&file(&wrong)), (false, false), "{wrong}");
         }
     }
+}
+
+#[test]
+fn what_is_required_of_tests_is_read_as_the_schema_says() {
+    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
+    for reports in ["junit", "tests"] {
+        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
+            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new-failures-at-most": -1 }),
+            json!({ "new-failures-at-most": "0" }),
+            json!({ "tests-drop-at-most": 101 }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
+        }
+    }
+    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
+    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
+    assert_eq!(taken(&both), (false, false));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn literal_part(glob: &str) -> Result<PathBuf, SandboxError> {
 }
 
 /// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
-async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, SandboxError> {
+pub(super) async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, SandboxError> {
     let mut below = PathBuf::new();
     // The workspace itself is asked for too: where it is not there, the sandbox is not.
     for part in std::iter::once(None).chain(path.components().map(Some)) {
