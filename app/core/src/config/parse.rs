@@ -268,12 +268,12 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
-            new: fields.get("new").and_then(|node| findings::limits(self, node)),
-            total: fields.get("total").and_then(|node| findings::limits(self, node)),
             tests_drop_at_most: percent("tests-drop-at-most"),
             new_failures_at_most: fields
                 .get("new-failures-at-most")
                 .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
         })
     }
 
