@@ -265,8 +265,7 @@ impl StepRunner<'_> {
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
         let Judgement { mut verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
         gates::say_not_kept(&mut verdict, &outputs.problems);
-        let facts = self.store_facts(&facts).await;
-        let scan = self.store_scan(scan).await;
+        let (facts, scan) = (self.store_facts(&facts).await, self.store_scan(scan).await);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan, outputs: outputs.kept }
     }

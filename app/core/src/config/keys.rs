@@ -160,17 +160,17 @@ pub(super) static REQUIRE: Table = Table {
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
         key(
-            "new",
-            Shape::Filled(&findings::LIMITS),
-            "So many findings that the base does not have at most; no error if not written.",
-        ),
-        key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
-        key(
             "new-failures-at-most",
             Shape::Count(NEW_FAILURES_MAX),
             "Only failures that the base does not have count, and so many of them may be.",
         ),
         key("tests-drop-at-most", Shape::Percent, "So many percent fewer tests than on the base may be run."),
+        key(
+            "new",
+            Shape::Filled(&findings::LIMITS),
+            "So many findings that the base does not have at most; no error if not written.",
+        ),
+        key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
     ],
     later: &["slower-at-most", "touched"],
 };

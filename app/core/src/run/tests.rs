@@ -31,10 +31,10 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         tests: Vec::new(),
         retries: 0,
         coverage: Vec::new(),
-        findings: Vec::new(),
-        code_scanning: false,
         outputs: Vec::new(),
         cache: None,
+        findings: Vec::new(),
+        code_scanning: false,
         require: crate::config::Require::default(),
         network: false,
         required: true,
@@ -126,15 +126,7 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
 
 fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
     let verdict = Verdict::plain(status, "title", "summary");
-    let outcome = StepOutcome {
-        exit: Exit::Code { code: 0 },
-        verdict,
-        log: None,
-        duration_ms: 1,
-        facts: None,
-        scan: None,
-        outputs: Vec::new(),
-    };
+    let outcome = StepOutcome::of(Exit::Code { code: 0 }, verdict);
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 

@@ -102,18 +102,6 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
         ),
         (
-            "findings",
-            vec![json!("out.sarif"), json!(["a/**/*.json", "b.xml"])],
-            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
-        ),
-        (
-            "sarif",
-            vec![json!("out.sarif"), json!(["a/**/*.sarif", "b.sarif"])],
-            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a.sarif"), json!("./a.sarif")]),
-        ),
-        // There is nothing to upload.
-        ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
-        (
             "outputs",
             vec![json!("out/**"), json!(["a.png", "b/*.html"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!("../a"), json!("./a.xml")]),
@@ -136,6 +124,18 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 json!({ "paths": "a", "key": "a", "ttl": 1 }),
             ]),
         ),
+        (
+            "findings",
+            vec![json!("out.sarif"), json!(["a/**/*.json", "b.xml"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
+        ),
+        (
+            "sarif",
+            vec![json!("out.sarif"), json!(["a/**/*.sarif", "b.sarif"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a.sarif"), json!("./a.sarif")]),
+        ),
+        // There is nothing to upload.
+        ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",
@@ -170,6 +170,27 @@ fn what_is_required_of_coverage_is_read_as_the_schema_says() {
 }
 
 #[test]
+fn what_is_required_of_tests_is_read_as_the_schema_says() {
+    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
+    for reports in ["junit", "tests"] {
+        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
+            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new-failures-at-most": -1 }),
+            json!({ "new-failures-at-most": "0" }),
+            json!({ "tests-drop-at-most": 101 }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
+        }
+    }
+    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
+    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
+    assert_eq!(taken(&both), (false, false));
+}
+
+#[test]
 fn what_is_required_of_findings_is_read_as_the_schema_says() {
     for key in ["sarif", "findings"] {
         let file = |require: &Value| {
@@ -196,27 +217,6 @@ fn what_is_required_of_findings_is_read_as_the_schema_says() {
             assert_eq!(taken(&file(&wrong)), (false, false), "{wrong}");
         }
     }
-}
-
-#[test]
-fn what_is_required_of_tests_is_read_as_the_schema_says() {
-    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
-    for reports in ["junit", "tests"] {
-        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
-            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
-        }
-        for wrong in [
-            json!({ "new-failures-at-most": -1 }),
-            json!({ "new-failures-at-most": "0" }),
-            json!({ "tests-drop-at-most": 101 }),
-            json!({ "lines": 80 }),
-        ] {
-            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
-        }
-    }
-    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
-    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
-    assert_eq!(taken(&both), (false, false));
 }
 
 #[test]

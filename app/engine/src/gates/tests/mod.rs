@@ -145,13 +145,14 @@ fn judged(config: &GateConfig, exit: &Exit, found: &Found<'_>) -> Opinion {
     let status = if fails || drop.is_some() { VerdictStatus::Failed } else { VerdictStatus::Passed };
     let excuses_exit = bad > 0 && !fails && matches!(exit, Exit::Code { code } if *code < SHELL_CODES);
     let (annotations, annotations_left_out) = annotations(found, fails);
+    let summary = show::summary(&notes(config, exit, found, fails), found);
     Opinion {
         annotations,
         annotations_left_out,
         change: found.compared.change(&found.run, new),
         facts: Facts { tests: Some(kept(found)), ..Facts::default() },
         excuses_exit,
-        ..Opinion::plain(status, title(found, drop), show::summary(&notes(config, exit, found, fails), found))
+        ..Opinion::plain(status, title(found, drop), summary)
     }
 }
 
