@@ -1,0 +1,6 @@
+//! The reports that GitLab's own widgets show: one JUnit file, one Cobertura file, one list of code quality, made of whatever
+//! reports the gates left.
+
+pub mod cobertura;
+pub mod code_quality;
+pub mod junit;
