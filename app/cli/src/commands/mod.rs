@@ -11,8 +11,10 @@ use crate::failure::Failure;
 use crate::{load, serve};
 
 mod check;
+mod init;
 mod lists;
 mod replay;
+mod run;
 mod runs;
 mod schema;
 mod version;
@@ -21,6 +23,8 @@ mod version;
 pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Serve(args) => serve::run(&args, hook),
+        Command::Run(args) => run::run(*args),
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),

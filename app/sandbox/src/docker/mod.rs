@@ -15,7 +15,8 @@ use gatewright_core::sandbox::{
 use gatewright_core::verdict::{ReportFile, Survey};
 use tokio::sync::OnceCell;
 
-use crate::source::Mirrors;
+use crate::source::Sources;
+use crate::wanted::Bounds;
 
 mod cleanup;
 mod error;
@@ -49,6 +50,8 @@ pub struct DockerConfig {
     pub instance: String,
     /// The folder of the mirror cache. Made if it is not there.
     pub mirrors: PathBuf,
+    /// Where set, all sources come from this repository, and nothing is fetched: see [`crate::local`].
+    pub local: Option<PathBuf>,
     /// Whether a missing image is fetched.
     pub pull: PullPolicy,
     /// The environment of every sandbox, under each one's own.
@@ -62,6 +65,7 @@ impl DockerConfig {
             engine: None,
             instance: instance.into(),
             mirrors: mirrors.into(),
+            local: None,
             pull: PullPolicy::Missing,
             env: BTreeMap::new(),
         }
@@ -80,7 +84,7 @@ pub enum PullPolicy {
 /// Sandboxes that are Docker containers. Connects when it is first used, so that a service starts without its engine.
 pub struct DockerSandbox {
     config: DockerConfig,
-    mirrors: Mirrors,
+    sources: Sources,
     engine: OnceCell<Engine>,
     /// How many processes of a container the kernel had killed for want of memory when its last command ended.
     oom_kills: Mutex<HashMap<String, u64>>,
@@ -98,8 +102,8 @@ struct Engine {
 impl DockerSandbox {
     /// Connects to nothing yet and creates nothing.
     pub fn new(config: DockerConfig) -> Self {
-        let mirrors = Mirrors::new(config.mirrors.clone());
-        DockerSandbox { config, mirrors, engine: OnceCell::new(), oom_kills: Mutex::default(), closing: Mutex::default() }
+        let sources = Sources::new(config.mirrors.clone(), config.local.clone());
+        DockerSandbox { config, sources, engine: OnceCell::new(), oom_kills: Mutex::default(), closing: Mutex::default() }
     }
 
     async fn engine(&self) -> Result<&Engine, SandboxError> {
@@ -186,11 +190,11 @@ impl Sandbox for DockerSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }, self.mirrors.folder()).await
+        read::read(self.docker().await?, sandbox, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        self.mirrors.survey(source, since).await
+        self.sources.survey(source, since).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {
