@@ -277,8 +277,36 @@ fn being_told_to_stop_ends_the_gates_and_removes_their_containers() {
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(1), "{rest}");
     assert!(rest.contains(&format!("{name}: stopped")), "{rest}");
-    let name = format!("label=dev.gatewright.gate={name}");
-    let left =
-        Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &name]).output().expect("there is a docker client");
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+    assert_eq!(containers(&name), "");
+}
+
+#[test]
+fn what_a_run_leaves_that_was_killed_is_removed_by_the_next_one() {
+    let name = format!("killed-{}", std::process::id());
+    let bench =
+        tree(&format!("image: {IMAGE}\ngates:\n  {name}: {{ run: 'echo begun; sleep 600' }}\n  other: {{ run: 'true' }}\n"));
+    let mut child = bench.command(&["run", &name]).spawn().expect("it runs");
+    while containers(&name).is_empty() {
+        assert_eq!(child.try_wait().expect("it can be asked"), None, "it ended too early");
+    }
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+    assert_ne!(containers(&name), "", "nobody was there to remove it");
+    assert_eq!(bench.run(&["run", "other"]).code, Some(0));
+    assert_eq!(containers(&name), "");
+    assert_eq!(fs::read_dir(running(&bench)).expect("it is there").count(), 0);
+}
+
+/// The containers of a gate.
+fn containers(gate: &str) -> String {
+    let filter = format!("label=dev.gatewright.gate={gate}");
+    let found = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
+    String::from_utf8_lossy(&found.expect("there is a docker client").stdout).into_owned()
+}
+
+/// Where runs say that they are under way.
+fn running(bench: &Bench) -> std::path::PathBuf {
+    let cache = bench.path(CACHE).join("gatewright");
+    let of_repository = fs::read_dir(cache).expect("there is a cache").next().expect("of one repository");
+    of_repository.expect("it can be read").path().join("running")
 }

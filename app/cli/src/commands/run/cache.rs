@@ -22,6 +22,8 @@ pub(super) struct Cache {
     /// What gates said of its commits.
     pub(super) pasts: PathBuf,
     logs: PathBuf,
+    /// A file for each run that is under way.
+    pub(super) running: PathBuf,
 }
 
 impl Cache {
@@ -29,7 +31,7 @@ impl Cache {
     pub(super) fn of(common: &Path) -> Cache {
         let digest = hex::encode(Sha256::digest(common.as_os_str().as_bytes()));
         let folder = root().join("gatewright").join(&digest[..16]);
-        Cache { pasts: folder.join("facts"), logs: folder.join("logs") }
+        Cache { pasts: folder.join("facts"), logs: folder.join("logs"), running: folder.join("running") }
     }
 
     /// Writes the gates' logs, and says where they are.

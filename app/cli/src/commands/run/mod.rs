@@ -26,12 +26,14 @@ mod cache;
 mod file;
 mod json;
 mod progress;
+mod remains;
 mod report;
 mod show;
 mod tree;
 
 use cache::Cache;
 use progress::Progress;
+use remains::Here;
 use tree::Tree;
 
 /// So many gates run at once unless the user says otherwise: each takes as much of the machine as its bounds allow.
@@ -57,13 +59,16 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
 
 async fn checked(args: RunArgs) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    let scratch = tempfile::Builder::new().prefix("gatewright-").tempdir();
+    let scratch = tempfile::Builder::new().prefix(remains::SCRATCH_PREFIX).tempdir();
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
     let stop = stopped_by_the_user();
     let progress = Progress::new();
     let (tree, path, config) = found(&args, scratch.path(), &progress).await?;
     let cache = Cache::of(tree.working_tree.common());
-    let job = Job { args: &args, tree: &tree, config: &config, scratch: scratch.path(), cache: &cache };
+    remains::remove(&cache.running).await;
+    let here = Here::begin(&cache.running, scratch.path());
+    let here = here.map_err(|e| Failure::Outside(format!("{} cannot be written: {e}", cache.running.display())))?;
+    let job = Job { args: &args, tree: &tree, config: &config, scratch: scratch.path(), cache: &cache, here: &here };
     if args.measure_base {
         job.measure_base(&progress, &stop).await?;
     }
@@ -106,6 +111,7 @@ struct Job<'a> {
     config: &'a RepoConfig,
     scratch: &'a Path,
     cache: &'a Cache,
+    here: &'a Here,
 }
 
 impl Job<'_> {
@@ -156,7 +162,7 @@ impl Job<'_> {
 
     fn sandbox(&self, kind: SandboxKind) -> Arc<dyn Sandbox> {
         let env: BTreeMap<String, String> = self.args.env.iter().cloned().collect();
-        let instance = format!("local-{}", gatewright_core::RunId::new());
+        let instance = self.here.instance.clone();
         let (mirrors, local) = (self.scratch.join("mirrors"), Some(self.tree.repository.clone()));
         let workspace = match kind {
             SandboxKind::Docker => {
