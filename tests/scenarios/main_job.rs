@@ -12,6 +12,8 @@ mod coverage;
 mod crash;
 #[path = "main_job/crowd.rs"]
 mod crowd;
+#[path = "main_job/findings.rs"]
+mod findings;
 #[path = "main_job/flow.rs"]
 mod flow;
 #[path = "main_job/github.rs"]

@@ -48,6 +48,14 @@ impl ForgeKind {
             ForgeKind::Gitlab => false,
         }
     }
+
+    /// Whether it takes findings from others and shows them by itself. GitLab takes them from its own jobs only.
+    pub fn has_code_scanning(self) -> bool {
+        match self {
+            ForgeKind::Github => true,
+            ForgeKind::Gitlab => false,
+        }
+    }
 }
 
 impl fmt::Display for ForgeKind {

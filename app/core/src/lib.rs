@@ -20,6 +20,7 @@ pub mod run;
 pub mod sandbox;
 pub mod secret;
 pub mod store;
+pub mod suggestion;
 pub mod verdict;
 
 pub use ids::{BlobId, CommitId, DeliveryId, ForgeKind, GateName, RepoRef, RunId, Subject};

@@ -1,10 +1,12 @@
 //! What a forge is made to show: check runs and the one sticky comment, each under a stable key.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::CommentRef;
 use crate::ids::{CommitId, GateName, RunId};
+use crate::suggestion::Suggestion;
 use crate::verdict::Annotation;
 
 /// Names one object on the forge for ever.
@@ -13,6 +15,8 @@ use crate::verdict::Annotation;
 pub enum ReportKey {
     /// The check of one gate in one run.
     Gate(GateName),
+    /// The findings of one gate in the forge's code scanning.
+    Scan(GateName),
     /// The one check of a run that can be required.
     Aggregate,
     /// The one comment of a pull request, shared by all its runs.
@@ -31,6 +35,7 @@ impl From<ReportKey> for String {
     fn from(key: ReportKey) -> String {
         match key {
             ReportKey::Gate(gate) => format!("gate:{gate}"),
+            ReportKey::Scan(gate) => format!("scan:{gate}"),
             ReportKey::Aggregate => "aggregate".to_owned(),
             ReportKey::Comment => "comment".to_owned(),
             ReportKey::Seen => "seen".to_owned(),
@@ -50,9 +55,10 @@ impl TryFrom<String> for ReportKey {
             "seen" => Ok(ReportKey::Seen),
             "answered" => Ok(ReportKey::Answered),
             "reply" => Ok(ReportKey::Reply),
-            other => match other.strip_prefix("resolved:") {
-                Some(run) => run.parse().map(ReportKey::Resolved),
-                None => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
+            other => match (other.strip_prefix("resolved:"), other.strip_prefix("scan:")) {
+                (Some(run), _) => run.parse().map(ReportKey::Resolved),
+                (None, Some(gate)) => gate.parse().map(ReportKey::Scan),
+                (None, None) => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
             },
         }
     }
@@ -67,6 +73,28 @@ pub enum Report {
     Comment(CommentReport),
     /// A reaction to somebody's comment.
     Reaction(ReactionReport),
+    /// Findings for code scanning.
+    Scan(Box<ScanReport>),
+}
+
+/// Findings for the forge's code scanning. What the same gate gave for the same commit before, it takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanReport {
+    /// The commit that they are about.
+    pub head: CommitId,
+    /// What it is the head of.
+    pub of: ScanOf,
+    /// SARIF 2.1.0, compressed by gzip: at most 10 MB. It names its category.
+    pub sarif: Bytes,
+}
+
+/// What a commit is the head of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanOf {
+    /// A branch.
+    Branch(String),
+    /// A pull request.
+    Pull(u64),
 }
 
 /// A check as it should look.
@@ -90,6 +118,8 @@ pub struct CheckReport {
     pub text: Option<String>,
     /// Places in the source.
     pub annotations: Vec<Annotation>,
+    /// Changes to the source that tools propose. Each is said once on a pull request, as part of a review.
+    pub suggestions: Vec<Suggestion>,
     /// Buttons.
     pub actions: Vec<CheckAction>,
     /// Where the run's page is.

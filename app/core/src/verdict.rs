@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Past;
 use crate::ids::BlobId;
+use crate::suggestion::Suggestion;
 
 /// How a step's command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,15 @@ pub struct Survey {
     /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
     /// with none.
     pub diff: Option<bytes::Bytes>,
+    /// What is in its files. None where nobody can tell.
+    pub texts: Option<Arc<dyn SourceText>>,
+}
+
+/// What is in a commit's files.
+pub trait SourceText: std::fmt::Debug + Send + Sync {
+    /// A file's content; None where there is no such file, where it is longer than `bytes_max`, or where it cannot be read.
+    /// Waits for it, so it is not to be called where others would wait too.
+    fn read(&self, path: &str, bytes_max: u64) -> Option<Bytes>;
 }
 
 impl Evidence {
@@ -175,6 +185,9 @@ pub struct Verdict {
     /// to compare.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub change: String,
+    /// Changes to the source that tools propose for what they found, at most [`Suggestion::MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
 }
 
 impl Verdict {
@@ -190,6 +203,7 @@ impl Verdict {
             annotations: Vec::new(),
             annotations_left_out: 0,
             change: String::new(),
+            suggestions: Vec::new(),
         }
     }
 }
@@ -255,12 +269,15 @@ pub struct StepOutcome {
     /// What is kept of its reports for later runs to compare with: [`Facts`](crate::facts::Facts) as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<BlobId>,
+    /// What its findings are for the forge's code scanning, where the gate asks for that: SARIF, compressed by gzip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<BlobId>,
 }
 
 impl StepOutcome {
     /// Everything that is stored of it beside the journal.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        self.log.iter().map(|log| &log.blob).chain(&self.facts)
+        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan)
     }
 }
 

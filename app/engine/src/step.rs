@@ -2,9 +2,12 @@
 //! service ([`perform`](crate::perform)) and a local run drive the same steps.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use gatewright_core::CommitId;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
@@ -13,6 +16,7 @@ use gatewright_core::sandbox::{
 };
 use gatewright_core::store::Blobs;
 use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use gatewright_reports::findings::SarifLog;
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
@@ -176,10 +180,11 @@ impl StepRunner<'_> {
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { verdict, facts } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
         let facts = self.store_facts(&facts).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts }
+        let scan = self.store_scan(scan).await;
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -190,6 +195,10 @@ impl StepRunner<'_> {
             annotation.title = redactor.text(&annotation.title);
             annotation.message = redactor.text(&annotation.message);
         }
+        // A change with a hole in it is none.
+        verdict.suggestions.retain(|suggestion| {
+            redactor.text(&suggestion.text) == suggestion.text && redactor.text(&suggestion.message) == suggestion.message
+        });
         verdict
     }
 
@@ -217,4 +226,30 @@ impl StepRunner<'_> {
             }
         }
     }
+
+    /// What code scanning is to be given, compressed. What must not be known is not in it, nor is anything where it cannot be
+    /// taken out without breaking what is left.
+    async fn store_scan(&self, scan: Option<SarifLog>) -> Option<gatewright_core::BlobId> {
+        let text = String::from_utf8(scan?.json).ok()?;
+        let redacted = Redactor::new(self.secrets.iter().cloned()).text(&text);
+        if serde_json::from_str::<serde::de::IgnoredAny>(&redacted).is_err() {
+            tracing::warn!("findings are not given to code scanning: they hold a secret that cannot be taken out");
+            return None;
+        }
+        let compressed = compressed(redacted.as_bytes())?;
+        match self.blobs.put(compressed).await {
+            Ok(blob) => Some(blob),
+            Err(error) => {
+                tracing::error!(%error, "what code scanning is to be given could not be stored");
+                None
+            }
+        }
+    }
+}
+
+/// By gzip; the same bytes give the same.
+fn compressed(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }

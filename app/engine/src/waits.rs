@@ -68,6 +68,7 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Obey => "doing what the command says".to_owned(),
         ActionKey::Publish(ReportKey::Gate(gate)) => format!("showing the check of the gate {gate}"),
         ActionKey::Publish(ReportKey::Aggregate) => "showing the check of the whole".to_owned(),
+        ActionKey::Publish(ReportKey::Scan(gate)) => format!("giving the findings of the gate {gate} to code scanning"),
         ActionKey::Publish(ReportKey::Comment) => "showing the comment".to_owned(),
         ActionKey::Publish(ReportKey::Seen | ReportKey::Answered) => "reacting to the command".to_owned(),
         ActionKey::Publish(ReportKey::Reply) => "replying to the command".to_owned(),

@@ -6,6 +6,8 @@
 mod cases;
 #[path = "gates/coverage.rs"]
 mod coverage;
+#[path = "gates/findings.rs"]
+mod findings;
 #[path = "gates/fixtures.rs"]
 mod fixtures;
 #[path = "gates/hostile.rs"]

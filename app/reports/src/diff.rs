@@ -70,9 +70,28 @@ impl Diff {
 
     /// Whether a line of a file is new.
     pub fn adds(&self, path: &str, line: u32) -> bool {
-        let Some(ranges) = self.added.get(path) else { return false };
-        let before = ranges.partition_point(|range| range.last < line);
-        ranges.get(before).is_some_and(|range| range.first <= line)
+        self.adds_any(path, line, line)
+    }
+
+    /// Whether one of a file's lines from the first to the last is new.
+    pub fn adds_any(&self, path: &str, first: u32, last: u32) -> bool {
+        self.from(path, first).is_some_and(|range| range.first <= last)
+    }
+
+    /// Whether all of a file's lines from the first to the last are new, and stand together.
+    pub fn adds_all(&self, path: &str, first: u32, last: u32) -> bool {
+        self.from(path, first).is_some_and(|range| range.first <= first && last <= range.last)
+    }
+
+    /// Whether the file is in the diff: new, or with lines that came or went. One that is only deleted is not.
+    pub fn touches(&self, path: &str) -> bool {
+        self.added.contains_key(path)
+    }
+
+    /// The first range of new lines that ends in this line or behind it.
+    fn from(&self, path: &str, line: u32) -> Option<&LineRange> {
+        let ranges = self.added.get(path)?;
+        ranges.get(ranges.partition_point(|range| range.last < line))
     }
 }
 

@@ -46,6 +46,30 @@ impl CheckRun {
     }
 }
 
+/// An upload to code scanning, as it was taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scanned {
+    /// The commit.
+    pub head: String,
+    /// The full name of what it is the head of.
+    pub of: String,
+    /// Which uploads it takes the place of.
+    pub category: String,
+    /// SARIF.
+    pub log: Value,
+}
+
+/// What code scanning knows.
+impl FakeGitHub {
+    /// What stands in a repository, oldest first.
+    pub fn scans(&self, repo: &str) -> Vec<Scanned> {
+        let world = self.world();
+        let repo = world.repo_id(repo);
+        let of_repo = world.scans.iter().filter(|scan| scan.repo == repo).cloned();
+        of_repo.map(|scan| Scanned { head: scan.head, of: scan.of, category: scan.category, log: scan.log }).collect()
+    }
+}
+
 fn check_run(check: &Check) -> CheckRun {
     let button = |action: &Value| action["identifier"].as_str().unwrap_or_default().to_owned();
     CheckRun {

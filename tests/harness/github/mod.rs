@@ -49,7 +49,7 @@ pub use faults::{Effect, Fault, HookEffect, HookFault, When};
 pub use git::Edit;
 pub use hooks::{Attempt, Delivery};
 pub use limits::Limits;
-pub use look::CheckRun;
+pub use look::{CheckRun, Scanned};
 pub use openapi::DESCRIPTION_VERSION;
 pub use people::{MergeGroup, PullSpec};
 pub use server::Seen;
@@ -85,7 +85,7 @@ impl Default for Options {
     fn default() -> Self {
         let permissions =
             [("checks", "write"), ("contents", "read"), ("issues", "read"), ("metadata", "read"), ("pull_requests", "write")];
-        let more = [("members", "read"), ("merge_queues", "read"), ("statuses", "write")];
+        let more = [("members", "read"), ("merge_queues", "read"), ("security_events", "write"), ("statuses", "write")];
         let owned = |(name, access): (&str, &str)| (name.to_owned(), access.to_owned());
         let events =
             ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "pull_request_review_comment", "push"];
@@ -386,6 +386,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         suites: Vec::new(),
         checks: Vec::new(),
         statuses: Vec::new(),
+        scans: Vec::new(),
         deliveries: Vec::new(),
         queue,
         hook: None,

@@ -148,6 +148,32 @@ impl World {
         id
     }
 
+    /// Comments of a review on lines of the diff, or GitHub's words on why they cannot be there.
+    pub(crate) fn review(
+        &mut self,
+        repo: u64,
+        number: u64,
+        author: u64,
+        comments: &[(String, u64, u64, String)],
+    ) -> Result<u64, String> {
+        let found = self.repo(repo);
+        let pull = self.pull(repo, number);
+        let base = found.git.merge_base(&pull.base, &pull.head);
+        let files = found.git.diff(base.as_deref(), &pull.head);
+        for (path, first, last, _) in comments {
+            let patch = files.iter().find(|file| file.path == *path).and_then(|file| file.patch.clone());
+            if !patch.is_some_and(|patch| in_one_hunk(&patch, *first, *last)) {
+                return Err("pull_request_review_thread.line must be part of the diff".to_owned());
+            }
+        }
+        let review = self.new_id();
+        for (path, _, line, body) in comments {
+            let place = DiffPlace { review, ..self.diff_place(repo, number, (path, *line)) };
+            self.add_comment(repo, number, author, Via::App, Place::Diff(place), body);
+        }
+        Ok(review)
+    }
+
     fn diff_place(&mut self, repo: u64, number: u64, (path, line): (&str, u64)) -> DiffPlace {
         let review = self.new_id();
         let (found, pull) = (self.repo(repo), self.pull(repo, number));
@@ -200,4 +226,16 @@ impl World {
         super::shape::merge(&mut payload, extra);
         self.tell(comment.repo, event, sender, payload);
     }
+}
+
+/// Whether a hunk of a patch shows these new lines.
+fn in_one_hunk(patch: &str, first: u64, last: u64) -> bool {
+    let spans = patch.lines().filter_map(|line| {
+        let (_, new) = line.strip_prefix("@@ -")?.split_once(" +")?;
+        let (new, _) = new.split_once(" @@")?;
+        let (begin, count) = new.split_once(',').unwrap_or((new, "1"));
+        let (begin, count): (u64, u64) = (begin.parse().ok()?, count.parse().ok()?);
+        Some(begin..begin + count)
+    });
+    spans.into_iter().any(|span| first <= last && span.contains(&first) && span.contains(&last))
 }

@@ -288,6 +288,16 @@ pub(crate) struct Check {
     pub(crate) actions: Vec<Value>,
 }
 
+/// What was uploaded to code scanning.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    pub(crate) repo: u64,
+    pub(crate) head: String,
+    pub(crate) of: String,
+    pub(crate) category: String,
+    pub(crate) log: Value,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
     pub(crate) id: u64,
@@ -319,6 +329,7 @@ pub(crate) struct World {
     pub(crate) suites: Vec<Suite>,
     pub(crate) checks: Vec<Check>,
     pub(crate) statuses: Vec<Status>,
+    pub(crate) scans: Vec<Scan>,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) queue: HookQueue,
     pub(crate) hook: Option<Hook>,

@@ -45,6 +45,7 @@ fn check(pull: u64, head: &CommitId, status: CheckStatus) -> CheckReport {
         summary: String::new(),
         text: None,
         annotations: Vec::new(),
+        suggestions: Vec::new(),
         actions: Vec::new(),
         details_url: Some("https://gw.example/runs/1".to_owned()),
     }

@@ -1,5 +1,6 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
+use super::findings;
 use super::tree::quoted;
 
 /// A mapping of the file.
@@ -50,6 +51,8 @@ pub(super) enum Shape {
     Span,
     /// A number from 0 to 100 with at most two decimals.
     Percent,
+    /// A whole number from 0 to this.
+    Count(u32),
     /// True or false.
     Flag {
         /// What it is where it is not written.
@@ -61,7 +64,7 @@ pub(super) enum Shape {
     Table(&'static Table),
 }
 
-const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, about }
 }
 
@@ -100,12 +103,24 @@ pub(super) static GATE: Table = Table {
             Shape::ReportGlobs,
             "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
         ),
+        key(
+            "findings",
+            Shape::ReportGlobs,
+            "Reports of linters, compilers and scanners that the command writes: SARIF, Checkstyle, rdjson, ESLint, Cargo, Semgrep, \
+             Trivy, gitleaks, cargo-audit.",
+        ),
+        key("sarif", Shape::ReportGlobs, "The same as `findings`, by the name of the most common format."),
+        key(
+            "code-scanning",
+            Shape::Flag { default: false },
+            "Whether findings are uploaded to the forge's code scanning, where it has one and the App may write it.",
+        ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["sarif", "benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+    later: &["benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
 };
 
 /// A gate's `require`.
@@ -120,9 +135,30 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key(
+            "new",
+            Shape::Table(&findings::LIMITS),
+            "So many findings that the base does not have at most; no error if not written.",
+        ),
+        key("total", Shape::Table(&findings::LIMITS), "So many findings at most, new or not."),
     ],
-    later: &["new", "slower-at-most", "touched"],
+    later: &["slower-at-most", "touched"],
 };
+
+/// What of `require` is about which reports: a gate that asks for it needs one of them.
+pub(super) static REQUIRE_OF: &[Asked] = &[
+    Asked { of: "coverage", reports: &["coverage"], keys: &["lines", "branches", "changed-lines", "drop-at-most"] },
+    Asked { of: "findings", reports: &["sarif", "findings"], keys: &["new", "total"] },
+];
+
+/// Some keys of `require`.
+pub(super) struct Asked {
+    /// What they ask for, for messages.
+    pub(super) of: &'static str,
+    /// The keys of a gate that name such reports.
+    pub(super) reports: &'static [&'static str],
+    pub(super) keys: &'static [&'static str],
+}
 
 /// A gate's `when`.
 pub(super) static WHEN: Table = Table {

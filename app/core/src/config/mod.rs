@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod findings;
 mod keys;
 mod needs;
 mod parse;
@@ -17,6 +18,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
 pub use schema::schema;
@@ -61,6 +63,12 @@ pub struct GateConfig {
     /// Globs of coverage reports. Empty: coverage is not looked at.
     #[serde(default)]
     pub coverage: Vec<String>,
+    /// Globs of reports of findings, in any format. Empty: they are not looked at.
+    #[serde(default)]
+    pub findings: Vec<String>,
+    /// Whether they are uploaded to the forge's code scanning.
+    #[serde(default)]
+    pub code_scanning: bool,
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
@@ -77,7 +85,7 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some()
+        self.require.drop_at_most.is_some() || !self.findings.is_empty()
     }
 
     /// Whether more than one commit of the base branch tells it something: which tests fail now and then.
@@ -122,6 +130,22 @@ pub struct Require {
     /// So many percentage points the part of all lines that is run may be less than on the base.
     #[serde(default)]
     pub drop_at_most: Option<Percent>,
+    /// So many findings that the base does not have.
+    #[serde(default)]
+    pub new: Option<FindingLimits>,
+    /// So many findings in all.
+    #[serde(default)]
+    pub total: Option<FindingLimits>,
+}
+
+impl Require {
+    /// How many new findings are allowed: where nothing is said of findings, no errors.
+    pub fn new_findings(&self) -> Option<FindingLimits> {
+        match (self.new, self.total) {
+            (None, None) => Some(FindingLimits::NO_ERRORS),
+            (new, _) => new,
+        }
+    }
 }
 
 /// A part of a hundred, exact to hundredths.

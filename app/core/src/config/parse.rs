@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{needs, values};
+use super::{findings, needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// The entries of a mapping that its table knows. Names the ones that it does not.
-    fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, table: &Table) -> Option<Fields<'n>> {
         let Value::Mapping(entries) = &node.value else {
             let known = keys::listed(table.keys.iter().map(|key| key.name));
             self.wrong(node.place, format!("{} is a mapping that takes {known}; found {node}", table.what));
@@ -181,6 +181,8 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            findings: self.findings(&fields),
+            code_scanning: self.code_scanning(&fields),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
@@ -243,8 +245,15 @@ impl Reader {
 
     fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
         let fields = self.fields(node, &keys::REQUIRE)?;
-        if of_gate.get("coverage").is_none() && !fields.entries.is_empty() && !of_gate.meant.contains(&"coverage") {
-            self.wrong(node.place, "`require` asks for coverage, and the gate has no `coverage`; name its report files there");
+        for asked in keys::REQUIRE_OF {
+            let asks = asked.keys.iter().any(|key| fields.get(key).is_some());
+            if asks && !asked.reports.iter().any(|key| of_gate.get(key).is_some() || of_gate.meant.contains(key)) {
+                let (of, [first, ..]) = (asked.of, asked.reports) else { continue };
+                self.wrong(
+                    node.place,
+                    format!("`require` asks for {of}, and the gate has no `{first}`; name its report files there"),
+                );
+            }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
         Some(Require {
@@ -252,7 +261,26 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+            new: fields.get("new").and_then(|node| findings::limits(self, node)),
+            total: fields.get("total").and_then(|node| findings::limits(self, node)),
         })
+    }
+
+    /// Two names of one thing; where both are written, both count.
+    fn findings(&mut self, fields: &Fields<'_>) -> Vec<String> {
+        let written = ["sarif", "findings"].into_iter().filter_map(|key| fields.get(key));
+        written.flat_map(|node| values::report_globs(self, node)).collect()
+    }
+
+    fn code_scanning(&mut self, fields: &Fields<'_>) -> bool {
+        let wanted = self.flag(fields, "code-scanning", false);
+        let of_reports = ["sarif", "findings"];
+        if let (true, Some(node)) = (wanted, fields.get("code-scanning"))
+            && !of_reports.iter().any(|key| fields.get(key).is_some() || fields.meant.contains(key))
+        {
+            self.wrong(node.place, "`code-scanning` uploads findings, and the gate has no `sarif`; name its report files there");
+        }
+        wanted
     }
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
@@ -268,7 +296,7 @@ fn asks_for_later(node: &Node) -> bool {
 }
 
 /// The known entries of a mapping.
-struct Fields<'n> {
+pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
@@ -277,7 +305,17 @@ struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    fn get(&self, key: &str) -> Option<&'n Node> {
+    /// Whether none of its keys is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether all of its keys are known, so that what is missing was not misspelt.
+    pub(super) fn is_right(&self) -> bool {
+        self.meant.is_empty() && !self.later
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| *name == key).map(|&(_, node)| node.as_ref())
     }
 }

@@ -51,9 +51,10 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("required".to_owned(), json!(["run"]));
-                let requires = json!({ "required": ["require"], "properties": { "require": { "minProperties": 1 } } });
-                object.insert("if".to_owned(), requires);
-                object.insert("then".to_owned(), json!({ "required": ["coverage"] }));
+                let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
+                let found = json!({ "anyOf": [{ "required": ["sarif"] }, { "required": ["findings"] }] });
+                let of_reports = keys::REQUIRE_OF.iter().map(needs_reports);
+                object.insert("allOf".to_owned(), of_reports.chain([json!({ "if": uploads, "then": found })]).collect());
             }
             json!({
                 "type": "object",
@@ -82,6 +83,7 @@ fn shape(shape: Shape) -> Value {
             { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
+        Shape::Count(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::When => {
             let mut when = table(&keys::WHEN);
@@ -91,6 +93,14 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::Table(inner) => table(inner),
     }
+}
+
+/// That a gate which asks for something has the reports that it would be found in.
+fn needs_reports(asked: &keys::Asked) -> Value {
+    let with = |key: &&str| json!({ "required": [key] });
+    let one_of = |keys: &[&str]| json!({ "anyOf": keys.iter().map(with).collect::<Vec<_>>() });
+    let asks = json!({ "required": ["require"], "properties": { "require": one_of(asked.keys) } });
+    json!({ "if": asks, "then": one_of(asked.reports) })
 }
 
 fn command(line: &CommandInfo) -> Value {

@@ -341,6 +341,19 @@ pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
     Some(secs)
 }
 
+/// A whole number from 0 to `max`.
+pub(super) fn count(reader: &mut Reader, node: &Node, max: u32) -> Option<u32> {
+    let written = match &node.value {
+        Value::Scalar(Scalar { text, kind: ScalarKind::Number }) => text.trim().parse::<u32>().ok(),
+        Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => None,
+    };
+    let count = written.filter(|count| *count <= max);
+    if count.is_none() {
+        reader.wrong(node.place, format!("expected a whole number from 0 to {max}, found {node}"));
+    }
+    count
+}
+
 /// A part of a hundred.
 pub(super) fn percent(reader: &mut Reader, node: &Node) -> Option<Percent> {
     const EXPECTED: &str = "a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`";

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::event::{CancelReason, GatesSpec, Preparation, Prepared, RunEvent, Signal};
 use crate::config::{GateConfig, GateEvent, Pushed};
-use crate::ids::{GateName, RunId, Subject};
+use crate::ids::{BlobId, GateName, RunId, Subject};
 use crate::order::{Order, OrderChange, OrderKey, Ordered};
 use crate::plan::{Applies, PlannedGate};
-use crate::report::Conclusion;
+
+use crate::report::{Conclusion, ScanOf};
 use crate::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 
 /// The gates of one commit, as far as they are.
@@ -115,6 +116,14 @@ impl Step {
         match &self.state {
             StepState::Waiting | StepState::Running { .. } => false,
             StepState::Done { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => true,
+        }
+    }
+
+    /// What its findings are for code scanning, where they were kept for that.
+    pub fn scan(&self) -> Option<&BlobId> {
+        match &self.state {
+            StepState::Done { outcome, .. } => outcome.scan.as_ref(),
+            StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => None,
         }
     }
 
@@ -230,6 +239,19 @@ impl Gates {
     pub fn base_ref(&self) -> &str {
         let pull = self.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref());
         pull.map_or(&self.spec.base_ref, |pull| &pull.base_ref)
+    }
+
+    /// What code scanning is to know the commit as. None where findings are not for it: those of a merge group's commit, which
+    /// is on no branch that anybody sees, and those of a fork, which the forge takes from nobody but its own jobs.
+    pub fn scan_of(&self) -> Option<ScanOf> {
+        match &self.subject {
+            Subject::Pull { number } => {
+                let fork = self.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_none_or(|pull| pull.fork);
+                (!fork).then_some(ScanOf::Pull(*number))
+            }
+            Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
+            Subject::MergeGroup { .. } | Subject::Commands { .. } => None,
+        }
     }
 
     /// Whether nothing is asked to run: what the forge shows is to be drawn anew, since an order has changed it.

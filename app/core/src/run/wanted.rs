@@ -17,7 +17,13 @@ impl Run {
     /// what was published last need not be published again.
     pub fn wanted(&self) -> Vec<(ReportKey, String)> {
         match &self.kind {
-            Kind::Gates(gates) => gates.wanted(|key| self.published.contains_key(key)),
+            Kind::Gates(gates) => {
+                let mut wanted = gates.wanted(|key| self.published.contains_key(key));
+                if self.repo.forge.has_code_scanning() {
+                    wanted.extend(gates.scans());
+                }
+                wanted
+            }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
         }
@@ -69,6 +75,13 @@ impl Gates {
             wanted.push((ReportKey::Comment, digest(&(self.is_open(), lines, self.conclusion(), hold, answer))));
         }
         wanted
+    }
+
+    /// What code scanning is given.
+    fn scans(&self) -> impl Iterator<Item = (ReportKey, String)> {
+        let takes = self.is_shown() && self.scan_of().is_some();
+        let steps = self.steps.iter().filter(move |_| takes);
+        steps.filter_map(|step| Some((ReportKey::Scan(step.gate.name.clone()), digest(step.scan()?))))
     }
 
     /// Whether the run has anything to show. A run that was over before it was planned leaves no trace on the forge.

@@ -68,14 +68,13 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let (annotations, annotations_left_out) = annotations(&found, level);
     let not_compared = config.require.drop_at_most.is_some() && drop.is_none();
     let notes = if not_compared { NO_BASE } else { "" };
+    let (title, summary) = (title(&found, &short, drop.as_ref()), summary(&found, &demands, drop.as_ref(), notes));
     Opinion {
-        title: title(&found, &short, drop.as_ref()),
-        summary: summary(&found, &demands, drop.as_ref(), notes),
         change: drop.as_ref().map(Drop::words).unwrap_or_default(),
         facts: Facts { coverage: Some(kept(&found.coverage.totals())), ..Facts::default() },
-        status,
         annotations,
         annotations_left_out,
+        ..Opinion::plain(status, title, summary)
     }
 }
 

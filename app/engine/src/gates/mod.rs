@@ -8,11 +8,14 @@ use std::io::Read;
 
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
+use gatewright_core::suggestion::Suggestion;
 use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
+use gatewright_reports::findings::SarifLog;
 
 mod command;
 mod coverage;
+mod findings;
 mod junit;
 mod markdown;
 
@@ -30,7 +33,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 3] = [command::KIND, junit::KIND, coverage::KIND];
+static KINDS: [Kind; 4] = [command::KIND, junit::KIND, coverage::KIND, findings::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -46,6 +49,10 @@ struct Opinion {
     change: String,
     /// What is kept for later runs to compare with.
     facts: Facts,
+    /// What could be changed for what was found.
+    suggestions: Vec<Suggestion>,
+    /// What code scanning is to be given.
+    scan: Option<SarifLog>,
 }
 
 /// What is said of a step, and what is kept of it.
@@ -55,6 +62,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What is kept for later runs to compare with.
     pub facts: Facts,
+    /// What code scanning is to be given, where the gate asks for that.
+    pub scan: Option<SarifLog>,
 }
 
 impl Opinion {
@@ -68,6 +77,8 @@ impl Opinion {
             annotations_left_out: 0,
             change: String::new(),
             facts: Facts::default(),
+            suggestions: Vec::new(),
+            scan: None,
         }
     }
 }
@@ -80,7 +91,7 @@ pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
 
 /// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.
 pub fn survey_wanted(config: &GateConfig) -> bool {
-    !config.coverage.is_empty()
+    !config.coverage.is_empty() || !config.findings.is_empty()
 }
 
 /// Whether it has to be known with which commit the gate's is compared.
@@ -104,7 +115,7 @@ pub fn unreadable() -> Judgement {
         "the reports could not be judged",
         "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
     );
-    Judgement { verdict, facts: Facts::default() }
+    Judgement { verdict, facts: Facts::default(), scan: None }
 }
 
 fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
@@ -112,7 +123,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     let several = opinions.len() > 1;
     let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
     let (mut titles, mut summaries, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut facts = Facts::default();
+    let (mut facts, mut scan) = (Facts::default(), None);
     for opinion in opinions {
         // That the command was well is not worth a word where a report says more.
         if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
@@ -123,6 +134,8 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
         verdict.annotations_left_out += opinion.annotations_left_out;
         changes.extend(Some(opinion.change).filter(|change| !change.is_empty()));
         facts.merge(opinion.facts);
+        verdict.suggestions.extend(opinion.suggestions);
+        scan = scan.or(opinion.scan);
     }
     verdict.change = changes.join("; ");
     verdict.title = titles.join("; ");
@@ -134,7 +147,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
-    Judgement { verdict, facts }
+    Judgement { verdict, facts, scan }
 }
 
 /// Opens a report: its first bytes, by which its format is known, and all of it.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gatewright_core::RunId;
-use gatewright_core::report::{Holds, Known, Report, ReportKey};
-use gatewright_core::run::{Run, RunEvent};
+use gatewright_core::report::{Holds, Known, Report, ReportKey, ScanReport};
+use gatewright_core::run::{Run, RunEvent, Step};
+use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, again_or_final};
@@ -29,6 +29,7 @@ pub(super) async fn publish(
     let lock = match key {
         ReportKey::Comment => Some(engine.comments.lock(&run.subject.key(&run.repo)).await),
         ReportKey::Gate(_)
+        | ReportKey::Scan(_)
         | ReportKey::Aggregate
         | ReportKey::Seen
         | ReportKey::Answered
@@ -41,6 +42,7 @@ pub(super) async fn publish(
     }
     let rendered = match &key {
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
+        ReportKey::Scan(gate) => scan(engine, run, gate).await,
         ReportKey::Gate(_)
         | ReportKey::Aggregate
         | ReportKey::Comment
@@ -71,4 +73,14 @@ pub(super) async fn publish(
 async fn outdated(engine: &Engine, earlier: RunId) -> Result<Report, String> {
     let run = engine.run(earlier).await.map_err(|error| error.to_string())?;
     render::reply(&run.ok_or("the earlier command has been pruned")?, Holds::NoLonger)
+}
+
+/// What the findings of a gate are for code scanning.
+async fn scan(engine: &Engine, run: &Run, gate: &GateName) -> Result<Report, String> {
+    let gates = run.gates().ok_or("the run has no gates")?;
+    let blob = gates.step(gate).and_then(Step::scan).ok_or("the gate has nothing for code scanning")?;
+    let of = gates.scan_of().ok_or("code scanning takes no findings of this")?;
+    let sarif = engine.deps.blobs.get(blob).await.map_err(|error| error.to_string())?;
+    let sarif = sarif.ok_or("the findings have been pruned")?;
+    Ok(Report::Scan(Box::new(ScanReport { head: gates.spec.head.clone(), of, sarif })))
 }

@@ -238,6 +238,7 @@ fn resolved_by(run: &Run) -> Vec<RunId> {
     let resolved = |(key, state): (&ReportKey, &gatewright_core::run::PublishState)| match key {
         ReportKey::Resolved(of) => state.shown.as_ref().map(|_| *of),
         ReportKey::Gate(_)
+        | ReportKey::Scan(_)
         | ReportKey::Aggregate
         | ReportKey::Comment
         | ReportKey::Seen

@@ -76,6 +76,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
             reaction(run, reaction_now)
         }
         ReportKey::Reply => reply(run, Holds::Yes),
+        ReportKey::Scan(_) => Err("what code scanning is given is stored, not rendered".to_owned()),
         ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
     }
 }
@@ -128,6 +129,7 @@ fn gate_check(run: &Run, gates: &Gates, step: &Step, details_url: Option<String>
         summary: gate_text(run, step)?,
         text: None,
         annotations: step.verdict().map(|v| v.annotations.clone()).unwrap_or_default(),
+        suggestions: step.verdict().map(|v| v.suggestions.clone()).unwrap_or_default(),
         actions: gate_actions(gates, step),
         details_url,
     })))
@@ -183,6 +185,7 @@ fn aggregate_check(run: &Run, gates: &Gates, details_url: Option<String>) -> Res
         summary: render("aggregate", &view(run, gates, details_url.as_deref()))?,
         text: None,
         annotations: head_problems(gates).iter().map(annotation).collect(),
+        suggestions: Vec::new(),
         actions: if can_rerun && !gates.steps.is_empty() { vec![rerun] } else { Vec::new() },
         details_url,
     })))

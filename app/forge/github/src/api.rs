@@ -73,6 +73,8 @@ struct Permissions {
     metadata: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pull_requests: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security_events: Option<&'static str>,
 }
 
 impl Permissions {
@@ -84,6 +86,7 @@ impl Permissions {
             Scope::Api => Permissions { checks: Some("write"), contents: Some("read"), pull_requests: Some("write"), ..least },
             Scope::Clone => Permissions { contents: Some("read"), ..least },
             Scope::Members => Permissions { members: Some("read"), ..least },
+            Scope::Scanning => Permissions { security_events: Some("write"), ..least },
             Scope::Listing => least,
         }
     }
@@ -149,6 +152,12 @@ impl Api {
     /// Asks about the members of the organisation that owns a repository. Refused where its owner did not grant that.
     pub(crate) async fn for_members(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
         let key = self.token_key(repo, Scope::Members).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Writes code scanning. Refused where the repository's owner did not grant that.
+    pub(crate) async fn for_scanning(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Scanning).await?;
         self.signed(key, Some(repo), call).await
     }
 

@@ -49,6 +49,12 @@ impl GitHub {
         known: &Known,
     ) -> Result<Published, ForgeError> {
         let _held = self.publishing.hold(format!("{}/{}", repo.key(), report.external_id)).await;
+        let published = self.show_check(repo, report, known).await?;
+        self.publish_suggestions(repo, report).await?;
+        Ok(published)
+    }
+
+    async fn show_check(&self, repo: &RepoRef, report: &CheckReport, known: &Known) -> Result<Published, ForgeError> {
         if let Known::Id(id) = known {
             match self.update_check(repo, *id, report).await {
                 Err(error) if is_missing(&error) => {}

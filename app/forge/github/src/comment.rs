@@ -209,7 +209,7 @@ impl GitHub {
         }
     }
 
-    async fn bot_id(&self, repo: &RepoRef) -> Result<u64, ForgeError> {
+    pub(crate) async fn bot_id(&self, repo: &RepoRef) -> Result<u64, ForgeError> {
         let ask = || async {
             let slug = self.app().await?.slug;
             if slug.is_empty() {

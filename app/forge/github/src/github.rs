@@ -166,6 +166,7 @@ impl Forge for GitHub {
             Report::Check(check) => self.publish_check(repo, check, known).await,
             Report::Comment(comment) => self.publish_comment(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
+            Report::Scan(scan) => self.publish_scan(repo, scan).await,
         }
     }
 }

@@ -20,9 +20,12 @@
 //! - **Permissions** that the App needs: checks and pull requests (write), contents and metadata (read). A token has these
 //!   for the one repository that it is for; the one that git gets can read its content and nothing else. To know who is in
 //!   a team it needs the organisation permission members (read), for which it asks by a token of its own: where an owner
-//!   did not grant it, teams are empty and all else works.
+//!   did not grant it, teams are empty and all else works. The same holds of code scanning alerts (write): without it nothing is
+//!   uploaded there.
 //! - **People** are who they are by the number of their account. GitHub is asked by name, and its answer counts only if it
 //!   is about that number.
+//! - **Findings** go to code scanning, where an upload takes the place of the one before; what tools propose goes into a review
+//!   of the pull request, each change once, found again by a hidden marker.
 //! - A comment that **no longer holds** is minimised, by GraphQL, since REST cannot; where GitHub refuses that, it is folded
 //!   by an edit.
 //! - A **token's bearer** ([`GitHub::with_token`]) is not an App: the token is used as it is, and what a bearer wrote is known by
@@ -50,6 +53,8 @@ mod people;
 mod reaction;
 mod read;
 mod route;
+mod scan;
+mod suggest;
 mod tokens;
 mod transport;
 mod viewer;

@@ -104,6 +104,8 @@ pub(crate) enum Scope {
     Clone,
     /// Asking who is in a team of its owner.
     Members,
+    /// Giving its findings to code scanning.
+    Scanning,
     /// Listing what an installation covers.
     Listing,
 }

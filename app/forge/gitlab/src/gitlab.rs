@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::call::{Call, route};
 use crate::config::{ConfigError, GitLabConfig, Timeouts, clone_base};
-use crate::error::unavailable;
+use crate::error::{refused, unavailable};
 use crate::pipeline::Place;
 
 /// Files at commits kept in memory: so many, and so many bytes. They never change.
@@ -179,6 +179,7 @@ impl Forge for GitLab {
             Report::Check(check) => self.publish_check(repo, check, known).await,
             Report::Comment(comment) => self.publish_note(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
+            Report::Scan(_) => Err(refused("it takes findings from its own jobs only")),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CheckReport, CheckStatus, Conclusion};
+use gatewright_core::suggestion::Suggestion;
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
 use gatewright_core::{CommitId, RepoRef};
 use gatewright_forge_shared::text::one_line;
@@ -34,7 +35,9 @@ pub(crate) struct Remarks {
     pub(crate) number: u64,
     pub(crate) wanted: Vec<Remark>,
     pub(crate) there: Vec<Thread>,
-    /// How many annotations break the gate.
+    /// How many annotations break the gate and have no thread.
+    without: usize,
+    /// How many break it.
     failures: usize,
 }
 
@@ -76,7 +79,7 @@ impl Span {
 impl Remarks {
     /// What the status says of annotations that have no thread.
     pub(crate) fn left_out(&self) -> Option<String> {
-        let without = self.failures.saturating_sub(self.wanted.len());
+        let without = self.without;
         (without > 0).then(|| format!("{without} of {} remarks not shown at their lines", self.failures))
     }
 }
@@ -101,16 +104,19 @@ impl GitLab {
         let failures: Vec<&Annotation> =
             report.annotations.iter().filter(|annotation| annotation.level == AnnotationLevel::Failure).collect();
         let there = self.threads_of(repo, number, &marker(&report.name)).await?;
-        if failures.is_empty() && there.is_empty() {
+        let nothing = failures.is_empty() && report.suggestions.is_empty();
+        if nothing && there.is_empty() {
             return Ok(None);
         }
         let refs = self.merge_request(repo, number).await?.diff_refs;
         let Some(span) = refs.and_then(Span::of).filter(|span| span.head == report.head) else {
             return Ok(None);
         };
-        let diff = if failures.is_empty() { Vec::new() } else { self.diff_of_pull(repo, number).await?.items };
-        let wanted = wanted(&report.name, &failures, &diff, &span);
-        Ok(Some(Remarks { number, wanted, there, failures: failures.len() }))
+        let diff = if nothing { Vec::new() } else { self.diff_of_pull(repo, number).await?.items };
+        let mut wanted = wanted(&report.name, &failures, &diff, &span);
+        let without = failures.len().saturating_sub(wanted.len());
+        wanted.extend(suggested(report, &diff, &span));
+        Ok(Some(Remarks { number, wanted, there, without, failures: failures.len() }))
     }
 }
 
@@ -144,6 +150,31 @@ fn wanted(check: &str, failures: &[&Annotation], diff: &[FileDiff], span: &Span)
         }
     }
     found
+}
+
+/// What tools propose to change, on lines that the diff adds. GitLab offers to apply it.
+fn suggested(report: &CheckReport, diff: &[FileDiff], span: &Span) -> Vec<Remark> {
+    let mut found: Vec<Remark> = Vec::new();
+    for suggestion in report.suggestions.iter().take(Suggestion::MAX) {
+        let Some(file) = diff.iter().find(|file| file.new_path == suggestion.path) else { continue };
+        let lines = lines_of(&file.diff);
+        let added = (suggestion.first_line..=suggestion.last_line).all(|line| lines.get(&line) == Some(&None));
+        let key = short_hash(&[&report.name, "suggestion", &suggestion.path, &suggestion.message, &suggestion.text]);
+        if let (true, Some(body)) =
+            (added && found.iter().all(|other| other.key != key), proposal(&report.name, &key, suggestion))
+        {
+            found.push(Remark { body, key, position: position(file, span, suggestion.first_line, None) });
+        }
+    }
+    found
+}
+
+/// None where it could not be shown as it is: what is made harmless is no longer what was proposed.
+fn proposal(check: &str, key: &str, suggestion: &Suggestion) -> Option<String> {
+    let below = suggestion.last_line - suggestion.first_line;
+    let block = suggestion.block(&format!("suggestion:-0+{below}"));
+    let body = format!("{}{key} -->\n`{check}` proposes: {}\n\n{block}", marker(check), suggestion.message);
+    (harmless(&body) == body).then_some(body)
 }
 
 /// The first changed line of the annotation's, or the first that the diff shows.

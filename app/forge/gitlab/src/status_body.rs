@@ -129,6 +129,7 @@ mod tests {
             summary: String::new(),
             text: None,
             annotations: Vec::new(),
+            suggestions: Vec::new(),
             actions: Vec::new(),
             details_url: Some("javascript:alert(1)".to_owned()),
         }

@@ -139,7 +139,7 @@ pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
     match (by_cargo, finished) {
         (true, None) => Err(lines.error(Fault::broken("the file ends before Cargo says that the build has finished"))),
         (true, Some(false)) if !errors => {
-            collector.problem("Cargo says that the build failed, and no message says why");
+            collector.unfinished("Cargo says that the build failed, and no message says why");
             Ok(collector.finish())
         }
         (false, _) if !by_rustc => Err(lines.error(Fault::broken("no message of Cargo or rustc is in it"))),

@@ -25,7 +25,10 @@ const EDITS_MAX: usize = 100;
 const EDIT_BYTES_MAX: usize = 16 * 1024;
 
 /// So many of the tool's own problems are kept.
-const PROBLEMS_MAX: usize = 100;
+pub(super) const PROBLEMS_MAX: usize = 100;
+
+/// So many tools are named.
+pub(super) const TOOLS_MAX: usize = 100;
 
 /// What of a report has been read.
 #[derive(Default)]
@@ -53,6 +56,31 @@ impl PartialEq for SharedRule {
 }
 
 impl Eq for SharedRule {}
+
+/// What is left of the limits of all reports together.
+pub(super) struct Room {
+    findings: usize,
+    text_bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { findings: KEPT_MAX, text_bytes: TEXT_BYTES_MAX }
+    }
+}
+
+impl Room {
+    /// Whether there is room for a finding, which is then taken from it.
+    pub(super) fn takes(&mut self, finding: &Finding) -> bool {
+        let bytes = bytes_of(finding);
+        let fits = self.findings > 0 && bytes <= self.text_bytes;
+        if fits {
+            self.findings -= 1;
+            self.text_bytes -= bytes;
+        }
+        fits
+    }
+}
 
 impl Collector {
     /// Takes a finding. Whether it is kept, rather than only counted.
@@ -82,6 +110,19 @@ impl Collector {
     pub(super) fn problem(&mut self, text: &str) {
         if self.findings.problems.len() < PROBLEMS_MAX {
             self.findings.problems.push(cut(text, MESSAGE_BYTES_MAX));
+        }
+    }
+
+    /// Notes that the tool did not run to its end.
+    pub(super) fn unfinished(&mut self, why: &str) {
+        self.problem(why);
+        self.findings.unfinished = true;
+    }
+
+    /// Notes a tool that was asked.
+    pub(super) fn tool(&mut self, name: &str) {
+        if !name.is_empty() && self.findings.tools.len() < TOOLS_MAX {
+            self.findings.tools.insert(cut(name, NAME_BYTES_MAX));
         }
     }
 
@@ -167,7 +208,7 @@ fn bytes_of(finding: &Finding) -> usize {
 }
 
 fn bytes_of_rule(rule: &Rule) -> usize {
-    let tags: usize = rule.tags.iter().map(|tag| tag.len() + 24).sum();
-    let texts = [&rule.name, &rule.summary, &rule.help_url].map(|text| text.as_ref().map_or(0, String::len));
+    let tags: usize = rule.tags.iter().chain(&rule.taxa).map(|tag| tag.len() + 24).sum();
+    let texts = [&rule.name, &rule.summary, &rule.help_url, &rule.help].map(|text| text.as_ref().map_or(0, String::len));
     256 + rule.tool.len() + rule.id.len() + tags + texts.iter().sum::<usize>()
 }

@@ -4,7 +4,7 @@
 //! [`Findings::identify`] gives each a fingerprint that survives moved lines, and [`Findings::new_against`] says which of them
 //! the base does not have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -18,14 +18,18 @@ mod collect;
 mod eslint;
 mod fingerprint;
 mod gitleaks;
+mod merge;
 mod rdjson;
 mod sarif;
 mod semgrep;
 mod sniff;
 mod trivy;
+mod write;
 
 pub use fingerprint::{Fingerprint, Fingerprints};
+pub use merge::Merger;
 pub use sniff::sniff;
+pub use write::{SarifLog, write_sarif};
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +61,7 @@ pub enum FindingsFormat {
 /// # Errors
 /// [`ReportError`] where it is broken, cut off, hostile, beyond a limit, or in another format.
 pub fn read(format: FindingsFormat, source: impl Read) -> Result<Findings, ReportError> {
-    match format {
+    let mut findings = match format {
         FindingsFormat::Sarif => sarif::read(source),
         FindingsFormat::Checkstyle => checkstyle::read(source),
         FindingsFormat::RdJson => rdjson::read(source),
@@ -68,6 +72,22 @@ pub fn read(format: FindingsFormat, source: impl Read) -> Result<Findings, Repor
         FindingsFormat::Trivy => trivy::read(source),
         FindingsFormat::Gitleaks => gitleaks::read(source),
         FindingsFormat::CargoAudit => cargo_audit::read(source),
+    }?;
+    findings.tools.extend(tools(format).iter().map(|tool| (*tool).to_owned()));
+    Ok(findings)
+}
+
+/// Who writes a format. Those that many write name their tool.
+fn tools(format: FindingsFormat) -> &'static [&'static str] {
+    match format {
+        FindingsFormat::Sarif | FindingsFormat::RdJson | FindingsFormat::RdJsonLines => &[],
+        FindingsFormat::Checkstyle => &["checkstyle"],
+        FindingsFormat::Eslint => &["ESLint"],
+        FindingsFormat::Cargo => &["Clippy", "rustc"],
+        FindingsFormat::Semgrep => &["Semgrep"],
+        FindingsFormat::Trivy => &["Trivy"],
+        FindingsFormat::Gitleaks => &["gitleaks"],
+        FindingsFormat::CargoAudit => &["cargo-audit"],
     }
 }
 
@@ -82,6 +102,31 @@ pub enum Level {
     Note,
     /// Not a matter of severity.
     None,
+}
+
+/// How bad a finding is for security, in the words of CVSS, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// From 9.0.
+    Critical,
+    /// From 7.0.
+    High,
+    /// From 4.0.
+    Medium,
+    /// Above 0.
+    Low,
+}
+
+impl Severity {
+    /// The word for a number from 0 to 10. None for 0, which is no matter of security.
+    pub fn of_score(score: f32) -> Option<Severity> {
+        match score {
+            9.0..=10.0 => Some(Severity::Critical),
+            7.0..9.0 => Some(Severity::High),
+            4.0..7.0 => Some(Severity::Medium),
+            _ => (score > 0.0 && score < 4.0).then_some(Severity::Low),
+        }
+    }
 }
 
 /// What a finding says (SARIF 2.1.0, 3.27.9).
@@ -130,8 +175,21 @@ pub struct Rule {
     pub help_url: Option<String>,
     /// Words that it is filed under, such as `external/cwe/cwe-079`.
     pub tags: Vec<String>,
+    /// What it is about and what to do, at length.
+    pub help: Option<String>,
+    /// Where it stands in catalogues, such as `CWE 79`.
+    pub taxa: Vec<String>,
     /// How bad it is for security, from 0 to 10, as CVSS has it.
     pub security_severity: Option<f32>,
+    /// The same in a word, where the tool has no number.
+    pub severity: Option<Severity>,
+}
+
+impl Rule {
+    /// How bad what it finds is for security, where the tool says that.
+    pub fn severity(&self) -> Option<Severity> {
+        self.security_severity.map_or(self.severity, Severity::of_score)
+    }
 }
 
 /// A part of a text file.
@@ -240,13 +298,23 @@ impl Finding {
         }
     }
 
-    /// Whether somebody has to do something about it: a problem, there now, and not suppressed.
+    /// Whether somebody has to do something about it: a problem, there now, and not suppressed with a reason.
     pub fn stands(&self) -> bool {
+        self.is_problem() && self.reason().is_none()
+    }
+
+    /// Why somebody has decided to live with it. A suppression that says no reason is none: the finding stands.
+    pub fn reason(&self) -> Option<&str> {
+        self.suppressed.as_ref()?.reason.as_deref()
+    }
+
+    /// Whether it is a problem, and there now; it may be suppressed.
+    pub fn is_problem(&self) -> bool {
         let problem = match self.kind {
             FindingKind::Fail | FindingKind::Open | FindingKind::Review => true,
             FindingKind::Pass | FindingKind::Informational | FindingKind::NotApplicable => false,
         };
-        problem && self.suppressed.is_none() && self.baseline != Some(BaselineState::Absent)
+        problem && self.baseline != Some(BaselineState::Absent)
     }
 }
 
@@ -259,6 +327,10 @@ pub struct Findings {
     pub left_out: BTreeMap<Level, u64>,
     /// What the tool says it could not do. Then that nothing was found means little.
     pub problems: Vec<String>,
+    /// Whether it says that it did not run to its end. Then that nothing was found means nothing.
+    pub unfinished: bool,
+    /// The tools that were asked, whether or not they found something; at most 100.
+    pub tools: BTreeSet<String>,
 }
 
 impl Findings {
@@ -269,15 +341,6 @@ impl Findings {
             *counts.entry(finding.level).or_default() += 1;
         }
         counts
-    }
-
-    /// Adds what another report says.
-    pub fn merge(&mut self, other: Findings) {
-        self.list.extend(other.list);
-        for (level, count) in other.left_out {
-            *self.left_out.entry(level).or_default() += count;
-        }
-        self.problems.extend(other.problems);
     }
 
     /// Puts paths of the repository in place of the tool's. A finding in a file that is not in it is kept, without location.

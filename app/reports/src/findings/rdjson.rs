@@ -184,6 +184,7 @@ impl Late {
     }
 
     fn complete(&self, common: &Common, collector: &mut Collector) -> Result<(), Fault> {
+        collector.tool(&common.source.name);
         let level = level(common.severity.as_ref())?;
         for at in &self.severities {
             if let Some(finding) = collector.list().get_mut(*at) {
@@ -209,6 +210,7 @@ fn take(diagnostic: Diagnostic, common: &Common, collector: &mut Collector) -> R
     let rule = collector.rule_with(&source.name, &code.value, |rule| {
         rule.help_url = code.url.filter(|url| !url.is_empty()).map(|url| cut(&url, 1024));
     });
+    collector.tool(&source.name);
     let mut finding = Finding::new(rule, level, &diagnostic.message);
     let place = |place: Place, collector: &mut Collector| -> Result<Location, Fault> {
         let range = place.range.as_ref().map(range).transpose()?.flatten();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::collect::{Collector, cut};
-use super::{Finding, FindingKind, Findings, Level, Location, Rule, TextRange};
+use super::{Finding, FindingKind, Findings, Level, Location, Rule, Severity, TextRange};
 use crate::error::{Fault, ReportError, one_line};
 use crate::json::{Json, Kind};
 
@@ -148,7 +148,7 @@ fn each<R: Read, T: serde::de::DeserializeOwned>(
 
 fn vulnerability(found: Vulnerability, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref()));
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref(), &found.severity));
     let fixed = match found.fixed_version.as_str() {
         "" => "no version fixes it".to_owned(),
         version => format!("fixed in {version}"),
@@ -162,7 +162,7 @@ fn vulnerability(found: Vulnerability, collector: &mut Collector) -> Result<(), 
 
 fn misconfiguration(found: Misconfiguration, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref()));
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref(), &found.severity));
     let mut finding = Finding::new(rule, level, if found.message.is_empty() { &found.title } else { &found.message });
     finding.kind = match found.status.as_str() {
         "PASS" => FindingKind::Pass,
@@ -175,7 +175,7 @@ fn misconfiguration(found: Misconfiguration, collector: &mut Collector) -> Resul
 
 fn secret(found: Secret, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, None));
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, None, &found.severity));
     push(Finding::new(rule, level, &format!("A secret: {}", found.title)), range(&found.lines)?, collector);
     Ok(())
 }
@@ -194,7 +194,8 @@ fn push(mut finding: Finding, range: Option<TextRange>, collector: &mut Collecto
     collector.push(finding);
 }
 
-fn describe(rule: &mut Rule, title: &str, url: Option<&str>) {
+fn describe(rule: &mut Rule, title: &str, url: Option<&str>, word: &str) {
+    rule.severity = severity(word);
     rule.summary = (!title.is_empty()).then(|| cut(title, 1024));
     rule.help_url = url.filter(|url| !url.is_empty()).map(|url| cut(url, 1024));
 }
@@ -206,6 +207,16 @@ fn range(lines: &Lines) -> Result<Option<TextRange>, Fault> {
     }
     let range = TextRange { start_line: lines.start_line, start_column: None, end_line, end_column: None };
     Ok((lines.start_line > 0).then_some(range))
+}
+
+fn severity(word: &str) -> Option<Severity> {
+    match word {
+        "CRITICAL" => Some(Severity::Critical),
+        "HIGH" => Some(Severity::High),
+        "MEDIUM" => Some(Severity::Medium),
+        "LOW" => Some(Severity::Low),
+        _ => None,
+    }
 }
 
 fn level(severity: &str) -> Result<Level, Fault> {

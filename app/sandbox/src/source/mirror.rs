@@ -1,6 +1,7 @@
 //! One mirror. Whoever calls holds its lock.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::CommitId;
@@ -10,13 +11,14 @@ use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
 use super::own::{Budget, OwnError, own};
+use super::texts::Texts;
 use super::{FillError, Pin};
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
 const FETCH_MAX: Duration = Duration::from_secs(600);
 
 /// Calls that do not leave the machine.
-const LOCAL_MAX: Duration = Duration::from_secs(60);
+pub(super) const LOCAL_MAX: Duration = Duration::from_secs(60);
 
 /// Writing out a commit takes seconds. The engine, which reads it, has a deadline of its own.
 const ARCHIVE_MAX: Duration = Duration::from_secs(600);
@@ -133,7 +135,8 @@ impl Mirror {
             }
             None => None,
         };
-        Ok(Survey { files: files(&tree), diff })
+        let texts = Texts::new(self.path.clone(), commit.clone());
+        Ok(Survey { files: files(&tree), diff, texts: Some(Arc::new(texts)) })
     }
 
     /// The same as [`ask`](Self::ask), where there is an answer.

@@ -24,6 +24,7 @@ mod mirror;
 mod own;
 mod sources;
 mod submodules;
+mod texts;
 
 pub(crate) use git::{Ended, Git, GitError};
 pub(crate) use mirror::Mirror;

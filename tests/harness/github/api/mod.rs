@@ -10,6 +10,7 @@ mod deliveries;
 mod diff_comments;
 mod pulls;
 mod repos;
+mod scanning;
 mod statuses;
 mod teams;
 
@@ -118,6 +119,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/files", PULLS, pulls::files),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/commits", PULLS, pulls::commits),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/comments", PULLS, diff_comments::list),
+    route("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", TALK_WRITE, diff_comments::review),
+    route("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", write(&["security_events"]), scanning::upload),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}", PULLS, diff_comments::get),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", PULLS, diff_comments::reactions),
     route("POST", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", TALK_WRITE, diff_comments::react),

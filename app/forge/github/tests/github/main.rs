@@ -13,4 +13,5 @@ mod people;
 mod reactions;
 mod reads;
 mod safety;
+mod scanning;
 mod stub;

@@ -271,6 +271,7 @@ pub(crate) fn check(annotations: u32) -> CheckReport {
         summary: "It did not pass.".to_owned(),
         text: Some("log".to_owned()),
         annotations: (1..=annotations).map(annotation).collect(),
+        suggestions: Vec::new(),
         actions: Vec::new(),
         details_url: Some("https://gw.example/runs/1".to_owned()),
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use gatewright_core::forge::Forge;
 use gatewright_core::report::{CheckReport, Conclusion, Known, external_id};
+use gatewright_core::suggestion::Suggestion;
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
 use gatewright_forge_gitlab::Limits;
 use serde_json::{Value, json};
@@ -123,6 +124,32 @@ async fn a_failure_becomes_a_thread_at_its_line() {
         "{body}"
     );
     assert_eq!(description(&stub), "failed");
+}
+
+fn proposal(first_line: u32, last_line: u32, text: &str) -> Suggestion {
+    let (path, text, message) = ("src/lib.rs".to_owned(), text.to_owned(), "`rule`: `better so`".to_owned());
+    Suggestion { path, first_line, last_line, text, message }
+}
+
+#[tokio::test]
+async fn what_a_tool_proposes_becomes_a_thread_that_can_be_applied() {
+    let threads = Threads::default();
+    let stub = stub_of(&threads).await;
+    let suggestions = vec![
+        proposal(7, 8, "let x = 1;"),
+        // On a line that is not added, and text that would have to be changed to be harmless.
+        proposal(4, 4, "y"),
+        proposal(9, 9, "/merge now"),
+    ];
+    let passed = CheckReport { suggestions, ..check(completed(Conclusion::Success)) };
+    publish(&stub, passed.clone()).await;
+    let bodies = stub.bodies("POST", THREADS);
+    let [made] = bodies.as_slice() else { panic!("{bodies:?}") };
+    let text = "\n`gatewright/tests` proposes: `rule`: `better so`\n\n```suggestion:-0+1\nlet x = 1;\n```";
+    assert!(made["body"].as_str().unwrap().ends_with(text), "{made}");
+    assert_eq!(made["position"]["new_line"], 7);
+    publish(&stub, passed).await;
+    assert_eq!(stub.count("POST", THREADS), 1, "it is said once");
 }
 
 #[tokio::test]

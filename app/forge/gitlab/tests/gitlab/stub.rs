@@ -288,6 +288,7 @@ pub(crate) fn check(status: CheckStatus) -> CheckReport {
         summary: "It did not pass.".to_owned(),
         text: Some("log".to_owned()),
         annotations: Vec::new(),
+        suggestions: Vec::new(),
         actions: Vec::new(),
         details_url: Some("https://gw.example/runs/1".to_owned()),
     }

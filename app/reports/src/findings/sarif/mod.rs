@@ -28,6 +28,9 @@ const ARGUMENT_BYTES_MAX: usize = 1024;
 /// Results of so many different rules, levels and kinds are counted beyond those that are kept. Beyond, the report is refused.
 const COUNTED_MAX: usize = 100_000;
 
+/// A run may name so many catalogues. Those beyond are not looked at.
+const TAXONOMIES_MAX: usize = 20;
+
 /// What a result refers to, until the end of its run.
 #[derive(Default)]
 struct Pending {
@@ -40,6 +43,16 @@ struct Pending {
     places: Vec<PlaceReference>,
     /// Of the tool's own fingerprints, where it brings them.
     own: Option<Own>,
+    /// Entries of catalogues that are named by number.
+    taxa: Vec<TaxonReference>,
+}
+
+/// Which entry of a catalogue is meant.
+struct TaxonReference {
+    id: Option<String>,
+    index: Option<usize>,
+    /// Of the catalogues, which one.
+    taxonomy: Option<usize>,
 }
 
 /// What the tool itself recognises a result by.
@@ -79,6 +92,7 @@ struct Run {
     bases: BTreeMap<String, model::ArtifactLocation>,
     artifacts: Vec<Artifact>,
     artifacts_bytes: usize,
+    taxonomies: Vec<model::Taxonomy>,
     /// The first of its findings, and what each of them still refers to.
     begin: usize,
     pending: Vec<Pending>,
@@ -132,6 +146,15 @@ fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), Rep
             let artifact: model::Artifact = json.small_item()?;
             run.artifact(artifact).map_err(|fault| json.error(fault))
         }),
+        ("taxonomies", _) => json.array(|json| {
+            if run.taxonomies.len() >= TAXONOMIES_MAX {
+                return json.skip();
+            }
+            let taxonomy: model::Taxonomy = json.item()?;
+            collector.charge(taxonomy.taxa.len() * 64);
+            run.taxonomies.push(taxonomy);
+            Ok(())
+        }),
         ("invocations", _) => json.array(|json| {
             invocation(&json.small_item()?, collector);
             Ok(())
@@ -150,7 +173,7 @@ fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), Rep
 fn invocation(invocation: &model::Invocation, collector: &mut Collector) {
     if invocation.execution_successful == Some(false) {
         let why = invocation.exit_code_description.as_deref().unwrap_or("the tool says that it did not run to its end");
-        collector.problem(why);
+        collector.unfinished(why);
     }
     let notifications = invocation.tool_execution_notifications.iter().chain(&invocation.tool_configuration_notifications);
     for notification in notifications.filter(|notification| notification.level.as_deref() == Some("error")) {
@@ -190,7 +213,12 @@ impl Run {
         if !collector.has_room() {
             return if finding.stands() { self.count(&pending) } else { Ok(()) };
         }
-        finding.taxa = result.taxa.iter().take(RELATED_MAX).filter_map(taxon).collect();
+        for reference in result.taxa.iter().take(RELATED_MAX) {
+            match taxon(reference) {
+                Some(taxon) => finding.taxa.push(taxon),
+                None => pending.taxa.push(TaxonReference::of(reference)),
+            }
+        }
         let mut locations = result.locations.into_iter();
         let first = locations.next();
         finding.location = first.map(|first| pending.place(first, collector)).transpose()?.flatten().map(|(place, _)| place);
@@ -225,7 +253,7 @@ impl Pending {
     fn bytes(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let arguments: usize = self.arguments.iter().map(|argument| argument.len() + 24).sum();
-        256 + text(&self.rule.id) + text(&self.message) + arguments + self.places.len() * 32
+        256 + text(&self.rule.id) + text(&self.message) + arguments + self.places.len() * 32 + self.taxa.len() * 64
     }
 
     /// A place, and what is there. Its path is completed at the end of the run.
@@ -346,10 +374,19 @@ fn suppressed(suppressions: &[model::Suppression]) -> Result<Option<Suppression>
     Ok((!accepted.is_empty()).then_some(Suppression { reason }))
 }
 
+/// An entry of a catalogue, if it is named in full.
 fn taxon(reference: &model::Reference) -> Option<String> {
     let id = reference.id.as_deref()?;
-    let catalogue = reference.tool_component.as_ref().and_then(|component| component.name.as_deref());
-    Some(cut(&catalogue.map_or_else(|| id.to_owned(), |catalogue| format!("{catalogue} {id}")), 200))
+    let catalogue = reference.tool_component.as_ref()?.name.as_deref()?;
+    Some(cut(&format!("{catalogue} {id}"), 200))
+}
+
+impl TaxonReference {
+    fn of(reference: &model::Reference) -> TaxonReference {
+        let index = |index: Option<i64>| index.and_then(|index| usize::try_from(index).ok());
+        let taxonomy = reference.tool_component.as_ref().and_then(|component| index(component.index));
+        TaxonReference { id: reference.id.as_deref().map(|id| cut(id, 200)), index: index(reference.index), taxonomy }
+    }
 }
 
 /// None where a region has no line, or line 0 as some writers say for a whole file.

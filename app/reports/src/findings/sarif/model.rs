@@ -235,9 +235,27 @@ objects! {
         short_description: Option<Message> = "or_default",
         full_description: Option<Message> = "or_default",
         help_uri: Option<String> = "or_default",
+        help: Option<Message> = "or_default",
+        relationships: Vec<Relationship> = "first",
         message_strings: BTreeMap<String, Message> = "entries",
         default_configuration: Option<Configuration> = "or_default",
         properties: Option<Properties> = "or_default",
+    }
+
+    /// 3.53: of a rule, with what it is filed under.
+    Relationship {
+        target: Reference = "or_default",
+    }
+
+    /// 3.19.3: a catalogue.
+    Taxonomy {
+        name: Option<String> = "or_default",
+        taxa: Vec<Taxon> = "whole",
+    }
+
+    /// 3.49
+    Taxon {
+        id: Option<String> = "or_default",
     }
 
     /// 3.50

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use super::model::{self, Descriptor, Driver};
 use super::{
-    Collector, FindingKind, Fingerprint, Level, Location, Own, Pending, PlaceReference, Rule, RuleReference, Run, cut, level,
+    Collector, FindingKind, Fingerprint, Level, Location, Own, Pending, PlaceReference, Rule, RuleReference, Run, TaxonReference,
+    cut, level, taxon,
 };
 
 /// Bases may lie in each other so deep.
 const BASES_DEPTH_MAX: usize = 16;
 
-/// Of a rule so many tags are kept.
+/// Of a rule so many tags, and so many entries of catalogues, are kept.
 const TAGS_MAX: usize = 20;
+
+/// Of a rule's help so many bytes are kept.
+const HELP_BYTES_MAX: usize = 4 * 1024;
 
 /// A URI, and the base that it is relative to.
 type InBase = (Arc<str>, Option<Arc<str>>);
@@ -20,6 +24,7 @@ type InBase = (Arc<str>, Option<Arc<str>>);
 impl Run {
     /// Completes the findings of the run.
     pub(super) fn finish(self, collector: &mut Collector) {
+        collector.tool(self.tool.driver.name.as_deref().unwrap_or_default());
         let lookup = Lookup::of(&self.tool);
         for ((reference, level), amount) in &self.counted {
             let level = level.unwrap_or_else(|| lookup.descriptor(reference).map_or(Level::Warning, default_level));
@@ -37,7 +42,9 @@ impl Run {
             if finding.message.is_empty() {
                 finding.message = lookup.message(pending, descriptor).unwrap_or_default();
             }
-            finding.message = cut(&filled(&finding.message, &pending.arguments), super::super::collect::MESSAGE_BYTES_MAX);
+            let message = without_links(&filled(&finding.message, &pending.arguments));
+            finding.message = cut(&message, super::super::collect::MESSAGE_BYTES_MAX);
+            finding.taxa.extend(pending.taxa.iter().filter_map(|reference| self.taxon(reference)));
             let mut places = pending.places.iter();
             let mut complete = |path: &mut Arc<str>| {
                 let Some(place) = places.next() else { return };
@@ -71,6 +78,15 @@ impl Run {
         for finding in findings {
             finding.fingerprint = finding.fingerprint.filter(|fingerprint| !common.contains(fingerprint));
         }
+    }
+
+    /// An entry of a catalogue that is named by number.
+    fn taxon(&self, reference: &TaxonReference) -> Option<String> {
+        let taxonomy = reference.taxonomy.and_then(|nth| self.taxonomies.get(nth));
+        let by_index = || taxonomy?.taxa.get(reference.index?)?.id.clone();
+        let id = reference.id.clone().or_else(by_index)?;
+        let catalogue = taxonomy.and_then(|taxonomy| taxonomy.name.as_deref());
+        Some(cut(&catalogue.map_or_else(|| id.clone(), |catalogue| format!("{catalogue} {id}")), 200))
     }
 
     /// A URI and its base; those of the file that is meant by its number, if there is no URI.
@@ -149,6 +165,9 @@ impl<'t> Lookup<'t> {
             for field in [&mut rule.name, &mut rule.summary, &mut rule.help_url] {
                 *field = field.take().filter(|text| !text.is_empty()).map(|text| cut(&text, 1024));
             }
+            rule.help = text(&descriptor.help).filter(|help| !help.is_empty()).map(|help| cut(&help, HELP_BYTES_MAX));
+            let targets = descriptor.relationships.iter().map(|relationship| &relationship.target);
+            rule.taxa = targets.filter_map(taxon).take(TAGS_MAX).collect();
             if let Some(properties) = &descriptor.properties {
                 rule.tags = properties.tags.iter().take(TAGS_MAX).map(|tag| cut(tag, 200)).collect();
                 rule.security_severity = properties.security_severity.as_ref().and_then(severity);
@@ -207,6 +226,51 @@ fn filled(text: &str, arguments: &[String]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// 3.11.6: a link to a related place, `[text](1)`, as its text, and brackets as what they stand for.
+fn without_links(text: &str) -> String {
+    if !text.contains(['[', ']']) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    // Where the texts of links that are not over begin in what is written.
+    let mut begins: Vec<usize> = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['[', ']', '\\']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let next = rest.as_bytes().get(1);
+        match rest.as_bytes()[0] {
+            b'\\' if matches!(next, Some(b'[' | b']' | b'\\')) => {
+                out.push_str(&rest[1..2]);
+                rest = &rest[2..];
+                continue;
+            }
+            b'[' => begins.push(out.len()),
+            b']' => {
+                if let Some(begin) = begins.pop()
+                    && let Some(behind) = link_target(&rest[1..])
+                {
+                    // The bracket that the link began with.
+                    out.remove(begin);
+                    rest = behind;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.push_str(&rest[..1]);
+        rest = &rest[1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What stands behind the number of a related place in parentheses.
+fn link_target(text: &str) -> Option<&str> {
+    let (number, behind) = text.strip_prefix('(')?.split_once(')')?;
+    (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(behind)
 }
 
 /// The path that a URI names: without `file://`, and with `%20` and the like as what they stand for.

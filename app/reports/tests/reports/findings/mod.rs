@@ -1,6 +1,7 @@
 mod fingerprints;
 mod formats;
 mod sarif;
+mod write;
 
 use gatewright_reports::findings::{Finding, Findings, FindingsFormat, Level, read};
 
