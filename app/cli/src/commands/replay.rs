@@ -201,7 +201,7 @@ fn show(answer: &Answer) -> Result<(), Failure> {
 fn row(gate: &plan::PlannedGate) -> (Tone, Vec<String>) {
     let name = gate.config.name.to_string();
     match &gate.applies {
-        Applies::Yes => (Tone::Good, vec!["runs".to_owned(), name, gate.config.run.clone()]),
+        Applies::Yes => (Tone::Good, vec!["runs".to_owned(), name, gate.config.run.clone().unwrap_or_default()]),
         Applies::No { because } => (Tone::Quiet, vec!["skipped".to_owned(), name, because.clone()]),
         Applies::NotAskedFor => (Tone::Quiet, vec!["not asked for".to_owned(), name, String::new()]),
     }
