@@ -6,13 +6,14 @@ use gatewright_core::config;
 use crate::{Variables, variable};
 
 /// The variables that are read, and what each is for. Others that begin with `INPUT_` belong to somebody else.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "INPUT_CONFIG",
     "INPUT_GATES",
     "INPUT_BASE",
     "INPUT_FAIL_ON",
     "INPUT_SANDBOX",
     "INPUT_OUTPUT",
+    "INPUT_HISTORY",
     "INPUT_CHECK",
     "INPUT_COMMENT",
     "INPUT_CODE_SCANNING",
@@ -33,6 +34,8 @@ pub struct Inputs {
     pub sandbox: SandboxKind,
     /// The folder that reports are written to, from the working folder.
     pub output: String,
+    /// The folder of what gates said of earlier commits, from the working folder. None: nothing is known of them, nor kept.
+    pub history: Option<String>,
     /// Whether a check run is published.
     pub check: bool,
     /// Whether the sticky comment is published.
@@ -86,6 +89,7 @@ impl Inputs {
             fail_on: fail_on(text("INPUT_FAIL_ON").as_deref().unwrap_or("failed"))?,
             sandbox: sandbox(text("INPUT_SANDBOX").as_deref().unwrap_or("runner"))?,
             output: text("INPUT_OUTPUT").unwrap_or_else(|| "gatewright-reports".to_owned()),
+            history: text("INPUT_HISTORY"),
             check: flag("check", text("INPUT_CHECK"), false)?,
             comment: flag("comment", text("INPUT_COMMENT"), false)?,
             code_scanning: flag("code-scanning", text("INPUT_CODE_SCANNING"), false)?,

@@ -1,6 +1,6 @@
 //! Where it runs, and what the job is about, by the job's variables.
 
-use gatewright_core::config::GateEvent;
+use gatewright_core::config::{GateEvent, Pushed};
 use gatewright_core::{CommitId, ForgeKind, RepoRef};
 
 use crate::github::event::{Event, EventError};
@@ -33,6 +33,8 @@ pub struct Change {
     pub event: Option<GateEvent>,
     /// The branch that the change is to go into, or that was pushed.
     pub branch: Option<String>,
+    /// Where it was pushed to, if it is a push.
+    pub pushed: Pushed,
     /// What it is compared with.
     pub against: Against,
     /// The pull request, where there is one.
@@ -113,6 +115,7 @@ pub fn github(variables: &Variables, event: &Event) -> Job {
         head: checked_out.clone(),
         event: Some(event),
         branch: branch.map(str::to_owned),
+        pushed: Pushed::Elsewhere,
         against,
         pull: None,
     };
@@ -128,7 +131,8 @@ pub fn github(variables: &Variables, event: &Event) -> Job {
                 None if branch.as_ref() == Some(default_branch) => Against::Nothing,
                 None => Against::Branch(default_branch.clone()),
             };
-            of(GateEvent::Push, branch.as_deref(), against)
+            let pushed = pushed(branch.as_deref(), Some(default_branch));
+            Change { pushed, ..of(GateEvent::Push, branch.as_deref(), against) }
         }
         Event::MergeGroup { base, base_ref } => of(GateEvent::MergeGroup, Some(base_ref), Against::Commit(base.clone())),
         Event::WorkflowRun(_) | Event::Other { .. } => {
@@ -166,6 +170,7 @@ pub fn gitlab(variables: &Variables) -> Result<Job, JobError> {
                 head: commit("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or(Some(checked_out)),
                 event: Some(if train { GateEvent::MergeGroup } else { GateEvent::PullRequest }),
                 branch: target.map(str::to_owned),
+                pushed: Pushed::Elsewhere,
                 against: base.map_or_else(|| of_branch(target, None), Against::Commit),
                 pull: Some(Pull { number, fork: projects.0 != projects.1 }),
             }
@@ -176,12 +181,17 @@ pub fn gitlab(variables: &Variables) -> Result<Job, JobError> {
                 head: Some(checked_out),
                 event: (source == Some("push")).then_some(GateEvent::Push),
                 branch: branch.map(str::to_owned),
+                pushed: pushed(branch, default),
                 against: before.map_or_else(|| of_branch(default, branch), Against::Commit),
                 pull: None,
             }
         }
     };
     Ok(Job { runner: Runner::Gitlab, change })
+}
+
+fn pushed(branch: Option<&str>, default: Option<&str>) -> Pushed {
+    if branch.is_some() && branch == default { Pushed::DefaultBranch } else { Pushed::Elsewhere }
 }
 
 fn of_branch(branch: Option<&str>, itself: Option<&str>) -> Against {
@@ -220,6 +230,7 @@ mod tests {
             head: Some(commit(HEAD)),
             event: Some(GateEvent::PullRequest),
             branch: Some("main".to_owned()),
+            pushed: Pushed::Elsewhere,
             against: Against::Commit(commit(BASE)),
             pull: Some(Pull { number: 7, fork: true }),
         };

@@ -46,6 +46,7 @@ pub fn check(checked: &Checked, origin: &Origin, name: &GateName, head: &CommitI
         summary: body(checked, origin, CHECK_BYTES_MAX),
         text: None,
         annotations: checked.gates.iter().flat_map(|gate| gate.verdict.annotations.clone()).collect(),
+        suggestions: Vec::new(),
         actions: Vec::new(),
         details_url: page(origin),
     }
