@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::keep::Keeping;
 use super::show::{self, Output};
-use super::{base, event, wrong, write};
+use super::{base, event, write, wrong};
 use crate::commands::run::file;
 use crate::failure::Failure;
 use crate::load;

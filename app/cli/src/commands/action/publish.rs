@@ -48,7 +48,8 @@ struct Subject {
 
 pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     if Runner::of(variables).map_err(wrong)? != Runner::Github {
-        let words = "only a job on GitHub can publish with its token; on GitLab the component's reports are shown by GitLab itself";
+        let words =
+            "only a job on GitHub can publish with its token; on GitLab the component's reports are shown by GitLab itself";
         return Err(Failure::Wrong(words.to_owned()));
     }
     let text = |name: &str| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
@@ -91,9 +92,9 @@ fn subject(variables: &Variables, event: &Event, claimed: bool) -> Result<Option
             Ok(None)
         }
         (_, true) => Err(Failure::Wrong("the input `publish-result` is for workflows that `workflow_run` starts".to_owned())),
-        (Event::WorkflowRun(_), false) => {
-            Err(Failure::Wrong("a workflow that `workflow_run` starts says what to publish by the input `publish-result`".to_owned()))
-        }
+        (Event::WorkflowRun(_), false) => Err(Failure::Wrong(
+            "a workflow that `workflow_run` starts says what to publish by the input `publish-result`".to_owned(),
+        )),
         (Event::Pull { fork: true, .. }, false) => {
             let words = "nothing is published: this pull request comes from a fork, whose token cannot write; templates/ci/github-publish.yml shows how it is done";
             show::note(Runner::Github, words)?;

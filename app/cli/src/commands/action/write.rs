@@ -201,9 +201,12 @@ impl Folder {
 
     fn draft(&self, target: &Path) -> Result<(PathBuf, fs::File), Failure> {
         let folder = target.parent().unwrap_or(&self.path);
-        let made = fs::symlink_metadata(folder).map_or_else(|_| fs::create_dir(folder), |found| {
-            if found.is_dir() { Ok(()) } else { Err(io::Error::other("it is a link or a file in this checkout")) }
-        });
+        let made = fs::symlink_metadata(folder).map_or_else(
+            |_| fs::create_dir(folder),
+            |found| {
+                if found.is_dir() { Ok(()) } else { Err(io::Error::other("it is a link or a file in this checkout")) }
+            },
+        );
         made.map_err(|error| cannot(folder, &error))?;
         let draft = folder.join(format!(".{}", Uuid::new_v4().simple()));
         let file = fs::File::options().write(true).create_new(true).open(&draft);
