@@ -1,8 +1,6 @@
 //! What came of the gates of a job, and what that means for the job.
 
-use std::collections::BTreeMap;
-
-use gatewright_core::verdict::{AnnotationLevel, Verdict, VerdictStatus};
+use gatewright_core::verdict::{Verdict, VerdictStatus};
 use gatewright_core::{CommitId, GateName};
 use serde::{Deserialize, Serialize};
 
@@ -106,15 +104,6 @@ impl Checked {
             (_, bad) if bad == counts.advisory => format!("{} passed, {bad} advisory did not", gates(counts.passed)),
             (_, bad) => format!("{bad} of {} did not pass", gates(ran)),
         }
-    }
-
-    /// Its annotations, counted by level, those that a gate left out aside.
-    pub fn levels(&self) -> BTreeMap<AnnotationLevel, u64> {
-        let mut levels = BTreeMap::new();
-        for annotation in self.gates.iter().flat_map(|gate| &gate.verdict.annotations) {
-            *levels.entry(annotation.level).or_default() += 1;
-        }
-        levels
     }
 }
 

@@ -23,6 +23,8 @@ def value_of(name, inputs, given):
     value = given.get(name, declared.get("default"))
     if value is None:
         fail(f"the input {name!r} is needed")
+    if "options" in declared and not isinstance(declared["options"], list):
+        fail(f"the options of the input {name!r} are no list")
     if "options" in declared and value not in declared["options"]:
         fail(f"the input {name!r} is {value!r}, which is none of its options")
     if "regex" in declared and not re.search(declared["regex"], value):

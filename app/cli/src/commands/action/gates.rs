@@ -117,7 +117,8 @@ impl Checkout {
             base: found.base.as_ref().map(|base| base.commit.clone()),
             history,
             branch: branch(&job.change, found.base.as_ref()),
-            event: job.change.event.unwrap_or(GateEvent::Push),
+            // Of gates that are named, and those are all where no event says which, none is left out for its events.
+            event: job.change.event.filter(|_| inputs.gates.is_empty()).unwrap_or(GateEvent::PullRequest),
             pushed: job.change.pushed,
             files,
         };
