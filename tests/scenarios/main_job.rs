@@ -6,6 +6,8 @@
 
 #[path = "main_job/bad_days.rs"]
 mod bad_days;
+#[path = "main_job/cache.rs"]
+mod cache;
 #[path = "main_job/coverage.rs"]
 mod coverage;
 #[path = "main_job/crash.rs"]
@@ -20,5 +22,9 @@ mod flow;
 mod github;
 #[path = "main_job/missed.rs"]
 mod missed;
+#[path = "main_job/outputs.rs"]
+mod outputs;
 #[path = "main_job/secrets.rs"]
 mod secrets;
+#[path = "main_job/tests.rs"]
+mod tests;

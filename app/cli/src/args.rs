@@ -296,6 +296,24 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// List the files that a run's gates have kept, or print one
+    #[command(
+        after_help = "Examples:\n  gatewright runs outputs 0199e2a4-7c1e-7000-8000-000000000000\n  gatewright runs outputs 0199e2a4-7c1e-7000-8000-000000000000 tests report/index.html > index.html"
+    )]
+    Outputs {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The run
+        id: RunId,
+        /// The gate
+        #[arg(requires = "path")]
+        gate: Option<GateName>,
+        /// The file's path, as the list has it; it is printed as it is
+        path: Option<String>,
+        /// As JSON
+        #[arg(long, conflicts_with = "path")]
+        json: bool,
+    },
     /// Have a run tried again that was set aside
     Retry {
         #[command(flatten)]

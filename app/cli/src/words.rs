@@ -181,7 +181,7 @@ pub(crate) fn verdict(status: VerdictStatus) -> &'static str {
 fn report(key: &ReportKey) -> String {
     match key {
         ReportKey::Gate(gate) => format!("the check of {gate}"),
-        ReportKey::Scan(gate) => format!("the findings of {gate} for code scanning"),
+        ReportKey::Scan(gate) => format!("what {gate} found, for code scanning"),
         ReportKey::Aggregate => "the run's check".to_owned(),
         ReportKey::Comment => "the comment".to_owned(),
         ReportKey::Seen => "the reaction that it was seen".to_owned(),

@@ -36,6 +36,32 @@ pub struct SandboxSpec {
     pub network: Network,
     /// The source that its workspace starts with; an empty workspace if none.
     pub source: Option<Source>,
+    /// What is brought into it from earlier ones, and saved for later ones after a command that ended with 0.
+    pub cache: Option<CacheUse>,
+}
+
+/// Folders that a gate brings from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheUse {
+    /// The folders, relative to the workspace.
+    pub paths: Vec<String>,
+    /// Globs of files of the source: while their content is the same, what is cached is taken for complete.
+    pub key: Vec<String>,
+    /// The scopes that it may come from, the first one first.
+    pub read: Vec<String>,
+    /// The scope that it is saved in. None: it is not. What untrusted code has written must never be read by anybody else.
+    pub write: Option<String>,
+}
+
+/// What was brought into a sandbox of what earlier ones had saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// Nothing: it has no cache, or there was none.
+    Nothing,
+    /// What was saved with the same files.
+    Exact,
+    /// What was saved last, with other files.
+    Older,
 }
 
 /// A sandbox's bounds.
@@ -89,6 +115,8 @@ pub struct SandboxHandle {
     pub key: SandboxKey,
     /// The adapter's name, such as a container id.
     pub name: String,
+    /// What was brought into it.
+    pub restored: Restored,
 }
 
 /// A command to run in an open sandbox.

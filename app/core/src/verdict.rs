@@ -269,16 +269,36 @@ pub struct StepOutcome {
     /// What is kept of its reports for later runs to compare with: [`Facts`](crate::facts::Facts) as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<BlobId>,
+    /// The files that it was asked to keep, by their paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Output>,
     /// What its findings are for the forge's code scanning, where the gate asks for that: SARIF, compressed by gzip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<BlobId>,
 }
 
 impl StepOutcome {
+    /// Of a step that took no time and of which nothing is stored.
+    pub fn of(exit: Exit, verdict: Verdict) -> StepOutcome {
+        StepOutcome { exit, verdict, log: None, duration_ms: 0, facts: None, outputs: Vec::new(), scan: None }
+    }
+
     /// Everything that is stored of it beside the journal.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan)
+        let outputs = self.outputs.iter().map(|output| &output.blob);
+        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan).chain(outputs)
     }
+}
+
+/// A file that a step left and that is kept as long as its run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its path, relative to the workspace. Untrusted text.
+    pub path: String,
+    /// Where it is.
+    pub blob: BlobId,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// A stored log.

@@ -16,7 +16,7 @@ const OF_COMMIT_MAX: usize = 10;
 
 /// What is known of a gate's past, as far as the gate looks at it.
 pub(crate) async fn of(engine: &Engine, run: &Run, gates: &Gates, gate: &GateConfig) -> Result<Known, StoreError> {
-    if !gate.compares() {
+    if !gate.compares() && !gate.looks_back() {
         return Ok(Known::default());
     }
     let since = gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.as_ref());

@@ -8,20 +8,25 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gatewright_core::CommitId;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
-    Command, ExecEnd, Limits, Network, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    CacheUse, Command, ExecEnd, Limits, Network, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Verdict};
+use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Try, Verdict};
+use gatewright_core::{BlobId, CommitId};
 use gatewright_reports::findings::SarifLog;
 use secrecy::SecretString;
 
 use crate::gates::{self, Judgement};
 use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
+
+mod outputs;
+
+use outputs::Outputs;
 
 /// A gate's reports may have so many bytes in all, and be so many files. They are read as streams and never whole in memory.
 const REPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -51,6 +56,39 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// From where its cache may come, and where it is saved, if it has one.
+    pub scopes: CacheScopes,
+    /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
+    pub past: Known,
+}
+
+/// From where caches may come, and where they are saved.
+#[derive(Debug, Clone, Default)]
+pub struct CacheScopes {
+    /// The first one first.
+    pub read: Vec<String>,
+    /// None: they are not saved.
+    pub write: Option<String>,
+}
+
+/// Whether the step's gate fails for something that another try may mend.
+async fn may_pass_again(input: &StepInput<'_>, ended: &Ended) -> bool {
+    let (config, evidence) = (input.gate.clone(), ended.evidence(&input.past));
+    // Reads reports of many megabytes, as judging does.
+    tokio::task::spawn_blocking(move || gates::may_pass_again(&config, &evidence)).await.unwrap_or(false)
+}
+
+/// What is kept of a try that failed: of its reports those of tests, as long as those of all tries are no more than one may
+/// have. Of a try without them nobody can say which of its tests failed.
+fn kept_of_try(exit: Exit, mut reports: BTreeMap<ReportKind, Reports>, earlier: &[Try]) -> Try {
+    let bytes = |reports: &BTreeMap<ReportKind, Reports>| -> u64 {
+        reports.values().flat_map(|reports| &reports.files).map(|file| file.content.bytes()).sum()
+    };
+    reports.retain(|kind, _| *kind == ReportKind::Tests);
+    if earlier.iter().map(|earlier| bytes(&earlier.reports)).sum::<u64>() + bytes(&reports) > REPORT_BYTES_MAX {
+        reports.clear();
+    }
+    Try { exit, reports }
 }
 
 /// What is known of a gate's past.
@@ -68,6 +106,9 @@ pub struct Ended {
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
+    outputs: Outputs,
+    /// The tries before this one.
+    earlier: Vec<Try>,
 }
 
 /// Why a step could not be run.
@@ -82,7 +123,18 @@ pub struct Failure {
 impl Ended {
     /// A step that never ran.
     pub fn not_started(cause: String) -> Ended {
-        Ended { exit: Exit::NotStarted { cause }, disk_full: false, reports: BTreeMap::new(), survey: None }
+        Ended::of(Exit::NotStarted { cause })
+    }
+
+    fn of(exit: Exit) -> Ended {
+        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, outputs: Outputs::default(), earlier: Vec::new() }
+    }
+
+    /// What the gate is judged by, but for the log.
+    fn evidence(&self, past: &Known) -> Evidence {
+        let Known { base, history } = past.clone();
+        let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
+        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -110,13 +162,32 @@ impl StepRunner<'_> {
     /// whatever comes of this, also when it is dropped.
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
-            Some(script) => self.run_command(input, script, log).await?,
-            None => Ended { exit: Exit::Code { code: 0 }, disk_full: false, reports: BTreeMap::new(), survey: None },
+            Some(script) => self.run_tries(input, script, log).await?,
+            None => Ended::of(Exit::Code { code: 0 }),
         };
         if gates::survey_wanted(input.gate) {
             ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
         }
         Ok(ended)
+    }
+
+    /// Runs the command, and again while the gate has retries left and would fail. Each try has a sandbox of its own: opening
+    /// one removes what is left of the one before.
+    async fn run_tries(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let mut earlier = Vec::new();
+        loop {
+            let mut ended = self.run_command(input, script, log).await?;
+            ended.earlier = std::mem::take(&mut earlier);
+            let tries = ended.earlier.len() + 1;
+            let left = input.gate.retries as usize + 1 - tries;
+            if left == 0 || !may_pass_again(input, &ended).await {
+                return Ok(ended);
+            }
+            log.write(format!("\n=== The gate failed. Try {} of {}. ===\n\n", tries + 1, tries + left).as_bytes());
+            let Ended { exit, reports, earlier: before, .. } = ended;
+            earlier = before;
+            earlier.push(kept_of_try(exit, reports, &earlier));
+        }
     }
 
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
@@ -129,8 +200,19 @@ impl StepRunner<'_> {
             limits,
             network: if gate.network { Network::Open } else { Network::None },
             source: Some(input.source.clone()),
+            cache: gate.cache.as_ref().map(|cache| CacheUse {
+                paths: cache.paths.clone(),
+                key: cache.key.clone(),
+                read: input.scopes.read.clone(),
+                write: input.scopes.write.clone(),
+            }),
         };
         let handle = self.sandbox.open(&spec).await?;
+        match handle.restored {
+            Restored::Nothing => {}
+            Restored::Exact => log.write(b"gatewright: restored the cache\n"),
+            Restored::Older => log.write(b"gatewright: restored an older cache: the files that decide about it have changed\n"),
+        }
         let command = Command { script: script.to_owned(), wall: Duration::from_secs(limits.wall_secs) };
         let result = self.sandbox.exec(&handle, &command, log).await?;
         let exit = match result.end {
@@ -141,7 +223,9 @@ impl StepRunner<'_> {
         // A step that was killed has left half a report at best.
         let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
         let reports = self.read_reports(&handle, wanted).await?;
-        Ok(Ended { exit, disk_full: result.disk_full, reports, survey: None })
+        // What a step has left of its pictures and logs is of use above all where it was killed.
+        let outputs = outputs::keep(self, &handle, &gate.outputs).await?;
+        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
     }
 
     async fn read_reports(
@@ -173,18 +257,17 @@ impl StepRunner<'_> {
 
     /// What the gate says of a step that has ended. Its log and what is kept of its reports are stored.
     pub async fn judge(&self, gate: &GateConfig, past: Known, ended: Ended, log: FinishedLog, started: Instant) -> StepOutcome {
-        let Ended { exit, disk_full, reports, survey } = ended;
         let stored = self.store_log(&log).await;
-        let Known { base, history } = past;
-        let evidence = Evidence { log_tail: log.tail, disk_full, reports, survey, base, history, ..Evidence::of(exit.clone()) };
+        let evidence = Evidence { log_tail: log.tail, ..ended.evidence(&past) };
+        let (exit, outputs) = (ended.exit, ended.outputs);
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
-        let facts = self.store_facts(&facts).await;
+        let Judgement { mut verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
+        gates::say_not_kept(&mut verdict, &outputs.problems);
+        let (facts, scan) = (self.store_facts(&facts).await, self.store_scan(scan).await);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let scan = self.store_scan(scan).await;
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan }
+        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan, outputs: outputs.kept }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -213,7 +296,7 @@ impl StepRunner<'_> {
         }
     }
 
-    async fn store_facts(&self, facts: &Facts) -> Option<gatewright_core::BlobId> {
+    async fn store_facts(&self, facts: &Facts) -> Option<BlobId> {
         if facts.is_empty() {
             return None;
         }
@@ -230,13 +313,13 @@ impl StepRunner<'_> {
     /// What code scanning is to be given, compressed. What must not be known is not in it, nor is anything where it cannot be
     /// taken out without breaking what is left.
     async fn store_scan(&self, scan: Option<SarifLog>) -> Option<gatewright_core::BlobId> {
-        let text = String::from_utf8(scan?.json).ok()?;
-        let redacted = Redactor::new(self.secrets.iter().cloned()).text(&text);
-        if serde_json::from_str::<serde::de::IgnoredAny>(&redacted).is_err() {
+        let (json, redactor) = (scan?.json, Redactor::new(self.secrets.iter().cloned()));
+        // Up to 9 MB: not on a thread that others wait for.
+        let compressed = tokio::task::spawn_blocking(move || without_secrets(json, redactor)).await.ok().flatten();
+        let Some(compressed) = compressed else {
             tracing::warn!("findings are not given to code scanning: they hold a secret that cannot be taken out");
             return None;
-        }
-        let compressed = compressed(redacted.as_bytes())?;
+        };
         match self.blobs.put(compressed).await {
             Ok(blob) => Some(blob),
             Err(error) => {
@@ -247,9 +330,11 @@ impl StepRunner<'_> {
     }
 }
 
-/// By gzip; the same bytes give the same.
-fn compressed(bytes: &[u8]) -> Option<Bytes> {
+/// JSON without what must not be known, by gzip. The same gives the same.
+fn without_secrets(json: Vec<u8>, mut redactor: Redactor) -> Option<Bytes> {
+    let redacted = redactor.text(&String::from_utf8(json).ok()?);
+    serde_json::from_str::<serde::de::IgnoredAny>(&redacted).ok()?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).ok()?;
+    encoder.write_all(redacted.as_bytes()).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }

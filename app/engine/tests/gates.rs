@@ -12,6 +12,10 @@ mod findings;
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
+#[path = "gates/tests.rs"]
+mod tests;
+#[path = "gates/tries.rs"]
+mod tries;
 
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};

@@ -24,7 +24,7 @@ struct Case {
     read: fn(File) -> u64,
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
     Case { name: "lcov", write: lcov, read: |file| lines(CoverageFormat::Lcov, file) },
     Case { name: "cobertura", write: cobertura, read: |file| lines(CoverageFormat::Cobertura, file) },
     Case { name: "jacoco", write: jacoco, read: |file| lines(CoverageFormat::Jacoco, file) },
@@ -36,11 +36,9 @@ const CASES: [Case; 14] = [
     Case { name: "checkstyle", write: checkstyle, read: |file| found(FindingsFormat::Checkstyle, file) },
     Case { name: "eslint", write: eslint, read: |file| found(FindingsFormat::Eslint, file) },
     Case { name: "rdjsonl", write: rdjsonl, read: |file| found(FindingsFormat::RdJsonLines, file) },
-    Case {
-        name: "go test",
-        write: go_test,
-        read: |file| testing::read(TestFormat::GoTest, file).expect("it is good").counts.tests(),
-    },
+    Case { name: "junit", write: |report| junit(report, 0), read: |file| tests(TestFormat::Junit, file) },
+    Case { name: "junit, output", write: |report| junit(report, 200), read: |file| tests(TestFormat::Junit, file) },
+    Case { name: "go test", write: go_test, read: |file| tests(TestFormat::GoTest, file) },
     Case {
         name: "go bench",
         write: go_bench,
@@ -55,6 +53,10 @@ fn lines(format: CoverageFormat, file: File) -> u64 {
 
 fn found(format: FindingsFormat, file: File) -> u64 {
     findings::read(format, file).expect("it is good").counts().values().sum()
+}
+
+fn tests(format: TestFormat, file: File) -> u64 {
+    testing::read(format, file).expect("it is good").counts.tests()
 }
 
 fn main() {
@@ -297,6 +299,25 @@ fn rdjsonl(report: &mut Report) -> std::io::Result<()> {
             nth % 50
         )
     })
+}
+
+/// Of which each test has written so many lines.
+fn junit(report: &mut Report, lines: u64) -> std::io::Result<()> {
+    report.put("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n")?;
+    let output = joined(0..lines, |line| format!("2026-01-01 00:00:00 INFO  step {line} &lt;done&gt;\n"));
+    let output = if lines == 0 { output } else { format!("<system-out>{output}</system-out>") };
+    parts(report, "\n", |nth| {
+        let cases = joined(0..50, |case| match case % 25 {
+            7 => format!(
+                "<testcase name=\"test_{case}[x-{nth}]\" classname=\"pkg.mod{nth}.TestCase\" time=\"0.{case:03}\"><failure message=\"assert {case} == 4\" type=\"AssertionError\">def test_x():\n&gt;   assert f() == 4\npkg/mod{nth}.py:12: AssertionError</failure>{output}</testcase>\n"
+            ),
+            _ => format!(
+                "<testcase name=\"test_{case}[x-{nth}]\" classname=\"pkg.mod{nth}.TestCase\" time=\"0.{case:03}\">{output}</testcase>\n"
+            ),
+        });
+        format!("<testsuite name=\"pkg.mod{nth}.TestCase\" tests=\"50\" failures=\"2\">\n{cases}</testsuite>")
+    })?;
+    report.put("</testsuites>\n")
 }
 
 fn go_test(report: &mut Report) -> std::io::Result<()> {

@@ -103,6 +103,16 @@ impl<R: Read> Input<R> {
         Ok(&self.text.as_bytes()[self.at..end])
     }
 
+    /// What comes next, and that at least so many bytes, unless the end comes before. They may be whole characters or not.
+    pub(crate) fn peek_at_least(&mut self, bytes: usize) -> Result<&[u8], ReportError> {
+        while self.text.len() - self.at < bytes && !self.ended && self.fault.is_none() {
+            let rest = self.text.split_off(self.at);
+            self.refill().map_err(ReportError::Unread)?;
+            self.text.insert_str(0, &rest);
+        }
+        self.peek()
+    }
+
     /// Takes the first `amount` bytes of what was peeked at.
     pub(crate) fn advance(&mut self, amount: usize) {
         let taken = &self.text.as_bytes()[self.at..self.at + amount];

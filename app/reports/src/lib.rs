@@ -3,7 +3,7 @@
 //! - [`coverage`]: which lines and branches tests went through, in the repository's paths, merged over files and jobs, and of
 //!   the lines that a [`Diff`] adds;
 //! - [`findings`]: what linters, compilers and scanners say is wrong, and which of it the base does not have;
-//! - [`testing`]: how tests ended, in the formats beside JUnit, which is read where test gates are judged;
+//! - [`testing`]: how tests ended, counted by suite, with the bad, the flaky and the slowest ones;
 //! - [`benchmarks`]: what was measured, sample by sample.
 //!
 //! Each has a `read` for all its formats and a `sniff` that tells which one a file is in.

@@ -21,6 +21,17 @@ const ATTRIBUTES_MAX: usize = 64;
 
 /// A tag, a text or a comment may have so many bytes. Beyond, the report is refused.
 const EVENT_BYTES_MAX: u64 = 1024 * 1024;
+const EVENT_LIMIT: &str = "a tag, text or comment of more than 1 MiB";
+
+/// The same where [`Xml::pass_text`] goes past texts and comments, and tags hold what programs wrote.
+const TAG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const TAG_LIMIT: &str = "a tag of more than 8 MiB";
+
+/// The name of an element may have so many bytes: those of all that are open are held. Beyond, the report is refused.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// A reference to a character is within so many bytes.
+const REFERENCE_BYTES_MAX: usize = 16;
 
 /// What comes next in a report. What it holds is asked of [`Xml`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +71,12 @@ pub(crate) struct Xml<R> {
     name_len: usize,
     /// The element at hand is empty: its end comes next.
     is_empty: bool,
+    /// The latest event was a tag, so that text may come.
+    behind_tag: bool,
+    /// How much a tag may have, and what to say of one that has more.
+    event_limit: (u64, &'static str),
+    /// The raw text at hand, as far as it is wanted.
+    raw: Vec<u8>,
 }
 
 impl<R: Read> Xml<R> {
@@ -67,7 +84,15 @@ impl<R: Read> Xml<R> {
         let reader = Reader::from_reader(Input::new(source, Declares::Xml));
         let begin = Place { line: 1, column: 1 };
         let (root, content) = (Root::Awaited, String::new());
-        Xml { reader, buffer: Vec::new(), called, roots, root, depth: 0, begin, content, name_len: 0, is_empty: false }
+        let (buffer, raw, event_limit) = (Vec::new(), Vec::new(), (EVENT_BYTES_MAX, EVENT_LIMIT));
+        let (is_empty, behind_tag) = (false, false);
+        Xml { reader, buffer, called, roots, root, depth: 0, begin, content, name_len: 0, is_empty, behind_tag, event_limit, raw }
+    }
+
+    /// The same for a report whose texts are gone past.
+    pub(crate) fn with_long_tags(mut self) -> Xml<R> {
+        self.event_limit = (TAG_BYTES_MAX, TAG_LIMIT);
+        self
     }
 
     /// An error at the latest event.
@@ -135,7 +160,7 @@ impl<R: Read> Xml<R> {
         loop {
             self.buffer.clear();
             self.begin = self.reader.get_ref().place();
-            self.reader.get_mut().allow(EVENT_BYTES_MAX, "a tag, text or comment of more than 1 MiB");
+            self.reader.get_mut().allow(self.event_limit.0, self.event_limit.1);
             let event = match self.reader.read_event_into(&mut self.buffer) {
                 Ok(event) => event,
                 Err(error) => return Err(refused(error, self.begin)),
@@ -146,6 +171,7 @@ impl<R: Read> Xml<R> {
                 Ok(None) => continue,
                 Err(fault) => return Err(fault.at(self.begin)),
             };
+            self.behind_tag = matches!(kind, Kept::Start { .. } | Kept::End);
             match kind {
                 Kept::Start { name_len, is_empty } => (self.name_len, self.is_empty) = (name_len, is_empty),
                 Kept::End => self.name_len = self.content.len(),
@@ -154,6 +180,41 @@ impl<R: Read> Xml<R> {
             }
             if let Some(node) = self.step(kind)? {
                 return Ok(node);
+            }
+        }
+    }
+
+    /// Goes past the text, the comments and the instructions before the next tag, however long they are, and adds the beginning
+    /// of the text to `kept` while that has less than `bytes_max`. References in what is not kept are not looked at.
+    pub(crate) fn pass_text(&mut self, mut kept: Option<&mut String>, bytes_max: usize) -> Result<(), ReportError> {
+        if !self.behind_tag || self.is_empty || self.depth == 0 {
+            return Ok(());
+        }
+        self.reader.get_mut().allow(u64::MAX, "");
+        loop {
+            self.begin = self.reader.get_ref().place();
+            let room = kept.as_ref().map_or(0, |kept| bytes_max.saturating_sub(kept.len()));
+            let input = self.reader.get_mut();
+            self.raw.clear();
+            let next = input.peek_at_least(CDATA.len())?;
+            if next.starts_with(CDATA) {
+                input.advance(CDATA.len());
+                pass(input, b"]]>", room, &mut self.raw)?;
+                if let Some(kept) = &mut kept {
+                    kept.push_str(whole_characters(&self.raw));
+                }
+            } else if next.starts_with(b"<!--") {
+                input.advance(4);
+                pass(input, b"-->", 0, &mut self.raw)?;
+            } else if next.starts_with(b"<?") {
+                pass(input, b"?>", 0, &mut self.raw)?;
+            } else if next.is_empty() || next[0] == b'<' {
+                return Ok(());
+            } else {
+                pass_plain(input, room * 2, &mut self.raw)?;
+                if let Some(kept) = &mut kept {
+                    unescape(whole_characters(&self.raw), kept, bytes_max).map_err(|fault| fault.at(self.begin))?;
+                }
             }
         }
     }
@@ -174,6 +235,9 @@ impl<R: Read> Xml<R> {
     fn started(&mut self) -> Result<(), ReportError> {
         if self.depth >= DEPTH_MAX {
             return Err(self.error(Fault::TooMuch(format!("more than {DEPTH_MAX} elements in each other"))));
+        }
+        if self.name_len > NAME_BYTES_MAX {
+            return Err(self.error(Fault::too_much("an element's name of more than 1 KiB")));
         }
         match self.root {
             Root::Closed => return Err(self.broken("a second outermost element")),
@@ -203,6 +267,77 @@ impl<R: Read> Xml<R> {
             Root::Awaited => Err(self.broken("the file has no element; it is empty")),
         }
     }
+}
+
+/// What a section of plain characters begins with.
+const CDATA: &[u8] = b"<![CDATA[";
+
+/// Takes everything up to and with `end`; the first `room` bytes before it go into `raw`.
+fn pass<R: Read>(input: &mut Input<R>, end: &[u8], room: usize, raw: &mut Vec<u8>) -> Result<(), ReportError> {
+    loop {
+        let next = input.peek_at_least(end.len())?;
+        let found = memchr::memmem::find(next, end);
+        // The beginning of `end` may be what the bytes at hand end with.
+        let amount = found.unwrap_or((next.len() + 1).saturating_sub(end.len()));
+        raw.extend_from_slice(&next[..amount.min(room - raw.len())]);
+        let left = next.len();
+        match found {
+            Some(at) => {
+                input.advance(at + end.len());
+                return Ok(());
+            }
+            // That the file ends here, the reader says.
+            None if amount == 0 => {
+                input.advance(left);
+                return Ok(());
+            }
+            None => input.advance(amount),
+        }
+    }
+}
+
+/// Takes text up to a tag; the first `room` bytes go into `raw`, and a little more where a reference would be cut.
+fn pass_plain<R: Read>(input: &mut Input<R>, room: usize, raw: &mut Vec<u8>) -> Result<(), ReportError> {
+    loop {
+        let next = input.peek()?;
+        let end = memchr::memchr(b'<', next);
+        let amount = end.unwrap_or(next.len());
+        raw.extend_from_slice(&next[..amount.min(room - raw.len())]);
+        let ended = end.is_some() || next.is_empty();
+        input.advance(amount);
+        if ended {
+            break;
+        }
+    }
+    // What has been cut is no reference that is not known.
+    if raw.len() == room {
+        let tail = raw.len().saturating_sub(REFERENCE_BYTES_MAX);
+        if let Some(at) = memchr::memrchr(b'&', &raw[tail..]) {
+            raw.truncate(tail + at);
+        }
+    }
+    Ok(())
+}
+
+/// The characters that the bytes begin with; they may end within one.
+fn whole_characters(raw: &[u8]) -> &str {
+    raw.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// Adds a text to `kept`, with the characters that its references stand for, while that has less than `bytes_max`.
+fn unescape(text: &str, kept: &mut String, bytes_max: usize) -> Result<(), Fault> {
+    let mut parts = text.split('&');
+    kept.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        if kept.len() >= bytes_max {
+            break;
+        }
+        let (reference, rest) = part.split_once(';').ok_or_else(|| Fault::broken("an `&` that begins no reference"))?;
+        kept.push_str(&character(&BytesRef::new(reference))?);
+        kept.push_str(rest);
+    }
+    kept.truncate(kept.floor_char_boundary(bytes_max));
+    Ok(())
 }
 
 /// An event that matters.

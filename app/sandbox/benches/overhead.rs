@@ -73,6 +73,7 @@ async fn gate(sandbox: &DockerSandbox) -> [Duration; 3] {
         limits: Limits::default(),
         network: Network::None,
         source: None,
+        cache: None,
     };
     let began = Instant::now();
     let handle = sandbox.open(&spec).await.expect("it opens");

@@ -11,6 +11,7 @@
 //! retries (the engine decides by [`SandboxError`](gatewright_core::sandbox::SandboxError)). The engine calls it through
 //! the trait [`Sandbox`](gatewright_core::sandbox::Sandbox); the binary constructs it.
 
+mod cache;
 mod docker;
 mod host;
 pub mod local;

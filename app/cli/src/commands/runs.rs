@@ -1,11 +1,11 @@
-//! `gatewright runs`, `runs show ID` and `runs retry ID`
+//! `gatewright runs`, `runs show ID`, `runs outputs ID` and `runs retry ID`
 
 use std::process::ExitCode;
 
 use gatewright_core::report::Conclusion;
 use gatewright_core::run::{Gates, JournalEntry, Run, Step};
 use gatewright_core::store::{Phase, RunRecord, RunState};
-use gatewright_core::verdict::VerdictStatus;
+use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 use gatewright_engine::Wait;
 use serde_json::json;
@@ -21,6 +21,11 @@ pub(super) async fn run(args: RunsArgs) -> Result<ExitCode, Failure> {
         None => list(args).await,
         Some(RunsCommand::Show { config, id, log: Some(gate), .. }) => log(&config, id, &gate).await,
         Some(RunsCommand::Show { config, id, log: None, json }) => show(&config, id, json).await,
+        Some(RunsCommand::Outputs { config, id, gate: Some(gate), path: Some(path), .. }) => {
+            print::bytes(&super::source(&config).await?.output(id, &gate, &path).await?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(RunsCommand::Outputs { config, id, json, .. }) => outputs(&config, id, json).await,
         Some(RunsCommand::Retry { config, id, json }) => retry(&config, id, json).await,
     }
 }
@@ -127,6 +132,25 @@ fn timeline(page: &RunPage) -> Result<(), Failure> {
         |entry: &JournalEntry| (Tone::Quiet, vec![words::time(entry.at), entry.seq.to_string(), words::event(&entry.event)]);
     let rows: Vec<_> = page.journal.iter().map(row).collect();
     print::table(&["when (UTC)", "entry", "what happened"], &rows, "no entries")
+}
+
+async fn outputs(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, Failure> {
+    let page = super::source(config).await?.run(id).await?;
+    let run = page.replayed();
+    let steps = run.as_ref().and_then(Run::gates).into_iter().flat_map(|gates| &gates.steps);
+    let kept: Vec<(&GateName, &Output)> =
+        steps.flat_map(|step| page.outputs_of(&step.gate.name).map(|output| (&step.gate.name, output))).collect();
+    if as_json {
+        let one = |(gate, output): &(&GateName, &Output)| json!({ "gate": gate, "path": output.path, "bytes": output.bytes });
+        print::json(&kept.iter().map(one).collect::<Vec<_>>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |(gate, output): &(&GateName, &Output)| {
+        (Tone::Quiet, vec![gate.to_string(), output.bytes.to_string(), output.path.clone()])
+    };
+    let rows: Vec<_> = kept.iter().map(row).collect();
+    print::table(&["gate", "bytes", "path"], &rows, "no files were kept")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn log(config: &ConfigArg, id: RunId, gate: &GateName) -> Result<ExitCode, Failure> {

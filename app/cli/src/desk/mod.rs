@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatewright_core::run::{JournalEntry, Run, RunEvent};
 use gatewright_core::store::{AuditEntry, Blobs, DeliveryRecord, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep};
-use gatewright_core::verdict::LogRef;
+use gatewright_core::verdict::{LogRef, Output, StepOutcome};
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use gatewright_engine::{Engine, Wait};
 use serde::{Deserialize, Serialize};
@@ -71,9 +71,19 @@ impl RunPage {
 
     /// The log of a gate's last step that wrote one.
     pub(crate) fn log_of(&self, gate: &GateName) -> Option<LogRef> {
-        self.journal.iter().rev().find_map(|entry| {
-            let RunEvent::StepFinished { gate: of, outcome } = &entry.event else { return None };
-            outcome.log.clone().filter(|_| of == gate)
+        self.outcomes_of(gate).find_map(|outcome| outcome.log.clone())
+    }
+
+    /// The files that a gate's last step has kept.
+    pub(crate) fn outputs_of(&self, gate: &GateName) -> impl Iterator<Item = &Output> {
+        self.outcomes_of(gate).next().into_iter().flat_map(|outcome| &outcome.outputs)
+    }
+
+    /// What came of a gate's steps, the last one first.
+    fn outcomes_of(&self, gate: &GateName) -> impl Iterator<Item = &StepOutcome> {
+        self.journal.iter().rev().filter_map(move |entry| match &entry.event {
+            RunEvent::StepFinished { gate: of, outcome } if of == gate => Some(&**outcome),
+            _ => None,
         })
     }
 }
@@ -150,6 +160,15 @@ impl Desk {
         let log = page.log_of(gate).ok_or_else(|| DeskError::Missing(format!("run {id} has no log of a gate {gate}")))?;
         let bytes = self.blobs.get(&log.blob).await?;
         bytes.ok_or_else(|| DeskError::Missing(format!("the log of gate {gate} in run {id} has been pruned")))
+    }
+
+    /// A file that a gate has kept.
+    pub(crate) async fn output(&self, id: RunId, gate: &GateName, path: &str) -> Result<Bytes, DeskError> {
+        let page = self.run(id).await?;
+        let known = page.outputs_of(gate).find(|output| output.path == path).map(|output| output.blob.clone());
+        let blob = known.ok_or_else(|| DeskError::Missing(format!("gate {gate} of run {id} has kept no file {path}")))?;
+        let bytes = self.blobs.get(&blob).await?;
+        bytes.ok_or_else(|| DeskError::Missing(format!("{path} of gate {gate} in run {id} has been pruned")))
     }
 
     pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {

@@ -108,6 +108,7 @@ fn routes(desk: Desk) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/retry", post(retry))
         .route("/runs/{id}/logs/{gate}", get(log))
+        .route("/runs/{id}/outputs/{gate}", get(output))
         .route("/deliveries", get(deliveries))
         .route("/delivery", post(delivery))
         .route("/audit", get(audit))
@@ -130,6 +131,19 @@ async fn retry(State(desk): Shared, UrlPath(id): UrlPath<RunId>) -> Response {
 
 async fn log(State(desk): Shared, UrlPath((id, gate)): UrlPath<(RunId, GateName)>) -> Response {
     desk.log(id, &gate).await.into_response()
+}
+
+#[derive(Deserialize)]
+struct OutputQuery {
+    path: String,
+}
+
+async fn output(
+    State(desk): Shared,
+    UrlPath((id, gate)): UrlPath<(RunId, GateName)>,
+    Query(query): Query<OutputQuery>,
+) -> Response {
+    desk.output(id, &gate, &query.path).await.into_response()
 }
 
 async fn deliveries(State(desk): Shared, Query(query): Query<DeliveriesQuery>) -> Response {

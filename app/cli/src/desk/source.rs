@@ -83,6 +83,16 @@ impl Source {
         }
     }
 
+    pub(crate) async fn output(&self, id: RunId, gate: &GateName, path: &str) -> Result<Bytes, DeskError> {
+        match self {
+            Source::Service(client) => {
+                let request = client.get(format!("{HOST}/runs/{id}/outputs/{gate}")).query(&[("path", path)]);
+                send(request).await?.bytes().await.map_err(|error| broken(&error))
+            }
+            Source::Store(desk) => desk.output(id, gate, path).await,
+        }
+    }
+
     pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {
         match self {
             Source::Service(client) => json(client.post(format!("{HOST}/runs/{id}/retry"))).await,

@@ -23,6 +23,21 @@ impl Display for Text<'_> {
     }
 }
 
+/// A path as it is in a URL: nothing of it is markup, a query or a fragment.
+pub(super) struct InPath<'t>(pub(super) &'t str);
+
+impl Display for InPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => f.write_char(char::from(byte))?,
+                byte => write!(f, "%{byte:02X}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Text;

@@ -10,11 +10,11 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use gatewright_core::run::{Run, Step};
-use gatewright_core::verdict::VerdictStatus;
+use gatewright_core::run::{Gates, Run, Step};
+use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 
-use super::html::Text;
+use super::html::{InPath, Text};
 use crate::desk::{Desk, DeskError, RunPage};
 use crate::words;
 
@@ -35,7 +35,11 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;mar
 type Shared = State<Arc<Desk>>;
 
 pub(super) fn routes(desk: Desk) -> Router {
-    Router::new().route("/runs/{id}", get(run)).route("/runs/{id}/logs/{gate}", get(log)).with_state(Arc::new(desk))
+    Router::new()
+        .route("/runs/{id}", get(run))
+        .route("/runs/{id}/logs/{gate}", get(log))
+        .route("/runs/{id}/outputs/{gate}/{*path}", get(output))
+        .with_state(Arc::new(desk))
 }
 
 async fn run(State(desk): Shared, Path(id): Path<String>) -> Response {
@@ -61,6 +65,23 @@ async fn log(State(desk): Shared, Path((id, gate)): Path<(String, String)>) -> R
     let (Ok(id), Ok(gate)) = (id.parse::<RunId>(), gate.parse::<GateName>()) else { return missing() };
     match desk.log(id, &gate).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// A file that a gate has kept. A step's program wrote it: browsers are to save it, never to show it as a page of this service.
+async fn output(State(desk): Shared, Path((id, gate, path)): Path<(String, String, String)>) -> Response {
+    let (Ok(id), Ok(gate)) = (id.parse::<RunId>(), gate.parse::<GateName>()) else { return missing() };
+    match desk.output(id, &gate, &path).await {
+        Ok(bytes) => {
+            let headers = [
+                (header::CONTENT_TYPE, "application/octet-stream"),
+                (header::CONTENT_DISPOSITION, "attachment"),
+                (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, bytes).into_response()
+        }
         Err(error) => refused(&error),
     }
 }
@@ -102,6 +123,7 @@ fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: T
         out.push_str("<h2>Gates</h2><table><thead><tr><th>Gate</th><th>State</th><th>Verdict</th></tr></thead><tbody>");
         gates.steps.iter().for_each(|step| gate_row(&mut out, step));
         out.push_str("</tbody></table>");
+        outputs(&mut out, page, gates);
     }
     for (gate, text) in logs {
         let link = format!("/runs/{}/logs/{gate}", record.id);
@@ -118,6 +140,22 @@ fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: T
     }
     out.push_str("</tbody></table></main></body></html>\n");
     out
+}
+
+/// The files that gates have kept.
+fn outputs(out: &mut String, page: &RunPage, gates: &Gates) {
+    let of_step =
+        |step: &Step| page.outputs_of(&step.gate.name).map(|output| (step.gate.name.clone(), output)).collect::<Vec<_>>();
+    let kept: Vec<(GateName, &Output)> = gates.steps.iter().flat_map(of_step).collect();
+    if kept.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Files kept</h2><table><thead><tr><th>Gate</th><th>File</th><th>Bytes</th></tr></thead><tbody>");
+    for (gate, Output { path, bytes, .. }) in kept {
+        let link = format!("/runs/{}/outputs/{gate}/{}", page.run.id, InPath(path));
+        let _ = write!(out, "<tr><td>{gate}</td><td><a href=\"{link}\">{}</a></td><td>{bytes}</td></tr>", Text(path));
+    }
+    out.push_str("</tbody></table>");
 }
 
 fn gate_row(out: &mut String, step: &Step) {
@@ -190,6 +228,13 @@ mod tests {
         let html = render(&page, page.replayed().as_ref(), &[], Timestamp::UNIX_EPOCH);
         assert!(html.contains("taken up, attempt 2") && html.contains("running"), "{html}");
         assert!(!html.contains("ci-host-7") && !html.contains("4711"), "{html}");
+    }
+
+    #[test]
+    fn files_that_were_kept_are_behind_links_that_lead_to_them_alone() {
+        let html = |path: &str| format!("/runs/1/outputs/tests/{}", InPath(path));
+        assert_eq!(html("out/a b.html"), "/runs/1/outputs/tests/out/a%20b.html");
+        assert_eq!(html("\"><script>?x#y%2f"), "/runs/1/outputs/tests/%22%3E%3Cscript%3E%3Fx%23y%252f");
     }
 
     #[test]

@@ -232,10 +232,14 @@ fn a_base_of_which_nothing_is_known_is_measured_when_that_is_asked_for() {
 
 #[test]
 fn reports_say_what_the_forge_would_show() {
-    let bench = tree("image: none\ngates:\n  good: { run: 'true' }\n  bad: { run: 'echo \"<script>x</script>\"; false' }\n");
+    let bench = tree(
+        "image: none\ngates:\n  good: { run: 'echo x > kept.txt', outputs: kept.txt }\n  bad: { run: 'echo \"<script>x</script>\"; false' }\n",
+    );
     let markdown = bench.run(&["run", "--sandbox", "host", "--report", "markdown"]);
     assert_eq!(markdown.code, Some(1));
     assert!(markdown.stdout.contains("## bad") && markdown.stdout.contains("| "), "{}", markdown.stdout);
+    assert!(markdown.stdout.contains("Kept: ") && !markdown.stdout.contains("run's page"), "{}", markdown.stdout);
+    assert!(!markdown.stdout.contains("by the repository file at"), "it is of no commit: {}", markdown.stdout);
     let html = bench.run(&["run", "--sandbox", "host", "--report", "html", "--output", "report.html"]);
     assert_eq!(html.code, Some(1));
     assert!(html.stdout.starts_with("VERDICT"), "the table is shown beside it: {}", html.stdout);

@@ -43,6 +43,8 @@ pub(super) enum Shape {
     PathGlobs,
     /// One path or glob of report files, or a list.
     ReportGlobs,
+    /// One folder of the workspace, or a list.
+    Folders,
     /// One glob of branches, or a list.
     BranchGlobs,
     /// One event, or a list.
@@ -58,11 +60,21 @@ pub(super) enum Shape {
         /// What it is where it is not written.
         default: bool,
     },
+    /// What a gate brings from one run to the next.
+    Cache,
     /// When a gate applies.
     When,
     /// A mapping of this table.
     Table(&'static Table),
+    /// The same, with one key at least.
+    Filled(&'static Table),
 }
+
+/// A command is run so often again at most.
+pub(super) const RETRIES_MAX: u32 = 5;
+
+/// More than so many new failures are none that anybody allows.
+pub(super) const NEW_FAILURES_MAX: u32 = 10_000;
 
 pub(super) const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, about }
@@ -77,7 +89,7 @@ pub(super) static FILE: Table = Table {
         key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
         key("commands", Shape::Commands, "Who may give which slash command, where that differs from the default."),
     ],
-    later: &["agents", "releases", "environments", "cache"],
+    later: &["agents", "releases", "environments"],
 };
 
 /// A command.
@@ -99,6 +111,12 @@ pub(super) static GATE: Table = Table {
         key("timeout", Shape::Span, "Its time limit: `90s`, `10m`, `1h30m`, or a number of seconds; 1 s to 24 h."),
         key("junit", Shape::ReportGlobs, "JUnit XML files that the command writes, relative to the root of the source."),
         key(
+            "tests",
+            Shape::ReportGlobs,
+            "Test reports in any format: JUnit XML, `go test -json`, libtest's and nextest's JSON, TAP. Instead of `junit`.",
+        ),
+        key("retries", Shape::Count(RETRIES_MAX), "How often the command is run again in a fresh sandbox while the gate fails."),
+        key(
             "coverage",
             Shape::ReportGlobs,
             "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
@@ -116,11 +134,17 @@ pub(super) static GATE: Table = Table {
             "Whether findings are uploaded to the forge's code scanning, where it has one and the App may write it.",
         ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
+        key(
+            "outputs",
+            Shape::ReportGlobs,
+            "Files to keep as long as the run is, for people to look at: at most 100, of 64 MiB each.",
+        ),
+        key("cache", Shape::Cache, "Folders that are brought from one run to the next."),
         key("network", Shape::Flag { default: false }, "Whether the gate may reach a network."),
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["benchmark", "cache", "outputs", "retries", "matrix", "services", "artifacts"],
+    later: &["benchmark", "matrix", "services"],
 };
 
 /// A gate's `require`.
@@ -136,18 +160,35 @@ pub(super) static REQUIRE: Table = Table {
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
         key(
+            "new-failures-at-most",
+            Shape::Count(NEW_FAILURES_MAX),
+            "Only failures that the base does not have count, and so many of them may be.",
+        ),
+        key("tests-drop-at-most", Shape::Percent, "So many percent fewer tests than on the base may be run."),
+        key(
             "new",
-            Shape::Table(&findings::LIMITS),
+            Shape::Filled(&findings::LIMITS),
             "So many findings that the base does not have at most; no error if not written.",
         ),
-        key("total", Shape::Table(&findings::LIMITS), "So many findings at most, new or not."),
+        key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
     ],
     later: &["slower-at-most", "touched"],
+};
+
+/// A gate's `cache`.
+pub(super) static CACHE: Table = Table {
+    what: "`cache`",
+    keys: &[
+        key("paths", Shape::Folders, "Folders to bring from one run to the next, relative to the root of the source."),
+        key("key", Shape::ReportGlobs, "Files of the source, such as a lock file: a change of them makes the cache anew."),
+    ],
+    later: &[],
 };
 
 /// What of `require` is about which reports: a gate that asks for it needs one of them.
 pub(super) static REQUIRE_OF: &[Asked] = &[
     Asked { of: "coverage", reports: &["coverage"], keys: &["lines", "branches", "changed-lines", "drop-at-most"] },
+    Asked { of: "tests", reports: &["junit", "tests"], keys: &["new-failures-at-most", "tests-drop-at-most"] },
     Asked { of: "findings", reports: &["sarif", "findings"], keys: &["new", "total"] },
 ];
 

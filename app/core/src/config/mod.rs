@@ -60,6 +60,12 @@ pub struct GateConfig {
     pub timeout_secs: Option<u64>,
     /// Globs of JUnit files, relative to the workspace. Empty: the exit code decides alone.
     pub junit: Vec<String>,
+    /// Globs of test reports in any format. Empty where `junit` is not.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// How often the command is run again while the gate fails.
+    #[serde(default)]
+    pub retries: u32,
     /// Globs of coverage reports. Empty: coverage is not looked at.
     #[serde(default)]
     pub coverage: Vec<String>,
@@ -72,6 +78,12 @@ pub struct GateConfig {
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
+    /// Globs of files to keep beyond the sandbox.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// Folders to bring from one run to the next.
+    #[serde(default)]
+    pub cache: Option<Cache>,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
@@ -85,12 +97,23 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some() || !self.findings.is_empty()
+        self.require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty()
     }
 
-    /// Whether more than one commit of the base branch tells it something: which tests fail now and then.
+    /// Whether its tests have to be no worse than on the base.
+    pub fn compares_tests(&self) -> bool {
+        self.require.new_failures_at_most.is_some() || self.require.tests_drop_at_most.is_some()
+    }
+
+    /// Globs of test reports, in whichever format.
+    pub fn test_reports(&self) -> &[String] {
+        if self.junit.is_empty() { &self.tests } else { &self.junit }
+    }
+
+    /// Whether more than one commit of the base branch tells it something: which tests fail now and then. What is known is
+    /// looked at even where nothing has to be.
     pub fn looks_back(&self) -> bool {
-        self.compares() && !self.junit.is_empty()
+        !self.test_reports().is_empty()
     }
 
     /// The events that it runs for. One that compares also runs for pushes to the default branch, unless it says otherwise:
@@ -107,6 +130,15 @@ impl GateConfig {
     pub fn same_as(&self, other: &GateConfig) -> bool {
         GateConfig { line: other.line, ..self.clone() } == *other
     }
+}
+
+/// Folders that are brought from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// The folders, relative to the workspace.
+    pub paths: Vec<String>,
+    /// Globs of files of the source. While their content is the same, so is the cache.
+    pub key: Vec<String>,
 }
 
 /// What of the source is fetched beside the commit's own files.
@@ -130,6 +162,12 @@ pub struct Require {
     /// So many percentage points the part of all lines that is run may be less than on the base.
     #[serde(default)]
     pub drop_at_most: Option<Percent>,
+    /// Failed tests that fail on the base too do not count; of others there may be so many.
+    #[serde(default)]
+    pub new_failures_at_most: Option<u32>,
+    /// So many percent fewer tests than on the base may be run.
+    #[serde(default)]
+    pub tests_drop_at_most: Option<Percent>,
     /// So many findings that the base does not have.
     #[serde(default)]
     pub new: Option<FindingLimits>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
 use super::{findings, needs, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
@@ -171,6 +171,9 @@ impl Reader {
         }
         let mut fields = self.fields(node, &keys::GATE)?;
         fields.later |= fields.get("require").is_some_and(asks_for_later);
+        if let (Some(_), Some(tests)) = (fields.get("junit"), fields.get("tests")) {
+            self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
+        }
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
@@ -180,10 +183,14 @@ impl Reader {
             when: fields.get("when").and_then(|node| self.when(node)).unwrap_or_default(),
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             findings: self.findings(&fields),
             code_scanning: self.code_scanning(&fields),
             require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
             required: self.flag(&fields, "required", true),
             checkout: fields.get("checkout").and_then(|node| self.checkout(node)).unwrap_or_default(),
@@ -261,8 +268,28 @@ impl Reader {
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
+            tests_drop_at_most: percent("tests-drop-at-most"),
+            new_failures_at_most: fields
+                .get("new-failures-at-most")
+                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
             new: fields.get("new").and_then(|node| findings::limits(self, node)),
             total: fields.get("total").and_then(|node| findings::limits(self, node)),
+        })
+    }
+
+    fn cache(&mut self, node: &Node) -> Option<Cache> {
+        let fields = self.fields(node, &keys::CACHE)?;
+        for key in ["paths", "key"] {
+            if fields.get(key).is_none() && !fields.meant.contains(&key) {
+                self.wrong(
+                    node.place,
+                    format!("`cache` has no `{key}`; it needs folders to keep, and the files that decide about them"),
+                );
+            }
+        }
+        Some(Cache {
+            paths: fields.get("paths").map(|node| values::folders(self, node)).unwrap_or_default(),
+            key: fields.get("key").map(|node| values::report_globs(self, node)).unwrap_or_default(),
         })
     }
 

@@ -51,6 +51,8 @@ fn shape(shape: Shape) -> Value {
             let mut gate = table(&keys::GATE);
             if let Value::Object(object) = &mut gate {
                 object.insert("required".to_owned(), json!(["run"]));
+                // Two names of one thing.
+                object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
                 let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
                 let found = json!({ "anyOf": [{ "required": ["sarif"] }, { "required": ["findings"] }] });
                 let of_reports = keys::REQUIRE_OF.iter().map(needs_reports);
@@ -73,6 +75,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
         Shape::PathGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^(!|(?!!)){PATH}") })),
         Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
+        Shape::Folders => one_or_list(&json!({ "type": "string", "pattern": format!("^{FOLDER}") })),
         Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
         Shape::Events => {
             let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
@@ -91,7 +94,17 @@ fn shape(shape: Shape) -> Value {
             when["not"] = json!({ "required": ["changed", "paths"] });
             when
         }
+        Shape::Cache => {
+            let mut cache = table(&keys::CACHE);
+            cache["required"] = json!(["paths", "key"]);
+            cache
+        }
         Shape::Table(inner) => table(inner),
+        Shape::Filled(inner) => {
+            let mut filled = table(inner);
+            filled["minProperties"] = json!(1);
+            filled
+        }
     }
 }
 
@@ -121,6 +134,9 @@ const IMAGE: &str = r"^[^-\s\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\
 
 /// A path within the source: relative, without `..` and a `./` before it, on one line.
 const PATH: &str = r"(?![/~]|\./)(?!(.*/)?\.\.(/|$))(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A folder within the source: a path without wildcards and without a slash at its end, and not the source itself.
+const FOLDER: &str = r"(?![/~]|\./)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!.*/$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f*?\[\]{}\\]+$";
 
 /// A branch, without what leads to it.
 const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";

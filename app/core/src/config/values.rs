@@ -170,6 +170,11 @@ pub(super) fn report_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
     globs(reader, node, "a path or glob of report files", "a path or glob of report files, or a list of them", wrong_path)
 }
 
+/// Folders of the workspace.
+pub(super) fn folders(reader: &mut Reader, node: &Node) -> Vec<String> {
+    globs(reader, node, "a folder", "a folder, or a list of them", wrong_folder)
+}
+
 /// Globs of branches.
 pub(super) fn branch_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
     let rule = |rule: &str| match rule {
@@ -202,6 +207,18 @@ fn wrong_path(rule: &str) -> Option<String> {
         Some("leave the `./` away".to_owned())
     } else {
         wrong_glob(rule)
+    }
+}
+
+fn wrong_folder(path: &str) -> Option<String> {
+    if path.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        Some("a folder is named without wildcards".to_owned())
+    } else if path.ends_with('/') || path.contains("//") {
+        Some("leave the `/` at its end away, and double ones".to_owned())
+    } else if path.split('/').any(|part| part == ".") {
+        Some("name a folder in the source, not the source itself".to_owned())
+    } else {
+        wrong_path(path)
     }
 }
 

@@ -28,7 +28,13 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         when: When::default(),
         timeout_secs: None,
         junit: Vec::new(),
+        tests: Vec::new(),
+        retries: 0,
         coverage: Vec::new(),
+        outputs: Vec::new(),
+        cache: None,
+        findings: Vec::new(),
+        code_scanning: false,
         require: crate::config::Require::default(),
         network: false,
         required: true,
@@ -120,7 +126,7 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
 
 fn finished(gate: &GateName, status: VerdictStatus) -> RunEvent {
     let verdict = Verdict::plain(status, "title", "summary");
-    let outcome = StepOutcome { exit: Exit::Code { code: 0 }, verdict, log: None, duration_ms: 1, facts: None };
+    let outcome = StepOutcome::of(Exit::Code { code: 0 }, verdict);
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 
@@ -290,6 +296,36 @@ fn a_run_that_is_given_up_says_so_on_the_forge_and_goes_on_when_it_is_tried_agai
     assert!(matches!(status, crate::report::CheckStatus::Completed { conclusion: Conclusion::Failure, .. }), "{status:?}");
     apply(&mut run, [RunEvent::Resumed { attempt: 1, worker: "w".to_owned() }]);
     assert_eq!(claims(&run), ["a"]);
+}
+
+#[test]
+fn findings_are_given_to_code_scanning_once_where_the_forge_takes_them() {
+    let scanned = |fork: bool, forge: ForgeKind| {
+        let mut run = created();
+        run.repo.forge = forge;
+        let mut planned = planned(vec![gate("a", &[])]);
+        if let RunEvent::Prepared { prepared } = &mut planned
+            && let Some(pull) = &mut prepared.pull
+        {
+            pull.fork = fork;
+        }
+        let mut over = finished(&"a".parse().expect("valid"), VerdictStatus::Failed);
+        if let RunEvent::StepFinished { outcome, .. } = &mut over {
+            outcome.scan = Some(crate::ids::BlobId::of(b"sarif"));
+        }
+        apply(&mut run, [planned, start("a", 1), over]);
+        run
+    };
+    let scans = |run: &Run| run.wanted().into_iter().filter(|(key, _)| matches!(key, ReportKey::Scan(_))).collect::<Vec<_>>();
+    let mut run = scanned(false, ForgeKind::Github);
+    let [(key, digest)] = scans(&run).try_into().expect("one");
+    assert_eq!(String::from(key.clone()), "scan:a");
+    assert_eq!(ReportKey::try_from("scan:a".to_owned()).expect("a key"), key);
+    apply(&mut run, [RunEvent::PublishBegun { key: key.clone() }, RunEvent::Published { key: key.clone(), digest, id: 0 }]);
+    let again = |action: &Action| matches!(action, Action::Publish { key: of, .. } if *of == key);
+    assert!(!wanted(&run).iter().any(again), "it is given once");
+    assert_eq!(scans(&scanned(true, ForgeKind::Github)), [], "a fork's are not taken");
+    assert_eq!(scans(&scanned(false, ForgeKind::Gitlab)), [], "there is none");
 }
 
 #[test]

@@ -91,10 +91,51 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             with(&[json!(""), json!([]), json!(5), json!({}), json!([5]), json!("~/a.xml"), json!("a/../b"), json!("./a.xml")]),
         ),
         (
+            "tests",
+            vec![json!("a.json"), json!(["a/**/*.xml", "b.tap"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml")]),
+        ),
+        ("retries", vec![json!(0), json!(5)], with(&[json!(6), json!(-1), json!("2"), json!([1])])),
+        (
             "coverage",
             vec![json!("lcov.info"), json!(["a/**/*.xml", "b.json"])],
             with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
         ),
+        (
+            "outputs",
+            vec![json!("out/**"), json!(["a.png", "b/*.html"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("../a"), json!("./a.xml")]),
+        ),
+        (
+            "cache",
+            vec![json!({ "paths": ".cache", "key": "a.lock" }), json!({ "paths": ["a/b", "c"], "key": ["**/*.lock"] })],
+            with(&[
+                json!({}),
+                json!({ "paths": "a" }),
+                json!({ "key": "a" }),
+                json!("a"),
+                json!({ "paths": "a/*", "key": "a" }),
+                json!({ "paths": ".", "key": "a" }),
+                json!({ "paths": "a/", "key": "a" }),
+                json!({ "paths": "a//b", "key": "a" }),
+                json!({ "paths": "/a", "key": "a" }),
+                json!({ "paths": "../a", "key": "a" }),
+                json!({ "paths": [], "key": "a" }),
+                json!({ "paths": "a", "key": "a", "ttl": 1 }),
+            ]),
+        ),
+        (
+            "findings",
+            vec![json!("out.sarif"), json!(["a/**/*.json", "b.xml"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
+        ),
+        (
+            "sarif",
+            vec![json!("out.sarif"), json!(["a/**/*.sarif", "b.sarif"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a.sarif"), json!("./a.sarif")]),
+        ),
+        // There is nothing to upload.
+        ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",
@@ -125,6 +166,56 @@ fn what_is_required_of_coverage_is_read_as_the_schema_says() {
     }
     for wrong in [json!({ "lines": 100.5 }), json!({ "lines": -1 }), json!({ "lines": "80" }), json!({ "line": 80 })] {
         assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_required_of_tests_is_read_as_the_schema_says() {
+    let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
+    for reports in ["junit", "tests"] {
+        for right in [json!({ "new-failures-at-most": 0 }), json!({ "tests-drop-at-most": 2.5, "new-failures-at-most": 10 })] {
+            assert_eq!(taken(&file(reports, right.clone())), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new-failures-at-most": -1 }),
+            json!({ "new-failures-at-most": "0" }),
+            json!({ "tests-drop-at-most": 101 }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(reports, wrong.clone())), (false, false), "{wrong}");
+        }
+    }
+    assert_eq!(taken(&file("coverage", json!({ "tests-drop-at-most": 5 }))), (false, false));
+    let both = json!({ "gates": { "t": { "run": "x", "image": "a", "junit": "a.xml", "tests": "b.xml" } } });
+    assert_eq!(taken(&both), (false, false));
+}
+
+#[test]
+fn what_is_required_of_findings_is_read_as_the_schema_says() {
+    for key in ["sarif", "findings"] {
+        let file = |require: &Value| {
+            let gate = json!({ "run": "x", "image": "a", key: "o.sarif", "code-scanning": true, "require": require });
+            json!({ "gates": { "t": gate } })
+        };
+        for right in [
+            json!({}),
+            json!({ "new": { "error": 0 } }),
+            json!({ "new": { "warning": 5, "note": 1_000_000 }, "total": { "critical": 0, "high": 1, "medium": 2, "low": 3 } }),
+        ] {
+            assert_eq!(taken(&file(&right)), (true, true), "{right}");
+        }
+        for wrong in [
+            json!({ "new": {} }),
+            json!({ "new": 0 }),
+            json!({ "new": { "error": -1 } }),
+            json!({ "new": { "error": 1.5 } }),
+            json!({ "new": { "error": "0" } }),
+            json!({ "new": { "errors": 0 } }),
+            json!({ "total": { "note": 1_000_001 } }),
+            json!({ "lines": 80 }),
+        ] {
+            assert_eq!(taken(&file(&wrong)), (false, false), "{wrong}");
+        }
     }
 }
 
@@ -189,7 +280,8 @@ fn schema_and_reading_agree_on_the_file_itself() {
         json!({ "gates": { "t": null } }),
         json!({ "gates": { "t": { "run": "x" } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a" }, "u": { "run": "x" } } }),
-        json!({ "gates": { "t": { "run": "x", "image": "a", "sarif": "out.sarif" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "benchmark": "out.json" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "require": { "new": { "error": 0 } } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": 101 } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": "80" } } } }),
     ] {

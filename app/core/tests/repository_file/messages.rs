@@ -74,11 +74,11 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    sarif: out.sarif\n    require: { new: { error: 0 } }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
+    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    benchmark: out.json\n    require: { slower-at-most: 5 }\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
     assert_snapshot!(told(file), @"
     2:1: `agents` is not supported by this version of Gatewright
-    6:5: `sarif` is not supported by this version of Gatewright
-    7:16: `new` is not supported by this version of Gatewright
+    6:5: `benchmark` is not supported by this version of Gatewright
+    7:16: `slower-at-most` is not supported by this version of Gatewright
     10:16: `touched` is not supported by this version of Gatewright
     11:17: `lfs` is not supported by this version of Gatewright
     ");
@@ -94,6 +94,12 @@ fn what_coverage_is_required_is_a_percentage_and_needs_a_report() {
     5:25: `require` asks for coverage, and the gate has no `coverage`; name its report files there
     5:27: unknown key `line`; did you mean `lines`?
     ");
+}
+
+#[test]
+fn limits_of_findings_are_numbers_and_need_a_report() {
+    let file = "image: a\ngates:\n  a: { run: x, sarif: o.sarif, require: { new: { error: 0, high: 3 }, total: { note: 1000000 } } }\n  b: { run: x, findings: o.json, require: { new: { error: -1, warning: 1.5, note: none }, total: {} } }\n  c: { run: x, code-scanning: true, require: { new: { eror: 0 } } }\n  d: { run: x, sarif: o.sarif, require: { new: 0 } }\n";
+    assert_snapshot!(told(file), @"");
 }
 
 #[test]

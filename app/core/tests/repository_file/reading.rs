@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gatewright_core::config::{BYTES_MAX, Checkout, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse};
+use gatewright_core::config::{
+    BYTES_MAX, Cache, Checkout, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+};
 use proptest::prelude::*;
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
@@ -179,7 +181,13 @@ fn printed(config: &RepoConfig) -> String {
             when,
             timeout_secs,
             junit,
+            tests,
+            retries,
             coverage,
+            outputs,
+            cache,
+            findings,
+            code_scanning,
             require,
             network,
             required,
@@ -188,9 +196,19 @@ fn printed(config: &RepoConfig) -> String {
         } = gate;
         writeln!(file, "  {}:", json(&name.as_str().to_owned())).unwrap();
         writeln!(file, "    image: {}\n    run: {}\n    env: {}", json(image), json(run), json(env)).unwrap();
-        let lists = [("needs", json(needs)), ("junit", json(junit)), ("coverage", json(coverage))];
+        let lists = [
+            ("needs", json(needs)),
+            ("junit", json(junit)),
+            ("tests", json(tests)),
+            ("coverage", json(coverage)),
+            ("findings", json(findings)),
+            ("outputs", json(outputs)),
+        ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
+        }
+        if let Some(Cache { paths, key }) = cache {
+            writeln!(file, "    cache: {{ paths: {}, key: {} }}", json(paths), json(key)).unwrap();
         }
         let lists = [("changed", json(&when.changed)), ("branches", json(&when.branches)), ("events", json(&when.events))];
         let lists: Vec<String> = lists.iter().filter(|(_, l)| l != "[]").map(|(key, list)| format!("{key}: {list}")).collect();
@@ -207,10 +225,28 @@ fn printed(config: &RepoConfig) -> String {
             ("branches", require.branches),
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
+            ("tests-drop-at-most", require.tests_drop_at_most),
         ];
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).collect();
+        let limits = |(key, limits): (&str, Option<FindingLimits>)| {
+            let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
+            let all = [
+                ("error", error),
+                ("warning", warning),
+                ("note", note),
+                ("critical", critical),
+                ("high", high),
+                ("medium", medium),
+                ("low", low),
+            ];
+            let all: Vec<String> = all.into_iter().filter_map(|(key, most)| Some(format!("{key}: {}", most?))).collect();
+            Some(format!("{key}: {{ {} }}", all.join(", ")))
+        };
+        let of_findings = [("new", require.new), ("total", require.total)].into_iter().filter_map(limits);
+        let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
+        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).chain(of_findings).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
-        writeln!(file, "    network: {network}\n    required: {required}").unwrap();
+        writeln!(file, "    code-scanning: {code_scanning}").unwrap();
+        writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
@@ -233,6 +269,12 @@ fn percent(there: bool, hundredths: u32) -> Option<Percent> {
     there.then_some(Percent { hundredths })
 }
 
+fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
+    let [error, warning, note, critical, high, medium, low] = most;
+    let limits = FindingLimits { error, warning, note, critical, high, medium, low };
+    (there && limits != FindingLimits::default()).then_some(limits)
+}
+
 prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
@@ -244,21 +286,37 @@ prop_compose! {
         events in proptest::sample::subsequence(GateEvent::ALL.to_vec(), 0..=3),
         timeout_secs in proptest::option::of(1u64..=24 * 3600),
         junit in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.xml", 0..3),
+        cached in proptest::option::of("[a-z]{1,5}(/[a-z]{1,5})?"),
+        outputs in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.html", 0..3),
         coverage in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.info", 0..3),
-        demands in any::<[bool; 4]>(),
+        other_format in any::<bool>(),
+        retries in 0u32..=5,
+        findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
+        limits in any::<[bool; 2]>(),
+        most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
+        demands in any::<[bool; 6]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
     ) -> GateConfig {
+        let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
+        let has_tests = !junit.is_empty() || !tests.is_empty();
         let needs = need.filter(|_| number > 0).map(|need| format!("gate-{need}").parse().unwrap()).into_iter().collect();
         GateConfig {
             name: format!("gate-{number}").parse().unwrap(),
-            image, run: Some(run), needs, timeout_secs, junit,
+            image, run: Some(run), needs, timeout_secs, junit, tests, retries, outputs,
             require: Require {
                 lines: percent(demands[0] && !coverage.is_empty(), hundredths),
                 branches: percent(demands[1] && !coverage.is_empty(), hundredths),
                 changed_lines: percent(demands[2] && !coverage.is_empty(), 10_000 - hundredths),
                 drop_at_most: percent(demands[3] && !coverage.is_empty(), hundredths),
+                tests_drop_at_most: percent(demands[4] && has_tests, hundredths),
+                new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
+                new: some_limits(limits[0] && !findings.is_empty(), most),
+                total: some_limits(limits[1] && !findings.is_empty(), most),
             },
+            cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
+            code_scanning: limits[0] && !findings.is_empty(),
+            findings,
             coverage,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },

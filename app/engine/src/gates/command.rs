@@ -12,6 +12,7 @@ const CAUSE_CHARS_MAX: usize = 160;
 
 fn judge(_config: &GateConfig, evidence: &Evidence) -> Opinion {
     let mut opinion = of_exit(&evidence.exit);
+    tell_of_tries(&mut opinion, evidence);
     if evidence.disk_full && opinion.status != VerdictStatus::Passed && opinion.status != VerdictStatus::Cancelled {
         opinion.status = VerdictStatus::Errored;
         opinion.title = format!("the workspace's disk was full; {}", opinion.title);
@@ -21,6 +22,19 @@ fn judge(_config: &GateConfig, evidence: &Evidence) -> Opinion {
         );
     }
     opinion
+}
+
+/// That the command was run more than once is said whatever came of it: what fails now and then hides what is broken.
+fn tell_of_tries(opinion: &mut Opinion, evidence: &Evidence) {
+    let Some(tries) = Some(evidence.earlier.len() + 1).filter(|tries| *tries > 1) else { return };
+    let ends: Vec<String> = evidence.earlier.iter().map(|earlier| of_exit(&earlier.exit).title).collect();
+    if opinion.status == VerdictStatus::Passed {
+        opinion.title = format!("{} at try {tries}", opinion.title);
+        opinion.summary = format!("⚠️ The command had failed before it passed at try {tries}: {}.", ends.join(", "));
+    } else {
+        let text = format!("This was try {tries}; it ended before with {}.", ends.join(", "));
+        opinion.summary = format!("{}\n\n{text}", opinion.summary);
+    }
 }
 
 fn of_exit(exit: &Exit) -> Opinion {

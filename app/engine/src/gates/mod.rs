@@ -16,8 +16,8 @@ use gatewright_reports::findings::SarifLog;
 mod command;
 mod coverage;
 mod findings;
-mod junit;
 mod markdown;
+mod tests;
 
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
@@ -33,7 +33,7 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 4] = [command::KIND, junit::KIND, coverage::KIND, findings::KIND];
+static KINDS: [Kind; 4] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -49,6 +49,8 @@ struct Opinion {
     change: String,
     /// What is kept for later runs to compare with.
     facts: Facts,
+    /// The command's exit code comes of what the reports tell, and that is no reason to fail.
+    excuses_exit: bool,
     /// What could be changed for what was found.
     suggestions: Vec<Suggestion>,
     /// What code scanning is to be given.
@@ -77,6 +79,7 @@ impl Opinion {
             annotations_left_out: 0,
             change: String::new(),
             facts: Facts::default(),
+            excuses_exit: false,
             suggestions: Vec::new(),
             scan: None,
         }
@@ -103,9 +106,21 @@ pub fn base_wanted(config: &GateConfig) -> bool {
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
     let ended = matches!(evidence.exit, Exit::Code { .. });
     let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
-    let opinions: Vec<Opinion> =
+    let mut opinions: Vec<Opinion> =
         of_kind.take(if ended { KINDS.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
+    let excused = opinions.iter().any(|opinion| opinion.excuses_exit);
+    if let Some(of_exit) = opinions.first_mut().filter(|of_exit| excused && of_exit.status == VerdictStatus::Failed) {
+        of_exit.status = VerdictStatus::Passed;
+        of_exit.summary.clear();
+    }
     judgement(opinions, evidence)
+}
+
+/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
+/// killed at a limit would take as long again, and what other reports say does not change by itself.
+pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
+    let by_itself = GateConfig { coverage: Vec::new(), ..config.clone() };
+    matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
 }
 
 /// What is said of a step whose judging broke off.
@@ -160,15 +175,6 @@ fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String
     Ok((head, report.content.open().map_err(unread)?))
 }
 
-/// The whole of a report.
-fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
-    let (_, mut content) = opened(report)?;
-    let mut bytes = Vec::new();
-    let read = content.read_to_end(&mut bytes);
-    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
-    Ok(bytes)
-}
-
 /// What a change is compared with, for a sentence.
 fn compared_with(base: &Past) -> String {
     let of = if base.exact { "the commit that it started from" } else { "the newest one of the base branch that is known here" };
@@ -191,6 +197,18 @@ fn cut_messages(annotations: &mut [Annotation]) {
         }
     }
 }
+
+/// Adds what of the files that were to be kept was not.
+pub(crate) fn say_not_kept(verdict: &mut Verdict, problems: &[String]) {
+    let lines: Vec<String> =
+        problems.iter().take(NOT_KEPT_MAX).map(|problem| format!("- {}", markdown::code(problem, PATH_CHARS_MAX))).collect();
+    if !lines.is_empty() {
+        verdict.summary.push_str(&format!("\n\nNot all of `outputs` was kept:\n\n{}", lines.join("\n")));
+    }
+}
+
+/// So many files that were not kept are named.
+const NOT_KEPT_MAX: usize = 10;
 
 /// The worst first.
 fn severity(status: VerdictStatus) -> u8 {

@@ -5,6 +5,7 @@
 //! and the front of CI jobs call it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,15 +27,18 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::perform::cancelled_step;
-use crate::step::{Ended, StepInput, StepRunner};
+use crate::step::{CacheScopes, Ended, StepInput, StepRunner};
 
 mod blobs;
 mod pasts;
 mod watched;
 
-pub use blobs::MemoryBlobs;
+pub use blobs::FolderBlobs;
 pub use pasts::Pasts;
 use watched::Watched;
+
+/// The one scope of caches, of which each repository has a folder of its own.
+const CACHE_SCOPE: &str = "local";
 
 /// What is to be checked, and how.
 pub struct LocalRun {
@@ -52,6 +56,8 @@ pub struct LocalRun {
     pub limits: Limits,
     /// What must never be in a log.
     pub secrets: Vec<SecretString>,
+    /// A folder for what gates leave: logs, files that they keep, facts. It is the caller's to remove.
+    pub scratch: PathBuf,
     /// What gates said of earlier commits, as far as it is kept.
     pub pasts: Option<Pasts>,
 }
@@ -96,8 +102,8 @@ pub trait Observer: Send + Sync {
 pub struct LocalReport {
     /// The run, over.
     pub run: Run,
-    /// Logs.
-    pub blobs: MemoryBlobs,
+    /// Logs, and files that gates keep, for as long as the run's folder is there.
+    pub blobs: FolderBlobs,
 }
 
 /// How a run went, as an exit code tells it.
@@ -156,11 +162,11 @@ impl LocalRun {
 
     /// Runs the gates to their end, or until `stop` is cancelled; then what runs is stopped, and its sandboxes are removed.
     pub async fn run(&self, observer: &dyn Observer, stop: &CancellationToken) -> Result<LocalReport, Impossible> {
-        let blobs = MemoryBlobs::default();
+        let blobs = FolderBlobs::new(self.scratch.clone());
         let watched = Watched { inner: &*self.sandbox, observer };
         let runner = StepRunner { sandbox: &watched, blobs: &blobs, limits: self.limits, secrets: &self.secrets };
         let mut driver = Driver { this: self, runner, observer, stop, run: self.begin()?, told: BTreeSet::new() };
-        driver.to_its_end().await?;
+        driver.drive().await?;
         let run = driver.run;
         Ok(LocalReport { run, blobs })
     }
@@ -171,7 +177,7 @@ impl LocalRun {
         let spec = GatesSpec {
             head: commit.clone(),
             base_ref: branch.clone(),
-            base: base.clone(),
+            base: None,
             config_ref: None,
             compare_from: base.clone(),
             cause: Cause::Opened,
@@ -183,7 +189,8 @@ impl LocalRun {
         let created = RunEvent::Created { spec: Box::new(RunSpec { repo: repo.clone(), subject, work: Work::Gates(spec) }) };
         let prepared = Prepared {
             pull: None,
-            base: base.clone(),
+            // The file that counts is the one that is here, and of no commit.
+            base: None,
             compared_with: base.clone(),
             shown: BTreeMap::new(),
             orders: Vec::new(),
@@ -222,7 +229,7 @@ struct Driver<'a> {
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, RunEvent>>;
 
 impl<'a> Driver<'a> {
-    async fn to_its_end(&mut self) -> Result<(), Impossible> {
+    async fn drive(&mut self) -> Result<(), Impossible> {
         let mut under_way: UnderWay<'a> = FuturesUnordered::new();
         let mut stopped = false;
         loop {
@@ -298,7 +305,16 @@ impl Job<'_> {
         let started = Instant::now();
         let key = SandboxKey { run: self.run, gate: gate.name.clone() };
         let change = &self.this.change;
-        let input = StepInput { key: key.clone(), gate: &gate, source: self.this.source(&gate), since: change.base.clone() };
+        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(change, &gate)).unwrap_or_default();
+        let input = StepInput {
+            key: key.clone(),
+            gate: &gate,
+            source: self.this.source(&gate),
+            since: change.base.clone(),
+            // All that runs here is the same person's.
+            scopes: CacheScopes { read: vec![CACHE_SCOPE.to_owned()], write: Some(CACHE_SCOPE.to_owned()) },
+            past: past.clone(),
+        };
         let log = self.runner.log();
         // What is not to be begun any more needs no sandbox to be stopped in.
         let ended = tokio::select! {
@@ -311,7 +327,6 @@ impl Job<'_> {
         }
         let Some(ended) = ended else { return cancelled_step(&gate.name, "stopped by you") };
         let ended = ended.unwrap_or_else(|failure| Ended::not_started(failure.cause));
-        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(change, &gate)).unwrap_or_default();
         let outcome = self.runner.judge(&gate, past, ended, log.finish(), started).await;
         self.keep(&gate, &outcome).await;
         RunEvent::StepFinished { gate: gate.name, outcome: Box::new(outcome) }

@@ -46,7 +46,7 @@ impl Pasts {
 
     /// What is known of a gate's past, as far as the gate looks at it.
     pub(super) fn of(&self, change: &LocalChange, gate: &GateConfig) -> Known {
-        if !gate.compares() {
+        if !gate.compares() && !gate.looks_back() {
             return Known::default();
         }
         let exact = change.base.as_ref().and_then(|base| self.read(base, &gate.name));

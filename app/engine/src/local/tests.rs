@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::ForgeKind;
-use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, OutputSink, SandboxError, SandboxHandle, SandboxSpec};
+use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, OutputSink, Restored, SandboxError, SandboxHandle, SandboxSpec};
 use gatewright_core::verdict::{ReportFile, Survey};
 
 use super::*;
@@ -36,7 +36,7 @@ impl Sandbox for Pretend {
         self.see("open", &spec.key);
         let mut open = self.open.lock().expect("no test panics while it holds this");
         *open = (open.0 + 1, open.1.max(open.0 + 1));
-        Ok(SandboxHandle { key: spec.key.clone(), name: String::new() })
+        Ok(SandboxHandle { key: spec.key.clone(), name: String::new(), restored: Restored::Nothing })
     }
 
     async fn exec(&self, of: &SandboxHandle, command: &Command, output: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
@@ -122,6 +122,7 @@ fn local_run(file: &str, sandbox: &Arc<Pretend>) -> LocalRun {
         jobs: 2,
         limits: Limits::default(),
         secrets: Vec::new(),
+        scratch: std::env::temp_dir().join(format!("gatewright-local-{}", RunId::new())),
         pasts: None,
     }
 }
@@ -129,6 +130,7 @@ fn local_run(file: &str, sandbox: &Arc<Pretend>) -> LocalRun {
 /// Runs it, and says how it ended and what each gate says.
 async fn ran(run: &LocalRun) -> (LocalEnd, BTreeMap<String, VerdictStatus>) {
     let report = run.run(&Told::default(), &CancellationToken::new()).await.expect("the machine takes it");
+    std::fs::remove_dir_all(&run.scratch).expect("every gate has left a log");
     let says = |step: &Step| (step.gate.name.to_string(), step.status().expect("every gate is over"));
     (report.end(), report.gates().steps.iter().map(says).collect())
 }

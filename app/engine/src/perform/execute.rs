@@ -6,14 +6,14 @@ use gatewright_core::forge::ForgeError;
 use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{SandboxKey, Source};
 use gatewright_core::verdict::StepOutcome;
-use gatewright_core::{CommitId, GateName};
+use gatewright_core::{CommitId, GateName, Subject};
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
 use crate::Engine;
 use crate::log::StepLog;
 use crate::past;
-use crate::step::{Ended, Failure, StepInput, StepRunner};
+use crate::step::{CacheScopes, Ended, Failure, Known, StepInput, StepRunner};
 
 /// What may pass by itself (an engine that is restarted, a fetch that is cut) is tried so often before the gate is said to
 /// have failed for it.
@@ -41,7 +41,7 @@ pub(super) async fn execute(
     };
     let log = runner.log();
     let ended = tokio::select! {
-        ended = tried(engine, run, gates, gate, &key, &log) => Some(ended),
+        ended = tried(engine, run, gates, gate, &past, &key, &log) => Some(ended),
         () = stop.cancelled() => None,
     };
     // Also after a failure: a sandbox that could not be removed is found by the sweep.
@@ -64,10 +64,18 @@ fn runner(engine: &Engine) -> StepRunner<'_> {
 }
 
 /// Runs the step, again if what failed may pass by itself.
-async fn tried(engine: &Engine, run: &Run, gates: &Gates, gate: &GateName, key: &SandboxKey, log: &StepLog) -> Ended {
+async fn tried(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &GateName,
+    past: &Known,
+    key: &SandboxKey,
+    log: &StepLog,
+) -> Ended {
     let mut tries = 1;
     loop {
-        let Failure { cause, may_pass } = match once(engine, run, gates, gate, key, log).await {
+        let Failure { cause, may_pass } = match once(engine, run, gates, gate, past, key, log).await {
             Ok(ended) => return ended,
             Err(failure) => failure,
         };
@@ -86,6 +94,7 @@ async fn once(
     run: &Run,
     gates: &Gates,
     gate: &GateName,
+    past: &Known,
     key: &SandboxKey,
     log: &StepLog,
 ) -> Result<Ended, Failure> {
@@ -96,8 +105,24 @@ async fn once(
         // A credential is short-lived, so each try has its own.
         source: source(engine, run, &gates.spec.head, &step.gate).await?,
         since: gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.clone()),
+        scopes: scopes(run, gates),
+        past: past.clone(),
     };
     runner(engine).run(&input, log).await
+}
+
+/// A branch's cache is written by what runs on that branch alone, and read by what is going to it. A pull request has one of its own
+/// that nobody else reads; what comes from a fork writes none at all.
+fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
+    let own = run.subject.key(&run.repo);
+    let base = Subject::Branch { name: gates.base_ref().to_owned() }.key(&run.repo);
+    let fork = gates.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_none_or(|pull| pull.fork);
+    match run.subject {
+        Subject::Branch { .. } => CacheScopes { read: vec![own.clone()], write: Some(own) },
+        Subject::Pull { .. } if !fork => CacheScopes { read: vec![own.clone(), base], write: Some(own) },
+        Subject::Pull { .. } | Subject::MergeGroup { .. } => CacheScopes { read: vec![base], write: None },
+        Subject::Commands { .. } => CacheScopes::default(),
+    }
 }
 
 async fn source(

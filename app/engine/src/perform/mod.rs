@@ -76,7 +76,7 @@ async fn claim(engine: &Engine, run: &Run, gate: GateName, attempt: u32, stop: &
 /// A step that ended because nobody wants its result any more.
 pub(crate) fn cancelled_step(gate: &GateName, because: &str) -> RunEvent {
     let verdict = Verdict::plain(VerdictStatus::Cancelled, "cancelled", format!("Cancelled: {because}."));
-    let outcome = StepOutcome { exit: Exit::Cancelled, verdict, log: None, duration_ms: 0, facts: None, scan: None };
+    let outcome = StepOutcome::of(Exit::Cancelled, verdict);
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 

@@ -143,7 +143,11 @@ fn gate_text(run: &Run, step: &Step) -> Result<String, String> {
     let left_out = verdict.map_or(0, |v| v.annotations_left_out);
     let needs: Vec<String> = step.gate.needs.iter().map(|need| need.as_str().to_owned()).collect();
     let waiver = step.waiver.as_ref().map(|waiver| context! { by => waiver.by.as_str(), reason => waiver.reason.as_str() });
-    render("gate", &context! { line, summary, left_out, needs, waiver, attempts => step.attempts })
+    let kept = match &step.state {
+        StepState::Done { outcome, .. } => outcome.outputs.len(),
+        StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => 0,
+    };
+    render("gate", &context! { line, summary, left_out, needs, waiver, kept, attempts => step.attempts })
 }
 
 /// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.

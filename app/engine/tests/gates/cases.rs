@@ -261,6 +261,10 @@ fn surefire_reports_reruns_within_the_case() {
     at com.acme.T.c(T.java:12)
     ```
 
+    ### Flaky tests
+
+    - `com.acme.T b`: it passed only when run again, with `once`
+
     ### Slowest tests
 
     - 1000.250 s `com.acme.T a`
@@ -373,11 +377,20 @@ fn cases_without_attributes_or_outside_of_suites_are_tests_too() {
 
 #[test]
 fn times_that_are_no_times_are_no_reason_to_distrust_a_test() {
-    let times = ["", "<<", "-1", "NaN", "inf", "1e400", "0,25", "1,000.5", "PT5S"];
+    let times = ["", "<<", "0,25", "1,000.5", "PT5S"];
     let cases: String = times.iter().map(|time| format!("<testcase name='t' time='{}'/>", time.replace('<', "&lt;"))).collect();
     let verdict = judged(format!("<testsuite>{cases}</testsuite>"));
-    assert_eq!(verdict.title, "9 passed");
+    assert_eq!(verdict.title, "5 passed");
     assert!(verdict.summary.contains("| 1000.75 s |"), "{}", verdict.summary);
+}
+
+#[test]
+fn times_that_cannot_be_are_an_error_with_their_place() {
+    for time in ["-1", "NaN", "inf", "1e400"] {
+        let verdict = judged(format!("<testsuite>\n<testcase name='t' time='{time}'/></testsuite>"));
+        let told = format!("The report `out.xml:2:1` cannot be read: `<testcase> has time=\"{time}\", which cannot be`");
+        assert_eq!((verdict.status, verdict.summary), (VerdictStatus::Errored, told));
+    }
 }
 
 #[test]
@@ -404,7 +417,7 @@ fn bytes_that_the_encoding_does_not_have_are_an_error_with_its_place() {
     assert_snapshot!(both(&judged(report)), @"
     Errored: a report cannot be read
 
-    The report `out.xml:2:19` cannot be read: `bytes that are not valid UTF-8, which the report says that it is in`
+    The report `out.xml:2:19` cannot be read: `bytes that are not valid UTF-8, which the report is in`
     ");
     assert_eq!(status("<?xml version='1.0' encoding='klingon'?><testsuite><testcase/></testsuite>"), VerdictStatus::Errored);
 }

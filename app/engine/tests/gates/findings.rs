@@ -140,7 +140,7 @@ fn limits_are_of_new_ones_and_of_all_by_level_and_by_severity() {
     };
     assert_snapshot!(judged_as("new: { error: 0 }"), @"Passed: 1 new warning, 1 new note [2 new]");
     assert_snapshot!(judged_as("new: { warning: 1, note: 1 }"), @"Passed: 1 new warning, 1 new note [2 new]");
-    assert_snapshot!(judged_as("new: { note: 0, warning: 0 }"), @"Failed: 1 new warning, none allowed, and 1 more limits broken [2 new]");
+    assert_snapshot!(judged_as("new: { note: 0, warning: 0 }"), @"Failed: 1 new warning, none allowed, and 1 more [2 new]");
     assert_snapshot!(judged_as("new: { critical: 0 }"), @"Failed: 1 new critical, none allowed [2 new]");
     assert_snapshot!(judged_as("total: { critical: 2, error: 1 }"), @"Passed: 1 new warning, 1 new note [2 new]");
     assert_snapshot!(judged_as("total: { critical: 1 }"), @"Failed: 2 critical, 1 allowed [2 new]");

@@ -54,13 +54,15 @@ fn what_is_no_junit_is_never_a_pass() {
     }
 }
 
-/// Reports that are broken, empty or not JUnit. Every other one is read.
-const ERRORS: [&str; 11] = [
+/// Reports that are broken, empty or not JUnit, and two with negative times. Every other one is read.
+const ERRORS: [&str; 13] = [
     "empty__dotnet-trx.trx",
     "empty__java-junit.xml",
     "empty__jest-junit-empty-testsuite.xml",
     "empty__jest-junit.xml",
     "external__FluentValidation.Tests.trx",
+    "junit-report-bad-duration.xml",
+    "junit-report-huge.xml",
     "junit-xml__non-junit.xml",
     "junit-xml__pytest__corrupt-xml.xml",
     "xml__empty.xml",

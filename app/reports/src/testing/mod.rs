@@ -1,20 +1,29 @@
-//! Tests that a program says it ran, in the formats beside JUnit.
+//! Tests that a program says it ran.
 //!
-//! [`read`] makes a [`TestRun`] of one file: counts of all tests, the bad and the flaky ones with their texts, the slowest.
+//! [`read`] makes a [`TestRun`] of one file, whatever its length: counts of all tests and of each suite, the bad and the flaky
+//! ones with their texts, the slowest. [`TestRun::add`] puts those of several files together.
 
-use std::collections::HashMap;
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
 
-use crate::error::{Fault, ReportError};
-use crate::input;
+use crate::error::{Fault, Place, ReportError};
+use crate::input::{self, SNIFF_BYTES};
 
 mod go;
+mod junit;
 mod libtest;
+mod place;
+mod tally;
 mod tap;
+
+pub use place::SourcePlace;
+use tally::{Names, RUNNING_MAX, TEXT_BYTES_MAX, Tally, append, cut, secs};
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TestFormat {
+    /// JUnit's XML, in all dialects: there is no standard for it.
+    Junit,
     /// `go test -json`.
     GoTest,
     /// libtest's `--format json`, which cargo-nextest's `--message-format libtest-json` is too.
@@ -29,50 +38,50 @@ pub enum TestFormat {
 /// [`ReportError`] where it is broken, hostile, beyond a limit, or in another format.
 pub fn read(format: TestFormat, source: impl Read) -> Result<TestRun, ReportError> {
     match format {
+        TestFormat::Junit => junit::read(source),
         TestFormat::GoTest => go::read(source),
         TestFormat::Libtest => libtest::read(source),
         TestFormat::Tap => tap::read(source),
     }
 }
 
+/// Reads a report in the format that its beginning tells.
+///
+/// # Errors
+/// [`ReportError`] as [`read`] gives, and where the format cannot be told.
+pub fn read_any(mut source: impl Read) -> Result<TestRun, ReportError> {
+    let mut head = Vec::with_capacity(SNIFF_BYTES);
+    source.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(ReportError::Unread)?;
+    let begin = Place { line: 1, column: 1 };
+    let unknown = || Fault::broken("this is no test report: neither JUnit, go test -json, libtest's JSON nor TAP").at(begin);
+    let format = sniff(&head).ok_or_else(unknown)?;
+    read(format, Cursor::new(head).chain(source))
+}
+
 /// The format that a file with these first bytes is in. None where it may be another.
 pub fn sniff(head: &[u8]) -> Option<TestFormat> {
     let head = input::head(head);
     let text = head.as_str();
-    let first: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
+    if text.starts_with('<') {
+        return junit::is_junit(text).then_some(TestFormat::Junit);
+    }
+    let is_tap = |line: &str| tap::is_result(line) || line.starts_with("TAP version ") || line.starts_with("1..");
+    if text.lines().find(|line| !line.starts_with('#')).is_some_and(is_tap) {
+        return Some(TestFormat::Tap);
+    }
+    // Before the first event may stand what the builder says.
+    let first = text.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+    let first: String = first.chars().filter(|c| !c.is_whitespace()).collect();
     let go = first.contains("\"Action\":") && (first.contains("\"Package\":") || first.contains("\"ImportPath\":"));
     let libtest = ["suite", "test", "bench"].iter().any(|kind| first.starts_with(&format!("{{\"type\":\"{kind}\",\"event\"")));
-    let is_tap = |line: &str| tap::is_result(line) || line.starts_with("TAP version ") || line.starts_with("1..");
     match (go, libtest) {
         (true, _) => Some(TestFormat::GoTest),
         (false, true) => Some(TestFormat::Libtest),
-        (false, false) => text.lines().find(|line| !line.starts_with('#')).is_some_and(is_tap).then_some(TestFormat::Tap),
+        (false, false) => None,
     }
 }
 
-/// So many bad tests are kept. All are counted.
-const BAD_MAX: usize = 10_000;
-
-/// So many flaky tests are kept. All are counted.
-const FLAKY_MAX: usize = 1_000;
-
-/// So many of the slowest tests are kept.
-const SLOWEST_MAX: usize = 10;
-
-/// Of a bad test's text so many bytes are kept; of all of them together so many.
-const TEXT_BYTES_MAX: usize = 8 * 1024;
-const TEXTS_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Of a name so many bytes are kept.
-const NAME_BYTES_MAX: usize = 1024;
-
-/// So many tests may be under way at once. Beyond, the report is refused.
-const RUNNING_MAX: usize = 50_000;
-
-/// A report may have so many tests. Beyond, it is refused.
-const CASES_MAX: u64 = 5_000_000;
-
-/// How a test ended.
+/// How a test ended, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// Well.
@@ -85,19 +94,39 @@ pub enum Outcome {
     Errored,
 }
 
-/// A test that was run, as far as it is kept.
+/// Which part of a test's text says why it is bad.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The beginning: the text is made for the report.
+    #[default]
+    First,
+    /// The end: the text is what the test wrote, up to where it stopped.
+    Last,
+}
+
+/// A test that was run, as far as it is kept. All texts are untrusted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestCase {
-    /// The package, program or group that it belongs to; may be empty.
+    /// The suite, package, program or group that it is counted with; may be empty.
     pub suite: String,
-    /// Its name in the suite.
+    /// Its full name, by which it is the same test in another report: with its class, package or program. May be empty.
     pub name: String,
     /// How it ended.
     pub outcome: Outcome,
+    /// For how many tests it stands: more than one where a report counts bad tests that it does not name.
+    pub stands_for: u64,
     /// How long it took.
     pub secs: Option<f64>,
-    /// What it said, or why it was skipped: the end of it, where it is long. Untrusted text.
+    /// Where its source is, as the report has it.
+    pub file: Option<String>,
+    /// The line there.
+    pub line: Option<u32>,
+    /// What is wrong, in short. Often empty.
+    pub message: String,
+    /// What is wrong, or why it was skipped; no more than 8 KiB of it.
     pub text: String,
+    /// Which part of the text is worth showing.
+    pub cause: Cause,
 }
 
 /// Tests, counted.
@@ -120,25 +149,32 @@ pub struct TestCounts {
 pub struct TestRun {
     /// All tests.
     pub counts: TestCounts,
+    /// Those of each suite. No more than 5,000 suites; the tests of others are counted above only.
+    pub suites: BTreeMap<String, TestCounts>,
     /// The time of all tests, in seconds.
     pub secs: f64,
     /// The tests that failed or did not come to an end, in the order of the report. No more than 10,000.
     pub bad: Vec<TestCase>,
     /// The tests that passed only when run again, with the text of their failure. No more than 1,000.
     pub flaky: Vec<TestCase>,
-    /// The slowest tests, the slowest first, with their seconds.
+    /// The slowest tests, the slowest first, with their seconds. No more than 10.
     pub slowest: Vec<(f64, String)>,
 }
 
 impl TestCounts {
     /// All of them.
     pub fn tests(&self) -> u64 {
-        self.passed + self.bad() + self.skipped
+        self.run().saturating_add(self.skipped)
+    }
+
+    /// Those that were run.
+    pub fn run(&self) -> u64 {
+        self.passed.saturating_add(self.bad())
     }
 
     /// Those that did not pass and were not skipped.
     pub fn bad(&self) -> u64 {
-        self.failed + self.errored
+        self.failed.saturating_add(self.errored)
     }
 
     fn of(&mut self, outcome: Outcome) -> &mut u64 {
@@ -149,155 +185,39 @@ impl TestCounts {
             Outcome::Errored => &mut self.errored,
         }
     }
+
+    fn add(&mut self, other: TestCounts) {
+        let TestCounts { passed, failed, errored, skipped, flaky } = other;
+        self.passed = self.passed.saturating_add(passed);
+        self.failed = self.failed.saturating_add(failed);
+        self.errored = self.errored.saturating_add(errored);
+        self.skipped = self.skipped.saturating_add(skipped);
+        self.flaky = self.flaky.saturating_add(flaky);
+    }
 }
 
 impl TestCase {
+    /// A test of a suite whose name belongs to the test's, and whose text is what it wrote.
     fn new(suite: &str, name: &str, outcome: Outcome) -> TestCase {
-        TestCase { suite: cut(suite), name: cut(name), outcome, secs: None, text: String::new() }
-    }
-
-    /// Suite and name.
-    pub fn full_name(&self) -> String {
-        match (self.suite.as_str(), self.name.as_str()) {
-            ("", name) => name.to_owned(),
-            (suite, "") => suite.to_owned(),
+        let (suite, name) = (cut(suite), cut(name));
+        let full = match (suite.as_str(), name.as_str()) {
+            ("", _) => name,
+            (_, "") => suite.clone(),
             (suite, name) => format!("{suite} {name}"),
-        }
-    }
-}
-
-/// Puts a run together, within bounds.
-#[derive(Default)]
-struct Tally {
-    run: TestRun,
-    texts_bytes: usize,
-    /// Whether a name is of one test only, so that one that comes again was run again.
-    names: Names,
-    /// Bad tests that are kept, by suite and name, and where.
-    kept: HashMap<(String, String), usize>,
-    /// Which of them were not bad when they were run again.
-    recovered: Vec<bool>,
-}
-
-/// Whether several tests may have one name.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    #[default]
-    Unique,
-    MayRepeat,
-}
-
-impl Tally {
-    /// Takes a test. One that was bad before under the same name was run again: then the last time counts.
-    fn add(&mut self, mut case: TestCase) -> Result<(), Fault> {
-        if self.run.counts.tests() >= CASES_MAX {
-            return Err(Fault::TooMuch(format!("more than {CASES_MAX} tests")));
-        }
-        self.time(&case);
-        let earlier = self.earlier(&case);
-        if let Some(at) = earlier {
-            let was = self.run.bad[at].outcome;
-            *self.run.counts.of(was) -= 1;
-            match case.outcome {
-                Outcome::Passed => self.flaky(at),
-                Outcome::Skipped => self.recovered[at] = true,
-                Outcome::Failed | Outcome::Errored => {}
-            }
-        }
-        *self.run.counts.of(case.outcome) += 1;
-        if matches!(case.outcome, Outcome::Passed | Outcome::Skipped) {
-            return Ok(());
-        }
-        case.text = self.fitting(&case.text);
-        match earlier {
-            Some(at) => self.run.bad[at] = case,
-            None if self.run.bad.len() < BAD_MAX => {
-                self.kept.insert((case.suite.clone(), case.name.clone()), self.run.bad.len());
-                self.recovered.push(false);
-                self.run.bad.push(case);
-            }
-            None => {}
-        }
-        Ok(())
+        };
+        TestCase { cause: Cause::Last, ..TestCase::named(suite, full, outcome) }
     }
 
-    /// Notes that a test passed only when it was run again.
-    fn add_flaky(&mut self, case: TestCase) -> Result<(), Fault> {
-        let (suite, name) = (case.suite.clone(), case.name.clone());
-        let known = self.earlier(&case).is_some();
-        self.add(case)?;
-        if !known {
-            self.run.counts.flaky += 1;
-            if self.run.flaky.len() < FLAKY_MAX {
-                self.run.flaky.push(TestCase::new(&suite, &name, Outcome::Passed));
-            }
-        }
-        Ok(())
+    /// A test of this full name.
+    fn named(suite: String, name: String, outcome: Outcome) -> TestCase {
+        let (message, text) = (String::new(), String::new());
+        let (file, line, cause) = (None, None, Cause::First);
+        TestCase { suite, name, outcome, stands_for: 1, secs: None, file, line, message, text, cause }
     }
 
-    /// The bad test of the same name that is kept and has been bad since.
-    fn earlier(&self, case: &TestCase) -> Option<usize> {
-        if self.kept.is_empty() || self.names == Names::MayRepeat {
-            return None;
-        }
-        let at = self.kept.get(&(case.suite.clone(), case.name.clone())).copied()?;
-        (!self.recovered[at]).then_some(at)
-    }
-
-    fn flaky(&mut self, at: usize) {
-        self.recovered[at] = true;
-        self.run.counts.flaky += 1;
-        if self.run.flaky.len() < FLAKY_MAX {
-            self.run.flaky.push(TestCase { outcome: Outcome::Passed, ..self.run.bad[at].clone() });
-        }
-    }
-
-    /// The end of a text, if there is room for it.
-    fn fitting(&mut self, text: &str) -> String {
-        let room = TEXT_BYTES_MAX.min(TEXTS_BYTES_MAX - self.texts_bytes);
-        let begin = text.ceil_char_boundary(text.len().saturating_sub(room));
-        self.texts_bytes += text.len() - begin;
-        text[begin..].to_owned()
-    }
-
-    fn time(&mut self, case: &TestCase) {
-        let Some(secs) = case.secs else { return };
-        self.run.secs += secs;
-        let slowest = &mut self.run.slowest;
-        let full = slowest.len() >= SLOWEST_MAX;
-        if secs <= 0.0 || full && slowest.last().is_some_and(|(least, _)| secs <= *least) {
-            return;
-        }
-        let at = slowest.partition_point(|(other, _)| *other >= secs);
-        slowest.insert(at, (secs, case.full_name()));
-        slowest.truncate(SLOWEST_MAX);
-    }
-
-    fn finish(mut self) -> TestRun {
-        let mut recovered = self.recovered.iter();
-        self.run.bad.retain(|_| !recovered.next().is_some_and(|recovered| *recovered));
-        self.run
-    }
-}
-
-/// What is kept of a name.
-fn cut(name: &str) -> String {
-    name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned()
-}
-
-/// Appends to a text of which only the end counts.
-fn append(text: &mut String, more: &str) {
-    text.push_str(more);
-    if text.len() > 4 * TEXT_BYTES_MAX {
-        let begin = text.ceil_char_boundary(text.len() - TEXT_BYTES_MAX);
-        text.drain(..begin);
-    }
-}
-
-/// A time that can be one.
-fn secs(secs: f64) -> Result<f64, Fault> {
-    match secs.is_finite() && (0.0..1e9).contains(&secs) {
-        true => Ok(secs),
-        false => Err(Fault::Broken(format!("a test that took {secs} s"))),
+    /// Where in the source the test is to be shown, if it says so: in the file that the report names, else the first place in
+    /// its texts that lies in the source. `root` is where the source lay while the test ran, as `/workspace`.
+    pub fn place(&self, root: &str) -> Option<SourcePlace> {
+        place::find(root, self.file.as_deref(), self.line, [&self.message, &self.text])
     }
 }

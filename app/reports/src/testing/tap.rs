@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Names, Outcome, Tally, TestCase, TestRun, append, cut, secs};
+use super::{Cause, Names, Outcome, Tally, TestCase, TestRun, append, cut, secs};
 use crate::error::{Fault, ReportError};
 use crate::lines::Lines;
 
@@ -40,7 +40,7 @@ pub(super) fn is_result(line: &str) -> bool {
 /// Reads a report. What is no TAP in it is what the tests wrote, as the protocol has it.
 pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
     let mut lines = Lines::new(source);
-    let tally = Tally { names: Names::MayRepeat, ..Tally::default() };
+    let tally = Tally::new(Names::MayRepeat);
     let mut reading = Reading { tally, levels: vec![Level::default()], ..Reading::default() };
     while lines.next()? {
         reading.take(lines.line()).map_err(|fault| lines.error(fault))?;
@@ -121,7 +121,7 @@ impl Reading {
             return Ok(());
         }
         let unescaped = name.trim_end().replace("\\#", "#").replace("\\\\", "\\");
-        let mut case = TestCase::new(&suite, &unescaped, outcome);
+        let mut case = TestCase { cause: Cause::First, ..TestCase::new(&suite, &unescaped, outcome) };
         append(&mut case.text, reason.trim());
         if !case.text.is_empty() {
             case.text.push('\n');

@@ -13,7 +13,7 @@ use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, OutputSink, Sandbox
 
 use super::error::{lost, status, unavailable, within, words};
 use super::shape::{LABEL_MEMORY, USER, WORKSPACE};
-use super::{CALL_MAX, DockerSandbox};
+use super::{CALL_MAX, DockerSandbox, cache};
 
 /// Linux takes no single argument over 128 KiB; a longer script is refused with words instead.
 const SCRIPT_BYTES_MAX: usize = 120 * 1024;
@@ -76,6 +76,10 @@ pub(super) async fn exec(
         Ended::TooMuchMemory => return killed(this, docker, id, ExecEnd::OutOfMemory).await,
     };
     if code == 0 {
+        let plan = this.to_save.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some(plan) = plan {
+            cache::save(this, docker, id, &plan).await;
+        }
         return Ok(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
     }
     if this.closing.lock().unwrap_or_else(PoisonError::into_inner).contains(&sandbox.key) {

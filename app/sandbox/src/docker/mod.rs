@@ -15,9 +15,11 @@ use gatewright_core::sandbox::{
 use gatewright_core::verdict::{ReportFile, Survey};
 use tokio::sync::OnceCell;
 
+use crate::cache::{Caches, Plan};
 use crate::source::Sources;
 use crate::wanted::Bounds;
 
+mod cache;
 mod cleanup;
 mod error;
 mod exec;
@@ -52,6 +54,8 @@ pub struct DockerConfig {
     pub mirrors: PathBuf,
     /// Where set, all sources come from this repository, and nothing is fetched: see [`crate::local`].
     pub local: Option<PathBuf>,
+    /// The folder of what gates bring from one run to the next. Made if it is not there.
+    pub caches: PathBuf,
     /// Whether a missing image is fetched.
     pub pull: PullPolicy,
     /// The environment of every sandbox, under each one's own.
@@ -59,12 +63,14 @@ pub struct DockerConfig {
 }
 
 impl DockerConfig {
-    /// The usual engine, missing images fetched, no further environment.
+    /// The usual engine, caches beside the mirrors, missing images fetched, no further environment.
     pub fn new(instance: impl Into<String>, mirrors: impl Into<PathBuf>) -> Self {
+        let mirrors = mirrors.into();
         DockerConfig {
             engine: None,
             instance: instance.into(),
-            mirrors: mirrors.into(),
+            caches: mirrors.with_file_name("caches"),
+            mirrors,
             local: None,
             pull: PullPolicy::Missing,
             env: BTreeMap::new(),
@@ -85,9 +91,12 @@ pub enum PullPolicy {
 pub struct DockerSandbox {
     config: DockerConfig,
     sources: Sources,
+    caches: Caches,
     engine: OnceCell<Engine>,
     /// How many processes of a container the kernel had killed for want of memory when its last command ended.
     oom_kills: Mutex<HashMap<String, u64>>,
+    /// What is to be saved of a container once a command in it has ended well.
+    to_save: Mutex<HashMap<String, Plan>>,
     /// The sandboxes that are being closed, so that a command that ends with its sandbox is told from one that ends by itself.
     closing: Mutex<HashSet<SandboxKey>>,
 }
@@ -103,7 +112,16 @@ impl DockerSandbox {
     /// Connects to nothing yet and creates nothing.
     pub fn new(config: DockerConfig) -> Self {
         let sources = Sources::new(config.mirrors.clone(), config.local.clone());
-        DockerSandbox { config, sources, engine: OnceCell::new(), oom_kills: Mutex::default(), closing: Mutex::default() }
+        let caches = Caches::new(config.caches.clone());
+        DockerSandbox {
+            config,
+            sources,
+            caches,
+            engine: OnceCell::new(),
+            oom_kills: Mutex::default(),
+            to_save: Mutex::default(),
+            closing: Mutex::default(),
+        }
     }
 
     async fn engine(&self) -> Result<&Engine, SandboxError> {
@@ -206,8 +224,10 @@ impl Sandbox for DockerSandbox {
         let _closing = Closing::begin(&self.closing, key);
         let removed = cleanup::close(docker, &self.config.instance, key).await?;
         let mut seen = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut to_save = self.to_save.lock().unwrap_or_else(PoisonError::into_inner);
         for container in &removed {
             seen.remove(container);
+            to_save.remove(container);
         }
         Ok(())
     }

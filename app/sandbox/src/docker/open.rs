@@ -1,16 +1,17 @@
 //! Opens a sandbox: removes what is left of its key, starts its container, and fills its workspace.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions, UploadToContainerOptionsBuilder};
-use gatewright_core::sandbox::{SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::sandbox::{Restored, SandboxError, SandboxHandle, SandboxSpec, Source};
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{lost, status, unavailable, within, words};
 use super::shape::{Surroundings, WORKSPACE, container};
-use super::{DockerSandbox, cleanup, image};
+use super::{DockerSandbox, cache, cleanup, image};
 use crate::source::FillError;
 
 /// A start takes a fifth of a second; many at once on a small machine, a few seconds.
@@ -51,7 +52,15 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
     if let Some(source) = &spec.source {
         fill(this, docker, &id, source, spec.limits.disk_mib).await?;
     }
-    Ok(SandboxHandle { key: spec.key.clone(), name: id })
+    let mut restored = Restored::Nothing;
+    if let Some(plan) = cache::plan(this, spec).await? {
+        restored = cache::restore(this, docker, &id, &plan).await;
+        // What was made of the same files needs no second copy in another scope.
+        if restored != Restored::Exact {
+            this.to_save.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), plan);
+        }
+    }
+    Ok(SandboxHandle { key: spec.key.clone(), name: id, restored })
 }
 
 async fn start(this: &DockerSandbox, spec: &SandboxSpec) -> Result<String, SandboxError> {

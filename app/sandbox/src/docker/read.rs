@@ -62,7 +62,7 @@ async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds, spool: 
 }
 
 /// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
-async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, SandboxError> {
+pub(super) async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, SandboxError> {
     let mut below = PathBuf::new();
     // The workspace itself is asked for too: where it is not there, the sandbox is not.
     for part in std::iter::once(None).chain(path.components().map(Some)) {

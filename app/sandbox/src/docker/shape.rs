@@ -202,6 +202,7 @@ mod tests {
             limits: Limits { memory_mib: 100, cpus: 64.0, pids: 10, disk_mib: 200, wall_secs: 5 },
             network: Network::None,
             source: None,
+            cache: None,
         }
     }
 

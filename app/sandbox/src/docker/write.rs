@@ -35,6 +35,20 @@ pub(super) async fn write(docker: &Docker, sandbox: &SandboxHandle, path: &str, 
     within("writing a file", WRITE_MAX, written).await
 }
 
+/// Makes a folder of the workspace, and those above it, as the sandbox's user's own.
+pub(super) async fn folders(docker: &Docker, id: &str, path: &Path) -> Result<(), SandboxError> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let above: Vec<&Path> = path.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    let made = above
+        .iter()
+        .rev()
+        .try_for_each(|folder| builder.append_data(&mut header(tar::EntryType::Directory, 0o755, 0), folder, &[][..]))
+        .and_then(|()| builder.into_inner());
+    let archive = made.map_err(|e| SandboxError::Report(format!("`{}` cannot be made: {e}", path.display())))?;
+    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await.map_err(|e| lost(&e))
+}
+
 /// An archive of the file and the folders above it, which would otherwise be made as root's.
 fn archive(path: &str, content: &[u8]) -> Result<Vec<u8>, SandboxError> {
     let parts: Vec<Component<'_>> = Path::new(path).components().collect();

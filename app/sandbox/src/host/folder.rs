@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatewright_core::sandbox::{SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
+use gatewright_core::sandbox::{Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use tokio_util::io::SyncIoBridge;
 
 use super::environment::environment;
@@ -38,7 +38,8 @@ pub(super) async fn open(this: &HostSandbox, spec: &SandboxSpec) -> Result<Sandb
     this.state().open.insert(spec.key.clone(), open);
     let name = folder.into_os_string().into_string();
     let name = name.map_err(|path| SandboxError::NotStartable(format!("the folder {} is no UTF-8", path.display())))?;
-    Ok(SandboxHandle { key: spec.key.clone(), name })
+    // A gate's caches are for machines that forget: this one has those of its tools.
+    Ok(SandboxHandle { key: spec.key.clone(), name, restored: Restored::Nothing })
 }
 
 /// `RUN.GATE`: neither has a character that a folder's name cannot have, and a run's id has no dot.

@@ -1,5 +1,6 @@
 //! One mirror. Whoever calls holds its lock.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::SandboxError;
 use gatewright_core::verdict::Survey;
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
@@ -137,6 +139,26 @@ impl Mirror {
         };
         let texts = Texts::new(self.path.clone(), commit.clone());
         Ok(Survey { files: files(&tree), diff, texts: Some(Arc::new(texts)) })
+    }
+
+    /// A digest of the files that match one of these globs: git names each with a hash of its content.
+    pub(super) async fn digest(&self, commit: &CommitId, globs: &[String]) -> Result<String, GitError> {
+        let mut set = globset::GlobSetBuilder::new();
+        // Globs were checked when the repository file was read; one that is not valid all the same matches nothing.
+        for glob in globs.iter().filter_map(|glob| gatewright_core::plan::glob(glob).ok()) {
+            set.add(glob);
+        }
+        let set = set.build().unwrap_or_else(|_| globset::GlobSet::empty());
+        let tree = self.told(&["ls-tree", "-r", "-z", commit.as_str()]).await?;
+        let mut hasher = Sha256::new();
+        for entry in tree.split(|byte| *byte == 0) {
+            let path = entry.splitn(2, |byte| *byte == b'\t').nth(1).unwrap_or_default();
+            if set.is_match(Path::new(std::ffi::OsStr::from_bytes(path))) {
+                hasher.update((entry.len() as u64).to_be_bytes());
+                hasher.update(entry);
+            }
+        }
+        Ok(hex::encode(hasher.finalize()))
     }
 
     /// The same as [`ask`](Self::ask), where there is an answer.

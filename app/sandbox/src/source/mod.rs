@@ -166,6 +166,14 @@ impl Mirrors {
         Err(SandboxError::Source("the mirror was made anew while it was asked".to_owned()))
     }
 
+    /// A digest of the files of a commit that match one of these globs: of their paths and their content.
+    pub(crate) async fn digest(&self, source: &Source, globs: &[String]) -> Result<String, SandboxError> {
+        let pin = Pin::of_source(source);
+        self.ensure_pin(&pin).await?;
+        let _held = self.hold_shared(&pin.name).await?;
+        Ok(self.mirror(&pin).digest(&pin.commit, globs).await?)
+    }
+
     async fn ensure_pin(&self, pin: &Pin) -> Result<(), SandboxError> {
         let mirror = self.mirror(pin);
         {

@@ -64,6 +64,14 @@ impl Sources {
         }
     }
 
+    /// A digest of the files of a commit that match one of these globs: of their paths and their content.
+    pub(crate) async fn digest(&self, source: &Source, globs: &[String]) -> Result<String, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.digest(source, globs).await,
+            Sources::Local(repository) => Ok(repository.digest(&source.commit, globs).await?),
+        }
+    }
+
     /// Which files a commit has, and how it differs from another one of its repository.
     pub(crate) async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
         match self {

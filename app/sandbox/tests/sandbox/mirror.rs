@@ -439,6 +439,14 @@ async fn a_survey_tells_the_files_and_what_is_new_whatever_the_repositorys_own_a
     assert_eq!(survey.files, [".gitattributes", "a.txt", "dir/ä b.txt"], "a link is no file");
     let diff = String::from_utf8(survey.diff.expect("it is compared").to_vec()).expect("text");
     assert!(diff.contains("+++ b/a.txt\n@@ -1,0 +2 @@ one\n+more\n"), "{diff}");
+    let texts = survey.texts.expect("it can be read");
+    let told = tokio::task::spawn_blocking(move || {
+        [("dir/ä b.txt", 4), ("dir/ä b.txt", 3), ("gone", 99), ("../a.txt", 99), ("dir", 99)]
+            .map(|(path, max)| texts.read(path, max))
+    });
+    let [told, too_long, gone, outside, folder] = told.await.expect("it is read");
+    assert_eq!(told.as_deref(), Some("new\n".as_bytes()));
+    assert_eq!([too_long, gone, outside, folder], [const { None }; 4]);
     let survey = rig.sandbox.survey(&source, None).await.expect("the mirror has it");
     assert!(survey.diff.is_none());
     let gone = "1".repeat(40).parse().expect("a commit");

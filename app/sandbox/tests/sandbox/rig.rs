@@ -115,6 +115,7 @@ pub(crate) fn spec() -> SandboxSpec {
         limits: Limits { memory_mib: 64, cpus: 2.0, pids: 64, disk_mib: 16, wall_secs: 60 },
         network: Network::None,
         source: None,
+        cache: None,
     }
 }
 

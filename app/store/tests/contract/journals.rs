@@ -25,7 +25,7 @@ pub(crate) fn step_finished(log: Option<BlobId>, words: usize) -> RunEvent {
         message: "left: 1, right: 2".to_owned(),
     });
     let log = log.map(|blob| LogRef { blob, bytes: 5, dropped_bytes: 0 });
-    let outcome = StepOutcome { exit: Exit::Code { code: 1 }, verdict, log, duration_ms: 12, facts: None };
+    let outcome = StepOutcome { log, duration_ms: 12, ..StepOutcome::of(Exit::Code { code: 1 }, verdict) };
     RunEvent::StepFinished { gate, outcome: Box::new(outcome) }
 }
 

@@ -45,6 +45,9 @@ struct GateOf<'a> {
     duration_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
+    /// The files that it was asked to keep.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outputs: Vec<String>,
     annotations: &'a [Annotation],
     annotations_left_out: u64,
 }
@@ -62,7 +65,7 @@ pub(super) fn render(done: &Done<'_>) -> Result<String, Failure> {
         committed: done.tree.change.lasting,
         base: done.tree.base.as_ref().map(|base| BaseOf { commit: base.commit.as_str(), name: &base.name }),
         file: done.file.display().to_string(),
-        logs: done.logs_folder.display().to_string(),
+        logs: done.kept.folder.display().to_string(),
         duration_ms: done.duration_ms,
         gates: done.report.gates().steps.iter().map(|step| gate(done, step)).collect(),
     };
@@ -85,7 +88,8 @@ fn gate<'a>(done: &Done<'_>, step: &'a Step) -> GateOf<'a> {
         change: verdict.map_or("", |verdict| verdict.change.as_str()),
         exit: outcome.map(|outcome| &outcome.exit),
         duration_ms: outcome.map(|outcome| outcome.duration_ms),
-        log: done.logs.get(&step.gate.name).map(|file| file.display().to_string()),
+        log: done.kept.logs.get(&step.gate.name).map(|file| file.display().to_string()),
+        outputs: done.kept.outputs.get(&step.gate.name).into_iter().flatten().map(|file| file.display().to_string()).collect(),
         annotations: verdict.map_or(&[], |verdict| &verdict.annotations),
         annotations_left_out: verdict.map_or(0, |verdict| verdict.annotations_left_out),
     }

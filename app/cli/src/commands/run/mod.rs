@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_core::GateName;
-use gatewright_core::config::RepoConfig;
+use gatewright_core::config::{GateConfig, RepoConfig};
 use gatewright_core::plan::Applies;
 use gatewright_core::sandbox::{Limits, Sandbox};
 use gatewright_engine::local::{LocalEnd, LocalReport, LocalRun, Pasts};
@@ -31,7 +31,7 @@ mod report;
 mod show;
 mod tree;
 
-use cache::Cache;
+use cache::{Cache, Kept};
 use progress::Progress;
 use remains::Here;
 use tree::Tree;
@@ -44,10 +44,8 @@ struct Done<'a> {
     tree: &'a Tree,
     file: &'a Path,
     report: &'a LocalReport,
-    /// From gate to the file that has its log.
-    logs: BTreeMap<GateName, PathBuf>,
-    /// The folder of these files.
-    logs_folder: PathBuf,
+    /// What gates have left.
+    kept: Kept,
     duration_ms: u64,
 }
 
@@ -79,9 +77,9 @@ async fn checked(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     let report = job.driven(&local, &progress, &stop).await?;
     progress.finish();
-    let (logs_folder, logs) = cache.keep_logs(args.logs.as_deref(), &report).await?;
+    let kept = cache.keep(args.logs.as_deref(), &report)?;
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    show(&args, &Done { tree: &tree, file: &path, report: &report, logs, logs_folder, duration_ms }).await?;
+    show(&args, &Done { tree: &tree, file: &path, report: &report, kept, duration_ms }).await?;
     Ok(match report.end() {
         LocalEnd::Passed => ExitCode::SUCCESS,
         LocalEnd::NotPassed => ExitCode::from(Failure::NOT_PASSED),
@@ -119,7 +117,8 @@ impl Job<'_> {
     async fn measure_base(&self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
         let Some(change) = self.tree.of_base() else { return Ok(()) };
         let pasts = Pasts::new(&self.cache.pasts);
-        let unknown = |gate: &&gatewright_core::config::GateConfig| gate.compares() && !pasts.has(&change.commit, &gate.name);
+        let looks = |gate: &GateConfig| gate.compares() || gate.looks_back();
+        let unknown = |gate: &&GateConfig| looks(gate) && !pasts.has(&change.commit, &gate.name);
         let named = |name: &GateName| self.args.gates.is_empty() || self.args.gates.contains(name);
         let gates: Vec<GateName> = self.config.gates.iter().filter(unknown).map(|gate| gate.name.clone()).filter(named).collect();
         if gates.is_empty() {
@@ -156,6 +155,7 @@ impl Job<'_> {
             jobs,
             limits,
             secrets: Vec::new(),
+            scratch: self.scratch.join("blobs"),
             pasts: Some(Pasts::new(&self.cache.pasts)),
         })
     }
@@ -167,7 +167,9 @@ impl Job<'_> {
         let workspace = match kind {
             SandboxKind::Docker => {
                 let pull = if self.args.pull == "never" { PullPolicy::Never } else { PullPolicy::Missing };
-                return Arc::new(DockerSandbox::new(DockerConfig { local, pull, env, ..DockerConfig::new(instance, mirrors) }));
+                let caches = self.cache.caches.clone();
+                let config = DockerConfig { local, caches, pull, env, ..DockerConfig::new(instance, mirrors) };
+                return Arc::new(DockerSandbox::new(config));
             }
             SandboxKind::Host => HostWorkspace::Fresh(self.scratch.join("workspaces")),
             SandboxKind::InPlace => HostWorkspace::InPlace(self.tree.working_tree.root().to_owned()),

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use gatewright_core::report::{Report, ReportKey};
+use gatewright_core::run::{Kind, Run, StepState};
 use gatewright_engine::render;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
@@ -21,10 +22,10 @@ pre{background:#f6f8fa;padding:1rem;overflow:auto;border-radius:6px}code{backgro
 
 /// The report as Markdown.
 pub(super) fn markdown(done: &Done<'_>) -> Result<String, Failure> {
-    let run = &done.report.run;
+    let run = without_outputs(&done.report.run);
     let rendered = |key: &ReportKey| {
         let faulty = |error| Failure::Outside(format!("the report cannot be written, which is our fault: {error}"));
-        render::report(run, key, None).map_err(faulty)
+        render::report(&run, key, None).map_err(faulty)
     };
     let mut text = String::new();
     if let Report::Comment(comment) = rendered(&ReportKey::Comment)? {
@@ -36,9 +37,25 @@ pub(super) fn markdown(done: &Done<'_>) -> Result<String, Failure> {
             // Writing to a text does not fail.
             let _ = write!(text, "\n\n## {}\n\n{}{body}", render::escape(step.gate.name.as_str()), check.summary.trim());
         }
+        for file in done.kept.outputs.get(&step.gate.name).into_iter().flatten() {
+            let _ = write!(text, "\n\nKept: {}", render::escape(&file.display().to_string()));
+        }
     }
     text.push('\n');
     Ok(text)
+}
+
+/// The run without the files that were kept: the forge's texts say that they are on the run's page, of which there is none.
+fn without_outputs(run: &Run) -> Run {
+    let mut run = run.clone();
+    if let Kind::Gates(gates) = &mut run.kind {
+        for step in &mut gates.steps {
+            if let StepState::Done { outcome, .. } = &mut step.state {
+                outcome.outputs.clear();
+            }
+        }
+    }
+    run
 }
 
 /// The report as a page.

@@ -87,10 +87,10 @@ pub(super) fn table(done: &Done<'_>) -> Result<(), Failure> {
     let head = format!("{}: {}{state}{against}", render::headline(&done.report.run), done.tree.change.commit.short());
     print::line(&format!("\n{}", printable(&head)))?;
     unknown_base(done)?;
-    if done.logs.is_empty() {
+    if done.kept.logs.is_empty() {
         return Ok(());
     }
-    print::line(&printable(&format!("logs: {}", done.logs_folder.display())))
+    print::line(&printable(&format!("logs: {}", done.kept.folder.display())))
 }
 
 /// Says why there is nothing in the column of changes though a gate compares.

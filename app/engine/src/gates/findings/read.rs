@@ -1,5 +1,7 @@
 //! Reads the reports of a gate together, in the paths of the repository.
 
+use std::collections::HashMap;
+
 use gatewright_core::verdict::{ReportFile, Reports, SourceText, Survey};
 use gatewright_reports::findings::{self, Findings, Merger};
 use gatewright_reports::{Diff, Mapping, RepositoryFiles};
@@ -14,7 +16,10 @@ const PROBLEMS_MAX: usize = 20;
 const WORKSPACE: &str = "/workspace";
 
 /// Files of the repository are read so often to recognise findings by their lines. Beyond, their messages tell.
-const TEXTS_MAX: usize = 20_000;
+const TEXTS_MAX: usize = 2_000;
+
+/// So many bytes of them are kept at a time. What is wanted again after that is read again.
+const KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A file of the repository is read if it has at most so many bytes.
 const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -53,7 +58,7 @@ pub(super) fn read<'a>(reports: &Reports, survey: Option<&'a Survey>) -> Result<
         Ok(diff) if problems.is_empty() => {
             let mut findings = merger.finish();
             let source = survey.and_then(|survey| survey.texts.as_deref());
-            let mut texts = Texts { source, reads: 0, path: String::new(), text: None };
+            let mut texts = Texts { source, reads: 0, known: HashMap::new(), bytes: 0 };
             findings.identify(|path, line| texts.lines(path, line, line));
             Ok(Found { findings, diff, texts })
         }
@@ -69,12 +74,12 @@ fn read_one(report: &ReportFile) -> Result<Findings, String> {
         .map_err(|error| format!("The report {path} cannot be read: {}", code(&error.to_string(), PATH_CHARS_MAX)))
 }
 
-/// The lines of the repository's files. Reports name files in groups, so one is kept at a time.
+/// The lines of the repository's files.
 pub(super) struct Texts<'a> {
     source: Option<&'a dyn SourceText>,
     reads: usize,
-    path: String,
-    text: Option<Lines>,
+    known: HashMap<String, Option<Lines>>,
+    bytes: usize,
 }
 
 /// A file, and where its lines begin.
@@ -100,14 +105,19 @@ impl Lines {
 impl Texts<'_> {
     /// Lines of a file with their ends. None where there is no such file, or line.
     pub(super) fn lines(&mut self, path: &str, first: u32, last: u32) -> Option<String> {
-        if self.path != path || self.reads == 0 {
+        if !self.known.contains_key(path) {
             if self.reads >= TEXTS_MAX {
                 return None;
             }
             self.reads += 1;
-            path.clone_into(&mut self.path);
-            self.text = self.source.and_then(|source| source.read(path, TEXT_BYTES_MAX)).map(|bytes| Lines::of(&bytes));
+            if self.bytes > KEPT_BYTES_MAX {
+                self.known.clear();
+                self.bytes = 0;
+            }
+            let lines = self.source.and_then(|source| source.read(path, TEXT_BYTES_MAX)).map(|bytes| Lines::of(&bytes));
+            self.bytes += lines.as_ref().map_or(0, |lines| lines.text.len() + lines.begins.len() * size_of::<usize>());
+            self.known.insert(path.to_owned(), lines);
         }
-        self.text.as_ref()?.lines(first, last).map(str::to_owned)
+        self.known.get(path)?.as_ref()?.lines(first, last).map(str::to_owned)
     }
 }

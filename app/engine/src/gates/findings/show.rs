@@ -34,7 +34,7 @@ const ANNOTATION_BYTES_MAX: usize = 2 * 1024;
 pub(super) fn title(seen: &Seen<'_>) -> String {
     let broken: Vec<&Demand> = seen.demands.iter().filter(|demand| !demand.is_met()).collect();
     if let [first, rest @ ..] = broken.as_slice() {
-        let more = if rest.is_empty() { String::new() } else { format!(", and {} more limits broken", rest.len()) };
+        let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
         let most = if first.most == 0 { "none".to_owned() } else { first.most.to_string() };
         return format!("{}, {most} allowed{more}", counted(first));
     }

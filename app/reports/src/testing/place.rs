@@ -9,32 +9,32 @@ const PATH_BYTES_MAX: usize = 400;
 /// In one text so many colons and so many "line" words are looked at: a report of nothing but colons must not cost more.
 const CANDIDATES_MAX: usize = 256;
 
-/// Where the source lies in a sandbox. Tools name files by their full path.
-const WORKSPACE: &str = "/workspace/";
-
 /// Folders of what others wrote: a stack trace goes through them, the mistake is elsewhere.
 const OTHERS: [&str; 6] = ["node_modules", "site-packages", ".venv", ".cargo", "vendor", "dist-packages"];
 
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) path: String,
-    pub(super) line: u32,
-    pub(super) column: Option<u32>,
+pub struct SourcePlace {
+    /// Relative to the source's root, with `/`; nothing in it leads out of there. Whether there is such a file is not known.
+    pub path: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: Option<u32>,
 }
 
 /// The place that is most likely meant: in the file that the report names, the line that the text names, or the one that the
-/// report does; else the first place in the text that lies in the source.
-pub(super) fn find(file: Option<&str>, line: Option<u32>, texts: [&str; 2]) -> Option<Place> {
-    let file = file.and_then(|file| in_source(file, true));
+/// report does; else the first place in the text that lies in the source. Tools name files by their full path, below `root`.
+pub(super) fn find(root: &str, file: Option<&str>, line: Option<u32>, texts: [&str; 2]) -> Option<SourcePlace> {
+    let file = file.and_then(|file| in_source(root, file, true));
     let mut places = texts.iter().flat_map(|text| named(text));
     let Some(file) = file else {
-        return places.find_map(|(path, line, column)| Some(Place { path: in_source(path, false)?, line, column }));
+        return places.find_map(|(path, line, column)| Some(SourcePlace { path: in_source(root, path, false)?, line, column }));
     };
-    let same = |path: &str| in_source(path, true).is_some_and(|path| is_end(&file, &path) || is_end(&path, &file));
+    let same = |path: &str| in_source(root, path, true).is_some_and(|path| is_end(&file, &path) || is_end(&path, &file));
     let in_file = places.find(|(path, ..)| same(path)).map(|(_, line, column)| (line, column));
-    let (line, column) = in_file.unwrap_or((line.unwrap_or(1), None));
-    Some(Place { path: file, line, column })
+    let (line, column) = in_file.unwrap_or((line.unwrap_or(1).max(1), None));
+    Some(SourcePlace { path: file, line, column })
 }
 
 /// Whether `end` is `path`, or its last parts.
@@ -43,9 +43,9 @@ fn is_end(path: &str, end: &str) -> bool {
 }
 
 /// A path within the source. A mere file name, which may be anywhere in it, is one only if `bare`.
-fn in_source(path: &str, bare: bool) -> Option<String> {
+fn in_source(root: &str, path: &str, bare: bool) -> Option<String> {
     let path = path.strip_prefix("file://").unwrap_or(path);
-    let (path, inside) = match path.strip_prefix(WORKSPACE) {
+    let (path, inside) = match path.strip_prefix(root).and_then(|path| path.strip_prefix('/')) {
         Some(path) => (path, true),
         None => (path, bare),
     };
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<String> {
-        find(None, None, [text, ""]).map(|place| match place.column {
+        find("/workspace", None, None, [text, ""]).map(|place| match place.column {
             Some(column) => format!("{}:{}:{column}", place.path, place.line),
             None => format!("{}:{}", place.path, place.line),
         })
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn the_file_that_the_report_names_goes_before_others() {
         let text = "lib/helper.js:3:1\n tests/a.test.js:7:2";
-        let place = |file: &str, line| find(Some(file), line, [text, ""]).map(|p| (p.path, p.line));
+        let place = |file: &str, line| find("/workspace", Some(file), line, [text, ""]).map(|p| (p.path, p.line));
         assert_eq!(place("tests/a.test.js", Some(2)), Some(("tests/a.test.js".to_owned(), 7)));
         assert_eq!(place("/workspace/tests/b.test.js", Some(2)), Some(("tests/b.test.js".to_owned(), 2)));
         assert_eq!(place("main_test.go", None), Some(("main_test.go".to_owned(), 1)));

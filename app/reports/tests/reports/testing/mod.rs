@@ -1,13 +1,15 @@
-//! Test reports beside JUnit. `tests/data/testing` holds what cargo-nextest 0.9 (`--retries 1`, `libtest-json-plus`), libtest
+//! Test reports. `tests/data/testing` holds what cargo-nextest 0.9 (`--retries 1`, `libtest-json-plus`), libtest
 //! (nightly, `--format json`) and Node's `--test-reporter=tap` wrote for small programs, without their stack traces.
 
 use gatewright_reports::testing::{Outcome, TestCase, TestFormat, TestRun, read, sniff};
 
 use crate::fixtures::report;
 
-const NEXTEST: &str = include_str!("../data/testing/nextest.json");
-const LIBTEST: &str = include_str!("../data/testing/libtest.json");
-const NODE: &str = include_str!("../data/testing/node.tap");
+mod junit;
+
+const NEXTEST: &str = include_str!("../../data/testing/nextest.json");
+const LIBTEST: &str = include_str!("../../data/testing/libtest.json");
+const NODE: &str = include_str!("../../data/testing/node.tap");
 
 fn good(format: TestFormat, text: &str) -> TestRun {
     read(format, text.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
@@ -24,7 +26,7 @@ fn counts(run: &TestRun) -> [u64; 5] {
 }
 
 fn names(cases: &[TestCase]) -> Vec<String> {
-    cases.iter().map(TestCase::full_name).collect()
+    cases.iter().map(|case| case.name.clone()).collect()
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! Brings cached folders into a sandbox before its first command, and out of it after one that ended well.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use futures_util::TryStreamExt;
+use gatewright_core::sandbox::{Restored, SandboxError, SandboxSpec};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::error::{lost, within};
+use super::shape::WORKSPACE;
+use super::{DockerSandbox, read, write};
+use crate::cache::{Entry, Plan};
+
+/// A folder may have so many bytes. A larger one is not kept.
+const FOLDER_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Folders of that size take some seconds either way.
+const COPY_MAX: Duration = Duration::from_secs(300);
+
+/// So much is under way between a file and the engine.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// What is to be restored and saved for a sandbox. None where it has no cache.
+pub(super) async fn plan(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Option<Plan>, SandboxError> {
+    let (Some(cache), Some(source)) = (&spec.cache, &spec.source) else { return Ok(None) };
+    let digest = this.sources.digest(source, &cache.key).await?;
+    Ok(Some(Plan::new(&this.caches, cache, spec.key.gate.as_str(), &spec.image, digest)))
+}
+
+/// Restores the entry that fits best. One that cannot be restored is thrown away, and the step begins without.
+pub(super) async fn restore(this: &DockerSandbox, docker: &Docker, id: &str, plan: &Plan) -> Restored {
+    let Some(entry) = this.caches.find(plan) else { return Restored::Nothing };
+    let restored = within("restoring a cache", COPY_MAX, restore_all(docker, id, plan, &entry)).await;
+    match restored {
+        Ok(()) if entry.exact => Restored::Exact,
+        Ok(()) => Restored::Older,
+        Err(error) => {
+            tracing::warn!(%error, "a cache could not be restored and is thrown away");
+            this.caches.discard(&entry);
+            Restored::Nothing
+        }
+    }
+}
+
+async fn restore_all(docker: &Docker, id: &str, plan: &Plan, entry: &Entry) -> Result<(), SandboxError> {
+    for (n, path) in plan.paths.iter().enumerate() {
+        let Ok(archive) = File::open(entry.folder.join(name(n))).await else { continue };
+        let above = Path::new(path).parent().unwrap_or(Path::new(""));
+        write::folders(docker, id, above).await?;
+        let into = Path::new(WORKSPACE).join(above);
+        let options = UploadToContainerOptionsBuilder::default().path(&into.to_string_lossy()).build();
+        let body = bollard::body_try_stream(ReaderStream::with_capacity(archive, PIPE_BYTES));
+        docker.upload_to_container(id, Some(options), body).await.map_err(|error| lost(&error))?;
+    }
+    Ok(())
+}
+
+/// Saves the folders, unless they are there already. What cannot be saved costs the next run some time, and nothing else.
+pub(super) async fn save(this: &DockerSandbox, docker: &Docker, id: &str, plan: &Plan) {
+    if !plan.is_to_be_saved() {
+        return;
+    }
+    let saved = within("saving a cache", COPY_MAX, save_all(this, docker, id, plan)).await;
+    if let Err(error) = saved {
+        tracing::warn!(%error, "a cache could not be saved");
+    }
+}
+
+async fn save_all(this: &DockerSandbox, docker: &Docker, id: &str, plan: &Plan) -> Result<(), SandboxError> {
+    let unkept = |error: std::io::Error| SandboxError::HostDiskFull(error.to_string());
+    let draft = this.caches.draft().map_err(unkept)?;
+    for (n, path) in plan.paths.iter().enumerate() {
+        if read::is_there(docker, id, Path::new(path)).await? {
+            save_one(docker, id, path, draft.path().join(name(n))).await?;
+        }
+    }
+    this.caches.keep(plan, draft).map_err(unkept)
+}
+
+async fn save_one(docker: &Docker, id: &str, path: &str, to: PathBuf) -> Result<(), SandboxError> {
+    let from = Path::new(WORKSPACE).join(path);
+    let options = DownloadFromContainerOptionsBuilder::default().path(&from.to_string_lossy()).build();
+    let archive = docker.download_from_container(id, Some(options)).map_err(std::io::Error::other);
+    let mut archive = StreamReader::new(Box::pin(archive)).take(FOLDER_BYTES_MAX + 1);
+    let unkept = |error: std::io::Error| SandboxError::HostDiskFull(error.to_string());
+    let mut file = File::create(to).await.map_err(unkept)?;
+    let copied = tokio::io::copy(&mut archive, &mut file).await.map_err(unkept)?;
+    file.flush().await.map_err(unkept)?;
+    if copied > FOLDER_BYTES_MAX {
+        return Err(SandboxError::Report(format!("`{path}` is larger than {} GiB and is not kept", FOLDER_BYTES_MAX >> 30)));
+    }
+    Ok(())
+}
+
+/// The archive of the folder of that number.
+fn name(n: usize) -> String {
+    format!("{n}.tar")
+}
