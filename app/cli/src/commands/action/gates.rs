@@ -48,12 +48,13 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
     let source = Checkout::of(&job, &inputs, &here, scratch.path()).await?;
     let keeping = Keeping::new(sandbox(&inputs, &source, scratch.path()));
-    let local = local_run(&job, &inputs, config, &source, Arc::clone(&keeping) as Arc<dyn Sandbox>);
+    let sandbox = Arc::clone(&keeping) as Arc<dyn Sandbox>;
+    let local = local_run(&job, &inputs, config, &source, (sandbox, scratch.path()));
     let report = driven(&job, &inputs, &local).await?;
     let checked = checked(&job, &source, &report);
     let survey = survey(&local, &source).await;
     let left = write::Left { kept: keeping.take(), survey: &survey, root: source.root.clone(), config: &local.config };
-    let coverage = folder.reports(left, &report).await?;
+    let coverage = folder.reports(&left, &report)?;
     let left_out = show::end(job.runner, &checked, coverage.as_deref())?;
     let text = summary::markdown(&checked, summary::Details::Ours, left_out, summary::SUMMARY_BYTES_MAX);
     folder.results(&checked, &text)?;
@@ -149,7 +150,13 @@ fn sandbox(inputs: &Inputs, source: &Checkout, scratch: &Path) -> Arc<dyn Sandbo
     }
 }
 
-fn local_run(job: &Job, inputs: &Inputs, config: RepoConfig, source: &Checkout, sandbox: Arc<dyn Sandbox>) -> LocalRun {
+fn local_run(
+    job: &Job,
+    inputs: &Inputs,
+    config: RepoConfig,
+    source: &Checkout,
+    (sandbox, scratch): (Arc<dyn Sandbox>, &Path),
+) -> LocalRun {
     let all = || config.gates.iter().map(|gate| gate.name.clone()).collect();
     let only: Option<Vec<GateName>> = match (inputs.gates.is_empty(), job.change.event) {
         (false, _) => Some(inputs.gates.clone()),
@@ -172,6 +179,7 @@ fn local_run(job: &Job, inputs: &Inputs, config: RepoConfig, source: &Checkout, 
         jobs,
         limits: Limits { cpus, ..LIMITS },
         secrets: Vec::new(),
+        scratch: scratch.join("blobs"),
         pasts: inputs.history.as_ref().map(Pasts::new),
     }
 }

@@ -61,7 +61,7 @@ impl Sandbox for Keeping {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for file in &files {
             // A later try's report takes the place of the one before.
-            kept.retain(|known| known.gate != *gate || known.file.path != file.path);
+            kept.retain(|known| known.gate != *gate || known.glob != glob || known.file.path != file.path);
             kept.push(Kept { gate: gate.clone(), glob: glob.to_owned(), file: file.clone() });
         }
         Ok(files)

@@ -2,8 +2,9 @@
 //!
 //! Nothing is written through a symbolic link that the checkout brings: a pull request could have it point anywhere.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,14 +15,12 @@ use gatewright_action::gitlab::{cobertura, code_quality, junit};
 use gatewright_action::result;
 use gatewright_core::config::RepoConfig;
 use gatewright_core::run::StepState;
-use gatewright_core::store::Blobs;
 use gatewright_core::verdict::{ReportKind, Survey};
 use gatewright_engine::gates::reports_wanted;
 use gatewright_engine::local::LocalReport;
 use gatewright_reports::coverage::{self, Coverage};
 use gatewright_reports::findings::{self, Merger};
 use gatewright_reports::{Mapping, RepositoryFiles, SNIFF_BYTES};
-use std::io::Read;
 use uuid::Uuid;
 
 use super::keep::Kept;
@@ -51,14 +50,16 @@ pub(super) struct Left<'a> {
 }
 
 impl Left<'_> {
-    /// The reports of a kind, in the order in which gates left them.
-    fn of(&self, wanted: ReportKind) -> impl Iterator<Item = &Kept> {
-        let is = move |kept: &&Kept| {
+    /// The reports of a kind, in the order in which gates left them, each once.
+    fn of(&self, wanted: ReportKind) -> Vec<&Kept> {
+        let about = |kept: &&Kept| {
             let gate = self.config.gates.iter().find(|gate| gate.name == kept.gate);
             let wants = gate.map(reports_wanted).unwrap_or_default();
             wants.iter().any(|(kind, globs)| *kind == wanted && globs.contains(&kept.glob))
         };
-        self.kept.iter().filter(is)
+        let mut seen = BTreeSet::new();
+        let all: Vec<&Kept> = self.kept.iter().filter(about).collect();
+        all.into_iter().filter(|kept| seen.insert((&kept.gate, &kept.file.path))).collect()
     }
 
     fn mapping(&self) -> Mapping {
@@ -104,28 +105,31 @@ impl Folder {
 
     /// The gates' logs, and their reports put together. Returns the percentage of covered lines, if any is known. What cannot be
     /// put together is said, and is no failure: the gate that it belongs to has judged it.
-    pub(super) async fn reports(&self, left: Left<'_>, report: &LocalReport) -> Result<Option<String>, Failure> {
-        self.logs(report).await?;
-        let made = tokio::task::block_in_place(|| {
-            self.junit(&left)?;
-            self.findings(&left)?;
-            self.coverage(&left)
-        })?;
-        Ok(made)
+    pub(super) fn reports(&self, left: &Left<'_>, report: &LocalReport) -> Result<Option<String>, Failure> {
+        self.of_steps(report)?;
+        // It reads reports of many megabytes.
+        tokio::task::block_in_place(|| {
+            self.junit(left)?;
+            self.findings(left)?;
+            self.coverage(left)
+        })
     }
 
-    async fn logs(&self, report: &LocalReport) -> Result<(), Failure> {
+    /// Logs, what code scanning is to be given, and the files that gates were asked to keep.
+    fn of_steps(&self, report: &LocalReport) -> Result<(), Failure> {
         for step in &report.gates().steps {
             let StepState::Done { outcome, .. } = &step.state else { continue };
             let name = &step.gate.name;
-            for (blob, file) in [
-                (outcome.log.as_ref().map(|log| &log.blob), format!("logs/{name}.log")),
-                (outcome.scan.as_ref(), format!("code-scanning/{name}.sarif.gz")),
-            ] {
-                let Some(blob) = blob else { continue };
-                // They were stored in this process a moment ago, so they are there.
-                if let Ok(Some(bytes)) = report.blobs.get(blob).await {
-                    self.write(&file, &bytes)?;
+            if let Some(log) = &outcome.log {
+                self.copy(&report.blobs.file(&log.blob), &format!("logs/{name}.log"))?;
+            }
+            if let Some(scan) = &outcome.scan {
+                self.copy(&report.blobs.file(scan), &format!("code-scanning/{name}.sarif.gz"))?;
+            }
+            for output in &outcome.outputs {
+                // They were read as paths within the workspace; nothing else is written to.
+                if Path::new(&output.path).components().all(|part| matches!(part, Component::Normal(_))) {
+                    self.copy(&report.blobs.file(&output.blob), &format!("outputs/{name}/{}", output.path))?;
                 }
             }
         }
@@ -133,7 +137,7 @@ impl Folder {
     }
 
     fn junit(&self, left: &Left<'_>) -> Result<(), Failure> {
-        let reports: Vec<&Kept> = left.of(ReportKind::Tests).collect();
+        let reports = left.of(ReportKind::Tests);
         if reports.is_empty() {
             return Ok(());
         }
@@ -199,15 +203,16 @@ impl Folder {
         written.map_err(|error| cannot(&target, &error))
     }
 
+    fn copy(&self, from: &Path, name: &str) -> Result<(), Failure> {
+        let target = self.path.join(name);
+        let (draft, mut file) = self.draft(&target)?;
+        let copied = fs::File::open(from).and_then(|mut from| io::copy(&mut from, &mut file));
+        copied.and_then(|_| fs::rename(&draft, &target)).map_err(|error| cannot(&target, &error))
+    }
+
     fn draft(&self, target: &Path) -> Result<(PathBuf, fs::File), Failure> {
         let folder = target.parent().unwrap_or(&self.path);
-        let made = fs::symlink_metadata(folder).map_or_else(
-            |_| fs::create_dir(folder),
-            |found| {
-                if found.is_dir() { Ok(()) } else { Err(io::Error::other("it is a link or a file in this checkout")) }
-            },
-        );
-        made.map_err(|error| cannot(folder, &error))?;
+        fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
         let draft = folder.join(format!(".{}", Uuid::new_v4().simple()));
         let file = fs::File::options().write(true).create_new(true).open(&draft);
         Ok((draft.clone(), file.map_err(|error| cannot(&draft, &error))?))
