@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_reports::findings::{Finding, Findings, Level};
+use gatewright_reports::findings::{Finding, Findings, Level, Severity};
 use serde::Serialize;
 
 /// So many findings are listed, the worst first. GitLab's page takes seconds for more.
@@ -68,14 +68,13 @@ fn entry(finding: &Finding) -> Option<Entry> {
     })
 }
 
-/// By the score for security where there is one (CVSS: critical from 9, high from 7, medium from 4), else by the level.
+/// By how bad it is for security where the tool says that, else by the level.
 fn severity(finding: &Finding) -> &'static str {
-    match (finding.rule.security_severity, finding.level) {
-        (Some(score), _) if score >= 9.0 => "blocker",
-        (Some(score), _) if score >= 7.0 => "critical",
-        (Some(score), _) if score >= 4.0 => "major",
-        (Some(_), _) | (None, Level::Warning) => "minor",
-        (None, Level::Error) => "major",
+    match (finding.rule.severity(), finding.level) {
+        (Some(Severity::Critical), _) => "blocker",
+        (Some(Severity::High), _) => "critical",
+        (Some(Severity::Medium), _) | (None, Level::Error) => "major",
+        (Some(Severity::Low), _) | (None, Level::Warning) => "minor",
         (None, Level::Note | Level::None) => "info",
     }
 }
