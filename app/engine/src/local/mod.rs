@@ -79,6 +79,8 @@ pub struct LocalChange {
     pub branch: String,
     /// What is going on: a pull request, unless the caller knows better.
     pub event: GateEvent,
+    /// Where it was pushed to, if that is what is going on.
+    pub pushed: Pushed,
     /// The files that the change touches.
     pub files: ChangedFiles,
 }
@@ -144,7 +146,7 @@ impl LocalRun {
         let change = plan::Change {
             event: self.change.event,
             branch: &self.change.branch,
-            pushed: Pushed::Elsewhere,
+            pushed: self.change.pushed,
             files: &self.change.files,
             only: None,
         };
