@@ -41,6 +41,14 @@ pub(crate) enum Command {
     /// It goes to `.gatewright.yml` in the uppermost folder of the working tree.
     #[command(after_help = "Examples:\n  gatewright init\n  gatewright init --print")]
     Init(InitArgs),
+    /// Run the gates as a step of a CI job, on GitHub Actions or GitLab CI
+    ///
+    /// What is to be done comes from the job's variables, as `action.yml` and the component set them: see `docs/action.md`.
+    #[command(after_help = "Examples:\n  gatewright action\n  INPUT_SANDBOX=docker INPUT_FAIL_ON=never gatewright action")]
+    Action {
+        #[command(subcommand)]
+        command: Option<ActionCommand>,
+    },
     /// Check a repository file or a server file
     ///
     /// Every problem is named as `file:line:column: cause`. A file whose name ends in `.toml` is taken for a server file.
@@ -80,6 +88,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ActionCommand {
+    /// Publish what an earlier step, or the job of a pull request, has found: with the token in INPUT_TOKEN
+    Publish,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -10,6 +10,7 @@ use crate::desk::source::Source;
 use crate::failure::Failure;
 use crate::{load, serve};
 
+mod action;
 mod check;
 mod init;
 mod lists;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::run(&args, hook),
         Command::Run(args) => run::run(*args),
         Command::Init(args) => init::run(&args),
+        Command::Action { command } => action::run(command),
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),

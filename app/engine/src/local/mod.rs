@@ -79,6 +79,8 @@ pub struct LocalChange {
     pub branch: String,
     /// What is going on: a pull request, unless the caller knows better.
     pub event: GateEvent,
+    /// Where it was pushed to, if that is what is going on.
+    pub pushed: Pushed,
     /// The files that the change touches.
     pub files: ChangedFiles,
 }
@@ -144,7 +146,7 @@ impl LocalRun {
         let change = plan::Change {
             event: self.change.event,
             branch: &self.change.branch,
-            pushed: Pushed::Elsewhere,
+            pushed: self.change.pushed,
             files: &self.change.files,
             only: None,
         };
@@ -312,7 +314,7 @@ impl Job<'_> {
             // All that runs here is the same person's.
             scopes: CacheScopes { read: vec![CACHE_SCOPE.to_owned()], write: Some(CACHE_SCOPE.to_owned()) },
             past: past.clone(),
-            // Nobody asks a forge here.
+            // No forge is asked: what only one could tell is said to be not judged.
             pull: None,
         };
         let log = self.runner.log();

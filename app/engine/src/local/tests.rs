@@ -118,6 +118,7 @@ fn local_run(file: &str, sandbox: &Arc<Pretend>) -> LocalRun {
             history: Vec::new(),
             branch: "main".to_owned(),
             event: GateEvent::PullRequest,
+            pushed: Pushed::Elsewhere,
             files,
         },
         only: None,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, Folder, Limits, SandboxHandle, Source};
 use gatewright_core::verdict::{Exit, ReportKind, Reports, Round, Rounds};
 
-use super::{Ended, Failure, StepInput, StepRunner, exit};
+use super::{Ended, Failure, StepInput, StepRunner, exit, outputs};
 use crate::gates;
 use crate::log::StepLog;
 
@@ -95,7 +95,8 @@ impl Session<'_> {
             // The base could not be prepared. The head's command is judged all the same.
             None => self.head_alone(script).await?,
         };
-        Ok(Ended { disk_full, reports, rounds: Some(rounds), ..Ended::of(exit) })
+        let outputs = outputs::keep(self.runner, &self.head, &self.input.gate.outputs).await?;
+        Ok(Ended { disk_full, reports, outputs, rounds: Some(rounds), ..Ended::of(exit) })
     }
 
     async fn rounds(&self, script: &str, list: &mut Vec<Round>, last: &mut Option<Head>) -> Result<(), Lost> {

@@ -126,7 +126,7 @@ impl Mirror {
     }
 
     /// What is wanted of a commit but its history.
-    pub(super) async fn survey(
+    pub(crate) async fn survey(
         &self,
         commit: &CommitId,
         since: Option<&CommitId>,

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::load;
 
 /// Reads the file. Problems are named by its path as the user would write it here.
-pub(super) fn read(path: &Path, here: &Path) -> Result<RepoConfig, Failure> {
+pub(in crate::commands) fn read(path: &Path, here: &Path) -> Result<RepoConfig, Failure> {
     if !path.exists() {
         let hint = "`gatewright init` writes a first one";
         return Err(Failure::Wrong(format!("there is no {}; {hint}", path.display())));
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path, here: &Path) -> Result<RepoConfig, Failure> {
 }
 
 /// Refuses names of gates that the file does not have.
-pub(super) fn know(config: &RepoConfig, names: &[GateName]) -> Result<(), Failure> {
+pub(in crate::commands) fn know(config: &RepoConfig, names: &[GateName]) -> Result<(), Failure> {
     let has = |name: &&GateName| config.gates.iter().any(|gate| gate.name == **name);
     let Some(unknown) = names.iter().find(|name| !has(name)) else { return Ok(()) };
     let there = || config.gates.iter().map(|gate| gate.name.as_str());

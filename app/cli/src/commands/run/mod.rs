@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::print;
 
 mod cache;
-mod file;
+pub(in crate::commands) mod file;
 mod json;
 mod progress;
 mod remains;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatewright_core::config::{GateEvent, RepoConfig};
+use gatewright_core::config::{GateEvent, Pushed, RepoConfig};
 use gatewright_core::forge::ChangedFiles;
 use gatewright_core::verdict::Evidence;
 use gatewright_core::{ForgeKind, RepoRef};
@@ -75,6 +75,7 @@ impl Tree {
             history,
             branch,
             event: GateEvent::PullRequest,
+            pushed: Pushed::Elsewhere,
             files,
         };
         Ok(Tree { working_tree, repository: taken.repository, change, base })

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::config::{Checkout, parse};
 use gatewright_core::forge::CloneCredential;
-use gatewright_core::sandbox::{OutputSink, Sandbox, SandboxError, SandboxKey, SandboxSpec};
+use gatewright_core::sandbox::{Folder, OutputSink, Restored, Sandbox, SandboxError, SandboxKey, SandboxSpec};
 use gatewright_core::store::{Blobs, StoreError};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{ReportFile, Survey};
 use gatewright_core::{BlobId, CommitId, ForgeKind, RepoRef, RunId};
 use insta::assert_snapshot;
 
 use super::*;
+use crate::step::{CacheScopes, Known};
 
 /// A sandbox in which commands end as they are told to. It writes down what it was asked for.
 #[derive(Default)]
@@ -37,7 +39,12 @@ impl Sandbox for Fake {
     async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
         let commit = |source: &Option<Source>| source.as_ref().map(|source| source.commit.as_str()[..1].to_owned());
         self.note(format!("open {:?} {:?}", commit(&spec.source), commit(&spec.base)));
-        Ok(SandboxHandle { key: spec.key.clone(), name: "fake".to_owned(), folder: Folder::Workspace })
+        Ok(SandboxHandle {
+            key: spec.key.clone(),
+            name: "fake".to_owned(),
+            restored: Restored::Nothing,
+            folder: Folder::Workspace,
+        })
     }
 
     async fn exec(&self, sandbox: &SandboxHandle, command: &Command, _: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
@@ -50,7 +57,7 @@ impl Sandbox for Fake {
         Ok(if silent { Vec::new() } else { vec![ReportFile::new(glob, b"[]".to_vec())] })
     }
 
-    async fn survey(&self, _: &Source, _: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    async fn survey(&self, _: &Source, _: Option<&CommitId>, _: &SurveyWanted) -> Result<Survey, SandboxError> {
         Ok(Survey::default())
     }
 
@@ -104,6 +111,9 @@ async fn ran(sandbox: Fake, more: &str, since: Option<CommitId>) -> (String, End
             checkout: Checkout::default(),
         },
         since,
+        scopes: CacheScopes::default(),
+        past: Known::default(),
+        pull: None,
     };
     let ended = runner.run(&input, &runner.log()).await.map_err(|failure| failure.cause).unwrap();
     let asked = sandbox.asked.into_inner().unwrap().join("\n");
