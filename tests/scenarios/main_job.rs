@@ -6,6 +6,8 @@
 
 #[path = "main_job/bad_days.rs"]
 mod bad_days;
+#[path = "main_job/benchmarks.rs"]
+mod benchmarks;
 #[path = "main_job/cache.rs"]
 mod cache;
 #[path = "main_job/coverage.rs"]

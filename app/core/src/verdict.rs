@@ -60,6 +60,28 @@ pub struct Evidence {
     pub history: Vec<Past>,
     /// The tries of the command before this one, where it was tried again because it had failed.
     pub earlier: Vec<Try>,
+    /// The rounds in which base and head were measured in turn, where the gate asked for that.
+    pub rounds: Option<Rounds>,
+}
+
+/// Rounds in which a command ran in the base's source and in the head's, one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Rounds {
+    /// Those that came to their end, in order.
+    pub list: Vec<Round>,
+    /// How many were asked for.
+    pub wanted: u32,
+    /// Why there are fewer than that, in words for the user.
+    pub cut_short: Option<String>,
+}
+
+/// What a round's two runs of the command left.
+#[derive(Debug, Clone, Default)]
+pub struct Round {
+    /// The benchmark reports in the base's source.
+    pub base: Reports,
+    /// Those in the head's.
+    pub head: Reports,
 }
 
 /// An earlier try of a step's command.
@@ -118,6 +140,7 @@ impl Evidence {
             base: None,
             history: Vec::new(),
             earlier: Vec::new(),
+            rounds: None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "gates/benchmarks.rs"]
+mod benchmarks;
 #[path = "gates/cases.rs"]
 mod cases;
 #[path = "gates/coverage.rs"]

@@ -1,8 +1,9 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
-use super::findings;
+use super::benchmark::COMPARE;
 use super::policy::keys as policy;
 use super::tree::quoted;
+use super::{Benchmark, findings};
 
 /// A mapping of the file.
 pub(super) struct Table {
@@ -52,10 +53,19 @@ pub(super) enum Shape {
     Events,
     /// A span of time.
     Span,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number.
+    Whole {
+        /// At least this.
+        least: u32,
+        /// At most this.
+        most: u32,
+        /// What it is where it is not written.
+        default: Option<u32>,
+    },
     /// A number from 0 to 100 with at most two decimals.
     Percent,
-    /// A whole number from 0 to this.
-    Count(u32),
     /// True or false.
     Flag {
         /// What it is where it is not written.
@@ -141,7 +151,11 @@ pub(super) static GATE: Table = Table {
             Shape::ReportGlobs,
             "Test reports in any format: JUnit XML, `go test -json`, libtest's and nextest's JSON, TAP. Instead of `junit`.",
         ),
-        key("retries", Shape::Count(RETRIES_MAX), "How often the command is run again in a fresh sandbox while the gate fails."),
+        key(
+            "retries",
+            Shape::Whole { least: 0, most: RETRIES_MAX, default: Some(0) },
+            "How often the command is run again in a fresh sandbox while the gate fails.",
+        ),
         key(
             "coverage",
             Shape::ReportGlobs,
@@ -159,6 +173,23 @@ pub(super) static GATE: Table = Table {
             Shape::Flag { default: false },
             "Whether findings are uploaded to the forge's code scanning, where it has one and the App may write it.",
         ),
+        key(
+            "benchmark",
+            Shape::ReportGlobs,
+            "Benchmark reports that the command writes, or folders of them: Criterion, hyperfine, Go, pytest-benchmark, Google \
+             Benchmark, JMH, `cargo bench`, plain JSON.",
+        ),
+        key("compare", Shape::Word(COMPARE), "What benchmarks are compared with: earlier runs, or the base, measured in turn."),
+        key(
+            "rounds",
+            Shape::Whole { least: Benchmark::ROUNDS_MIN, most: Benchmark::ROUNDS_MAX, default: Some(Benchmark::ROUNDS_DEFAULT) },
+            "How often base and head are measured in turn.",
+        ),
+        key(
+            "prepare",
+            Shape::Command,
+            "Run once in base and head before the rounds: what need not be measured, such as a build.",
+        ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
         key(
             "outputs",
@@ -170,7 +201,7 @@ pub(super) static GATE: Table = Table {
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["benchmark", "matrix", "services"],
+    later: &["matrix", "services"],
 };
 
 /// A gate's `require`.
@@ -201,7 +232,7 @@ pub(super) static REQUIRE: Table = Table {
         key("dependencies", Shape::Table(&policy::DEPENDENCIES), "What may come in by lock files."),
         key(
             "new-failures-at-most",
-            Shape::Count(NEW_FAILURES_MAX),
+            Shape::Whole { least: 0, most: NEW_FAILURES_MAX, default: None },
             "Only failures that the base does not have count, and so many of them may be.",
         ),
         key("tests-drop-at-most", Shape::Percent, "So many percent fewer tests than on the base may be run."),
@@ -211,8 +242,9 @@ pub(super) static REQUIRE: Table = Table {
             "So many findings that the base does not have at most; no error if not written.",
         ),
         key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
+        key("slower-at-most", Shape::Percent, "A benchmark may be so many percent slower than on the base."),
     ],
-    later: &["slower-at-most"],
+    later: &[],
 };
 
 /// A gate's `cache`.
@@ -230,6 +262,7 @@ pub(super) static REQUIRE_OF: &[Asked] = &[
     Asked { of: "coverage", reports: &["coverage"], keys: &["lines", "branches", "changed-lines", "drop-at-most"] },
     Asked { of: "tests", reports: &["junit", "tests"], keys: &["new-failures-at-most", "tests-drop-at-most"] },
     Asked { of: "findings", reports: &["sarif", "findings"], keys: &["new", "total"] },
+    Asked { of: "benchmarks", reports: &["benchmark"], keys: &["slower-at-most"] },
 ];
 
 /// Some keys of `require`.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod benchmark;
 mod findings;
 mod keys;
 mod needs;
@@ -19,6 +20,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
@@ -77,6 +79,9 @@ pub struct GateConfig {
     /// Whether they are uploaded to the forge's code scanning.
     #[serde(default)]
     pub code_scanning: bool,
+    /// What it says of its benchmarks.
+    #[serde(default)]
+    pub benchmark: Benchmark,
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
@@ -102,7 +107,8 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty()
+        let require = &self.require;
+        require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty() || !self.benchmark.reports.is_empty()
     }
 
     /// Whether its tests have to be no worse than on the base.
@@ -115,10 +121,10 @@ impl GateConfig {
         if self.junit.is_empty() { &self.tests } else { &self.junit }
     }
 
-    /// Whether more than one commit of the base branch tells it something: which tests fail now and then. What is known is
-    /// looked at even where nothing has to be.
+    /// Whether more than one commit of the base branch tells it something: which tests fail now and then, how long benchmarks
+    /// take. What is known is looked at even where nothing has to be.
     pub fn looks_back(&self) -> bool {
-        !self.test_reports().is_empty()
+        !(self.test_reports().is_empty() && self.benchmark.reports.is_empty())
     }
 
     /// The events that it runs for. One that compares also runs for pushes to the default branch, unless it says otherwise:
@@ -179,6 +185,9 @@ pub struct Require {
     /// So many findings in all.
     #[serde(default)]
     pub total: Option<FindingLimits>,
+    /// So many percent a benchmark may be slower than on the base.
+    #[serde(default)]
+    pub slower_at_most: Option<Percent>,
 }
 
 impl Require {

@@ -185,10 +185,11 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
-            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
+            retries: fields.get("retries").and_then(|node| values::whole(self, node, 0, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             findings: self.findings(&fields),
             code_scanning: self.code_scanning(&fields),
+            benchmark: self.benchmark(&fields),
             require,
             policy,
             outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
@@ -273,9 +274,10 @@ impl Reader {
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
             tests_drop_at_most: percent("tests-drop-at-most"),
+            slower_at_most: percent("slower-at-most"),
             new_failures_at_most: fields
                 .get("new-failures-at-most")
-                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+                .and_then(|node| values::whole(self, node, 0, keys::NEW_FAILURES_MAX)),
             new: fields.get("new").and_then(|node| findings::limits(self, node)),
             total: fields.get("total").and_then(|node| findings::limits(self, node)),
         };
@@ -341,7 +343,7 @@ pub(super) struct Fields<'n> {
     /// Whether it has a key that later versions know.
     later: bool,
     /// Keys of which it has misspelt ones. That these are missing has been said.
-    meant: Vec<&'static str>,
+    pub(super) meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {

@@ -55,10 +55,7 @@ fn shape(shape: Shape) -> Value {
                 object.insert("anyOf".to_owned(), json!([{ "required": ["run"] }, looks_at_the_change_only()]));
                 // Two names of one thing.
                 object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
-                let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
-                let found = json!({ "anyOf": [{ "required": ["sarif"] }, { "required": ["findings"] }] });
-                let of_reports = keys::REQUIRE_OF.iter().map(needs_reports);
-                object.insert("allOf".to_owned(), of_reports.chain([json!({ "if": uploads, "then": found })]).collect());
+                object.insert("allOf".to_owned(), Value::Array(gate_rules()));
             }
             json!({
                 "type": "object",
@@ -87,8 +84,15 @@ fn shape(shape: Shape) -> Value {
             { "type": "integer", "minimum": 1, "maximum": TIMEOUT_SECS_MAX },
             { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
         ] }),
+        Shape::Word(words) => json!({ "enum": words }),
+        Shape::Whole { least, most, default } => {
+            let mut whole = json!({ "type": "integer", "minimum": least, "maximum": most });
+            if let Some(default) = default {
+                whole["default"] = json!(default);
+            }
+            whole
+        }
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
-        Shape::Count(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::Number { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::TrueOrGlobs => json!({ "anyOf": [{ "const": true }, path_globs()] }),
@@ -148,6 +152,21 @@ fn needs_reports(asked: &keys::Asked) -> Value {
     let one_of = |keys: &[&str]| json!({ "anyOf": keys.iter().map(with).collect::<Vec<_>>() });
     let asks = json!({ "required": ["require"], "properties": { "require": one_of(asked.keys) } });
     json!({ "if": asks, "then": one_of(asked.reports) })
+}
+
+/// What a gate's keys ask of each other.
+fn gate_rules() -> Vec<Value> {
+    let asks = |key: &str| json!({ "required": [key] });
+    let mut rules: Vec<Value> = keys::REQUIRE_OF.iter().map(needs_reports).collect();
+    let uploads = json!({ "required": ["code-scanning"], "properties": { "code-scanning": { "const": true } } });
+    rules.push(json!({ "if": uploads, "then": { "anyOf": [asks("sarif"), asks("findings")] } }));
+    let interleaved = json!({ "required": ["compare"], "properties": { "compare": { "const": "interleaved" } } });
+    rules.push(json!({ "if": asks("compare"), "then": { "required": ["benchmark"] } }));
+    rules.extend(
+        ["rounds", "prepare"]
+            .map(|key| json!({ "if": asks(key), "then": { "required": ["benchmark"], "allOf": [interleaved] } })),
+    );
+    rules
 }
 
 fn command(line: &CommandInfo) -> Value {

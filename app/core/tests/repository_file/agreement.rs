@@ -136,6 +136,15 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ),
         // There is nothing to upload.
         ("code-scanning", vec![json!(false)], with(&[json!(true), json!("yes"), json!(1), json!([])])),
+        (
+            "benchmark",
+            vec![json!("target/criterion"), json!(["a.json", "b/*.json"])],
+            with(&[json!(""), json!([]), json!(5), json!({}), json!("/a"), json!("./a.json")]),
+        ),
+        // What these say is of benchmarks, which the gate does not have.
+        ("compare", vec![], with(&[json!("history"), json!("interleaved"), json!("other"), json!(5)])),
+        ("rounds", vec![], with(&[json!(20), json!(5), json!("20")])),
+        ("prepare", vec![], with(&[json!("make"), json!(""), json!(5)])),
         // What it asks for needs a report to be found in, which these have not.
         (
             "require",
@@ -312,6 +321,40 @@ fn what_is_required_of_findings_is_read_as_the_schema_says() {
         ] {
             assert_eq!(taken(&file(&wrong)), (false, false), "{wrong}");
         }
+    }
+}
+
+#[test]
+fn what_benchmarks_are_compared_with_is_read_as_the_schema_says() {
+    let file = |mut gate: Value| {
+        let more = json!({ "run": "x", "image": "a", "benchmark": "out.json" });
+        gate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "gates": { "t": gate } })
+    };
+    for right in [
+        json!({}),
+        json!({ "compare": "history" }),
+        json!({ "compare": "interleaved" }),
+        json!({ "compare": "interleaved", "rounds": 6, "prepare": "make" }),
+        json!({ "compare": "interleaved", "rounds": 60 }),
+        json!({ "require": { "slower-at-most": 7.5 } }),
+    ] {
+        assert_eq!(taken(&file(right.clone())), (true, true), "{right}");
+    }
+    for wrong in [
+        json!({ "compare": "base" }),
+        json!({ "compare": ["history"] }),
+        json!({ "rounds": 20 }),
+        json!({ "compare": "history", "rounds": 20 }),
+        json!({ "compare": "history", "prepare": "make" }),
+        json!({ "compare": "interleaved", "rounds": 5 }),
+        json!({ "compare": "interleaved", "rounds": 61 }),
+        json!({ "compare": "interleaved", "rounds": 7.5 }),
+        json!({ "compare": "interleaved", "prepare": "" }),
+        json!({ "require": { "slower-at-most": -1 } }),
+        json!({ "require": { "slower-at-most": 5, "lines": 80 } }),
+    ] {
+        assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use gatewright_core::command::Who;
 use gatewright_core::config::{
-    BYTES_MAX, Cache, Checkout, CommitRule, Dependencies, FindingLimits, Forbidden, GATES_MAX, GateConfig, GateEvent, Percent,
-    Policy, RepoConfig, Require, Review, Reviewers, Size, When, parse,
+    BYTES_MAX, Benchmark, Cache, Checkout, CommitRule, Compare, Dependencies, FindingLimits, Forbidden, GATES_MAX, GateConfig,
+    GateEvent, Percent, Policy, RepoConfig, Require, Review, Reviewers, Size, When, parse,
 };
 use proptest::prelude::*;
 
@@ -190,6 +190,7 @@ fn printed(config: &RepoConfig) -> String {
             cache,
             findings,
             code_scanning,
+            benchmark,
             require,
             policy,
             network,
@@ -206,6 +207,7 @@ fn printed(config: &RepoConfig) -> String {
             ("coverage", json(coverage)),
             ("findings", json(findings)),
             ("outputs", json(outputs)),
+            ("benchmark", json(&benchmark.reports)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
@@ -219,6 +221,12 @@ fn printed(config: &RepoConfig) -> String {
         if let Some(secs) = timeout_secs {
             writeln!(file, "    timeout: {secs}").unwrap();
         }
+        if benchmark.is_interleaved() {
+            writeln!(file, "    compare: interleaved\n    rounds: {}", benchmark.rounds).unwrap();
+        }
+        if let Some(prepare) = &benchmark.prepare {
+            writeln!(file, "    prepare: {}", json(prepare)).unwrap();
+        }
         let percent = |(key, percent): (&str, Option<Percent>)| {
             let hundredths = percent?.hundredths;
             Some(format!("{key}: {}.{:02}", hundredths / 100, hundredths % 100))
@@ -229,6 +237,7 @@ fn printed(config: &RepoConfig) -> String {
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
             ("tests-drop-at-most", require.tests_drop_at_most),
+            ("slower-at-most", require.slower_at_most),
         ];
         let limits = |(key, limits): (&str, Option<FindingLimits>)| {
             let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
@@ -304,6 +313,20 @@ fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
 }
 
 prop_compose! {
+    fn a_benchmark()(
+        reports in proptest::collection::vec("[a-z]{1,5}(/[a-z]{1,5}\\.json)?", 0..3),
+        interleaved in any::<bool>(),
+        rounds in Benchmark::ROUNDS_MIN..=Benchmark::ROUNDS_MAX,
+        prepare in proptest::option::of("[a-z]{1,8}"),
+    ) -> Benchmark {
+        if !interleaved || reports.is_empty() {
+            return Benchmark { reports, ..Benchmark::default() };
+        }
+        Benchmark { reports, compare: Compare::Interleaved, rounds, prepare }
+    }
+}
+
+prop_compose! {
     fn a_policy()(
         touched in proptest::collection::vec("!?[a-z]{1,5}/\\*\\*", 0..3),
         changelog in proptest::collection::vec("[a-z]{1,5}\\.md", 0..2),
@@ -349,7 +372,8 @@ prop_compose! {
         findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
         limits in any::<[bool; 2]>(),
         most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
-        demands in any::<[bool; 6]>(),
+        benchmark in a_benchmark(),
+        demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
         policy in a_policy(),
@@ -369,10 +393,12 @@ prop_compose! {
                 new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
                 new: some_limits(limits[0] && !findings.is_empty(), most),
                 total: some_limits(limits[1] && !findings.is_empty(), most),
+                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
             },
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             code_scanning: limits[0] && !findings.is_empty(),
             findings,
+            benchmark,
             coverage,
             policy,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),

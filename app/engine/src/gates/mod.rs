@@ -14,12 +14,15 @@ use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKin
 use gatewright_reports::SNIFF_BYTES;
 use gatewright_reports::findings::SarifLog;
 
+mod benchmarks;
 mod command;
 mod coverage;
 mod findings;
 mod markdown;
 mod policy;
 mod tests;
+
+pub use benchmarks::measured;
 
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
@@ -35,7 +38,10 @@ struct Kind {
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 5] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, policy::KIND];
+static KINDS: [Kind; 6] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, benchmarks::KIND, policy::KIND];
+
+/// So many of them, from the first, judge what a command may do otherwise when it is run again.
+const BY_ITSELF: usize = 2;
 
 /// What a kind says.
 struct Opinion {
@@ -90,8 +96,12 @@ impl Opinion {
 
 /// The report files that are to be read once the command has ended: what they are about, and globs.
 pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
-    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?.to_vec())));
-    wanted.collect()
+    let globs = |about: ReportKind, written: &[String]| match about {
+        ReportKind::Benchmarks => benchmarks::globs(written),
+        ReportKind::Tests | ReportKind::Coverage | ReportKind::Findings => written.to_vec(),
+    };
+    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?)));
+    wanted.map(|(about, written)| (about, globs(about, written))).collect()
 }
 
 /// What the gate has to know of the source itself, and of how it differs from what it is compared with.
@@ -122,9 +132,22 @@ pub fn base_wanted(config: &GateConfig) -> bool {
 
 /// What is said of a step. The same evidence gives the same verdict.
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
+    judgement(opinions(config, evidence, &KINDS), evidence)
+}
+
+/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
+/// killed at a limit would take as long again, and what other reports say does not change by itself.
+pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
+    let opinions = opinions(config, evidence, &KINDS[..BY_ITSELF]);
+    let worst = opinions.iter().map(|opinion| opinion.status).min_by_key(|status| severity(*status));
+    matches!(evidence.exit, Exit::Code { .. }) && worst == Some(VerdictStatus::Failed)
+}
+
+/// What these kinds say of a gate that is of them. An exit code that one of them excuses is no reason to fail.
+fn opinions(config: &GateConfig, evidence: &Evidence, kinds: &[Kind]) -> Vec<Opinion> {
     let mut opinions: Vec<Opinion> = match evidence.exit {
         Exit::Code { .. } => {
-            let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
+            let of_kind = kinds.iter().filter(|kind| (kind.reports)(config).is_some());
             of_kind.map(|kind| (kind.judge)(config, evidence)).collect()
         }
         // There is nothing to be judged but that.
@@ -137,14 +160,7 @@ pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
         of_exit.status = VerdictStatus::Passed;
         of_exit.summary.clear();
     }
-    judgement(opinions, evidence)
-}
-
-/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
-/// killed at a limit would take as long again, and what other reports say does not change by itself.
-pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
-    let by_itself = GateConfig { coverage: Vec::new(), policy: Policy::default(), ..config.clone() };
-    matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
+    opinions
 }
 
 /// What is said of a step whose judging broke off.
@@ -197,6 +213,15 @@ fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String
     let first = report.content.open().map_err(unread)?;
     first.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(unread)?;
     Ok((head, report.content.open().map_err(unread)?))
+}
+
+/// The whole of a report that is known to be small.
+fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
+    let (_, mut content) = opened(report)?;
+    let mut bytes = Vec::new();
+    let read = content.read_to_end(&mut bytes);
+    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
+    Ok(bytes)
 }
 
 /// What a change is compared with, for a sentence.

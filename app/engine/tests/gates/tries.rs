@@ -8,8 +8,8 @@ use bytes::Bytes;
 use gatewright_core::config::Checkout;
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{
-    Command, ExecEnd, ExecResult, Limits, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec,
-    Source,
+    Command, ExecEnd, ExecResult, Folder, Limits, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source,
 };
 use gatewright_core::store::{Blobs, StoreError};
 use gatewright_core::survey::SurveyWanted;
@@ -42,12 +42,17 @@ impl Told {
 impl Sandbox for Told {
     async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
         self.opened.lock().unwrap().push(spec.key.clone());
-        Ok(SandboxHandle { key: spec.key.clone(), name: "told".to_owned(), restored: Restored::Nothing })
+        Ok(SandboxHandle {
+            key: spec.key.clone(),
+            name: "told".to_owned(),
+            restored: Restored::Nothing,
+            folder: Folder::Workspace,
+        })
     }
 
     async fn exec(&self, _: &SandboxHandle, _: &Command, output: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
         output.write(format!("output {}\n", self.nth() + 1).as_bytes());
-        Ok(ExecResult { end: self.script[self.nth()].0.clone(), disk_full: false })
+        Ok(ExecResult { end: self.script[self.nth()].0, disk_full: false })
     }
 
     async fn read(&self, _: &SandboxHandle, _: &str, _: usize, _: u64) -> Result<Vec<ReportFile>, SandboxError> {

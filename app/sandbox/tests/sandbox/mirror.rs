@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use gatewright_core::config::Checkout;
-use gatewright_core::sandbox::{Sandbox, SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::sandbox::{Folder, Sandbox, SandboxError, SandboxHandle, SandboxSpec, Source};
 use gatewright_core::survey::SurveyWanted;
 use gatewright_sandbox::DockerSandbox;
 
@@ -48,6 +48,31 @@ async fn the_workspace_is_the_commit_and_belongs_to_the_user() {
     assert!(text.starts_with("newran\ndeep 755\n 644\n 755\n"), "{text}");
     assert!(text.contains("\nnew\n") && !text.contains(".git\n"), "{text}");
     assert_eq!(run(&rig, server.source(&repo, &old), "cat a.txt; ls").await, "olda.txt\n");
+}
+
+#[tokio::test]
+async fn a_base_lies_beside_the_workspace_and_each_is_a_place_of_its_own() {
+    let (rig, server) = (Rig::new(), GitServer::start(Speaks::Now).await);
+    let repo = server.repo("app");
+    let old = server.source(&repo, &repo.commit(&[("a.txt", "old\n")]));
+    let new = server.source(&repo, &repo.commit(&[("a.txt", "new\n")]));
+    let head = rig.open(&SandboxSpec { source: Some(new), base: Some(old), ..spec() }).await;
+    let base = head.within(Folder::Base);
+    for (folder, path, content) in [(&head, "/workspace", "new"), (&base, "/base", "old")] {
+        assert_eq!(
+            rig.exec(folder, "pwd; cat a.txt; touch made; stat -c %u a.txt").await.text,
+            format!("{path}\n{content}\n1000\n")
+        );
+        let read = rig.sandbox.read(folder, "*.txt", 10, 1000).await.expect("it is read");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut read[0].content.open().expect("it opens"), &mut text).expect("it is text");
+        assert_eq!((read.len(), text), (1, format!("{content}\n")));
+    }
+    rig.sandbox.write(&base, "b.txt", "written".into()).await.expect("it is written");
+    assert_eq!(rig.exec(&head, "ls; cat /base/b.txt").await.text, "a.txt\nmade\nwritten");
+    let full = rig.exec(&base, "head -c 20000000 /dev/zero > big").await;
+    assert!(full.result.disk_full && full.code() != 0, "{}", full.text);
+    assert_eq!(rig.exec(&head, "echo enough > room && cat room").await.text, "enough\n");
 }
 
 impl Repo {
