@@ -22,7 +22,8 @@ test: setup lint ## every test: units, contracts, scenarios
 bench: setup ## the figures of docs/performance.md, against their peers, in one session
 	@tests/benches/run.sh
 
-lint: ## formatting, clippy, dependency rules
+lint: setup ## formatting, clippy, dependency rules, what runs elsewhere: the action, workflows, the component, scripts
+	@tests/lint/ci.sh
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 

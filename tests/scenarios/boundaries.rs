@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
@@ -34,14 +34,17 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("gatewright-store", &["gatewright-core"]),
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
+    ("gatewright-action", &["gatewright-core", "gatewright-engine", "gatewright-forge-shared", "gatewright-reports"]),
     (
         "gatewright",
         &[
+            "gatewright-action",
             "gatewright-core",
             "gatewright-engine",
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
             "gatewright-forge-shared",
+            "gatewright-reports",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-webhook",
@@ -51,6 +54,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
         "gatewright-tests",
         &[
             "gatewright",
+            "gatewright-action",
             "gatewright-core",
             "gatewright-engine",
             "gatewright-forge-github",

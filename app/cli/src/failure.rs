@@ -19,7 +19,8 @@ impl Failure {
     pub(crate) const NOT_PASSED: u8 = 1;
     /// The call or the configuration is wrong.
     pub(crate) const WRONG: u8 = 2;
-    const OUTSIDE: u8 = 3;
+    /// Something outside failed.
+    pub(crate) const OUTSIDE: u8 = 3;
 
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -22,6 +22,7 @@ mod drive;
 mod flood;
 pub mod gates;
 mod history;
+pub mod local;
 pub mod log;
 mod past;
 mod perform;

@@ -4,13 +4,20 @@
 //! bounds of memory, processors, processes and disk. The source comes from a mirror cache on the host (`source`), as a
 //! stream of the pinned commit; the credential that fetched it stays outside.
 //!
+//! [`HostSandbox`] runs commands on the machine itself: only where the machine is the sandbox, or its owner asks for it.
+//! [`local`] makes a source of a working tree, for the run without a forge.
+//!
 //! Deliberately absent: redaction of output (the engine knows the secrets), any judgement of what a command printed, and
 //! retries (the engine decides by [`SandboxError`](gatewright_core::sandbox::SandboxError)). The engine calls it through
 //! the trait [`Sandbox`](gatewright_core::sandbox::Sandbox); the binary constructs it.
 
 mod cache;
 mod docker;
+mod host;
+pub mod local;
 mod source;
 mod spool;
+mod wanted;
 
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};
+pub use host::{HostConfig, HostSandbox, HostWorkspace};

@@ -1,4 +1,4 @@
-//! The one thing that REST has not: minimising a comment.
+//! What REST has not: minimising a comment, and whose an installation's token is.
 //!
 //! A query is taken apart and held to what GitHub's schema (`@octokit/graphql-schema` 15.26) says of `minimizeComment`:
 //! `minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload`, whose input is a variable. Everything else is
@@ -20,6 +20,8 @@ const OPERATION: &str = "graphql/minimize-comment";
 
 /// `ReportedContentClassifiers`.
 const CLASSIFIERS: [&str; 6] = ["ABUSE", "DUPLICATE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "SPAM"];
+/// The one query: whose the credential is. `User.login` of the schema; of an App's token it is the account of its bot.
+const VIEWER: [&str; 7] = ["query", "{", "viewer", "{", "login", "}", "}"];
 /// The fields of `Minimizable`.
 const COMMENT_FIELDS: [&str; 4] = ["__typename", "isMinimized", "minimizedReason", "viewerCanMinimize"];
 
@@ -67,6 +69,9 @@ fn answer(world: &mut World, method: &str, caller: &Caller, body: &Value) -> Rep
     if matches!(caller, Caller::Anonymous | Caller::App) {
         return Reply::error(401, "This endpoint requires you to be authenticated.");
     }
+    if method == "POST" && body["query"].as_str().is_some_and(|query| tokens(query).is_ok_and(|tokens| tokens == VIEWER)) {
+        return Reply::json(200, json!({"data": {"viewer": {"login": viewer(world, caller)}}}));
+    }
     let asked = if method == "POST" { Asked::read(body) } else { Err(format!("{method} is not how GraphQL is asked")) };
     let asked = match asked {
         Ok(asked) => asked,
@@ -83,6 +88,11 @@ fn answer(world: &mut World, method: &str, caller: &Caller, body: &Value) -> Rep
             Reply::json(200, json!({"data": {"minimizeComment": null}, "errors": [error]}))
         }
     }
+}
+
+fn viewer(world: &World, caller: &Caller) -> String {
+    let id = if let Caller::User(user) = caller { *user } else { world.app.bot };
+    world.account(id).login.clone()
 }
 
 fn minimise(world: &mut World, caller: &Caller, asked: &Asked) -> Result<Value, (&'static str, String)> {

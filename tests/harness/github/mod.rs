@@ -8,7 +8,7 @@
 //! | `server`, `auth`, `limits` | one request's way: fault, judgement, credential, limit, handler, log |
 //! | `api/` | the REST operations: a table, and a file for each kind of thing |
 //! | `shape*` | the JSON of things, for answers and payloads alike |
-//! | `graphql` | the one mutation that REST has not |
+//! | `graphql` | what REST has not |
 //! | `openapi/` | GitHub's own description, by which requests, answers and payloads are judged |
 //! | `git`, `diff`, `git_http` | bare repositories, and `git http-backend` before them |
 //! | `payload`, `hooks` | what is told by webhook, and how it gets there or does not |

@@ -10,9 +10,12 @@ use crate::desk::source::Source;
 use crate::failure::Failure;
 use crate::{load, serve};
 
+mod action;
 mod check;
+mod init;
 mod lists;
 mod replay;
+mod run;
 mod runs;
 mod schema;
 mod version;
@@ -21,6 +24,9 @@ mod version;
 pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Serve(args) => serve::run(&args, hook),
+        Command::Run(args) => run::run(*args),
+        Command::Init(args) => init::run(&args),
+        Command::Action { command } => action::run(command),
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 mod git;
-mod html;
+pub(crate) mod html;
 mod http;
 mod logs;
 mod metrics;

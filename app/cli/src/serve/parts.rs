@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
+use gatewright_core::sandbox::Sandbox;
 use gatewright_core::secret::SecretString;
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig};
-use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
+use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
 use gatewright_store::EmbeddedStore;
 use gatewright_webhook::github::GithubHook;
 use gatewright_webhook::gitlab::GitlabHook;
@@ -23,7 +24,9 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
-use crate::server_file::{GithubTable, GitlabTable, LocatedSecret, Origin, Problem, Pull, ServerConfig, StorePlace};
+use crate::server_file::{
+    Driver, GithubTable, GitlabTable, LocatedSecret, Origin, Problem, Pull, SandboxTable, ServerConfig, StorePlace,
+};
 
 /// Where the service's own name among others on one container engine is kept, in the store's folder.
 const INSTANCE_FILE: &str = "instance";
@@ -146,23 +149,34 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     let (store, folder) = open_store(config)?;
     let engine_options = engine_options(config, &secrets);
     let (forges, hooks) = forges(file, config, secrets)?;
-    let sandbox = DockerSandbox::new(DockerConfig {
-        engine: config.sandbox.engine.clone(),
-        pull: match config.sandbox.pull {
-            Pull::Missing => PullPolicy::Missing,
-            Pull::Never => PullPolicy::Never,
-        },
-        ..DockerConfig::new(instance(&folder)?, folder.join("mirrors"))
-    });
+    let sandbox = sandbox(&config.sandbox, &folder)?;
     let mut served: BTreeMap<ForgeKind, Arc<dyn Forge>> = BTreeMap::new();
     served.extend(forges.github.iter().map(|github| (ForgeKind::Github, Arc::clone(github) as _)));
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox: Arc::new(sandbox) },
+        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
+    })
+}
+
+fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Sandbox>, Failure> {
+    let (instance, mirrors) = (instance(folder)?, folder.join("mirrors"));
+    Ok(match config.driver {
+        Driver::Docker => Arc::new(DockerSandbox::new(DockerConfig {
+            engine: config.engine.clone(),
+            pull: match config.pull {
+                Pull::Missing => PullPolicy::Missing,
+                Pull::Never => PullPolicy::Never,
+            },
+            ..DockerConfig::new(instance, mirrors)
+        })),
+        Driver::Host => {
+            let workspace = HostWorkspace::Fresh(folder.join("workspaces"));
+            Arc::new(HostSandbox::new(HostConfig { workspace, instance, mirrors, local: None, env: BTreeMap::new() }))
+        }
     })
 }
 

@@ -137,13 +137,21 @@ pub(super) static KINDS: [OfKind; 2] = [
     },
 ];
 
+/// The key without which commands do not run on the machine itself.
+pub(super) const HOST_CODE: &str = "host_code";
+
 static SANDBOX: Table = Table {
     what: "`sandbox`",
     keys: &[
         key(
             "driver",
-            Shape::Word { words: &["docker"], default: Some("docker"), later: &["kubernetes", "host"] },
-            "What makes sandboxes.",
+            Shape::Word { words: &["docker", "host"], default: Some("docker"), later: &["kubernetes"] },
+            "What makes sandboxes. `host` runs commands on this machine itself, as the service's own user.",
+        ),
+        key(
+            HOST_CODE,
+            Shape::Word { words: &["trusted"], default: None, later: &[] },
+            "Has to be `trusted` for the driver `host`: whoever can have a gate run gets this machine.",
         ),
         key(
             "engine",

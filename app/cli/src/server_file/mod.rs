@@ -109,11 +109,20 @@ pub(crate) struct ForgeTables {
 /// `[sandbox]`.
 #[derive(Debug, Clone)]
 pub(crate) struct SandboxTable {
+    pub(crate) driver: Driver,
     pub(crate) engine: Option<String>,
     pub(crate) pull: Pull,
     pub(crate) limits: Limits,
     pub(crate) concurrency: usize,
     pub(crate) concurrency_per_repo: usize,
+}
+
+/// What makes sandboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Docker,
+    /// The machine itself. The operator has said that all code is trusted.
+    Host,
 }
 
 /// Whether a missing image is fetched.

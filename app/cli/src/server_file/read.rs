@@ -9,11 +9,11 @@ use gatewright_forge_shared::address::base_url;
 use gatewright_webhook::{SecretsError, WebhookSecrets};
 use url::Url;
 
-use super::keys::{FILE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
+use super::keys::{FILE, HOST_CODE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
-    EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable, ServerConfig,
-    ServerTable, StorePlace, StoreTable,
+    Driver, EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable,
+    ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -129,12 +129,13 @@ impl Reader<'_> {
     }
 
     fn sandbox(&mut self, fields: &Fields<'_>) -> SandboxTable {
-        self.word(fields, "driver");
+        let driver = self.driver(fields);
         let pull = match self.word(fields, "pull") {
             Some("never") => Pull::Never,
             Some(_) | None => Pull::Missing,
         };
         SandboxTable {
+            driver,
             engine: self.engine_address(fields),
             pull,
             limits: Limits {
@@ -146,6 +147,24 @@ impl Reader<'_> {
             },
             concurrency: self.size(fields, "concurrency"),
             concurrency_per_repo: self.size(fields, "concurrency_per_repo"),
+        }
+    }
+
+    fn driver(&mut self, fields: &Fields<'_>) -> Driver {
+        let trusted = self.word(fields, HOST_CODE).is_some();
+        match self.word(fields, "driver") {
+            Some("host") if trusted => Driver::Host,
+            Some("host") => {
+                if let Some(node) = fields.get("driver") {
+                    let message = format!(
+                        "`driver` = `host` gives this machine to whoever can have a gate run; \
+                         write `{HOST_CODE} = \"trusted\"` beside it if all of their code is trusted"
+                    );
+                    self.wrong(&node.origin, message);
+                }
+                Driver::Docker
+            }
+            Some(_) | None => Driver::Docker,
         }
     }
 

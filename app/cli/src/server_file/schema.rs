@@ -3,7 +3,7 @@
 use gatewright_webhook::WebhookSecrets;
 use serde_json::{Map, Value, json};
 
-use super::keys::{FILE, KINDS, LEVELS, OfKind, Shape, Table};
+use super::keys::{FILE, HOST_CODE, KINDS, LEVELS, OfKind, Shape, Table};
 
 /// The JSON Schema of the server file, for editors.
 pub(crate) fn schema() -> Value {
@@ -25,7 +25,14 @@ fn table(table: &Table) -> Value {
         (key.name.to_owned(), schema)
     };
     let properties: Map<String, Value> = table.keys.iter().map(property).collect();
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if table.key(HOST_CODE).is_some()
+        && let Value::Object(object) = &mut schema
+    {
+        object.insert("if".to_owned(), json!({ "properties": { "driver": { "const": "host" } }, "required": ["driver"] }));
+        object.insert("then".to_owned(), json!({ "required": [HOST_CODE] }));
+    }
+    schema
 }
 
 fn shape(shape: Shape) -> Value {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use insta::assert_snapshot;
 
-use crate::support::{Bench, WEBHOOK_SECRET, forge, nobody, server_file, sign_with};
+use crate::support::{Bench, Done, WEBHOOK_SECRET, forge, nobody, server_file, sign_with};
 
 #[test]
 fn every_problem_of_a_server_file_is_named_with_its_place() {
@@ -48,7 +48,7 @@ level = "loud"
     server.toml:12:1: `private_key` is missing; a forge needs it
     server.toml:14:10: `app_id` is a whole number, at least 1
     server.toml:15:18: a secret is written as a reference, `env:NAME` or `file:PATH`, never as the secret itself
-    server.toml:18:10: `driver` takes `docker`, not `dokcer`; did you mean `docker`?
+    server.toml:18:10: `driver` takes `docker` and `host`, not `dokcer`; did you mean `docker`?
     server.toml:19:8: `pull` takes `missing` and `never`, not `always`
     server.toml:20:8: `cpus` is a number from 0.1 to 1024
     server.toml:23:9: expected `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,gatewright_engine=debug`
@@ -70,16 +70,29 @@ fn what_is_no_toml_is_named_with_its_place() {
 
 #[test]
 fn drivers_of_later_versions_are_said_to_be_so() {
+    let done = with_driver("driver = \"kubernetes\"");
+    assert_eq!(done.code, Some(2));
+    assert!(done.stdout.contains("`driver` = `kubernetes` is not supported by this version"), "{}", done.stdout);
+}
+
+#[test]
+fn the_machine_itself_is_no_sandbox_unless_the_code_is_said_to_be_trusted() {
+    let refused = with_driver("driver = \"host\"");
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stdout.contains("write `host_code = \"trusted\"` beside it if all of their code is trusted"),
+        "{}",
+        refused.stdout
+    );
+    assert_eq!(with_driver("driver = \"host\"\nhost_code = \"yes\"").code, Some(2));
+    assert_eq!(with_driver("driver = \"host\"\nhost_code = \"trusted\"").code, Some(0));
+}
+
+/// What `check` says of a server file with these lines in `[sandbox]`.
+fn with_driver(lines: &str) -> Done {
     let bench = Bench::new();
-    for driver in ["kubernetes", "host"] {
-        bench.write(
-            "server.toml",
-            &server_file(nobody(), "memory:").replace("[sandbox]", &format!("[sandbox]\ndriver = \"{driver}\"")),
-        );
-        let done = bench.run(&["check", "server.toml"]);
-        assert_eq!(done.code, Some(2));
-        assert!(done.stdout.contains(&format!("`driver` = `{driver}` is not supported by this version")), "{}", done.stdout);
-    }
+    bench.write("server.toml", &server_file(nobody(), "memory:").replace("[sandbox]", &format!("[sandbox]\n{lines}")));
+    bench.run(&["check", "server.toml"])
 }
 
 #[test]

@@ -132,6 +132,8 @@ fn the_schema_of_the_server_file_and_the_check_take_and_refuse_the_same() {
         "[server]\nlisten = \"localhost:80\"\npublic_url = \"https://x/\"",
         "[server]\nlisten = \"[::]:8080\"\nconnections_max = 1",
         "[sandbox]\nengine = \"tcp://127.0.0.1:2375\"\ncpus = 1",
+        "[sandbox]\ndriver = \"host\"\nhost_code = \"trusted\"",
+        "[sandbox]\ndriver = \"docker\"",
         "[log]\nformat = \"json\"\nlevel = \"INFO,gatewright_engine=debug\"",
     ] {
         assert_eq!(taken(server_files("", table)), (true, true), "{table}");
@@ -182,6 +184,8 @@ fn help_names_every_command_and_the_exit_codes() {
 
     Commands:
       serve       Run the service
+      run         Run the gates on the working tree, without a forge
+      init        Write a first repository file, by what the repository holds
       check       Check a repository file or a server file
       schema      Print the JSON Schema of a file, for editors
       replay      Say what a delivery would do; nothing is written and no forge is asked

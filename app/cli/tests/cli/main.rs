@@ -2,7 +2,9 @@
 
 mod configuration;
 mod files;
+mod init;
 mod journal;
 mod pages;
+mod run;
 mod service;
 mod support;

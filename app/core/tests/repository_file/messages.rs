@@ -123,7 +123,16 @@ fn what_coverage_is_required_is_a_percentage_and_needs_a_report() {
 #[test]
 fn limits_of_findings_are_numbers_and_need_a_report() {
     let file = "image: a\ngates:\n  a: { run: x, sarif: o.sarif, require: { new: { error: 0, high: 3 }, total: { note: 1000000 } } }\n  b: { run: x, findings: o.json, require: { new: { error: -1, warning: 1.5, note: none }, total: {} } }\n  c: { run: x, code-scanning: true, require: { new: { eror: 0 } } }\n  d: { run: x, sarif: o.sarif, require: { new: 0 } }\n";
-    assert_snapshot!(told(file), @"");
+    assert_snapshot!(told(file), @"
+    4:59: expected a whole number from 0 to 1000000, found the number `-1`
+    4:72: expected a whole number from 0 to 1000000, found the number `1.5`
+    4:83: expected a whole number from 0 to 1000000, found the text `none`
+    4:98: it limits nothing; write for example `error: 0`
+    5:31: `code-scanning` uploads findings, and the gate has no `sarif`; name its report files there
+    5:46: `require` asks for findings, and the gate has no `sarif`; name its report files there
+    5:55: unknown key `eror`; did you mean `error`?
+    6:48: a limit of findings is a mapping that takes `error`, `warning`, `note`, `critical`, `high`, `medium` and `low`; found the number `0`
+    ");
 }
 
 #[test]

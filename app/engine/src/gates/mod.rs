@@ -40,6 +40,9 @@ struct Kind {
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
 static KINDS: [Kind; 6] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, benchmarks::KIND, policy::KIND];
 
+/// So many of them, from the first, judge what a command may do otherwise when it is run again.
+const BY_ITSELF: usize = 2;
+
 /// What a kind says.
 struct Opinion {
     status: VerdictStatus,
@@ -129,9 +132,22 @@ pub fn base_wanted(config: &GateConfig) -> bool {
 
 /// What is said of a step. The same evidence gives the same verdict.
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
+    judgement(opinions(config, evidence, &KINDS), evidence)
+}
+
+/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
+/// killed at a limit would take as long again, and what other reports say does not change by itself.
+pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
+    let opinions = opinions(config, evidence, &KINDS[..BY_ITSELF]);
+    let worst = opinions.iter().map(|opinion| opinion.status).min_by_key(|status| severity(*status));
+    matches!(evidence.exit, Exit::Code { .. }) && worst == Some(VerdictStatus::Failed)
+}
+
+/// What these kinds say of a gate that is of them. An exit code that one of them excuses is no reason to fail.
+fn opinions(config: &GateConfig, evidence: &Evidence, kinds: &[Kind]) -> Vec<Opinion> {
     let mut opinions: Vec<Opinion> = match evidence.exit {
         Exit::Code { .. } => {
-            let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
+            let of_kind = kinds.iter().filter(|kind| (kind.reports)(config).is_some());
             of_kind.map(|kind| (kind.judge)(config, evidence)).collect()
         }
         // There is nothing to be judged but that.
@@ -144,14 +160,7 @@ pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
         of_exit.status = VerdictStatus::Passed;
         of_exit.summary.clear();
     }
-    judgement(opinions, evidence)
-}
-
-/// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
-/// killed at a limit would take as long again, and what other reports say does not change by itself.
-pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
-    let by_itself = GateConfig { coverage: Vec::new(), policy: Policy::default(), ..config.clone() };
-    matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
+    opinions
 }
 
 /// What is said of a step whose judging broke off.

@@ -239,12 +239,22 @@ fn what_cannot_be_judged_is_no_pass() {
 }
 
 #[test]
-fn a_linter_that_fails_for_what_is_known_is_told_what_to_do() {
+fn a_linter_that_fails_for_what_is_known_is_excused_or_told_what_to_do() {
     let known = [result("x", "error", 3, "m")];
-    let evidence = Evidence { base: base(&known, true), exit: Exit::Code { code: 1 }, ..left_behind(&known, TEN, None) };
-    let verdict = judge(&gate(""), &evidence);
-    assert_snapshot!(said(&verdict), @"Failed: exit code 1; no new findings, 1 known [0 new]");
+    let ended = |code: i64, now: &[Value]| {
+        let exit = Exit::Code { code };
+        judge(&gate(""), &Evidence { base: base(&known, true), exit, ..left_behind(now, TEN, None) })
+    };
+    let verdict = ended(2, &known);
+    assert_snapshot!(said(&verdict), @"Failed: exit code 2; no new findings, 1 known [0 new]");
     assert!(verdict.summary.contains("let the command pass (`|| true`)"), "{}", verdict.summary);
+    // By 1 linters say that they have found something, and that is known.
+    let verdict = ended(1, &known);
+    assert_snapshot!(said(&verdict), @"Passed: no new findings, 1 known [0 new]");
+    assert!(verdict.summary.contains("as linters do that found anything"), "{}", verdict.summary);
+    assert_snapshot!(said(&ended(1, &[])), @"Failed: exit code 1; no findings [1 fixed]");
+    let more = [known[0].clone(), result("x", "error", 7, "m")];
+    assert_snapshot!(said(&ended(1, &more)), @"Failed: exit code 1; 1 new error, none allowed [1 new]");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Sandbox for Told {
 
     async fn exec(&self, _: &SandboxHandle, _: &Command, output: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
         output.write(format!("output {}\n", self.nth() + 1).as_bytes());
-        Ok(ExecResult { end: self.script[self.nth()].0.clone(), disk_full: false })
+        Ok(ExecResult { end: self.script[self.nth()].0, disk_full: false })
     }
 
     async fn read(&self, _: &SandboxHandle, _: &str, _: usize, _: u64) -> Result<Vec<ReportFile>, SandboxError> {

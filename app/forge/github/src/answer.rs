@@ -71,7 +71,7 @@ impl Answer {
             200..=299 => Ok(self),
             404 | 410 => Err(missing(what())),
             401 => Err(refused(format!(
-                "it does not accept the App's credentials ({}); check app_id, private_key and this machine's clock",
+                "it does not accept these credentials ({}); check app_id, private_key and this machine's clock, or the token",
                 self.words
             ))),
             403 => Err(refused(format!("{} (for {}); the App may lack a permission", self.words, what()))),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::budget::Account;
 use crate::call::{Call, Repeat};
-use crate::config::{Clock, ConfigError, GitHubConfig, api_base};
+use crate::config::{Clock, ConfigError, GitHubConfig, TokenConfig, Ways, api_base};
 use crate::error::{missing, refused};
 use crate::route::{repo_route, route};
 use crate::tokens::{AppKey, Scope, Token, TokenKey, Tokens};
@@ -26,10 +26,20 @@ const ETAGS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Installations that were looked up because the delivery named none.
 const INSTALLATIONS_MAX: usize = 10_000;
 const INSTALLATIONS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What a token is of that somebody else has made. GitHub counts installations from 1.
+const NO_INSTALLATION: u64 = 0;
+
+/// As whom requests are sent.
+enum Identity {
+    /// A GitHub App, which mints a token for each repository.
+    App(AppKey),
+    /// Whoever a token belongs to. It is used as it is.
+    Bearer(SecretString),
+}
 
 pub(crate) struct Api {
     transport: Transport,
-    app: AppKey,
+    identity: Identity,
     tokens: Tokens,
     installations: Cache<u64>,
     etags: Cache<Kept>,
@@ -94,27 +104,42 @@ struct InstallationAnswer {
 }
 
 impl Api {
-    pub(crate) fn new(config: &GitHubConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn of_app(config: &GitHubConfig) -> Result<Self, ConfigError> {
+        let identity = Identity::App(AppKey::new(config.app_id, &config.private_key)?);
+        let ways = Ways { timeouts: config.timeouts, limits: config.limits, clock: config.clock.clone() };
+        Api::new(identity, &config.api_url, &ways)
+    }
+
+    pub(crate) fn of_bearer(config: &TokenConfig) -> Result<Self, ConfigError> {
+        let ways = Ways { timeouts: config.timeouts, limits: config.limits, clock: config.clock.clone() };
+        Api::new(Identity::Bearer(config.token.clone()), &config.api_url, &ways)
+    }
+
+    fn new(identity: Identity, api_url: &str, ways: &Ways) -> Result<Self, ConfigError> {
         Ok(Api {
-            app: AppKey::new(config.app_id, &config.private_key)?,
-            transport: Transport::new(config, api_base(&config.api_url)?)?,
+            identity,
+            transport: Transport::new(ways, api_base(api_url)?)?,
             tokens: Tokens::default(),
             installations: Cache::new(INSTALLATIONS_MAX, INSTALLATIONS_BYTES_MAX),
             etags: Cache::new(ETAGS_MAX, ETAGS_BYTES_MAX),
-            clock: config.clock.clone(),
+            clock: ways.clock.clone(),
         })
     }
 
     /// Sends a request as the App.
     pub(crate) async fn as_app(&self, call: &Call) -> Result<Answer, ForgeError> {
-        let jwt = self.app.jwt(self.now())?;
+        let app = match &self.identity {
+            Identity::App(app) => app,
+            Identity::Bearer(_) => return Err(refused("this is for an App to ask, and there is only a token")),
+        };
+        let jwt = app.jwt(self.now())?;
         let answer = self.transport.send(call, &jwt, Account::App).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
         // A 401 did nothing, so even a write may be sent again: once, with a token signed now.
-        self.app.forget();
-        let jwt = self.app.jwt(self.now())?;
+        app.forget();
+        let jwt = app.jwt(self.now())?;
         self.transport.send(call, &jwt, Account::App).await
     }
 
@@ -142,6 +167,9 @@ impl Api {
     }
 
     async fn signed(&self, key: TokenKey, repo: Option<&RepoRef>, call: &Call) -> Result<Answer, ForgeError> {
+        if let Identity::Bearer(token) = &self.identity {
+            return self.transport.send(call, token, Account::Installation(NO_INSTALLATION)).await;
+        }
         let account = Account::Installation(key.installation);
         let token = self.token(key, repo).await?;
         let answer = self.transport.send(call, &token, account).await?;
@@ -185,6 +213,9 @@ impl Api {
     }
 
     async fn token(&self, key: TokenKey, repo: Option<&RepoRef>) -> Result<SecretString, ForgeError> {
+        if let Identity::Bearer(token) = &self.identity {
+            return Ok(token.clone());
+        }
         let minted = self.tokens.get(key, || self.now(), async || self.mint(key, repo).await).await;
         if let (Err(ForgeError::Missing { .. }), Some(repo)) = (&minted, repo) {
             // It was looked up before the App was taken off the repository, or put on it anew.
@@ -209,9 +240,10 @@ impl Api {
     }
 
     async fn token_key(&self, repo: &RepoRef, scope: Scope) -> Result<TokenKey, ForgeError> {
-        let installation = match repo.installation {
-            Some(installation) => installation,
-            None => self.look_installation_up(repo).await?,
+        let installation = match (&self.identity, repo.installation) {
+            (Identity::Bearer(_), _) => NO_INSTALLATION,
+            (Identity::App(_), Some(installation)) => installation,
+            (Identity::App(_), None) => self.look_installation_up(repo).await?,
         };
         Ok(TokenKey { installation, repo: Some(repo.id), scope })
     }

@@ -52,6 +52,8 @@ struct Comment {
 #[derive(Deserialize)]
 struct Account {
     id: u64,
+    #[serde(default)]
+    login: String,
     #[serde(rename = "type", default)]
     kind: String,
 }
@@ -196,8 +198,12 @@ impl GitHub {
 
     /// Whether the comment is ours. Anybody can write our marker, so it is the account that counts, by its number.
     async fn wrote(&self, repo: &RepoRef, comment: &Comment) -> Result<bool, ForgeError> {
+        let Some(app_id) = self.app_id() else {
+            let user = comment.user.as_ref().map(|user| user.login.as_str());
+            return Ok(user == Some(self.viewer(repo).await?));
+        };
         match (&comment.performed_via_github_app, &comment.user) {
-            (Some(app), _) => Ok(app.id == self.app_id),
+            (Some(app), _) => Ok(app.id == app_id),
             (None, Some(user)) if user.kind == "Bot" => Ok(user.id == self.bot_id(repo).await?),
             (None, Some(_) | None) => Ok(false),
         }

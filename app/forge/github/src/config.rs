@@ -59,6 +59,48 @@ impl fmt::Debug for GitHubConfig {
     }
 }
 
+/// Somebody's token on one GitHub: a CI job's own, or one that its owner has made for it. What it may do, whoever made it has said.
+#[derive(Clone)]
+pub struct TokenConfig {
+    /// As in [`GitHubConfig`].
+    pub api_url: String,
+    /// The token.
+    pub token: SecretString,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How much may be asked of GitHub.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl TokenConfig {
+    /// A token with the usual limits and the system's clock.
+    pub fn new(api_url: impl Into<String>, token: SecretString) -> Self {
+        TokenConfig {
+            api_url: api_url.into(),
+            token,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            clock: Arc::new(Timestamp::now),
+        }
+    }
+}
+
+impl fmt::Debug for TokenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenConfig").field("api_url", &self.api_url).finish_non_exhaustive()
+    }
+}
+
+/// What every kind of client is made with.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+}
+
 /// How long things may take. A call that meets one of the first three ends as `Unavailable`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::call::Call;
-use crate::config::{ConfigError, GitHubConfig, Timeouts, api_base, clone_base};
+use crate::config::{ConfigError, GitHubConfig, Timeouts, TokenConfig, api_base, clone_base};
 use crate::error::unavailable;
 use crate::route::route;
 
@@ -29,11 +29,14 @@ const HIDDEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The account that an installation token belongs to, as git is told. GitHub looks at the token only.
 const CLONE_LOGIN: &str = "x-access-token";
 
-/// One GitHub App on one GitHub. Shared as `Arc<dyn Forge>`; every clone of that shares tokens, limits and caches.
+/// The number of no App.
+const NO_APP: u64 = 0;
+
+/// One GitHub App, or the bearer of one token, on one GitHub. Shared as `Arc<dyn Forge>`; every clone of that shares tokens, limits and caches.
 #[derive(Debug)]
 pub struct GitHub {
     pub(crate) api: Api,
-    pub(crate) app_id: u64,
+    app_id: u64,
     pub(crate) files: Cache<Bytes>,
     /// What is being looked for and made right now.
     pub(crate) publishing: Locks,
@@ -41,6 +44,8 @@ pub struct GitHub {
     pub(crate) bot: OnceCell<u64>,
     /// By organisation: until which second the App is not asked for its members again, because it may not see them.
     pub(crate) members_hidden: Cache<i64>,
+    /// The name under which the bearer of a token comments; asked for when it first matters.
+    pub(crate) viewer: OnceCell<String>,
     clone_base: String,
     timeouts: Timeouts,
 }
@@ -64,25 +69,40 @@ impl GitHub {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(config: GitHubConfig) -> Result<Self, ConfigError> {
-        if config.app_id == 0 {
+        if config.app_id == NO_APP {
             return Err(ConfigError::AppId);
         }
         let clone_base = clone_base(config.clone_url.as_deref(), &api_base(&config.api_url)?)?;
-        Ok(GitHub {
-            api: Api::new(&config)?,
-            app_id: config.app_id,
+        Ok(GitHub::of(Api::of_app(&config)?, config.app_id, clone_base, config.timeouts))
+    }
+
+    /// The same by a token that somebody else has made: a CI job's. It publishes, and reads of the repository what the token may;
+    /// what only an App may ask (missed deliveries, installations) is refused.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn with_token(config: TokenConfig) -> Result<Self, ConfigError> {
+        let clone_base = clone_base(None, &api_base(&config.api_url)?)?;
+        Ok(GitHub::of(Api::of_bearer(&config)?, NO_APP, clone_base, config.timeouts))
+    }
+
+    fn of(api: Api, app_id: u64, clone_base: String, timeouts: Timeouts) -> Self {
+        GitHub {
+            api,
+            app_id,
             files: Cache::new(FILES_MAX, FILES_BYTES_MAX),
             publishing: Locks::default(),
             bot: OnceCell::new(),
             members_hidden: Cache::new(HIDDEN_MAX, HIDDEN_BYTES_MAX),
             clone_base,
-            timeouts: config.timeouts,
-        })
+            timeouts,
+            viewer: OnceCell::new(),
+        }
     }
 
-    /// The App's number, as configured. Check runs and comments are ours if they are of this App.
-    pub fn app_id(&self) -> u64 {
-        self.app_id
+    /// The App's number, as configured. Check runs and comments are ours if they are of this App. None for a token's bearer.
+    pub fn app_id(&self) -> Option<u64> {
+        Some(self.app_id).filter(|id| *id != NO_APP)
     }
 
     /// Asks GitHub who we are: whether it can be reached and takes the App's key. Ends within

@@ -28,11 +28,13 @@
 //!   of the pull request, each change once, found again by a hidden marker.
 //! - A comment that **no longer holds** is minimised, by GraphQL, since REST cannot; where GitHub refuses that, it is folded
 //!   by an edit.
+//! - A **token's bearer** ([`GitHub::with_token`]) is not an App: the token is used as it is, and what a bearer wrote is known by
+//!   the name under which it comments.
 //!
 //! Deliberately absent: parsing of webhooks (`webhook/`), rendering of reports (the engine), fetching with git (the
 //! engine, by the credential that this crate gives it), and any retry that outlives a call.
 //!
-//! Who calls it: the binary makes a [`GitHub`] from its configuration; the engine uses it as `Arc<dyn Forge>`.
+//! Who calls it: the binary makes a [`GitHub`] from its configuration, or from a CI job's token; the engine uses it as `Arc<dyn Forge>`.
 
 mod answer;
 mod api;
@@ -56,6 +58,7 @@ mod scan;
 mod suggest;
 mod tokens;
 mod transport;
+mod viewer;
 
-pub use config::{Clock, ConfigError, GitHubConfig, Limits, Timeouts};
+pub use config::{Clock, ConfigError, GitHubConfig, Limits, Timeouts, TokenConfig};
 pub use github::{AppInfo, GitHub};

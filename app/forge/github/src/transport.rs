@@ -23,7 +23,7 @@ use url::Url;
 use crate::answer::Answer;
 use crate::budget::{Account, Budget};
 use crate::call::{ANSWER_BYTES_MAX, ApiKind, Call, Repeat};
-use crate::config::{Clock, ConfigError, GitHubConfig, Timeouts};
+use crate::config::{Clock, ConfigError, Timeouts, Ways};
 use crate::error::{limited, may_pass, refused, unavailable};
 use crate::route::same_host;
 
@@ -50,8 +50,8 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Must be called within a tokio runtime, whose task octocrab's queue becomes.
-    pub(crate) fn new(config: &GitHubConfig, base: Url) -> Result<Self, ConfigError> {
-        let limits = config.limits;
+    pub(crate) fn new(ways: &Ways, base: Url) -> Result<Self, ConfigError> {
+        let limits = ways.limits;
         if limits.concurrent == 0
             || limits.content_per_minute == 0
             || limits.content_per_hour == 0
@@ -60,15 +60,15 @@ impl Transport {
             return Err(ConfigError::Limits);
         }
         describe_metrics();
-        let client = client(config.timeouts)?;
+        let client = client(ways.timeouts)?;
         Ok(Transport {
             rest: octocrab(&client, &base)?,
             graphql: octocrab(&client, &graphql_base(&base))?,
             base,
             budget: Budget::new(limits),
             permits: Semaphore::new(limits.concurrent),
-            timeouts: config.timeouts,
-            clock: config.clock.clone(),
+            timeouts: ways.timeouts,
+            clock: ways.clock.clone(),
         })
     }
 

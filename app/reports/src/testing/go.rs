@@ -43,6 +43,12 @@ struct Reading {
     events: u64,
 }
 
+/// The package of a line that says that it could not be built: before Go 1.24 that is no event.
+pub(super) fn unbuilt(line: &str) -> Option<&str> {
+    let (package, why) = line.strip_prefix("FAIL\t")?.split_once(' ')?;
+    matches!(why, "[build failed]" | "[setup failed]").then_some(package)
+}
+
 /// Reads a report.
 pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
     let mut lines = Lines::new(source);
@@ -51,6 +57,8 @@ pub(super) fn read(source: impl Read) -> Result<TestRun, ReportError> {
         if lines.line().starts_with('{') {
             let event: Event = lines.json()?;
             reading.take(event).map_err(|fault| lines.error(fault))?;
+        } else if let Some(package) = unbuilt(lines.line()) {
+            reading.unbuilt(package, lines.line()).map_err(|fault| lines.error(fault))?;
         }
     }
     if reading.events == 0 {
@@ -89,6 +97,12 @@ impl Reading {
             _ => {}
         }
         Ok(())
+    }
+
+    fn unbuilt(&mut self, package: &str, line: &str) -> Result<(), Fault> {
+        self.events += 1;
+        let text = format!("{line}\n");
+        self.tally.add(TestCase { text, ..TestCase::new(package, "", Outcome::Errored) })
     }
 
     fn output(&mut self, key: &(String, String), output: &str) {

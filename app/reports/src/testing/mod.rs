@@ -74,6 +74,7 @@ pub fn sniff(head: &[u8]) -> Option<TestFormat> {
     let first: String = first.chars().filter(|c| !c.is_whitespace()).collect();
     let go = first.contains("\"Action\":") && (first.contains("\"Package\":") || first.contains("\"ImportPath\":"));
     let libtest = ["suite", "test", "bench"].iter().any(|kind| first.starts_with(&format!("{{\"type\":\"{kind}\",\"event\"")));
+    let go = go || text.lines().next().is_some_and(|line| go::unbuilt(line).is_some());
     match (go, libtest) {
         (true, _) => Some(TestFormat::GoTest),
         (false, true) => Some(TestFormat::Libtest),

@@ -6,7 +6,7 @@ use std::io::Read;
 use gatewright_reports::benchmarks::{self, BenchmarkFormat};
 use gatewright_reports::coverage::{self, CoverageFormat};
 use gatewright_reports::findings::{self, FindingsFormat};
-use gatewright_reports::testing::{self, TestFormat};
+use gatewright_reports::testing::{self, TestCounts, TestFormat, TestRun};
 use gatewright_reports::{Diff, ReportError};
 use proptest::prelude::*;
 
@@ -83,6 +83,16 @@ fn both<T: Debug>(bytes: &[u8], step: usize, read: impl Fn(&mut dyn Read) -> Res
     }
 }
 
+/// What is kept of each test, each suite and all of them agrees.
+fn adds_up(run: &TestRun) {
+    assert_eq!(run.counts.bad(), run.bad.iter().map(|case| case.stands_for).sum::<u64>());
+    assert_eq!(run.counts.tests(), run.suites.values().map(TestCounts::tests).sum::<u64>());
+    assert!(run.counts.flaky <= run.counts.passed && run.flaky.len() as u64 == run.counts.flaky && run.secs >= 0.0);
+    for place in run.bad.iter().filter_map(|case| case.place("/workspace")) {
+        assert!(place.line >= 1 && !place.path.starts_with('/') && !place.path.split('/').any(|part| part == ".."), "{place:?}");
+    }
+}
+
 fn everything(bytes: &[u8], step: usize) {
     for format in COVERAGE {
         both(bytes, step, |source| coverage::read(format, source));
@@ -92,6 +102,9 @@ fn everything(bytes: &[u8], step: usize) {
     }
     for format in TESTS {
         both(bytes, step, |source| testing::read(format, source));
+        if let Ok(run) = testing::read(format, bytes) {
+            adds_up(&run);
+        }
     }
     for format in BENCHMARKS {
         both(bytes, step, |source| benchmarks::read(format, source));

@@ -28,7 +28,7 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// What is to be restored and saved for a sandbox. None where it has no cache.
 pub(super) async fn plan(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Option<Plan>, SandboxError> {
     let (Some(cache), Some(source)) = (&spec.cache, &spec.source) else { return Ok(None) };
-    let digest = this.mirrors.digest(source, &cache.key).await?;
+    let digest = this.sources.digest(source, &cache.key).await?;
     Ok(Some(Plan::new(&this.caches, cache, spec.key.gate.as_str(), &spec.image, digest)))
 }
 

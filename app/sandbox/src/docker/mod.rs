@@ -17,7 +17,8 @@ use gatewright_core::verdict::ReportFile;
 use tokio::sync::OnceCell;
 
 use crate::cache::{Caches, Plan};
-use crate::source::Mirrors;
+use crate::source::Sources;
+use crate::wanted::Bounds;
 
 mod cache;
 mod cleanup;
@@ -52,6 +53,8 @@ pub struct DockerConfig {
     pub instance: String,
     /// The folder of the mirror cache. Made if it is not there.
     pub mirrors: PathBuf,
+    /// Where set, all sources come from this repository, and nothing is fetched: see [`crate::local`].
+    pub local: Option<PathBuf>,
     /// The folder of what gates bring from one run to the next. Made if it is not there.
     pub caches: PathBuf,
     /// Whether a missing image is fetched.
@@ -69,6 +72,7 @@ impl DockerConfig {
             instance: instance.into(),
             caches: mirrors.with_file_name("caches"),
             mirrors,
+            local: None,
             pull: PullPolicy::Missing,
             env: BTreeMap::new(),
         }
@@ -87,7 +91,7 @@ pub enum PullPolicy {
 /// Sandboxes that are Docker containers. Connects when it is first used, so that a service starts without its engine.
 pub struct DockerSandbox {
     config: DockerConfig,
-    mirrors: Mirrors,
+    sources: Sources,
     caches: Caches,
     engine: OnceCell<Engine>,
     /// How many processes of a container the kernel had killed for want of memory when its last command ended.
@@ -108,11 +112,11 @@ struct Engine {
 impl DockerSandbox {
     /// Connects to nothing yet and creates nothing.
     pub fn new(config: DockerConfig) -> Self {
-        let mirrors = Mirrors::new(config.mirrors.clone());
+        let sources = Sources::new(config.mirrors.clone(), config.local.clone());
         let caches = Caches::new(config.caches.clone());
         DockerSandbox {
             config,
-            mirrors,
+            sources,
             caches,
             engine: OnceCell::new(),
             oom_kills: Mutex::default(),
@@ -205,11 +209,11 @@ impl Sandbox for DockerSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(self.docker().await?, sandbox, glob, read::Bounds { files_max, bytes_max }, self.mirrors.folder()).await
+        read::read(self.docker().await?, sandbox, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
-        self.mirrors.survey(source, since, wanted).await
+        self.sources.survey(source, since, wanted).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {

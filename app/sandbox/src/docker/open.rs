@@ -43,7 +43,7 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
     let start = async { start(this, spec).await.inspect_err(|_| useless.cancel()) };
     let fetch = async {
         for (_, source) in sources(spec) {
-            useless.run_until_cancelled(this.mirrors.ensure(source)).await.unwrap_or(Ok(()))?;
+            useless.run_until_cancelled(this.sources.ensure(source)).await.unwrap_or(Ok(()))?;
         }
         Ok::<(), SandboxError>(())
     };
@@ -115,7 +115,7 @@ async fn fill(
         match fill_once(this, docker, id, folder, source, disk_mib).await {
             Err(FillError::Broken(cause)) => {
                 tracing::warn!(repo = %source.repo, cause, "the mirror is broken and is made anew");
-                this.mirrors.remake(source).await?;
+                this.sources.remake(source).await?;
                 fill_once(this, docker, id, folder, source, disk_mib).await.map_err(SandboxError::from)
             }
             other => other.map_err(SandboxError::from),
@@ -137,7 +137,7 @@ async fn fill_once(
     let options = UploadToContainerOptionsBuilder::default().path(shape::path(folder)).build();
     let upload = docker.upload_to_container(id, Some(options), body);
     let archive = async {
-        let archived = this.mirrors.archive(source, disk_mib, &mut into_pipe).await;
+        let archived = this.sources.archive(source, disk_mib, &mut into_pipe).await;
         // The end of what the engine reads.
         drop(into_pipe);
         archived

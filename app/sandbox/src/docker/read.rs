@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{
@@ -19,9 +18,7 @@ use super::CALL_MAX;
 use super::error::{lost, status, unavailable, within};
 use super::shape;
 use crate::spool;
-
-/// Reading a full workspace of the default size takes some seconds.
-const READ_MAX: Duration = Duration::from_secs(120);
+use crate::wanted::{self, Bounds, READ_MAX, literal_part};
 
 /// The engine can only send a whole folder, so what lies beside the wanted files passes by. Beyond this (a sparse file can
 /// claim any size) it is given up, and the user is told to name a narrower folder.
@@ -33,13 +30,6 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// The engine writes Go's file modes.
 const MODE_SYMLINK: u64 = 1 << 27;
 
-/// What may be read at most; more is an error.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) files_max: usize,
-    pub(super) bytes_max: u64,
-}
-
 pub(super) async fn read(
     docker: &Docker,
     sandbox: &SandboxHandle,
@@ -50,10 +40,7 @@ pub(super) async fn read(
     match tokio::time::timeout(READ_MAX, read_all(docker, sandbox, glob, bounds, spool)).await {
         Ok(read) => read,
         // The workspace is to blame, not the engine: trying again would only take as long.
-        Err(_) => {
-            let words = format!("reading `{glob}` took longer than {} s; name a narrower folder", READ_MAX.as_secs());
-            Err(SandboxError::Report(words))
-        }
+        Err(_) => Err(wanted::too_slow(glob)),
     }
 }
 
@@ -64,9 +51,7 @@ async fn read_all(
     bounds: Bounds,
     spool: &Path,
 ) -> Result<Vec<ReportFile>, SandboxError> {
-    let matcher = gatewright_core::plan::glob(glob)
-        .map_err(|e| SandboxError::Report(format!("`{glob}` is not a valid glob: {e}")))?
-        .compile_matcher();
+    let matcher = wanted::matcher(glob)?;
     let folder = literal_part(glob)?;
     if !is_there(docker, sandbox, &folder).await? {
         return Ok(Vec::new());
@@ -82,24 +67,6 @@ async fn read_all(
     Ok(found.files)
 }
 
-/// The part of a glob before its first wildcard: a folder, or the file itself where there is none.
-fn literal_part(glob: &str) -> Result<PathBuf, SandboxError> {
-    let mut literal = PathBuf::new();
-    for part in glob.split('/') {
-        if part.contains(['*', '?', '[', '{', '\\']) {
-            break;
-        }
-        literal.push(part);
-    }
-    let inside = literal.components().all(|c| matches!(c, Component::Normal(_)));
-    if glob.is_empty() || glob.starts_with('/') || !inside {
-        return Err(SandboxError::Report(format!(
-            "`{glob}` does not name files of the workspace: it must be relative and without `..`"
-        )));
-    }
-    Ok(literal)
-}
-
 /// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
 pub(super) async fn is_there(docker: &Docker, sandbox: &SandboxHandle, path: &Path) -> Result<bool, SandboxError> {
     let mut below = PathBuf::new();
@@ -110,8 +77,7 @@ pub(super) async fn is_there(docker: &Docker, sandbox: &SandboxHandle, path: &Pa
         let found = docker.get_container_archive_info(&sandbox.name, Some(options)).await;
         match found {
             Ok(found) if u64::from(found.file_mode) & MODE_SYMLINK != 0 => {
-                let words = format!("`{}` is a symbolic link, which is not followed", below.display());
-                return Err(SandboxError::Report(words));
+                return Err(wanted::is_a_link(&below));
             }
             Ok(_) => {}
             Err(e) if status(&e) == Some(404) => return runs(docker, &sandbox.name).await.map(|()| false),
@@ -231,8 +197,7 @@ impl Wanted {
         self.count(found)?;
         let left = found.left(self.bounds).bytes_max;
         let Some(content) = spool::keep(entry, left, &self.spool).map_err(|e| unkept(&e))? else {
-            let words = format!("the files that match `{}` hold more than {} bytes", self.glob, self.bounds.bytes_max);
-            return Err(SandboxError::Report(words));
+            return Err(wanted::too_large(&self.glob, self.bounds));
         };
         found.files.push(ReportFile { path: path.to_string_lossy().into_owned(), content });
         Ok(())
@@ -242,7 +207,7 @@ impl Wanted {
         if found.files.len() + found.links.len() < self.bounds.files_max {
             return Ok(());
         }
-        Err(SandboxError::Report(format!("more than {} files match `{}`", self.bounds.files_max, self.glob)))
+        Err(wanted::too_many(&self.glob, self.bounds))
     }
 
     fn too_much_beside(&self) -> SandboxError {
@@ -273,17 +238,6 @@ mod tests {
         header.set_size(content.len() as u64);
         header.set_cksum();
         builder.append(&header, content).unwrap();
-    }
-
-    #[test]
-    fn the_literal_part_ends_at_the_first_wildcard() {
-        assert_eq!(literal_part("a/b/*.xml").unwrap(), Path::new("a/b"));
-        assert_eq!(literal_part("**/x.xml").unwrap(), Path::new(""));
-        assert_eq!(literal_part("a/b.xml").unwrap(), Path::new("a/b.xml"));
-        assert_eq!(literal_part("a/{b,c}/d").unwrap(), Path::new("a"));
-        for outside in ["", "/etc/passwd", "../x", "a/../../x", "./x"] {
-            assert!(literal_part(outside).is_err(), "{outside}");
-        }
     }
 
     #[test]

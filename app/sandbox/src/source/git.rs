@@ -73,9 +73,45 @@ const CONFIG: [(&str, &str); 22] = [
     ("core.bigFileThreshold", "32m"),
 ];
 
+/// Of the variables that tell a user's git what to do, those that name the user's own configuration.
+const USER_ENV_KEPT: [&str; 5] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+];
+
+/// The environment of a git in a user's working tree.
+const USER_ENV: [(&str, &str); 5] = [
+    ("LC_ALL", "C"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    // Nothing is written on the way, such as a refreshed index.
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    // What a partial clone does not have is not fetched behind the user's back.
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
+];
+
+/// Configuration over the user's own.
+const USER_CONFIG: [(&str, &str); 9] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    // An index in two parts would write the second one into the user's repository.
+    ("core.splitIndex", "false"),
+    // That line ends are changed on the way is no error here.
+    ("core.safecrlf", "false"),
+    ("advice.addEmbeddedRepo", "false"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    // What is written is thrown away soon.
+    ("core.looseCompression", "0"),
+    ("core.bigFileThreshold", "32m"),
+];
+
 /// What a failed git means for what comes next.
 #[derive(Debug)]
-pub(super) enum GitError {
+pub(crate) enum GitError {
     /// The server was not reached, or did not do it: later it may work.
     Remote(String),
     /// The server does not have the commit.
@@ -92,7 +128,7 @@ pub(super) enum GitError {
 
 impl GitError {
     /// An error of the mirror's own files.
-    pub(super) fn of_disk(error: &std::io::Error) -> Self {
+    pub(crate) fn of_disk(error: &std::io::Error) -> Self {
         let words = format!("the mirror cannot be written: {error}");
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => GitError::DiskFull(words),
@@ -114,7 +150,7 @@ impl From<GitError> for SandboxError {
 }
 
 /// A git command in a repository. Dropped while it runs, it and all that it started are killed.
-pub(super) struct Git {
+pub(crate) struct Git {
     command: Command,
     config: Vec<(String, String)>,
     secrets: Vec<String>,
@@ -122,15 +158,15 @@ pub(super) struct Git {
 }
 
 /// How a git command ended.
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Git {
     /// A command in the repository at `path`. What follows a `--` in `args` is never taken for an option.
-    pub(super) fn new(path: &Path, args: &[&str]) -> Self {
+    pub(crate) fn new(path: &Path, args: &[&str]) -> Self {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(path).args(args);
         command.env_clear();
@@ -150,6 +186,28 @@ impl Git {
         command.process_group(0).kill_on_drop(true);
         let config = CONFIG.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Git { command, config, secrets: Vec::new(), input: Vec::new() }
+    }
+
+    /// A command in the working tree of the user who runs Gatewright, with that user's own configuration: what is ignored, how
+    /// lines end, which filters there are. What could change the repository or run a program of its own is switched off.
+    pub(crate) fn of_user(folder: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(folder).args(args);
+        // A hook's variables would have it look at another repository or another index than the folder's.
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in names.filter(|name| name.starts_with("GIT_") && !USER_ENV_KEPT.contains(&name.as_str())) {
+            command.env_remove(name);
+        }
+        command.envs(USER_ENV).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        let config = USER_CONFIG.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Git { command, config, secrets: Vec::new(), input: Vec::new() }
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
     }
 
     /// Lets it log in, at the credential's own server only.
@@ -181,7 +239,7 @@ impl Git {
     }
 
     /// Runs it to its end.
-    pub(super) async fn run(mut self, limit: Duration) -> Result<Ended, GitError> {
+    pub(crate) async fn run(mut self, limit: Duration) -> Result<Ended, GitError> {
         let input = std::mem::take(&mut self.input);
         let mut running = self.start()?;
         let (stdin, stdout, stderr) = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());

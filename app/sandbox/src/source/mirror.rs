@@ -40,21 +40,21 @@ const GROWTH_POLL: Duration = Duration::from_millis(500);
 const ATTRIBUTES: &str = "* -export-ignore -export-subst !diff\n";
 
 /// A bare repository that holds commits without history, each under a ref of its own name.
-pub(super) struct Mirror {
+pub(crate) struct Mirror {
     path: PathBuf,
 }
 
 impl Mirror {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Mirror { path }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether it has a commit.
-    pub(super) async fn has(&self, commit: &CommitId) -> Result<bool, GitError> {
+    pub(crate) async fn has(&self, commit: &CommitId) -> Result<bool, GitError> {
         if !self.path.join("HEAD").exists() {
             return Ok(false);
         }
@@ -126,7 +126,7 @@ impl Mirror {
     }
 
     /// What is wanted of a commit but its history.
-    pub(super) async fn survey(
+    pub(crate) async fn survey(
         &self,
         commit: &CommitId,
         since: Option<&CommitId>,
@@ -180,7 +180,7 @@ impl Mirror {
     }
 
     /// What git prints when asked something about the mirror. None where it fails.
-    pub(super) async fn ask(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+    pub(crate) async fn ask(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
         let Ended { status, stdout, .. } = self.git(args).run(LOCAL_MAX).await?;
         Ok(status.success().then_some(stdout))
     }
@@ -193,8 +193,13 @@ impl Mirror {
         if self.path.join("HEAD").exists() {
             return Ok(());
         }
-        let format = if commit.as_str().len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
-        let ended = self.git(&["init", "--quiet", "--bare", "--template=", format]).run(LOCAL_MAX).await?;
+        self.init_as(if commit.as_str().len() == 64 { "sha256" } else { "sha1" }).await
+    }
+
+    /// Makes it, empty, for objects that are named by this hash.
+    pub(crate) async fn init_as(&self, format: &str) -> Result<(), GitError> {
+        let format = format!("--object-format={format}");
+        let ended = self.git(&["init", "--quiet", "--bare", "--template=", &format]).run(LOCAL_MAX).await?;
         if ended.status.success() { Ok(()) } else { Err(fetch_error(&ended.stderr)) }
     }
 
@@ -238,7 +243,8 @@ impl Mirror {
         tokio::fs::read(self.attributes()).await.is_ok_and(|found| found == ATTRIBUTES.as_bytes())
     }
 
-    async fn write_attributes(&self) -> std::io::Result<()> {
+    /// Writes the attributes that hold for whatever is asked of it.
+    pub(crate) async fn write_attributes(&self) -> std::io::Result<()> {
         tokio::fs::create_dir_all(self.path.join("info")).await?;
         tokio::fs::write(self.attributes(), ATTRIBUTES).await
     }

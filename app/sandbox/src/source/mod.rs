@@ -22,13 +22,17 @@ mod link;
 mod lock;
 mod mirror;
 mod own;
+mod sources;
 mod submodules;
 mod survey;
 mod texts;
 
-use git::GitError;
+pub(crate) use git::{Ended, Git, GitError};
+pub(crate) use mirror::Mirror;
+pub(crate) use sources::Sources;
+pub(crate) use submodules::{links, paths_by_name};
+
 use lock::Held;
-use mirror::Mirror;
 
 /// So often both commits of a survey are looked for.
 const SURVEY_TRIES: usize = 3;
@@ -94,15 +98,15 @@ impl Pin {
     }
 }
 
+/// The name that a local repository has for a commit with the files of its submodules in it.
+pub(crate) fn with_submodules(commit: &CommitId) -> String {
+    format!("refs/gatewright/with-submodules/{commit}")
+}
+
 impl Mirrors {
     /// Creates nothing yet.
     pub(crate) fn new(root: PathBuf) -> Self {
         Mirrors { root, locks: Mutex::default() }
-    }
-
-    /// The folder that they are in. It is there once a source has been fetched.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.root
     }
 
     /// Makes sure that the mirror has the commit, and other mirrors its submodules. Where they have, nothing is transferred and nobody is asked.

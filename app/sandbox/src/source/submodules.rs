@@ -83,7 +83,7 @@ fn submodule(
 }
 
 /// The links to other repositories in the output of `ls-tree -r -z`.
-fn links(tree: &[u8]) -> Vec<(String, CommitId)> {
+pub(crate) fn links(tree: &[u8]) -> Vec<(String, CommitId)> {
     let entries = tree.split(|b| *b == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
     entries
         .filter_map(|entry| {
@@ -92,6 +92,17 @@ fn links(tree: &[u8]) -> Vec<(String, CommitId)> {
             Some((path.to_owned(), commit))
         })
         .collect()
+}
+
+/// From path to name, in the output of `config -z --get-regexp`.
+pub(crate) fn paths_by_name(config: &[u8]) -> HashMap<String, String> {
+    let entries = config.split(|b| *b == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+    let path = |entry: &str| {
+        let (key, path) = entry.split_once('\n')?;
+        let name = key.strip_prefix("submodule.")?.strip_suffix(".path")?;
+        Some((path.to_owned(), name.to_owned()))
+    };
+    entries.filter_map(path).collect()
 }
 
 /// From path to URL, in the output of `config -z --get-regexp`.

@@ -23,6 +23,9 @@ mod show;
 mod suggest;
 mod tally;
 
+/// The exit code by which linters say that they have found something. With others they say that they have failed.
+const FOUND_CODE: i64 = 1;
+
 pub(super) const KIND: Kind = Kind {
     about: Some(ReportKind::Findings),
     reports: |config| (!config.findings.is_empty()).then_some(&config.findings),
@@ -33,6 +36,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let none = Reports::default();
     let reports = evidence.reports.get(&ReportKind::Findings).unwrap_or(&none);
     let exit_well = evidence.exit == Exit::Code { code: 0 };
+    let excusable = evidence.exit == Exit::Code { code: FOUND_CODE };
     if reports.files.is_empty() && reports.errors.is_empty() {
         return no_report(config, exit_well);
     }
@@ -41,7 +45,8 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
             let compared = compare::compare(&findings, evidence.base.as_ref(), diff.as_ref());
             let seen = Seen { demands: demands(config, &findings, &compared), findings: &findings, compared: &compared };
             let suggestions = suggest::suggestions(&compared.new, diff.as_ref(), &mut texts);
-            Opinion { suggestions, ..opinion(config, &seen, exit_well) }
+            let opinion = opinion(config, &seen, exit_well, excusable);
+            Opinion { suggestions, ..opinion }
         }
         Err(problems) => Opinion::plain(VerdictStatus::Errored, "a report of findings cannot be read", problems.join("\n\n")),
     }
@@ -54,12 +59,19 @@ struct Seen<'a> {
     demands: Vec<Demand>,
 }
 
-fn opinion(config: &GateConfig, seen: &Seen<'_>, exit_well: bool) -> Opinion {
+fn opinion(config: &GateConfig, seen: &Seen<'_>, exit_well: bool, excusable: bool) -> Opinion {
     let broken = seen.demands.iter().any(|demand| !demand.is_met());
     let status = match (seen.findings.unfinished, broken) {
         (_, true) => VerdictStatus::Failed,
         (true, false) => VerdictStatus::Errored,
         (false, false) => VerdictStatus::Passed,
+    };
+    let found_any = Tally::of_all(seen.findings).total() > 0;
+    let excuses_exit = excusable && found_any && status == VerdictStatus::Passed;
+    let exit = match (exit_well, excuses_exit) {
+        (true, _) => show::ExitNote::Well,
+        (false, true) => show::ExitNote::Excused,
+        (false, false) => show::ExitNote::Failed,
     };
     let (annotations, annotations_left_out) = show::annotations(seen);
     Opinion {
@@ -67,8 +79,9 @@ fn opinion(config: &GateConfig, seen: &Seen<'_>, exit_well: bool) -> Opinion {
         annotations_left_out,
         change: show::change(seen.compared),
         facts: Facts { findings: Some(kept(seen.findings)), ..Facts::default() },
+        excuses_exit,
         scan: config.code_scanning.then(|| show::scan(config, seen.findings)),
-        ..Opinion::plain(status, show::title(seen), show::summary(seen, exit_well))
+        ..Opinion::plain(status, show::title(seen), show::summary(seen, exit))
     }
 }
 

@@ -78,11 +78,22 @@ pub(super) fn change(compared: &Compared<'_>) -> String {
     new.into_iter().chain(fixed).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn summary(seen: &Seen<'_>, exit_well: bool) -> String {
+/// What the command's exit code means beside its report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExitNote {
+    /// The command passed.
+    Well,
+    /// It only says that something was found.
+    Excused,
+    /// It failed.
+    Failed,
+}
+
+pub(super) fn summary(seen: &Seen<'_>, exit: ExitNote) -> String {
     let parts = [
         counts(seen),
         against(seen.compared),
-        notes(seen, exit_well),
+        notes(seen, exit),
         new_ones(seen.compared),
         by_rule(seen),
         suppressed(seen),
@@ -140,16 +151,19 @@ fn against(compared: &Compared<'_>) -> String {
 }
 
 /// What else is to be known of the numbers.
-fn notes(seen: &Seen<'_>, exit_well: bool) -> String {
+fn notes(seen: &Seen<'_>, exit: ExitNote) -> String {
     let mut notes = Vec::new();
     let met = seen.demands.iter().all(Demand::is_met);
-    if !exit_well && met {
-        notes.push(
-            "The findings are within the limits, but the command failed. Many linters end with an exit code of their own where they \
-             found anything at all; where only these limits should count, let the command pass (`|| true`): its report is judged all \
-             the same."
+    match exit {
+        ExitNote::Excused => notes.push(
+            "The command ended with exit code 1, as linters do that found anything; what it found is within the limits.".to_owned(),
+        ),
+        ExitNote::Failed if met => notes.push(
+            "The findings are within the limits, but the command failed. Where its linter ends so for what it found, and only these \
+             limits should count, let the command pass (`|| true`): its report is judged all the same."
                 .to_owned(),
-        );
+        ),
+        ExitNote::Failed | ExitNote::Well => {}
     }
     let left_out: u64 = seen.findings.left_out.values().sum();
     if left_out > 0 {

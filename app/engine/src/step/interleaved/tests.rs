@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::config::{Checkout, parse};
 use gatewright_core::forge::CloneCredential;
-use gatewright_core::sandbox::{OutputSink, Restored, Sandbox, SandboxError, SandboxKey, SandboxSpec};
+use gatewright_core::sandbox::{Folder, OutputSink, Restored, Sandbox, SandboxError, SandboxKey, SandboxSpec};
 use gatewright_core::store::{Blobs, StoreError};
 use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{ReportFile, Survey};

@@ -109,7 +109,7 @@ async fn the_apps_token_is_short_lived_signed_and_used_again() {
     for pass in [0, 60, 7 * 60] {
         stub.pass(pass);
         let info = github.probe().await.unwrap();
-        assert_eq!((info.id, info.slug.as_str(), github.app_id()), (APP, "gw", APP));
+        assert_eq!((info.id, info.slug.as_str(), github.app_id()), (APP, "gw", Some(APP)));
     }
     let used: Vec<_> = stub.seen().iter().map(|seen| seen.header("authorization").to_owned()).collect();
     assert_eq!(used[0], used[1]);

@@ -1,5 +1,6 @@
 //! Test reports. `tests/data/testing` holds what cargo-nextest 0.9 (`--retries 1`, `libtest-json-plus`), libtest
-//! (nightly, `--format json`) and Node's `--test-reporter=tap` wrote for small programs, without their stack traces.
+//! (nightly, `--format json`), Node's `--test-reporter=tap`, Go 1.19 and Perl's Test::More wrote for small programs; Node's
+//! without its stack traces.
 
 use gatewright_reports::testing::{Outcome, TestCase, TestFormat, TestRun, read, sniff};
 
@@ -77,6 +78,40 @@ fn go_tests_are_counted_as_by_another_count() {
     assert_eq!(counts(&run), [ended("pass"), ended("fail"), 0, ended("skip"), 0]);
     assert_eq!((counts(&run), run.counts.tests()), ([5, 6, 0, 1, 0], 12));
     assert!(run.bad[0].text.contains("calculator_test.go:19: expected 1+1 = 3, got 2"), "{:?}", run.bad[0]);
+}
+
+#[test]
+fn go_says_what_its_events_say() {
+    // Go 1.19; the first is of several packages, of which one cannot be built. Counted from the events by another program.
+    for (text, expected) in [
+        (include_str!("../../data/testing/go-all.json"), [7, 4, 1, 1, 0]),
+        (include_str!("../../data/testing/go-bad.json"), [1, 4, 0, 0, 0]),
+        (include_str!("../../data/testing/go-dies.json"), [1, 1, 0, 0, 0]),
+        (include_str!("../../data/testing/go-flaky.json"), [1, 0, 0, 0, 1]),
+    ] {
+        assert_eq!(sniff(text.as_bytes()), Some(TestFormat::GoTest));
+        assert_eq!(counts(&good(TestFormat::GoTest, text)), expected);
+    }
+    let run = good(TestFormat::GoTest, include_str!("../../data/testing/go-dies.json"));
+    let place = run.bad[0].place("/workspace").map(|place| (place.path, place.line));
+    assert_eq!((run.bad[0].name.as_str(), place), ("example.com/m/dies TestDies", Some(("dies/d_test.go".to_owned(), 4))));
+    let unbuilt = "FAIL\texample.com/m/broken [build failed]\n";
+    assert_eq!(sniff(unbuilt.as_bytes()), Some(TestFormat::GoTest));
+    assert_eq!(names(&good(TestFormat::GoTest, unbuilt).bad), ["example.com/m/broken"]);
+}
+
+#[test]
+fn tap_of_perl_is_what_perl_says() {
+    // As `prove` counts and judges them, but that a test with subtests counts only by these.
+    let run = |text| good(TestFormat::Tap, text);
+    let several = run(include_str!("../../data/testing/perl-a.tap"));
+    assert_eq!(
+        (counts(&several), names(&several.bad)),
+        ([3, 3, 0, 2, 0], vec!["compares".to_owned(), "inner two".to_owned(), "deep".to_owned()])
+    );
+    assert_eq!(counts(&run(include_str!("../../data/testing/perl-b.tap"))), [1, 0, 1, 0, 0], "it bailed out");
+    assert_eq!(counts(&run(include_str!("../../data/testing/perl-c.tap"))), [2, 0, 1, 0, 0], "it died half way");
+    assert_eq!(counts(&run(include_str!("../../data/testing/perl-d.tap"))), [0; 5], "it was skipped as a whole");
 }
 
 #[test]

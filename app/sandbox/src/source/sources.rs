@@ -1,0 +1,105 @@
+//! Where a workspace's files come from: from mirrors of what forges have, or from the one repository of a local run.
+
+use std::path::PathBuf;
+
+use gatewright_core::CommitId;
+use gatewright_core::sandbox::{SandboxError, Source};
+use gatewright_core::survey::SurveyWanted;
+use gatewright_core::verdict::Survey;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::mirror::Mirror;
+use super::own::{self, Budget};
+use super::{FillError, Mirrors};
+
+/// All sources of an adapter. Which kind they are of is the adapter's configuration, never what a forge or a commit says.
+pub(crate) enum Sources {
+    /// Fetched from forges.
+    Mirrors(Mirrors),
+    /// Of a repository on this machine that [`crate::local`] has made. Nothing is fetched, and nobody is asked.
+    Local(Mirror),
+}
+
+impl Sources {
+    /// Creates nothing yet.
+    pub(crate) fn new(mirrors: PathBuf, local: Option<PathBuf>) -> Self {
+        match local {
+            Some(repository) => Sources::Local(Mirror::new(repository)),
+            None => Sources::Mirrors(Mirrors::new(mirrors)),
+        }
+    }
+
+    /// Makes sure that the source is there.
+    pub(crate) async fn ensure(&self, source: &Source) -> Result<(), SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.ensure(source).await,
+            Sources::Local(repository) => has(repository, source).await.map(|_| ()),
+        }
+    }
+
+    /// Fetches it anew, where it can be fetched.
+    pub(crate) async fn remake(&self, source: &Source) -> Result<(), SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.remake(source).await,
+            Sources::Local(_) => Err(SandboxError::SourceUnusable(
+                "the repository does not have all of the files: where it is a partial clone, `git fetch --refetch --no-filter` gets them"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Writes the commit's files as a tar archive that belongs to the sandbox's user, at most `disk_mib` of them.
+    pub(crate) async fn archive(
+        &self,
+        source: &Source,
+        disk_mib: u64,
+        out: &mut (impl AsyncWrite + Unpin + Send),
+    ) -> Result<(), FillError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.archive(source, disk_mib, out).await,
+            Sources::Local(repository) => {
+                let commit = has(repository, source).await?;
+                repository.archive(&commit, "", &mut Budget::new(disk_mib), out).await?;
+                out.write_all(&own::END).await.map_err(|_| FillError::Unread)
+            }
+        }
+    }
+
+    /// A digest of the files of a commit that match one of these globs: of their paths and their content.
+    pub(crate) async fn digest(&self, source: &Source, globs: &[String]) -> Result<String, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.digest(source, globs).await,
+            Sources::Local(repository) => Ok(repository.digest(&source.commit, globs).await?),
+        }
+    }
+
+    /// What is wanted of a commit and of how it differs from another one of its repository.
+    pub(crate) async fn survey(
+        &self,
+        source: &Source,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.survey(source, since, wanted).await,
+            // The commit was made of a working tree and has no history: nothing is known of the commits that led to it.
+            Sources::Local(repository) => Ok(repository.survey(&source.commit, since, wanted).await?),
+        }
+    }
+}
+
+/// The commit whose files a source of a local repository has: its own, or where it is to have its submodules, the one that was
+/// made with them.
+async fn has(repository: &Mirror, source: &Source) -> Result<CommitId, SandboxError> {
+    let commit = &source.commit;
+    if !repository.has(commit).await? {
+        return Err(SandboxError::SourceUnusable(format!("commit {} is not in the repository", commit.short())));
+    }
+    if !source.checkout.submodules {
+        return Ok(commit.clone());
+    }
+    let named = repository.ask(&["rev-parse", "--verify", "--quiet", &super::with_submodules(commit)]).await?;
+    let named = named.and_then(|named| String::from_utf8_lossy(&named).trim().parse().ok());
+    // Without a name for it, it has no submodules.
+    Ok(named.unwrap_or_else(|| commit.clone()))
+}
