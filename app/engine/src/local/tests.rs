@@ -9,8 +9,8 @@ use gatewright_core::ForgeKind;
 use gatewright_core::sandbox::{
     Command, ExecEnd, ExecResult, Folder, OutputSink, Restored, SandboxError, SandboxHandle, SandboxSpec,
 };
-use gatewright_core::survey::SurveyWanted;
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 
 use super::*;
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use gatewright_core::sandbox::{
     Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
-use gatewright_core::survey::SurveyWanted;
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 use gatewright_core::{CommitId, GateName};
 
 use super::Observer;

@@ -103,6 +103,11 @@ pub(crate) fn with_submodules(commit: &CommitId) -> String {
     format!("refs/gatewright/with-submodules/{commit}")
 }
 
+/// The name that a local repository has for the newest commit of the user's that a commit of what is not committed builds on.
+pub(crate) fn committed(commit: &CommitId) -> String {
+    format!("refs/gatewright/committed/{commit}")
+}
+
 impl Mirrors {
     /// Creates nothing yet.
     pub(crate) fn new(root: PathBuf) -> Self {
