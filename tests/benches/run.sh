@@ -13,6 +13,8 @@ echo "== many pull requests at once, under the forges' limits"
 cargo bench --quiet --package gatewright-tests --bench mass
 echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
+echo "== how often the benchmark gate is wrong"
+cargo bench --quiet --package gatewright-engine --bench interleaved
 echo "== report readers"
 cargo bench --quiet --package gatewright-reports
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"

@@ -96,6 +96,10 @@ pub trait Stage: Send + Sync {
     fn open(&self, user: &str, branch: &str) -> u64;
     /// The same of a branch of the user's fork.
     fn open_from_fork(&self, user: &str, branch: &str) -> u64;
+    /// Gives it another title.
+    fn retitle(&self, number: u64, user: &str, title: &str);
+    /// Approves of it.
+    fn approve(&self, number: u64, user: &str);
     /// Closes it.
     fn close(&self, number: u64, user: &str);
     /// Comments on it. Returns the comment's number.

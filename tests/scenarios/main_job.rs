@@ -6,6 +6,8 @@
 
 #[path = "main_job/bad_days.rs"]
 mod bad_days;
+#[path = "main_job/benchmarks.rs"]
+mod benchmarks;
 #[path = "main_job/cache.rs"]
 mod cache;
 #[path = "main_job/coverage.rs"]
@@ -24,6 +26,8 @@ mod github;
 mod missed;
 #[path = "main_job/outputs.rs"]
 mod outputs;
+#[path = "main_job/policy.rs"]
+mod policy;
 #[path = "main_job/secrets.rs"]
 mod secrets;
 #[path = "main_job/tests.rs"]

@@ -159,6 +159,15 @@ pub enum Who {
     Team(String),
 }
 
+impl Who {
+    /// `@user` or `@org/team`.
+    pub fn named(name: &str) -> Option<Who> {
+        let name =
+            name.strip_prefix('@').filter(|name| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@'))?;
+        Some(if name.contains('/') { Who::Team(name.to_owned()) } else { Who::User(name.to_owned()) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ mod coverage;
 mod findings;
 mod tests;
 
-pub use benchmarks::BenchmarkFacts;
+pub use benchmarks::{BenchmarkFact, BenchmarkFacts, Better};
 pub use coverage::{CoverageFacts, Share};
 pub use findings::FindingFacts;
 pub use tests::TestFacts;

@@ -176,7 +176,7 @@ pub enum ForgeError {
 
 /// A forge that Gatewright serves.
 #[async_trait]
-pub trait Forge: CatchUp {
+pub trait Forge: CatchUp + Reviews {
     /// A pull request as it is now.
     async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError>;
 
@@ -206,6 +206,13 @@ pub trait Forge: CatchUp {
     /// Makes the forge show this report: finds the object of this key, or makes it, and sets it to what the report says.
     /// Doing it twice changes nothing.
     async fn publish(&self, repo: &RepoRef, report: &Report, known: &Known) -> Result<Published, ForgeError>;
+}
+
+/// What a forge tells of who reviews.
+#[async_trait]
+pub trait Reviews: Send + Sync {
+    /// Who approves of a pull request as it is now: whose latest word is an approval that was not taken back. At most 100.
+    async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError>;
 }
 
 /// What a forge offers to find out what was missed.

@@ -21,6 +21,7 @@ pub mod sandbox;
 pub mod secret;
 pub mod store;
 pub mod suggestion;
+pub mod survey;
 pub mod verdict;
 
 pub use ids::{BlobId, CommitId, DeliveryId, ForgeKind, GateName, RepoRef, RunId, Subject};

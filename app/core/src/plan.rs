@@ -106,11 +106,32 @@ fn event_words(event: GateEvent) -> &'static str {
 }
 
 fn any_changed(rules: &[String], paths: &[String]) -> bool {
-    let (out, take): (Vec<&String>, Vec<&String>) = rules.iter().partition(|rule| rule.starts_with('!'));
-    let out = globs(out.iter().map(|rule| &rule[1..]));
-    // Rules that only take paths out mean "anything but these".
-    let take = if take.is_empty() { globs(["**"]) } else { globs(take) };
-    paths.iter().any(|path| take.is_match(path) && !out.is_match(path))
+    let rules = PathRules::new(rules);
+    paths.iter().any(|path| rules.matches(path))
+}
+
+/// Globs of paths, of which those with a `!` before them take paths out again.
+#[derive(Debug, Clone)]
+pub struct PathRules {
+    take: GlobSet,
+    out: GlobSet,
+}
+
+impl PathRules {
+    /// From rules as the repository file has them. Without any, and with those only that take paths out, every other path
+    /// matches.
+    pub fn new(rules: &[String]) -> PathRules {
+        let (out, take): (Vec<&String>, Vec<&String>) = rules.iter().partition(|rule| rule.starts_with('!'));
+        let out = globs(out.iter().map(|rule| &rule[1..]));
+        // Rules that only take paths out mean "anything but these".
+        let take = if take.is_empty() { globs(["**"]) } else { globs(take) };
+        PathRules { take, out }
+    }
+
+    /// Whether a path is meant.
+    pub fn matches(&self, path: &str) -> bool {
+        self.take.is_match(path) && !self.out.is_match(path)
+    }
 }
 
 /// The set of these globs, in which `*` does not cross a `/`. Globs were checked when the file was read; one that is

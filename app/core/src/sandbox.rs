@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::Checkout;
 use crate::forge::CloneCredential;
 use crate::ids::{CommitId, GateName, RepoRef, RunId};
-use crate::verdict::{ReportFile, Survey};
+use crate::survey::{Survey, SurveyWanted};
+use crate::verdict::ReportFile;
 
 /// Names one sandbox for ever. Opening the same key again first removes what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct SandboxSpec {
     pub network: Network,
     /// The source that its workspace starts with; an empty workspace if none.
     pub source: Option<Source>,
+    /// Another source to lie beside it, in a folder of its own ([`Folder::Base`]) of the same size, for commands that run in
+    /// both in turn.
+    pub base: Option<Source>,
     /// What is brought into it from earlier ones, and saved for later ones after a command that ended with 0.
     pub cache: Option<CacheUse>,
 }
@@ -117,12 +121,31 @@ pub struct SandboxHandle {
     pub name: String,
     /// What was brought into it.
     pub restored: Restored,
+    /// Where commands run and files are read.
+    pub folder: Folder,
+}
+
+impl SandboxHandle {
+    /// The same sandbox, to run commands and to read files in another folder of it.
+    pub fn within(&self, folder: Folder) -> SandboxHandle {
+        SandboxHandle { folder, ..self.clone() }
+    }
+}
+
+/// A folder of a sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Folder {
+    /// The workspace, with [`SandboxSpec::source`].
+    #[default]
+    Workspace,
+    /// What it is compared with, [`SandboxSpec::base`]. Only in a sandbox that was opened with one.
+    Base,
 }
 
 /// A command to run in an open sandbox.
 #[derive(Debug, Clone)]
 pub struct Command {
-    /// Given to `sh -c` in the workspace.
+    /// Given to `sh -c` in the handle's folder.
     pub script: String,
     /// It is killed after this time, and everything that it started.
     pub wall: Duration,
@@ -198,7 +221,7 @@ pub trait Sandbox: Send + Sync {
     async fn exec(&self, sandbox: &SandboxHandle, command: &Command, output: &dyn OutputSink)
     -> Result<ExecResult, SandboxError>;
 
-    /// Reads the files of the workspace that match `glob`, sorted by path, regular files only and never through a
+    /// Reads the files of the handle's folder that match `glob`, sorted by path, regular files only and never through a
     /// symbolic link. More than `files_max` files or `bytes_max` bytes in all is an error.
     async fn read(
         &self,
@@ -208,9 +231,9 @@ pub trait Sandbox: Send + Sync {
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError>;
 
-    /// What a source tells beside its files' content: which files it has, and how it differs from another commit of its
-    /// repository. Asked on the host, since what runs in a sandbox could tell anything.
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError>;
+    /// What a source tells beside what runs in it, as far as it is wanted, and how it differs from another commit of its
+    /// repository. Asked on the host, since what runs in a sandbox could tell anything. What only a forge knows stays empty.
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError>;
 
     /// Writes a file into the workspace.
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError>;

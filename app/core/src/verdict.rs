@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Past;
 use crate::ids::BlobId;
 use crate::suggestion::Suggestion;
+pub use crate::survey::Survey;
 
 /// How a step's command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,28 @@ pub struct Evidence {
     pub history: Vec<Past>,
     /// The tries of the command before this one, where it was tried again because it had failed.
     pub earlier: Vec<Try>,
+    /// The rounds in which base and head were measured in turn, where the gate asked for that.
+    pub rounds: Option<Rounds>,
+}
+
+/// Rounds in which a command ran in the base's source and in the head's, one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Rounds {
+    /// Those that came to their end, in order.
+    pub list: Vec<Round>,
+    /// How many were asked for.
+    pub wanted: u32,
+    /// Why there are fewer than that, in words for the user.
+    pub cut_short: Option<String>,
+}
+
+/// What a round's two runs of the command left.
+#[derive(Debug, Clone, Default)]
+pub struct Round {
+    /// The benchmark reports in the base's source.
+    pub base: Reports,
+    /// Those in the head's.
+    pub head: Reports,
 }
 
 /// An earlier try of a step's command.
@@ -92,18 +115,6 @@ pub struct Reports {
     pub errors: Vec<String>,
 }
 
-/// What a commit's source tells beside its files' content.
-#[derive(Debug, Clone, Default)]
-pub struct Survey {
-    /// Its files, as paths relative to its root.
-    pub files: Vec<String>,
-    /// What has changed since the commit that it is compared with: a unified diff without context. None where it is compared
-    /// with none.
-    pub diff: Option<bytes::Bytes>,
-    /// What is in its files. None where nobody can tell.
-    pub texts: Option<Arc<dyn SourceText>>,
-}
-
 /// What is in a commit's files.
 pub trait SourceText: std::fmt::Debug + Send + Sync {
     /// A file's content; None where there is no such file, where it is longer than `bytes_max`, or where it cannot be read.
@@ -129,6 +140,7 @@ impl Evidence {
             base: None,
             history: Vec::new(),
             earlier: Vec::new(),
+            rounds: None,
         }
     }
 }

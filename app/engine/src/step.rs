@@ -15,7 +15,10 @@ use gatewright_core::sandbox::{
     SandboxSpec, Source,
 };
 use gatewright_core::store::Blobs;
-use gatewright_core::verdict::{Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, StepOutcome, Survey, Try, Verdict};
+use gatewright_core::survey::PullFacts;
+use gatewright_core::verdict::{
+    Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
+};
 use gatewright_core::{BlobId, CommitId};
 use gatewright_reports::findings::SarifLog;
 use secrecy::SecretString;
@@ -24,6 +27,7 @@ use crate::gates::{self, Judgement};
 use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
 
+mod interleaved;
 mod outputs;
 
 use outputs::Outputs;
@@ -56,6 +60,8 @@ pub struct StepInput<'a> {
     pub source: Source,
     /// The commit that it is compared with, where there is one.
     pub since: Option<CommitId>,
+    /// What a forge tells of its pull request, where there is one and the gate wants to know ([`gates::pull_wanted`]).
+    pub pull: Option<PullFacts>,
     /// From where its cache may come, and where it is saved, if it has one.
     pub scopes: CacheScopes,
     /// What is known of the gate's past: a failure that the gate forgives is no reason to try again.
@@ -109,6 +115,7 @@ pub struct Ended {
     outputs: Outputs,
     /// The tries before this one.
     earlier: Vec<Try>,
+    rounds: Option<Rounds>,
 }
 
 /// Why a step could not be run.
@@ -127,14 +134,32 @@ impl Ended {
     }
 
     fn of(exit: Exit) -> Ended {
-        Ended { exit, disk_full: false, reports: BTreeMap::new(), survey: None, outputs: Outputs::default(), earlier: Vec::new() }
+        Ended {
+            exit,
+            disk_full: false,
+            reports: BTreeMap::new(),
+            survey: None,
+            outputs: Outputs::default(),
+            earlier: Vec::new(),
+            rounds: None,
+        }
     }
 
     /// What the gate is judged by, but for the log.
     fn evidence(&self, past: &Known) -> Evidence {
         let Known { base, history } = past.clone();
         let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
-        Evidence { disk_full: self.disk_full, reports, survey, base, history, earlier, ..Evidence::of(self.exit.clone()) }
+        let (disk_full, rounds) = (self.disk_full, self.rounds.clone());
+        Evidence { disk_full, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
+    }
+}
+
+/// How a command ended.
+fn exit(end: ExecEnd, limits: &Limits) -> Exit {
+    match end {
+        ExecEnd::Exited(code) => Exit::Code { code },
+        ExecEnd::TimedOut => Exit::TimedOut { after_secs: limits.wall_secs },
+        ExecEnd::OutOfMemory => Exit::OutOfMemory { memory_mib: limits.memory_mib },
     }
 }
 
@@ -162,11 +187,16 @@ impl StepRunner<'_> {
     /// whatever comes of this, also when it is dropped.
     pub async fn run(&self, input: &StepInput<'_>, log: &StepLog) -> Result<Ended, Failure> {
         let mut ended = match &input.gate.run {
+            Some(script) if input.gate.benchmark.is_interleaved() => self.run_interleaved(input, script, log).await?,
             Some(script) => self.run_tries(input, script, log).await?,
             None => Ended::of(Exit::Code { code: 0 }),
         };
-        if gates::survey_wanted(input.gate) {
-            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref()).await?);
+        let wanted = gates::survey_wanted(input.gate);
+        if !wanted.is_empty() {
+            ended.survey = Some(self.sandbox.survey(&input.source, input.since.as_ref(), &wanted).await?);
+        }
+        if input.pull.is_some() {
+            ended.survey.get_or_insert_default().pull.clone_from(&input.pull);
         }
         Ok(ended)
     }
@@ -191,13 +221,38 @@ impl StepRunner<'_> {
     }
 
     async fn run_command(&self, input: &StepInput<'_>, script: &str, log: &StepLog) -> Result<Ended, Failure> {
+        let spec = self.spec(input, None);
+        let handle = self.open(&spec, log).await?;
+        let command = Command { script: script.to_owned(), wall: Duration::from_secs(spec.limits.wall_secs) };
+        let result = self.sandbox.exec(&handle, &command, log).await?;
+        let exit = exit(result.end, &spec.limits);
+        // A step that was killed has left half a report at best.
+        let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(input.gate) } else { Vec::new() };
+        let reports = self.read_reports(&handle, wanted).await?;
+        // What a step has left of its pictures and logs is of use above all where it was killed.
+        let outputs = outputs::keep(self, &handle, &input.gate.outputs).await?;
+        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
+    }
+
+    /// Opens a step's sandbox. What came out of the cache is said in the log.
+    async fn open(&self, spec: &SandboxSpec, log: &StepLog) -> Result<SandboxHandle, SandboxError> {
+        let handle = self.sandbox.open(spec).await?;
+        match handle.restored {
+            Restored::Nothing => {}
+            Restored::Exact => log.write(b"gatewright: restored the cache\n"),
+            Restored::Older => log.write(b"gatewright: restored an older cache: the files that decide about it have changed\n"),
+        }
+        Ok(handle)
+    }
+
+    /// The sandbox of a step.
+    fn spec(&self, input: &StepInput<'_>, base: Option<Source>) -> SandboxSpec {
         let gate = input.gate;
-        let limits = Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits };
-        let spec = SandboxSpec {
+        SandboxSpec {
             key: input.key.clone(),
             image: gate.image.clone(),
             env: gate.env.clone(),
-            limits,
+            limits: Limits { wall_secs: gate.timeout_secs.unwrap_or(self.limits.wall_secs), ..self.limits },
             network: if gate.network { Network::Open } else { Network::None },
             source: Some(input.source.clone()),
             cache: gate.cache.as_ref().map(|cache| CacheUse {
@@ -206,26 +261,8 @@ impl StepRunner<'_> {
                 read: input.scopes.read.clone(),
                 write: input.scopes.write.clone(),
             }),
-        };
-        let handle = self.sandbox.open(&spec).await?;
-        match handle.restored {
-            Restored::Nothing => {}
-            Restored::Exact => log.write(b"gatewright: restored the cache\n"),
-            Restored::Older => log.write(b"gatewright: restored an older cache: the files that decide about it have changed\n"),
+            base,
         }
-        let command = Command { script: script.to_owned(), wall: Duration::from_secs(limits.wall_secs) };
-        let result = self.sandbox.exec(&handle, &command, log).await?;
-        let exit = match result.end {
-            ExecEnd::Exited(code) => Exit::Code { code },
-            ExecEnd::TimedOut => Exit::TimedOut { after_secs: limits.wall_secs },
-            ExecEnd::OutOfMemory => Exit::OutOfMemory { memory_mib: limits.memory_mib },
-        };
-        // A step that was killed has left half a report at best.
-        let wanted = if matches!(exit, Exit::Code { .. }) { gates::reports_wanted(gate) } else { Vec::new() };
-        let reports = self.read_reports(&handle, wanted).await?;
-        // What a step has left of its pictures and logs is of use above all where it was killed.
-        let outputs = outputs::keep(self, &handle, &gate.outputs).await?;
-        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
     }
 
     async fn read_reports(

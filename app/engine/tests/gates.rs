@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "gates/benchmarks.rs"]
+mod benchmarks;
 #[path = "gates/cases.rs"]
 mod cases;
 #[path = "gates/coverage.rs"]
@@ -12,6 +14,8 @@ mod findings;
 mod fixtures;
 #[path = "gates/hostile.rs"]
 mod hostile;
+#[path = "gates/policy.rs"]
+mod policy;
 #[path = "gates/tests.rs"]
 mod tests;
 #[path = "gates/tries.rs"]

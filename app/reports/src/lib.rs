@@ -4,7 +4,8 @@
 //!   the lines that a [`Diff`] adds;
 //! - [`findings`]: what linters, compilers and scanners say is wrong, and which of it the base does not have;
 //! - [`testing`]: how tests ended, counted by suite, with the bad, the flaky and the slowest ones;
-//! - [`benchmarks`]: what was measured, sample by sample.
+//! - [`benchmarks`]: what was measured, sample by sample;
+//! - [`lockfiles`]: which packages a repository holds to, and what differs between two states of that.
 //!
 //! Each has a `read` for all its formats and a `sniff` that tells which one a file is in.
 //!
@@ -45,6 +46,7 @@ mod xml;
 pub mod benchmarks;
 pub mod coverage;
 pub mod findings;
+pub mod lockfiles;
 pub mod testing;
 
 pub use diff::{Diff, LineRange};

@@ -74,6 +74,7 @@ async fn gate(sandbox: &DockerSandbox) -> [Duration; 3] {
         network: Network::None,
         source: None,
         cache: None,
+        base: None,
     };
     let began = Instant::now();
     let handle = sandbox.open(&spec).await.expect("it opens");

@@ -239,6 +239,11 @@ impl FakeGitHub {
         self.with_pull(repo, number, user, |world, repo, user| world.edit_pull(repo, number, Some(title), None, user));
     }
 
+    /// Reviews a pull request with this word: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`.
+    pub fn review_pull(&self, repo: &str, number: u64, state: &'static str, user: &str) {
+        self.with_pull(repo, number, user, |world, repo, user| world.review_pull(repo, number, state, user));
+    }
+
     /// Points a pull request at another base branch.
     pub fn retarget_pull(&self, repo: &str, number: u64, base: &str, user: &str) {
         self.with_pull(repo, number, user, |world, repo, user| world.edit_pull(repo, number, None, Some(base), user));

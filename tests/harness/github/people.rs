@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::git::Edit;
-use super::world::{Kind, Merged, Pull, Repo, World};
+use super::world::{Kind, Merged, Pull, Repo, Review, World};
 
 /// A pull request to be opened. [`PullSpec::of`] names what it must have.
 #[derive(Debug, Clone)]
@@ -265,6 +265,7 @@ impl World {
             base_branch,
             base,
             labels: Vec::new(),
+            reviews: Vec::new(),
             merged: None,
             closed_at: None,
             created_at: now,
@@ -308,6 +309,13 @@ impl World {
         pull.updated_at = now;
         let action = if draft { "converted_to_draft" } else { "ready_for_review" };
         self.tell_pull(repo, number, action, sender, json!({}));
+    }
+
+    /// Reviews are told to no webhook here: the service asks for them.
+    pub(crate) fn review_pull(&mut self, repo: u64, number: u64, state: &'static str, by: u64) {
+        let (id, at) = (self.new_id(), self.now());
+        let pull = self.repo_mut(repo).pulls.get_mut(&number).expect("there is such a pull request");
+        pull.reviews.push(Review { id, by, state, commit: pull.head.clone(), at });
     }
 
     pub(crate) fn edit_pull(&mut self, repo: u64, number: u64, title: Option<&str>, base: Option<&str>, sender: u64) {

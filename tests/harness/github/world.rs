@@ -168,6 +168,8 @@ pub(crate) struct Pull {
     /// The base branch when the pull request was opened or last pushed to: like GitHub's, it grows old.
     pub(crate) base: String,
     pub(crate) labels: Vec<(u64, String)>,
+    /// The oldest first.
+    pub(crate) reviews: Vec<Review>,
     pub(crate) merged: Option<Merged>,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
@@ -178,6 +180,17 @@ impl Pull {
     pub(crate) fn open(&self) -> bool {
         self.closed_at.is_none()
     }
+}
+
+/// What somebody thinks of a pull request.
+#[derive(Debug, Clone)]
+pub(crate) struct Review {
+    pub(crate) id: u64,
+    pub(crate) by: u64,
+    /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`.
+    pub(crate) state: &'static str,
+    pub(crate) commit: String,
+    pub(crate) at: Timestamp,
 }
 
 #[derive(Debug, Clone)]

@@ -69,6 +69,14 @@ impl Stage for GitHubStage {
         self.github.open_pull(REPO, PullSpec::of(user, branch).from_fork(&self.fork_of(user)))
     }
 
+    fn retitle(&self, number: u64, user: &str, title: &str) {
+        self.github.retitle_pull(REPO, number, title, user);
+    }
+
+    fn approve(&self, number: u64, user: &str) {
+        self.github.review_pull(REPO, number, "APPROVED", user);
+    }
+
     fn close(&self, number: u64, user: &str) {
         self.github.close_pull(REPO, number, user);
     }

@@ -133,6 +133,14 @@ impl Stage for GitLabStage {
         self.gitlab.open_merge_request(REPO, &MergeRequestSpec::of(user, branch).from_fork(&fork))
     }
 
+    fn retitle(&self, number: u64, user: &str, title: &str) {
+        self.gitlab.retitle(REPO, number, title, user);
+    }
+
+    fn approve(&self, number: u64, user: &str) {
+        self.gitlab.approve(REPO, number, user);
+    }
+
     fn close(&self, number: u64, user: &str) {
         self.gitlab.close(REPO, number, user);
     }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatewright_core::run::{JournalEntry, Run, RunEvent};
+use gatewright_core::facts::{BenchmarkFacts, Facts};
+use gatewright_core::run::{JournalEntry, Run, RunEvent, StepState};
 use gatewright_core::store::{AuditEntry, Blobs, DeliveryRecord, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep};
-use gatewright_core::verdict::{LogRef, Output, StepOutcome};
-use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
+use gatewright_core::verdict::{Evidence, LogRef, Output, StepOutcome};
+use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Subject, Timestamp};
 use gatewright_engine::{Engine, Wait};
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +170,46 @@ impl Desk {
         let blob = known.ok_or_else(|| DeskError::Missing(format!("gate {gate} of run {id} has kept no file {path}")))?;
         let bytes = self.blobs.get(&blob).await?;
         bytes.ok_or_else(|| DeskError::Missing(format!("{path} of gate {gate} in run {id} has been pruned")))
+    }
+
+    /// What the gates of a run have kept of their benchmarks, oldest first: runs of its base branch before it, then the run itself.
+    /// Gates that have measured nothing are left out.
+    pub(crate) async fn benchmarks(&self, run: &Run) -> Result<Vec<(GateName, Vec<BenchmarkFacts>)>, DeskError> {
+        let mut all = Vec::new();
+        for (gate, facts) in self.measured(run).await? {
+            all.push((gate, vec![facts]));
+        }
+        let Some(branch) = run.gates().map(|gates| gates.base_ref().to_owned()).filter(|_| !all.is_empty()) else {
+            return Ok(all);
+        };
+        let subject = Some(Subject::Branch { name: branch }.key(&run.repo));
+        let filter = RunFilter { subject, before: Some(run.id), ..RunFilter::default() };
+        // Newest first, so each is put before those that are there.
+        for record in self.store.list(&filter, Evidence::HISTORY_MAX).await? {
+            let (_, journal) = self.store.journal(record.id).await?;
+            let Ok(past) = Run::replay(record.id, &journal) else { continue };
+            for (gate, facts) in self.measured(&past).await? {
+                if let Some((_, runs)) = all.iter_mut().find(|(name, _)| *name == gate) {
+                    runs.insert(0, facts);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the gates of one run have kept of their benchmarks.
+    async fn measured(&self, run: &Run) -> Result<Vec<(GateName, BenchmarkFacts)>, DeskError> {
+        let mut all = Vec::new();
+        for step in run.gates().into_iter().flat_map(|gates| &gates.steps) {
+            let StepState::Done { outcome, .. } = &step.state else { continue };
+            if step.gate.benchmark.reports.is_empty() {
+                continue;
+            }
+            let Some(blob) = &outcome.facts else { continue };
+            let facts = self.blobs.get(blob).await?.and_then(|text| serde_json::from_slice::<Facts>(&text).ok());
+            all.extend(facts.and_then(|facts| facts.benchmarks).map(|benchmarks| (step.gate.name.clone(), benchmarks)));
+        }
+        Ok(all)
     }
 
     pub(crate) async fn retry(&self, id: RunId, now: Timestamp) -> Result<Retried, DeskError> {

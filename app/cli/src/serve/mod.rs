@@ -19,6 +19,7 @@ mod pages;
 mod parts;
 mod ready;
 mod stop;
+mod trend;
 
 use crate::args::ServeArgs;
 use crate::desk::Desk;

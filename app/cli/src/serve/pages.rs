@@ -15,6 +15,7 @@ use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 
 use super::html::{InPath, Text};
+use super::trend;
 use crate::desk::{Desk, DeskError, RunPage};
 use crate::words;
 
@@ -57,8 +58,20 @@ async fn run(State(desk): Shared, Path(id): Path<String>) -> Response {
             logs.push((step.gate.name.clone(), String::from_utf8_lossy(tail(&log)).into_owned()));
         }
     }
-    let html = render(&page, run.as_ref(), &logs, Timestamp::now());
+    let trends = match &run {
+        Some(run) => trends(&desk, run).await,
+        None => Vec::new(),
+    };
+    let html = render(&page, run.as_ref(), &trends, &logs, Timestamp::now());
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)], html).into_response()
+}
+
+/// What the benchmarks of gates have taken, as tables. A page without them is better than none.
+async fn trends(desk: &Desk, run: &Run) -> Vec<(GateName, String)> {
+    let past = desk.benchmarks(run).await;
+    let past = past.inspect_err(|error| tracing::warn!(%error, "past benchmarks could not be read")).unwrap_or_default();
+    let tables = past.into_iter().map(|(gate, runs)| (gate, trend::table(&runs)));
+    tables.filter(|(_, table)| !table.is_empty()).collect()
 }
 
 async fn log(State(desk): Shared, Path((id, gate)): Path<(String, String)>) -> Response {
@@ -104,7 +117,13 @@ fn tail(log: &[u8]) -> &[u8] {
     &log[log.len().saturating_sub(LOG_TAIL_BYTES_MAX)..]
 }
 
-fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: Timestamp) -> String {
+fn render(
+    page: &RunPage,
+    run: Option<&Run>,
+    trends: &[(GateName, String)],
+    logs: &[(GateName, String)],
+    now: Timestamp,
+) -> String {
     let (record, mut out) = (&page.run, String::new());
     let title = format!("{} {}", record.repo.path, record.title);
     let title = Text(&title);
@@ -124,6 +143,9 @@ fn render(page: &RunPage, run: Option<&Run>, logs: &[(GateName, String)], now: T
         gates.steps.iter().for_each(|step| gate_row(&mut out, step));
         out.push_str("</tbody></table>");
         outputs(&mut out, page, gates);
+    }
+    for (gate, table) in trends {
+        let _ = write!(out, "<h2>Benchmarks of {gate}</h2>{table}");
     }
     for (gate, text) in logs {
         let link = format!("/runs/{}/logs/{gate}", record.id);
@@ -225,7 +247,7 @@ mod tests {
         page.run.state = RunState::Leased { worker: worker.clone(), expires_at: Timestamp::UNIX_EPOCH };
         let event = RunEvent::Resumed { attempt: 2, worker };
         page.journal.push(JournalEntry { seq: 1, at: Timestamp::UNIX_EPOCH, event });
-        let html = render(&page, page.replayed().as_ref(), &[], Timestamp::UNIX_EPOCH);
+        let html = render(&page, page.replayed().as_ref(), &[], &[], Timestamp::UNIX_EPOCH);
         assert!(html.contains("taken up, attempt 2") && html.contains("running"), "{html}");
         assert!(!html.contains("ci-host-7") && !html.contains("4711"), "{html}");
     }
@@ -241,7 +263,7 @@ mod tests {
     fn nothing_from_outside_is_markup_on_the_page() {
         let page = page();
         let gate: GateName = "tests".parse().expect("this is a gate's name");
-        let html = render(&page, page.replayed().as_ref(), &[(gate, HOSTILE.to_owned())], Timestamp::UNIX_EPOCH);
+        let html = render(&page, page.replayed().as_ref(), &[], &[(gate, HOSTILE.to_owned())], Timestamp::UNIX_EPOCH);
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("</title>").count(), 1);
         // The title twice with path and branch, the log, and the journal's one line with path, branch and login.

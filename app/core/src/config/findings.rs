@@ -10,7 +10,7 @@ use super::values;
 /// A gate allows at most so many findings of a kind; more is no limit at all.
 pub(super) const COUNT_MAX: u32 = 1_000_000;
 
-const COUNT: Shape = Shape::Count(COUNT_MAX);
+const COUNT: Shape = Shape::Whole { least: 0, most: COUNT_MAX, default: None };
 
 /// The keys of `require.new` and `require.total`.
 pub(super) static LIMITS: keys::Table = keys::Table {
@@ -59,7 +59,7 @@ pub(super) fn limits(reader: &mut Reader, node: &Node) -> Option<FindingLimits> 
     if fields.is_empty() && fields.is_right() {
         reader.wrong(node.place, "it limits nothing; write for example `error: 0`");
     }
-    let mut count = |key| fields.get(key).and_then(|node| values::count(reader, node, COUNT_MAX));
+    let mut count = |key| fields.get(key).and_then(|node| values::whole(reader, node, 0, COUNT_MAX));
     Some(FindingLimits {
         error: count("error"),
         warning: count("warning"),

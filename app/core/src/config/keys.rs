@@ -1,7 +1,9 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
-use super::findings;
+use super::benchmark::COMPARE;
+use super::policy::keys as policy;
 use super::tree::quoted;
+use super::{Benchmark, findings};
 
 /// A mapping of the file.
 pub(super) struct Table {
@@ -51,15 +53,49 @@ pub(super) enum Shape {
     Events,
     /// A span of time.
     Span,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number.
+    Whole {
+        /// At least this.
+        least: u32,
+        /// At most this.
+        most: u32,
+        /// What it is where it is not written.
+        default: Option<u32>,
+    },
     /// A number from 0 to 100 with at most two decimals.
     Percent,
-    /// A whole number from 0 to this.
-    Count(u32),
     /// True or false.
     Flag {
         /// What it is where it is not written.
         default: bool,
     },
+    /// A whole number within bounds.
+    Number {
+        /// The least that it can be.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// `true` for the usual files, one glob of paths, or a list.
+    TrueOrGlobs,
+    /// How a title is to be written.
+    Style,
+    /// One rule of commits, or a list.
+    CommitRules,
+    /// One type of change, or a list.
+    Types,
+    /// How large a change may be.
+    Size,
+    /// Files that must not be touched: globs, or a mapping of them.
+    Forbidden,
+    /// Who has to approve.
+    Reviewers,
+    /// One user or team, or a list.
+    People,
+    /// One word in which `*` may stand, or a list.
+    Patterns,
     /// What a gate brings from one run to the next.
     Cache,
     /// When a gate applies.
@@ -115,7 +151,11 @@ pub(super) static GATE: Table = Table {
             Shape::ReportGlobs,
             "Test reports in any format: JUnit XML, `go test -json`, libtest's and nextest's JSON, TAP. Instead of `junit`.",
         ),
-        key("retries", Shape::Count(RETRIES_MAX), "How often the command is run again in a fresh sandbox while the gate fails."),
+        key(
+            "retries",
+            Shape::Whole { least: 0, most: RETRIES_MAX, default: Some(0) },
+            "How often the command is run again in a fresh sandbox while the gate fails.",
+        ),
         key(
             "coverage",
             Shape::ReportGlobs,
@@ -133,6 +173,23 @@ pub(super) static GATE: Table = Table {
             Shape::Flag { default: false },
             "Whether findings are uploaded to the forge's code scanning, where it has one and the App may write it.",
         ),
+        key(
+            "benchmark",
+            Shape::ReportGlobs,
+            "Benchmark reports that the command writes, or folders of them: Criterion, hyperfine, Go, pytest-benchmark, Google \
+             Benchmark, JMH, `cargo bench`, plain JSON.",
+        ),
+        key("compare", Shape::Word(COMPARE), "What benchmarks are compared with: earlier runs, or the base, measured in turn."),
+        key(
+            "rounds",
+            Shape::Whole { least: Benchmark::ROUNDS_MIN, most: Benchmark::ROUNDS_MAX, default: Some(Benchmark::ROUNDS_DEFAULT) },
+            "How often base and head are measured in turn.",
+        ),
+        key(
+            "prepare",
+            Shape::Command,
+            "Run once in base and head before the rounds: what need not be measured, such as a build.",
+        ),
         key("require", Shape::Table(&REQUIRE), "What the gate's reports have to say for it to pass."),
         key(
             "outputs",
@@ -144,7 +201,7 @@ pub(super) static GATE: Table = Table {
         key("required", Shape::Flag { default: true }, "Whether the aggregate check fails when this gate does."),
         key("checkout", Shape::Table(&CHECKOUT), "What of the source is fetched beside the commit's own files."),
     ],
-    later: &["benchmark", "matrix", "services"],
+    later: &["matrix", "services"],
 };
 
 /// A gate's `require`.
@@ -159,9 +216,23 @@ pub(super) static REQUIRE: Table = Table {
             Shape::Percent,
             "The part of all lines that is run may be so many percentage points less than on the base.",
         ),
+        key("touched", Shape::PathGlobs, "Globs of paths, one of which must have changed; `!glob` takes paths out again."),
+        key(
+            "changelog",
+            Shape::TrueOrGlobs,
+            "A changelog that must have a new line under `Unreleased`; `true` for `CHANGELOG.md`.",
+        ),
+        key("title", Shape::Style, "How the pull request's title is to be written."),
+        key("commits", Shape::CommitRules, "What every commit has to be: `conventional`, `signed-off`."),
+        key("types", Shape::Types, "The types that a conventional title or message may have; any if not written."),
+        key("size-at-most", Shape::Size, "How large the change may be."),
+        key("forbidden", Shape::Forbidden, "Globs of files that must not be added or changed."),
+        key("links", Shape::TrueOrGlobs, "Markdown files whose relative links have to lead somewhere; `true` for `**/*.md`."),
+        key("reviewers", Shape::Reviewers, "Who has to approve: `codeowners`, or rules by path."),
+        key("dependencies", Shape::Table(&policy::DEPENDENCIES), "What may come in by lock files."),
         key(
             "new-failures-at-most",
-            Shape::Count(NEW_FAILURES_MAX),
+            Shape::Whole { least: 0, most: NEW_FAILURES_MAX, default: None },
             "Only failures that the base does not have count, and so many of them may be.",
         ),
         key("tests-drop-at-most", Shape::Percent, "So many percent fewer tests than on the base may be run."),
@@ -171,8 +242,9 @@ pub(super) static REQUIRE: Table = Table {
             "So many findings that the base does not have at most; no error if not written.",
         ),
         key("total", Shape::Filled(&findings::LIMITS), "So many findings at most, new or not."),
+        key("slower-at-most", Shape::Percent, "A benchmark may be so many percent slower than on the base."),
     ],
-    later: &["slower-at-most", "touched"],
+    later: &[],
 };
 
 /// A gate's `cache`.
@@ -190,6 +262,7 @@ pub(super) static REQUIRE_OF: &[Asked] = &[
     Asked { of: "coverage", reports: &["coverage"], keys: &["lines", "branches", "changed-lines", "drop-at-most"] },
     Asked { of: "tests", reports: &["junit", "tests"], keys: &["new-failures-at-most", "tests-drop-at-most"] },
     Asked { of: "findings", reports: &["sarif", "findings"], keys: &["new", "total"] },
+    Asked { of: "benchmarks", reports: &["benchmark"], keys: &["slower-at-most"] },
 ];
 
 /// Some keys of `require`.

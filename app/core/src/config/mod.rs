@@ -10,17 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod benchmark;
 mod findings;
 mod keys;
 mod needs;
 mod parse;
+mod policy;
 mod schema;
 mod tree;
 mod values;
 
+pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
+pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
 pub use schema::schema;
 
 /// Where the repository file lies.
@@ -46,7 +50,7 @@ pub struct RepoConfig {
 pub struct GateConfig {
     /// Its name.
     pub name: GateName,
-    /// The sandbox image.
+    /// The sandbox image. May be empty where there is no `run`.
     pub image: String,
     /// The command, given to `sh -c` in a sandbox. None: the gate only looks at the source and the change itself.
     pub run: Option<String>,
@@ -75,6 +79,9 @@ pub struct GateConfig {
     /// Whether they are uploaded to the forge's code scanning.
     #[serde(default)]
     pub code_scanning: bool,
+    /// What it says of its benchmarks.
+    #[serde(default)]
+    pub benchmark: Benchmark,
     /// What they have to say for the gate to pass.
     #[serde(default)]
     pub require: Require,
@@ -84,6 +91,9 @@ pub struct GateConfig {
     /// Folders to bring from one run to the next.
     #[serde(default)]
     pub cache: Option<Cache>,
+    /// What the change itself has to be for the gate to pass.
+    #[serde(default)]
+    pub policy: Policy,
     /// Whether it may reach a network.
     pub network: bool,
     /// Whether the aggregate check fails with it.
@@ -97,7 +107,8 @@ pub struct GateConfig {
 impl GateConfig {
     /// Whether it looks at how things were before the change, so that something has to be known of the base branch.
     pub fn compares(&self) -> bool {
-        self.require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty()
+        let require = &self.require;
+        require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty() || !self.benchmark.reports.is_empty()
     }
 
     /// Whether its tests have to be no worse than on the base.
@@ -110,10 +121,10 @@ impl GateConfig {
         if self.junit.is_empty() { &self.tests } else { &self.junit }
     }
 
-    /// Whether more than one commit of the base branch tells it something: which tests fail now and then. What is known is
-    /// looked at even where nothing has to be.
+    /// Whether more than one commit of the base branch tells it something: which tests fail now and then, how long benchmarks
+    /// take. What is known is looked at even where nothing has to be.
     pub fn looks_back(&self) -> bool {
-        !self.test_reports().is_empty()
+        !(self.test_reports().is_empty() && self.benchmark.reports.is_empty())
     }
 
     /// The events that it runs for. One that compares also runs for pushes to the default branch, unless it says otherwise:
@@ -174,6 +185,9 @@ pub struct Require {
     /// So many findings in all.
     #[serde(default)]
     pub total: Option<FindingLimits>,
+    /// So many percent a benchmark may be slower than on the base.
+    #[serde(default)]
+    pub slower_at_most: Option<Percent>,
 }
 
 impl Require {

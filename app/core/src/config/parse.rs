@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
-use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Problem, RepoConfig, Require, When};
-use super::{findings, needs, values};
+use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
+use super::{findings, needs, policy, values};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
@@ -175,6 +175,7 @@ impl Reader {
             self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
         }
         let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
+        let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
             run: self.run(&name, place, &fields),
@@ -184,11 +185,13 @@ impl Reader {
             timeout_secs: fields.get("timeout").and_then(|node| values::span_secs(self, node)),
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
-            retries: fields.get("retries").and_then(|node| values::count(self, node, keys::RETRIES_MAX)).unwrap_or(0),
+            retries: fields.get("retries").and_then(|node| values::whole(self, node, 0, keys::RETRIES_MAX)).unwrap_or(0),
             coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             findings: self.findings(&fields),
             code_scanning: self.code_scanning(&fields),
-            require: fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default(),
+            benchmark: self.benchmark(&fields),
+            require,
+            policy,
             outputs: fields.get("outputs").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             cache: fields.get("cache").and_then(|node| self.cache(node)),
             network: self.flag(&fields, "network", false),
@@ -205,7 +208,7 @@ impl Reader {
         match fields.get("run") {
             Some(node) => values::command(self, node),
             // A gate of a later kind may need no command; that it is of such a kind has been said.
-            None if fields.later || fields.meant.contains(&"run") => None,
+            None if fields.later || fields.meant.contains(&"run") || looks_at_the_change_only(fields) => None,
             None => {
                 self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
                 None
@@ -217,6 +220,7 @@ impl Reader {
         match (fields.get("image"), &shared.image) {
             (Some(node), _) => values::image(self, node).unwrap_or_default(),
             (None, Some(image)) => image.clone(),
+            (None, None) if looks_at_the_change_only(fields) => String::new(),
             (None, None) if shared.image_written || fields.meant.contains(&"image") => String::new(),
             (None, None) => {
                 self.wrong(place, format!("the gate `{name}` has no `image`, and neither has the file; one of them needs it"));
@@ -250,7 +254,8 @@ impl Reader {
         })
     }
 
-    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<Require> {
+    /// What reports have to say, and what the change itself has to be.
+    fn require(&mut self, node: &Node, of_gate: &Fields<'_>) -> Option<(Require, Policy)> {
         let fields = self.fields(node, &keys::REQUIRE)?;
         for asked in keys::REQUIRE_OF {
             let asks = asked.keys.iter().any(|key| fields.get(key).is_some());
@@ -263,18 +268,20 @@ impl Reader {
             }
         }
         let mut percent = |key| fields.get(key).and_then(|node| values::percent(self, node));
-        Some(Require {
+        let require = Require {
             lines: percent("lines"),
             branches: percent("branches"),
             changed_lines: percent("changed-lines"),
             drop_at_most: percent("drop-at-most"),
             tests_drop_at_most: percent("tests-drop-at-most"),
+            slower_at_most: percent("slower-at-most"),
             new_failures_at_most: fields
                 .get("new-failures-at-most")
-                .and_then(|node| values::count(self, node, keys::NEW_FAILURES_MAX)),
+                .and_then(|node| values::whole(self, node, 0, keys::NEW_FAILURES_MAX)),
             new: fields.get("new").and_then(|node| findings::limits(self, node)),
             total: fields.get("total").and_then(|node| findings::limits(self, node)),
-        })
+        };
+        Some((require, policy::read::policy(self, &fields)))
     }
 
     fn cache(&mut self, node: &Node) -> Option<Cache> {
@@ -322,13 +329,21 @@ fn asks_for_later(node: &Node) -> bool {
     entries.iter().any(|entry| keys::REQUIRE.later.contains(&entry.key.as_str()))
 }
 
+/// Whether a gate has nothing to run, and need not: what it requires is there without any command.
+fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
+    let Some(Value::Mapping(require)) = gate.get("require").map(|node| &node.value) else { return false };
+    let of_reports = policy::keys::NEED_A_COMMAND.iter().any(|key| gate.get(key).is_some());
+    let of_change = require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()));
+    gate.get("run").is_none() && of_change && !of_reports
+}
+
 /// The known entries of a mapping.
 pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
     later: bool,
     /// Keys of which it has misspelt ones. That these are missing has been said.
-    meant: Vec<&'static str>,
+    pub(super) meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {

@@ -48,7 +48,7 @@ fn text<'n>(reader: &mut Reader, node: &'n Node, expected: &str) -> Option<&'n s
 }
 
 /// One text or a list of texts, each with its place.
-fn texts(reader: &mut Reader, node: &Node, expected: &str, expected_all: &str) -> Vec<(String, Place)> {
+pub(super) fn texts(reader: &mut Reader, node: &Node, expected: &str, expected_all: &str) -> Vec<(String, Place)> {
     let Value::List(nodes) = &node.value else {
         // Not `expected`: of a wrong type it is to be said that a list would do as well.
         return text(reader, node, expected_all).map(|text| (text.to_owned(), node.place)).into_iter().collect();
@@ -313,12 +313,10 @@ pub(super) fn who(reader: &mut Reader, node: &Node, command: CommandName) -> Vec
 }
 
 fn one_of(name: &str) -> Option<Who> {
-    if let Some((_, role)) = ROLES.iter().find(|(word, _)| *word == name) {
-        return Some(Who::Role(*role));
+    match ROLES.iter().find(|(word, _)| *word == name) {
+        Some((_, role)) => Some(Who::Role(*role)),
+        None => Who::named(name),
     }
-    let name =
-        name.strip_prefix('@').filter(|name| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@'))?;
-    Some(if name.contains('/') { Who::Team(name.to_owned()) } else { Who::User(name.to_owned()) })
 }
 
 /// True or false.
@@ -358,17 +356,36 @@ pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
     Some(secs)
 }
 
-/// A whole number from 0 to `max`.
-pub(super) fn count(reader: &mut Reader, node: &Node, max: u32) -> Option<u32> {
+/// One of a few words.
+pub(super) fn word(reader: &mut Reader, node: &Node, words: &[&'static str]) -> Option<&'static str> {
+    let found = words.iter().find(|word| is_word(node, word));
+    if found.is_none() {
+        let near = match &node.value {
+            Value::Scalar(Scalar { text, .. }) => keys::nearest(text, words.iter().copied()),
+            Value::List(_) | Value::Mapping(_) => None,
+        };
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        reader.wrong(node.place, format!("expected one of {}, found {node}{hint}", keys::listed(words.iter().copied())));
+    }
+    found.copied()
+}
+
+/// Whether a value is this word.
+pub(super) fn is_word(node: &Node, word: &str) -> bool {
+    matches!(&node.value, Value::Scalar(Scalar { text, kind: ScalarKind::Text }) if text == word)
+}
+
+/// A whole number.
+pub(super) fn whole(reader: &mut Reader, node: &Node, least: u32, most: u32) -> Option<u32> {
     let written = match &node.value {
         Value::Scalar(Scalar { text, kind: ScalarKind::Number }) => text.trim().parse::<u32>().ok(),
         Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => None,
     };
-    let count = written.filter(|count| *count <= max);
-    if count.is_none() {
-        reader.wrong(node.place, format!("expected a whole number from 0 to {max}, found {node}"));
+    let within = written.filter(|number| (least..=most).contains(number));
+    if within.is_none() {
+        reader.wrong(node.place, format!("expected a whole number from {least} to {most}, found {node}"));
     }
-    count
+    within
 }
 
 /// A part of a hundred.

@@ -35,6 +35,7 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         cache: None,
         findings: Vec::new(),
         code_scanning: false,
+        benchmark: crate::config::Benchmark::default(),
         require: crate::config::Require::default(),
         network: false,
         required: true,

@@ -79,8 +79,32 @@ fn keys_of_later_versions_are_refused_and_never_ignored() {
     2:1: `agents` is not supported by this version of Gatewright
     6:5: `benchmark` is not supported by this version of Gatewright
     7:16: `slower-at-most` is not supported by this version of Gatewright
-    10:16: `touched` is not supported by this version of Gatewright
     11:17: `lfs` is not supported by this version of Gatewright
+    ");
+}
+
+#[test]
+fn what_is_asked_of_a_change_is_told_where_it_is_wrong() {
+    let file = "gates:\n  a:\n    require:\n      touchd: docs/**\n      changelog: false\n      title: free\n      commits: [signed, signed-off, signed-off]\n      types: [feat!]\n      size-at-most: { except: gen/** }\n      forbidden: { add: x }\n      links: []\n      reviewers: [{ from: core, count: 50 }]\n      dependencies: { new-at-most: few, sources: \"a b\", licences: { denied: x } }\n  b:\n    require: { size-at-most: { line: 5 } }\n  c:\n    junit: j.xml\n    require: { touched: a }\n";
+    assert_snapshot!(told(file), @r"
+    4:7: unknown key `touchd`; did you mean `touched`?
+    5:18: expected `true` (for `CHANGELOG.md`) or a glob of paths; leave the key away if it is not wanted
+    6:14: expected `conventional`, found the text `free`
+    7:17: unknown rule of commits `signed`; there are `conventional` and `signed-off`
+    7:37: `signed-off` is there twice
+    8:15: `feat!` cannot be a type of change: letters, digits and `-`
+    9:21: `size-at-most` limits nothing; it needs `files`, `lines` or `file-bytes`
+    10:18: `forbidden` forbids nothing; it needs `added`, `changed` or `removed`
+    10:20: unknown key `add`; `forbidden` takes `added`, `changed` and `removed`
+    11:14: expected a glob of paths, or a list of them, found an empty list
+    12:27: `core` is nobody; a user is written `@name`, a team `@org/team`
+    12:40: expected a whole number from 1 to 20, found the number `50`
+    13:36: expected a whole number from 0 to 1000000000000, found the text `few`
+    13:50: `a b` cannot be looked for: letters, digits, `-_./:@+`, `*` and `?`
+    13:69: unknown key `denied`; `licences` takes `allow` and `deny`
+    15:32: unknown key `line`; did you mean `lines`?
+    16:3: the gate `c` has no `image`, and neither has the file; one of them needs it
+    16:3: the gate `c` has no `run`; it needs a command
     ");
 }
 
@@ -100,6 +124,19 @@ fn what_coverage_is_required_is_a_percentage_and_needs_a_report() {
 fn limits_of_findings_are_numbers_and_need_a_report() {
     let file = "image: a\ngates:\n  a: { run: x, sarif: o.sarif, require: { new: { error: 0, high: 3 }, total: { note: 1000000 } } }\n  b: { run: x, findings: o.json, require: { new: { error: -1, warning: 1.5, note: none }, total: {} } }\n  c: { run: x, code-scanning: true, require: { new: { eror: 0 } } }\n  d: { run: x, sarif: o.sarif, require: { new: 0 } }\n";
     assert_snapshot!(told(file), @"");
+}
+
+#[test]
+fn what_is_said_of_benchmarks_needs_a_report_and_rounds_need_to_be_asked_for() {
+    let file = "image: a\ngates:\n  a: { run: x, require: { slower-at-most: 5 }, compare: interleaved }\n  b: { run: x, benchmark: b.json, compare: interleavd, rounds: 5 }\n  c: { run: x, benchmark: b.json, rounds: 20, prepare: make }\n";
+    assert_snapshot!(told(file), @"
+    3:25: `require` asks for benchmarks, and the gate has no `benchmark`; name its report files there
+    3:57: `compare` is for benchmarks, and the gate has no `benchmark`; name its report files there
+    4:44: expected one of `history` and `interleaved`, found the text `interleavd`; did you mean `interleaved`?
+    4:64: expected a whole number from 6 to 60, found the number `5`
+    5:43: `rounds` is for rounds of base and head; write `compare: interleaved` for them
+    5:56: `prepare` is for rounds of base and head; write `compare: interleaved` for them
+    ");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use gatewright_core::command::Who;
 use gatewright_core::config::{
-    BYTES_MAX, Cache, Checkout, FindingLimits, GATES_MAX, GateConfig, GateEvent, Percent, RepoConfig, Require, When, parse,
+    BYTES_MAX, Benchmark, Cache, Checkout, CommitRule, Compare, Dependencies, FindingLimits, Forbidden, GATES_MAX, GateConfig,
+    GateEvent, Percent, Policy, RepoConfig, Require, Review, Reviewers, Size, When, parse,
 };
 use proptest::prelude::*;
 
@@ -188,7 +190,9 @@ fn printed(config: &RepoConfig) -> String {
             cache,
             findings,
             code_scanning,
+            benchmark,
             require,
+            policy,
             network,
             required,
             checkout,
@@ -203,6 +207,7 @@ fn printed(config: &RepoConfig) -> String {
             ("coverage", json(coverage)),
             ("findings", json(findings)),
             ("outputs", json(outputs)),
+            ("benchmark", json(&benchmark.reports)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
@@ -216,6 +221,12 @@ fn printed(config: &RepoConfig) -> String {
         if let Some(secs) = timeout_secs {
             writeln!(file, "    timeout: {secs}").unwrap();
         }
+        if benchmark.is_interleaved() {
+            writeln!(file, "    compare: interleaved\n    rounds: {}", benchmark.rounds).unwrap();
+        }
+        if let Some(prepare) = &benchmark.prepare {
+            writeln!(file, "    prepare: {}", json(prepare)).unwrap();
+        }
         let percent = |(key, percent): (&str, Option<Percent>)| {
             let hundredths = percent?.hundredths;
             Some(format!("{key}: {}.{:02}", hundredths / 100, hundredths % 100))
@@ -226,6 +237,7 @@ fn printed(config: &RepoConfig) -> String {
             ("changed-lines", require.changed_lines),
             ("drop-at-most", require.drop_at_most),
             ("tests-drop-at-most", require.tests_drop_at_most),
+            ("slower-at-most", require.slower_at_most),
         ];
         let limits = |(key, limits): (&str, Option<FindingLimits>)| {
             let FindingLimits { error, warning, note, critical, high, medium, low } = limits?;
@@ -243,13 +255,38 @@ fn printed(config: &RepoConfig) -> String {
         };
         let of_findings = [("new", require.new), ("total", require.total)].into_iter().filter_map(limits);
         let new_failures = require.new_failures_at_most.map(|count| format!("new-failures-at-most: {count}"));
-        let demands: Vec<String> = demands.into_iter().filter_map(percent).chain(new_failures).chain(of_findings).collect();
+        let demands = demands.into_iter().filter_map(percent).chain(new_failures).chain(of_findings);
+        let demands: Vec<String> = demands.chain(asked_of_the_change(policy)).collect();
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
         writeln!(file, "    code-scanning: {code_scanning}").unwrap();
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
     file
+}
+
+/// What a policy that [`a_policy`] makes looks like in the file.
+fn asked_of_the_change(policy: &Policy) -> Vec<String> {
+    let json = |value: &dyn erased::Json| value.json();
+    let Policy { touched, changelog, commits, links, size, reviewers, dependencies, forbidden, .. } = policy;
+    let lists = [("touched", json(touched)), ("changelog", json(changelog)), ("links", json(links)), ("commits", json(commits))];
+    let mut all: Vec<String> = lists.iter().filter(|(_, l)| l != "[]").map(|(key, list)| format!("{key}: {list}")).collect();
+    if !forbidden.removed.is_empty() {
+        all.push(format!("forbidden: {{ removed: {} }}", json(&forbidden.removed)));
+    }
+    if let Some(Size { lines: Some(lines), .. }) = size {
+        all.push(format!("size-at-most: {{ lines: {lines} }}"));
+    }
+    if let Some(Reviewers::Rules { rules }) = reviewers {
+        let rules: Vec<String> = rules.iter().map(|rule| format!("{{ count: {}, from: '@octo/core' }}", rule.count)).collect();
+        all.push(format!("reviewers: [{}]", rules.join(", ")));
+    }
+    if let Some(Dependencies { licences_denied, .. }) = dependencies {
+        let denied =
+            if licences_denied.is_empty() { String::new() } else { format!("licences: {{ deny: {} }}", json(licences_denied)) };
+        all.push(format!("dependencies: {{ {denied} }}"));
+    }
+    all
 }
 
 mod erased {
@@ -276,6 +313,47 @@ fn some_limits(there: bool, most: [Option<u32>; 7]) -> Option<FindingLimits> {
 }
 
 prop_compose! {
+    fn a_benchmark()(
+        reports in proptest::collection::vec("[a-z]{1,5}(/[a-z]{1,5}\\.json)?", 0..3),
+        interleaved in any::<bool>(),
+        rounds in Benchmark::ROUNDS_MIN..=Benchmark::ROUNDS_MAX,
+        prepare in proptest::option::of("[a-z]{1,8}"),
+    ) -> Benchmark {
+        if !interleaved || reports.is_empty() {
+            return Benchmark { reports, ..Benchmark::default() };
+        }
+        Benchmark { reports, compare: Compare::Interleaved, rounds, prepare }
+    }
+}
+
+prop_compose! {
+    fn a_policy()(
+        touched in proptest::collection::vec("!?[a-z]{1,5}/\\*\\*", 0..3),
+        changelog in proptest::collection::vec("[a-z]{1,5}\\.md", 0..2),
+        removed in proptest::collection::vec("[a-z]{1,5}\\.rs", 0..2),
+        denied in proptest::collection::vec("[A-Z]{1,5}-\\*", 0..2),
+        commits in proptest::sample::subsequence(vec![CommitRule::Conventional, CommitRule::SignedOff], 0..=2),
+        lines in proptest::option::of(0_u64..1_000_000),
+        counts in proptest::collection::vec(1_u64..=20, 0..3),
+        dependencies in any::<bool>(),
+    ) -> Policy {
+        let review = |count| Review { paths: Vec::new(), from: vec![Who::Team("octo/core".to_owned())], count };
+        let reviewers = Reviewers::Rules { rules: counts.iter().copied().map(review).collect() };
+        Policy {
+            touched,
+            links: changelog.clone(),
+            changelog,
+            commits,
+            size: lines.map(|lines| Size { lines: Some(lines), ..Size::default() }),
+            forbidden: Forbidden { removed, ..Forbidden::default() },
+            reviewers: (!counts.is_empty()).then_some(reviewers),
+            dependencies: dependencies.then_some(Dependencies { licences_denied: denied, ..Dependencies::default() }),
+            ..Policy::default()
+        }
+    }
+}
+
+prop_compose! {
     fn a_gate(number: usize)(
         image in "[a-z][a-z0-9/.:@-]{0,20}",
         run in "[^\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{feff}\u{fffe}\u{ffff}]{0,40}x",
@@ -294,9 +372,11 @@ prop_compose! {
         findings in proptest::collection::vec("[a-z]{1,5}(/\\*\\*)?/[a-z]{1,5}\\.sarif", 0..3),
         limits in any::<[bool; 2]>(),
         most in proptest::array::uniform7(proptest::option::of(0u32..=1_000_000)),
-        demands in any::<[bool; 6]>(),
+        benchmark in a_benchmark(),
+        demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
         flags in any::<[bool; 3]>(),
+        policy in a_policy(),
     ) -> GateConfig {
         let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
         let has_tests = !junit.is_empty() || !tests.is_empty();
@@ -313,11 +393,14 @@ prop_compose! {
                 new_failures_at_most: (demands[5] && has_tests).then_some(hundredths),
                 new: some_limits(limits[0] && !findings.is_empty(), most),
                 total: some_limits(limits[1] && !findings.is_empty(), most),
+                slower_at_most: percent(demands[6] && !benchmark.reports.is_empty(), hundredths),
             },
             cache: cached.map(|path| Cache { paths: vec![path], key: vec!["**/*.lock".to_owned()] }),
             code_scanning: limits[0] && !findings.is_empty(),
             findings,
+            benchmark,
             coverage,
+            policy,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
             network: flags[0],

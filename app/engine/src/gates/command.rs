@@ -1,11 +1,11 @@
-//! The exit code: every gate is judged by it. Says of a command that did not end by itself why.
+//! The exit code: every gate that has a command is judged by it. Says of a command that did not end by itself why.
 
 use gatewright_core::config::GateConfig;
 use gatewright_core::verdict::{Evidence, Exit, VerdictStatus};
 
 use super::{Kind, Opinion, markdown};
 
-pub(super) const KIND: Kind = Kind { about: None, reports: |_| Some(&[]), judge };
+pub(super) const KIND: Kind = Kind { about: None, reports: |config| config.run.is_some().then_some(&[]), judge };
 
 /// A cause in a title may have so many characters.
 const CAUSE_CHARS_MAX: usize = 160;

@@ -6,18 +6,23 @@
 
 use std::io::Read;
 
-use gatewright_core::config::GateConfig;
+use gatewright_core::config::{GateConfig, Policy};
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::suggestion::Suggestion;
+use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
 use gatewright_reports::SNIFF_BYTES;
 use gatewright_reports::findings::SarifLog;
 
+mod benchmarks;
 mod command;
 mod coverage;
 mod findings;
 mod markdown;
+mod policy;
 mod tests;
+
+pub use benchmarks::measured;
 
 /// Paths in a sentence are cut to so many characters.
 const PATH_CHARS_MAX: usize = 200;
@@ -28,12 +33,12 @@ struct Kind {
     about: Option<ReportKind>,
     /// The report files that it wants read, as globs. None where the gate is not of this kind.
     reports: fn(&GateConfig) -> Option<&[String]>,
-    /// What it says. Called only for a gate of this kind, and for all but the first only if the command ended by itself.
+    /// What it says. Called only for a gate of this kind, and for all but the exit code's only if the command ended by itself.
     judge: fn(&GateConfig, &Evidence) -> Opinion,
 }
 
 /// Every kind. The exit code comes first, since without an end by itself there is nothing else to judge.
-static KINDS: [Kind; 4] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND];
+static KINDS: [Kind; 6] = [command::KIND, tests::KIND, coverage::KIND, findings::KIND, benchmarks::KIND, policy::KIND];
 
 /// What a kind says.
 struct Opinion {
@@ -88,26 +93,52 @@ impl Opinion {
 
 /// The report files that are to be read once the command has ended: what they are about, and globs.
 pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
-    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?.to_vec())));
-    wanted.collect()
+    let globs = |about: ReportKind, written: &[String]| match about {
+        ReportKind::Benchmarks => benchmarks::globs(written),
+        ReportKind::Tests | ReportKind::Coverage | ReportKind::Findings => written.to_vec(),
+    };
+    let wanted = KINDS.iter().filter_map(|kind| Some((kind.about?, (kind.reports)(config)?)));
+    wanted.map(|(about, written)| (about, globs(about, written))).collect()
 }
 
-/// Whether the gate has to know what the source itself tells: its files, and how it differs from what it is compared with.
-pub fn survey_wanted(config: &GateConfig) -> bool {
-    !config.coverage.is_empty() || !config.findings.is_empty()
+/// What the gate has to know of the source itself, and of how it differs from what it is compared with.
+pub fn survey_wanted(config: &GateConfig) -> SurveyWanted {
+    let reads = !config.coverage.is_empty() || !config.findings.is_empty();
+    SurveyWanted { files: reads, diff: reads, ..SurveyWanted::default() }.and(policy::wanted(&config.policy))
+}
+
+/// Whether the gate has to know what only a forge tells of a pull request.
+pub fn pull_wanted(config: &GateConfig) -> bool {
+    config.policy.title.is_some() || config.policy.reviewers.is_some()
+}
+
+/// Where the base branch's `CODEOWNERS` can lie, the first that there is, where the gate goes by it.
+pub fn owners_paths(config: &GateConfig) -> &'static [&'static str] {
+    policy::owners_paths(&config.policy)
+}
+
+/// The teams of whose members the gate has to know, with what the base branch's `CODEOWNERS` says.
+pub fn teams_wanted(config: &GateConfig, owners: Option<&str>) -> Vec<String> {
+    policy::teams(&config.policy, owners)
 }
 
 /// Whether it has to be known with which commit the gate's is compared.
 pub fn base_wanted(config: &GateConfig) -> bool {
-    survey_wanted(config) || config.compares()
+    !survey_wanted(config).is_empty() || config.compares()
 }
 
 /// What is said of a step. The same evidence gives the same verdict.
 pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
-    let ended = matches!(evidence.exit, Exit::Code { .. });
-    let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
-    let mut opinions: Vec<Opinion> =
-        of_kind.take(if ended { KINDS.len() } else { 1 }).map(|kind| (kind.judge)(config, evidence)).collect();
+    let mut opinions: Vec<Opinion> = match evidence.exit {
+        Exit::Code { .. } => {
+            let of_kind = KINDS.iter().filter(|kind| (kind.reports)(config).is_some());
+            of_kind.map(|kind| (kind.judge)(config, evidence)).collect()
+        }
+        // There is nothing to be judged but that.
+        Exit::TimedOut { .. } | Exit::OutOfMemory { .. } | Exit::Cancelled | Exit::NotStarted { .. } => {
+            vec![(command::KIND.judge)(config, evidence)]
+        }
+    };
     let excused = opinions.iter().any(|opinion| opinion.excuses_exit);
     if let Some(of_exit) = opinions.first_mut().filter(|of_exit| excused && of_exit.status == VerdictStatus::Failed) {
         of_exit.status = VerdictStatus::Passed;
@@ -119,7 +150,7 @@ pub fn judge(config: &GateConfig, evidence: &Evidence) -> Judgement {
 /// Whether another try of the command might do better: it failed by itself, by its exit code or by its tests. One that was
 /// killed at a limit would take as long again, and what other reports say does not change by itself.
 pub fn may_pass_again(config: &GateConfig, evidence: &Evidence) -> bool {
-    let by_itself = GateConfig { coverage: Vec::new(), ..config.clone() };
+    let by_itself = GateConfig { coverage: Vec::new(), policy: Policy::default(), ..config.clone() };
     matches!(evidence.exit, Exit::Code { .. }) && judge(&by_itself, evidence).verdict.status == VerdictStatus::Failed
 }
 
@@ -173,6 +204,15 @@ fn opened(report: &ReportFile) -> Result<(Vec<u8>, Box<dyn Read + Send>), String
     let first = report.content.open().map_err(unread)?;
     first.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(unread)?;
     Ok((head, report.content.open().map_err(unread)?))
+}
+
+/// The whole of a report that is known to be small.
+fn whole(report: &ReportFile) -> Result<Vec<u8>, String> {
+    let (_, mut content) = opened(report)?;
+    let mut bytes = Vec::new();
+    let read = content.read_to_end(&mut bytes);
+    read.map_err(|error| format!("The report {} cannot be read: {error}", markdown::code(&report.path, PATH_CHARS_MAX)))?;
+    Ok(bytes)
 }
 
 /// What a change is compared with, for a sentence.

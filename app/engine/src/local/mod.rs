@@ -314,6 +314,8 @@ impl Job<'_> {
             // All that runs here is the same person's.
             scopes: CacheScopes { read: vec![CACHE_SCOPE.to_owned()], write: Some(CACHE_SCOPE.to_owned()) },
             past: past.clone(),
+            // Nobody asks a forge here.
+            pull: None,
         };
         let log = self.runner.log();
         // What is not to be begun any more needs no sandbox to be stopped in.

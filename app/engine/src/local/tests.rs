@@ -6,8 +6,11 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::ForgeKind;
-use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, OutputSink, Restored, SandboxError, SandboxHandle, SandboxSpec};
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::sandbox::{
+    Command, ExecEnd, ExecResult, Folder, OutputSink, Restored, SandboxError, SandboxHandle, SandboxSpec,
+};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 
 use super::*;
 
@@ -36,7 +39,7 @@ impl Sandbox for Pretend {
         self.see("open", &spec.key);
         let mut open = self.open.lock().expect("no test panics while it holds this");
         *open = (open.0 + 1, open.1.max(open.0 + 1));
-        Ok(SandboxHandle { key: spec.key.clone(), name: String::new(), restored: Restored::Nothing })
+        Ok(SandboxHandle { key: spec.key.clone(), name: String::new(), restored: Restored::Nothing, folder: Folder::Workspace })
     }
 
     async fn exec(&self, of: &SandboxHandle, command: &Command, output: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
@@ -55,7 +58,7 @@ impl Sandbox for Pretend {
         Ok(Vec::new())
     }
 
-    async fn survey(&self, _: &Source, _: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    async fn survey(&self, _: &Source, _: Option<&CommitId>, _: &SurveyWanted) -> Result<Survey, SandboxError> {
         Ok(Survey::default())
     }
 

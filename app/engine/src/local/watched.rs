@@ -5,7 +5,8 @@ use bytes::Bytes;
 use gatewright_core::sandbox::{
     Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 use gatewright_core::{CommitId, GateName};
 
 use super::Observer;
@@ -56,8 +57,8 @@ impl Sandbox for Watched<'_> {
         self.inner.read(sandbox, glob, files_max, bytes_max).await
     }
 
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        self.inner.survey(source, since).await
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+        self.inner.survey(source, since, wanted).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {

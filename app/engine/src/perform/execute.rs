@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use gatewright_core::forge::ForgeError;
+use gatewright_core::event::User;
+use gatewright_core::forge::{Forge, ForgeError, Permission, PullState, Standing};
 use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{SandboxKey, Source};
+use gatewright_core::survey::{Approval, PullFacts};
 use gatewright_core::verdict::StepOutcome;
 use gatewright_core::{CommitId, GateName, Subject};
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use crate::Engine;
 use crate::log::StepLog;
 use crate::past;
 use crate::step::{CacheScopes, Ended, Failure, Known, StepInput, StepRunner};
+use crate::{Engine, gates as gates_of};
 
 /// What may pass by itself (an engine that is restarted, a fetch that is cut) is tried so often before the gate is said to
 /// have failed for it.
@@ -105,10 +107,63 @@ async fn once(
         // A credential is short-lived, so each try has its own.
         source: source(engine, run, &gates.spec.head, &step.gate).await?,
         since: gates.prepared.as_ref().and_then(|prepared| prepared.compared_with.clone()),
+        pull: pull_facts(engine, run, gates, &step.gate).await?,
         scopes: scopes(run, gates),
         past: past.clone(),
     };
     runner(engine).run(&input, log).await
+}
+
+/// So many of those who approve are looked at, the first ones.
+const APPROVALS_MAX: usize = 30;
+
+/// What the forge tells of the pull request, where the gate wants to know.
+async fn pull_facts(
+    engine: &Engine,
+    run: &Run,
+    gates: &Gates,
+    gate: &gatewright_core::config::GateConfig,
+) -> Result<Option<PullFacts>, Failure> {
+    let pull = gates.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).filter(|_| gates_of::pull_wanted(gate));
+    let (Some(pull), Some(forge)) = (pull, engine.forge(run.repo.forge)) else { return Ok(None) };
+    let approvals = match gate.policy.reviewers {
+        Some(_) => Some(approvals(forge.as_ref(), run, pull, gate).await.map_err(|error| of_forge("who approves", &error))?),
+        None => None,
+    };
+    Ok(Some(PullFacts { title: pull.title.clone(), author: pull.author.clone(), approvals }))
+}
+
+/// Those who approve, and may: whoever may not write decides nothing.
+async fn approvals(
+    forge: &dyn Forge,
+    run: &Run,
+    pull: &PullState,
+    gate: &gatewright_core::config::GateConfig,
+) -> Result<Vec<Approval>, ForgeError> {
+    let mut owners = None;
+    for path in gates_of::owners_paths(gate) {
+        owners = forge.file(&run.repo, &pull.base, path).await?;
+        if owners.is_some() {
+            break;
+        }
+    }
+    let owners = owners.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let teams = gates_of::teams_wanted(gate, owners.as_deref());
+    let mut approvals = Vec::new();
+    for by in forge.approvals(&run.repo, pull.number).await?.into_iter().take(APPROVALS_MAX) {
+        let Standing { permission, login, teams, .. } = forge.standing(&run.repo, &by, &teams).await?;
+        if permission >= Permission::Write {
+            approvals.push(Approval { by: User { login, ..by }, teams });
+        }
+    }
+    Ok(approvals)
+}
+
+fn of_forge(what: &str, error: &ForgeError) -> Failure {
+    Failure {
+        cause: format!("{what} could not be asked: {error}"),
+        may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
+    }
 }
 
 /// A branch's cache is written by what runs on that branch alone, and read by what is going to it. A pull request has one of its own

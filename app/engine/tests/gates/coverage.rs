@@ -27,7 +27,7 @@ fn left_behind(reports: &[&str], diff: Option<&str>) -> Evidence {
     let survey = Survey {
         files: ["src/a.rs", "lib/b.rs"].map(str::to_owned).to_vec(),
         diff: diff.map(|diff| diff.as_bytes().to_vec().into()),
-        texts: None,
+        ..Survey::default()
     };
     Evidence {
         reports: [(ReportKind::Coverage, Reports { files, errors: Vec::new() })].into(),

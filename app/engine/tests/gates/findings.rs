@@ -59,6 +59,7 @@ fn left_behind(results: &[Value], text: &str, added: Option<(u32, u32)>) -> Evid
         files: tree.0.keys().map(|path| (*path).to_owned()).collect(),
         diff: added.map(|added| Bytes::from(diff(added))),
         texts: Some(Arc::new(tree)),
+        ..Survey::default()
     };
     with(&log(results), Evidence { survey: Some(survey), ..Evidence::of(Exit::Code { code: 0 }) })
 }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use gatewright_core::config::Checkout;
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{
-    Command, ExecEnd, ExecResult, Limits, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec,
-    Source,
+    Command, ExecEnd, ExecResult, Folder, Limits, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source,
 };
 use gatewright_core::store::{Blobs, StoreError};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{ReportFile, StepOutcome, Survey, VerdictStatus};
 use gatewright_core::{BlobId, CommitId, ForgeKind, RepoRef, RunId};
 use gatewright_engine::step::{CacheScopes, Known, StepInput, StepRunner};
@@ -41,19 +42,24 @@ impl Told {
 impl Sandbox for Told {
     async fn open(&self, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
         self.opened.lock().unwrap().push(spec.key.clone());
-        Ok(SandboxHandle { key: spec.key.clone(), name: "told".to_owned(), restored: Restored::Nothing })
+        Ok(SandboxHandle {
+            key: spec.key.clone(),
+            name: "told".to_owned(),
+            restored: Restored::Nothing,
+            folder: Folder::Workspace,
+        })
     }
 
     async fn exec(&self, _: &SandboxHandle, _: &Command, output: &dyn OutputSink) -> Result<ExecResult, SandboxError> {
         output.write(format!("output {}\n", self.nth() + 1).as_bytes());
-        Ok(ExecResult { end: self.script[self.nth()].0.clone(), disk_full: false })
+        Ok(ExecResult { end: self.script[self.nth()].0, disk_full: false })
     }
 
     async fn read(&self, _: &SandboxHandle, _: &str, _: usize, _: u64) -> Result<Vec<ReportFile>, SandboxError> {
         Ok(self.script[self.nth()].1.iter().map(|text| ReportFile::new("out.xml", *text)).collect())
     }
 
-    async fn survey(&self, _: &Source, _: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    async fn survey(&self, _: &Source, _: Option<&CommitId>, _: &SurveyWanted) -> Result<Survey, SandboxError> {
         Ok(Survey::default())
     }
 
@@ -102,8 +108,15 @@ async fn stepped(config: &str, script: Script) -> (StepOutcome, usize, String) {
     let runner = StepRunner { sandbox: &told, blobs: &told, limits: Limits::default(), secrets: &[] };
     let gate = gate(config);
     let key = SandboxKey { run: RunId::new(), gate: gate.name.clone() };
-    let input =
-        StepInput { key, gate: &gate, source: source(), since: None, past: Known::default(), scopes: CacheScopes::default() };
+    let input = StepInput {
+        key,
+        gate: &gate,
+        source: source(),
+        since: None,
+        pull: None,
+        past: Known::default(),
+        scopes: CacheScopes::default(),
+    };
     let log = runner.log();
     let ended = runner.run(&input, &log).await.unwrap();
     let outcome = runner.judge(&gate, Known::default(), ended, log.finish(), Instant::now()).await;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
-    Standing,
+    Reviews, Standing,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, RepoRef, Timestamp};
@@ -168,6 +168,13 @@ impl Forge for GitHub {
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
             Report::Scan(scan) => self.publish_scan(repo, scan).await,
         }
+    }
+}
+
+#[async_trait]
+impl Reviews for GitHub {
+    async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
+        self.read_approvals(repo, number).await
     }
 }
 

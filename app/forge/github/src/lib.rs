@@ -52,6 +52,7 @@ mod minimise;
 mod people;
 mod reaction;
 mod read;
+mod reviews;
 mod route;
 mod scan;
 mod suggest;

@@ -57,6 +57,7 @@ mod pipeline;
 mod reaction;
 mod read;
 mod remarks;
+mod reviews;
 mod status;
 mod status_body;
 mod thread;

@@ -6,4 +6,5 @@ mod benchmarks;
 mod coverage;
 mod findings;
 mod fixtures;
+mod lockfiles;
 mod testing;

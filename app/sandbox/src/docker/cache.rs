@@ -6,7 +6,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 use futures_util::TryStreamExt;
-use gatewright_core::sandbox::{Restored, SandboxError, SandboxSpec};
+use gatewright_core::sandbox::{Restored, SandboxError, SandboxHandle, SandboxSpec};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -61,22 +61,22 @@ async fn restore_all(docker: &Docker, id: &str, plan: &Plan, entry: &Entry) -> R
 }
 
 /// Saves the folders, unless they are there already. What cannot be saved costs the next run some time, and nothing else.
-pub(super) async fn save(this: &DockerSandbox, docker: &Docker, id: &str, plan: &Plan) {
+pub(super) async fn save(this: &DockerSandbox, docker: &Docker, sandbox: &SandboxHandle, plan: &Plan) {
     if !plan.is_to_be_saved() {
         return;
     }
-    let saved = within("saving a cache", COPY_MAX, save_all(this, docker, id, plan)).await;
+    let saved = within("saving a cache", COPY_MAX, save_all(this, docker, sandbox, plan)).await;
     if let Err(error) = saved {
         tracing::warn!(%error, "a cache could not be saved");
     }
 }
 
-async fn save_all(this: &DockerSandbox, docker: &Docker, id: &str, plan: &Plan) -> Result<(), SandboxError> {
+async fn save_all(this: &DockerSandbox, docker: &Docker, sandbox: &SandboxHandle, plan: &Plan) -> Result<(), SandboxError> {
     let unkept = |error: std::io::Error| SandboxError::HostDiskFull(error.to_string());
     let draft = this.caches.draft().map_err(unkept)?;
     for (n, path) in plan.paths.iter().enumerate() {
-        if read::is_there(docker, id, Path::new(path)).await? {
-            save_one(docker, id, path, draft.path().join(name(n))).await?;
+        if read::is_there(docker, sandbox, Path::new(path)).await? {
+            save_one(docker, &sandbox.name, path, draft.path().join(name(n))).await?;
         }
     }
     this.caches.keep(plan, draft).map_err(unkept)

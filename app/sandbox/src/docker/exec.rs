@@ -9,10 +9,10 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::{ContainerMemoryStats, ContainerState};
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions, StatsOptionsBuilder};
 use futures_util::StreamExt;
-use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, OutputSink, SandboxError, SandboxHandle};
+use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, Folder, OutputSink, SandboxError, SandboxHandle};
 
 use super::error::{lost, status, unavailable, within, words};
-use super::shape::{LABEL_MEMORY, USER, WORKSPACE};
+use super::shape::{self, BASE, LABEL_MEMORY, USER, WORKSPACE};
 use super::{CALL_MAX, DockerSandbox, cache};
 
 /// Linux takes no single argument over 128 KiB; a longer script is refused with words instead.
@@ -51,7 +51,7 @@ const IN_ORDER: &str = "exec sh -c \"$1\" 2>&1";
 /// there; without a `df` in the image it stays unknown whether the disk was full.
 const LOOK: &str = "for f in /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events; do \
     [ -r $f ] && while read -r name value; do [ \"$name\" = oom_kill ] && echo \"oom_kill $value\"; done < $f; done; \
-    df -Pk /workspace";
+    df -Pk /workspace; [ -d /base ] && df -Pk /base";
 
 pub(super) async fn exec(
     this: &DockerSandbox,
@@ -66,7 +66,7 @@ pub(super) async fn exec(
     let docker = this.docker().await?;
     let id = sandbox.name.as_str();
     let ended = tokio::select! {
-        ran = run(docker, id, &command.script, |bytes| output.write(bytes)) => Ended::Itself(ran?),
+        ran = run(docker, id, shape::path(sandbox.folder), &command.script, |bytes| output.write(bytes)) => Ended::Itself(ran?),
         () = tokio::time::sleep(command.wall) => Ended::TimedOut,
         () = too_much_memory(docker, id) => Ended::TooMuchMemory,
     };
@@ -77,8 +77,8 @@ pub(super) async fn exec(
     };
     if code == 0 {
         let plan = this.to_save.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(plan) = plan {
-            cache::save(this, docker, id, &plan).await;
+        if let Some(plan) = plan.filter(|_| sandbox.folder == Folder::Workspace) {
+            cache::save(this, docker, sandbox, &plan).await;
         }
         return Ok(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
     }
@@ -94,12 +94,12 @@ enum Ended {
     TooMuchMemory,
 }
 
-/// Runs a script to its end and returns its exit code.
-async fn run(docker: &Docker, id: &str, script: &str, mut take: impl FnMut(&[u8])) -> Result<i64, SandboxError> {
+/// Runs a script in a folder to its end and returns its exit code.
+async fn run(docker: &Docker, id: &str, folder: &str, script: &str, mut take: impl FnMut(&[u8])) -> Result<i64, SandboxError> {
     let options = CreateExecOptions {
         cmd: Some(vec!["sh", "-c", IN_ORDER, "sh", script]),
         user: Some(USER),
-        working_dir: Some(WORKSPACE),
+        working_dir: Some(folder),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         ..CreateExecOptions::default()
@@ -169,7 +169,7 @@ async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, SandboxError> {
 /// Kills everything but what keeps the sandbox alive, so that its files can still be read. Where that does not work (a
 /// process bomb leaves no process to kill with), the sandbox itself is killed.
 async fn killed(this: &DockerSandbox, docker: &Docker, id: &str, end: ExecEnd) -> Result<ExecResult, SandboxError> {
-    let inside = tokio::time::timeout(KILL_MAX, run(docker, id, "kill -9 -1", |_| {})).await;
+    let inside = tokio::time::timeout(KILL_MAX, run(docker, id, WORKSPACE, "kill -9 -1", |_| {})).await;
     if !matches!(inside, Ok(Ok(0))) {
         kill_container(docker, id).await?;
         return Ok(ExecResult { end, disk_full: false });
@@ -245,7 +245,7 @@ struct Seen {
 async fn look(docker: &Docker, id: &str) -> Option<Seen> {
     let mut text = Vec::new();
     let take = |bytes: &[u8]| text.extend_from_slice(&bytes[..bytes.len().min(LOOK_BYTES_MAX.saturating_sub(text.len()))]);
-    tokio::time::timeout(LOOK_MAX, run(docker, id, LOOK, take)).await.ok()?.ok()?;
+    tokio::time::timeout(LOOK_MAX, run(docker, id, WORKSPACE, LOOK, take)).await.ok()?.ok()?;
     Some(seen(&String::from_utf8_lossy(&text)))
 }
 
@@ -255,7 +255,7 @@ fn seen(text: &str) -> Seen {
         let fields: Vec<&str> = line.split_whitespace().collect();
         match fields[..] {
             ["oom_kill", count] => seen.oom_kills = count.parse().unwrap_or(0),
-            [_, size, _, left, _, WORKSPACE] => seen.disk_full = is_full(size.parse().ok(), left.parse().ok()),
+            [_, size, _, left, _, WORKSPACE | BASE] => seen.disk_full |= is_full(size.parse().ok(), left.parse().ok()),
             _ => {}
         }
     }

@@ -12,7 +12,8 @@ use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
     Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 use tokio::sync::OnceCell;
 
 use crate::cache::{Caches, Plan};
@@ -211,8 +212,8 @@ impl Sandbox for DockerSandbox {
         read::read(self.docker().await?, sandbox, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        self.sources.survey(source, since).await
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+        self.sources.survey(source, since, wanted).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {

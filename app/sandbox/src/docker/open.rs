@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions, UploadToContainerOptionsBuilder};
-use gatewright_core::sandbox::{Restored, SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::sandbox::{Folder, Restored, SandboxError, SandboxHandle, SandboxSpec, Source};
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{lost, status, unavailable, within, words};
-use super::shape::{Surroundings, WORKSPACE, container};
+use super::shape::{self, Surroundings, container};
 use super::{DockerSandbox, cache, cleanup, image};
 use crate::source::FillError;
 
@@ -41,16 +41,16 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
     let useless = CancellationToken::new();
     let start = async { start(this, spec).await.inspect_err(|_| useless.cancel()) };
     let fetch = async {
-        match &spec.source {
-            Some(source) => useless.run_until_cancelled(this.sources.ensure(source)).await.unwrap_or(Ok(())),
-            None => Ok(()),
+        for (_, source) in sources(spec) {
+            useless.run_until_cancelled(this.sources.ensure(source)).await.unwrap_or(Ok(()))?;
         }
+        Ok::<(), SandboxError>(())
     };
     let (started, fetched) = tokio::join!(start, fetch);
     let id = started?;
     fetched?;
-    if let Some(source) = &spec.source {
-        fill(this, docker, &id, source, spec.limits.disk_mib).await?;
+    for (folder, source) in sources(spec) {
+        fill(this, docker, &id, folder, source, spec.limits.disk_mib).await?;
     }
     let mut restored = Restored::Nothing;
     if let Some(plan) = cache::plan(this, spec).await? {
@@ -60,7 +60,13 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
             this.to_save.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), plan);
         }
     }
-    Ok(SandboxHandle { key: spec.key.clone(), name: id, restored })
+    Ok(SandboxHandle { key: spec.key.clone(), name: id, restored, folder: Folder::Workspace })
+}
+
+/// What goes into which folder.
+fn sources(spec: &SandboxSpec) -> impl Iterator<Item = (Folder, &Source)> {
+    let folders = [(Folder::Workspace, &spec.source), (Folder::Base, &spec.base)];
+    folders.into_iter().filter_map(|(folder, source)| Some((folder, source.as_ref()?)))
 }
 
 async fn start(this: &DockerSandbox, spec: &SandboxSpec) -> Result<String, SandboxError> {
@@ -95,14 +101,21 @@ fn not_started(error: &bollard::errors::Error) -> SandboxError {
     }
 }
 
-/// Streams the source into the workspace. A mirror that turns out to be broken is made anew, once.
-async fn fill(this: &DockerSandbox, docker: &Docker, id: &str, source: &Source, disk_mib: u64) -> Result<(), SandboxError> {
+/// Streams a source into its folder. A mirror that turns out to be broken is made anew, once.
+async fn fill(
+    this: &DockerSandbox,
+    docker: &Docker,
+    id: &str,
+    folder: Folder,
+    source: &Source,
+    disk_mib: u64,
+) -> Result<(), SandboxError> {
     let filled = async {
-        match fill_once(this, docker, id, source, disk_mib).await {
+        match fill_once(this, docker, id, folder, source, disk_mib).await {
             Err(FillError::Broken(cause)) => {
                 tracing::warn!(repo = %source.repo, cause, "the mirror is broken and is made anew");
                 this.sources.remake(source).await?;
-                fill_once(this, docker, id, source, disk_mib).await.map_err(SandboxError::from)
+                fill_once(this, docker, id, folder, source, disk_mib).await.map_err(SandboxError::from)
             }
             other => other.map_err(SandboxError::from),
         }
@@ -110,10 +123,17 @@ async fn fill(this: &DockerSandbox, docker: &Docker, id: &str, source: &Source, 
     within("filling the workspace", FILL_MAX, filled).await
 }
 
-async fn fill_once(this: &DockerSandbox, docker: &Docker, id: &str, source: &Source, disk_mib: u64) -> Result<(), FillError> {
+async fn fill_once(
+    this: &DockerSandbox,
+    docker: &Docker,
+    id: &str,
+    folder: Folder,
+    source: &Source,
+    disk_mib: u64,
+) -> Result<(), FillError> {
     let (mut into_pipe, out_of_pipe) = tokio::io::duplex(PIPE_BYTES);
     let body = bollard::body_try_stream(ReaderStream::with_capacity(out_of_pipe, PIPE_BYTES));
-    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    let options = UploadToContainerOptionsBuilder::default().path(shape::path(folder)).build();
     let upload = docker.upload_to_container(id, Some(options), body);
     let archive = async {
         let archived = this.sources.archive(source, disk_mib, &mut into_pipe).await;

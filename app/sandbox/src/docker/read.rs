@@ -16,7 +16,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::CALL_MAX;
 use super::error::{lost, status, unavailable, within};
-use super::shape::WORKSPACE;
+use super::shape;
 use crate::spool;
 use crate::wanted::{self, Bounds, READ_MAX, literal_part};
 
@@ -37,44 +37,50 @@ pub(super) async fn read(
     bounds: Bounds,
     spool: &Path,
 ) -> Result<Vec<ReportFile>, SandboxError> {
-    match tokio::time::timeout(READ_MAX, read_all(docker, &sandbox.name, glob, bounds, spool)).await {
+    match tokio::time::timeout(READ_MAX, read_all(docker, sandbox, glob, bounds, spool)).await {
         Ok(read) => read,
         // The workspace is to blame, not the engine: trying again would only take as long.
         Err(_) => Err(wanted::too_slow(glob)),
     }
 }
 
-async fn read_all(docker: &Docker, id: &str, glob: &str, bounds: Bounds, spool: &Path) -> Result<Vec<ReportFile>, SandboxError> {
+async fn read_all(
+    docker: &Docker,
+    sandbox: &SandboxHandle,
+    glob: &str,
+    bounds: Bounds,
+    spool: &Path,
+) -> Result<Vec<ReportFile>, SandboxError> {
     let matcher = wanted::matcher(glob)?;
     let folder = literal_part(glob)?;
-    if !is_there(docker, id, &folder).await? {
+    if !is_there(docker, sandbox, &folder).await? {
         return Ok(Vec::new());
     }
     let wanted = Wanted { glob: glob.to_owned(), matcher, folder: folder.clone(), bounds, spool: spool.to_owned() };
-    let mut found = download(docker, id, &folder, wanted.clone()).await?;
+    let mut found = download(docker, sandbox, &folder, wanted.clone()).await?;
     for path in std::mem::take(&mut found.links) {
         // A second name of a file that came under its first. Asked for by itself, it comes with its content.
         let alone = Wanted { folder: path.clone(), bounds: found.left(bounds), ..wanted.clone() };
-        found.files.extend(download(docker, id, &path, alone).await?.files);
+        found.files.extend(download(docker, sandbox, &path, alone).await?.files);
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found.files)
 }
 
 /// Whether a path of the workspace exists. One that leads through a symbolic link is refused.
-pub(super) async fn is_there(docker: &Docker, id: &str, path: &Path) -> Result<bool, SandboxError> {
+pub(super) async fn is_there(docker: &Docker, sandbox: &SandboxHandle, path: &Path) -> Result<bool, SandboxError> {
     let mut below = PathBuf::new();
     // The workspace itself is asked for too: where it is not there, the sandbox is not.
     for part in std::iter::once(None).chain(path.components().map(Some)) {
         below.extend(part);
-        let options = ContainerArchiveInfoOptionsBuilder::default().path(&inside(&below)).build();
-        let found = docker.get_container_archive_info(id, Some(options)).await;
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(&inside(sandbox, &below)).build();
+        let found = docker.get_container_archive_info(&sandbox.name, Some(options)).await;
         match found {
             Ok(found) if u64::from(found.file_mode) & MODE_SYMLINK != 0 => {
                 return Err(wanted::is_a_link(&below));
             }
             Ok(_) => {}
-            Err(e) if status(&e) == Some(404) => return runs(docker, id).await.map(|()| false),
+            Err(e) if status(&e) == Some(404) => return runs(docker, &sandbox.name).await.map(|()| false),
             Err(e) => return Err(unavailable(&e)),
         }
     }
@@ -91,14 +97,14 @@ async fn runs(docker: &Docker, id: &str) -> Result<(), SandboxError> {
     }
 }
 
-fn inside(path: &Path) -> String {
-    Path::new(WORKSPACE).join(path).to_string_lossy().trim_end_matches('/').to_owned()
+fn inside(sandbox: &SandboxHandle, path: &Path) -> String {
+    Path::new(shape::path(sandbox.folder)).join(path).to_string_lossy().trim_end_matches('/').to_owned()
 }
 
 /// Streams a folder (or file) of the workspace past the reader.
-async fn download(docker: &Docker, id: &str, path: &Path, wanted: Wanted) -> Result<Found, SandboxError> {
-    let options = DownloadFromContainerOptionsBuilder::default().path(&inside(path)).build();
-    let archive = docker.download_from_container(id, Some(options)).map_err(std::io::Error::other);
+async fn download(docker: &Docker, sandbox: &SandboxHandle, path: &Path, wanted: Wanted) -> Result<Found, SandboxError> {
+    let options = DownloadFromContainerOptionsBuilder::default().path(&inside(sandbox, path)).build();
+    let archive = docker.download_from_container(&sandbox.name, Some(options)).map_err(std::io::Error::other);
     let mut archive = StreamReader::new(Box::pin(archive));
     let (mut to_reader, from_engine) = tokio::io::duplex(PIPE_BYTES);
     let bridge = SyncIoBridge::new(from_engine);

@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
     MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
 };
-use gatewright_core::sandbox::{Limits, Network, SandboxKey, SandboxSpec};
+use gatewright_core::sandbox::{Folder, Limits, Network, SandboxKey, SandboxSpec};
 
 /// Which service made it.
 pub(super) const LABEL_INSTANCE: &str = "dev.gatewright.instance";
@@ -19,6 +19,9 @@ pub(super) const LABEL_MEMORY: &str = "dev.gatewright.memory-mib";
 
 /// Where the source lies and commands run.
 pub(super) const WORKSPACE: &str = "/workspace";
+
+/// Where what the source is compared with lies.
+pub(super) const BASE: &str = "/base";
 
 /// Whom commands run as. The group is named too, or it would be root's.
 pub(super) const USER: &str = "1000:1000";
@@ -48,6 +51,14 @@ const MEMORY_MIB_MIN: u64 = 6;
 
 /// The engine refuses fewer processors than this.
 const CPUS_MIN: f64 = 0.01;
+
+/// Where a folder of a sandbox is.
+pub(super) fn path(folder: Folder) -> &'static str {
+    match folder {
+        Folder::Workspace => WORKSPACE,
+        Folder::Base => BASE,
+    }
+}
 
 /// What a container is made of beside its spec.
 pub(super) struct Surroundings<'a> {
@@ -83,7 +94,8 @@ pub(super) fn container(spec: &SandboxSpec, around: &Surroundings<'_>) -> Contai
 }
 
 fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>, labels: HashMap<String, String>) -> HostConfig {
-    let memory = memory_bytes(&spec.limits);
+    let folders: &[Folder] = if spec.base.is_some() { &[Folder::Workspace, Folder::Base] } else { &[Folder::Workspace] };
+    let memory = memory_bytes(&spec.limits, folders.len() as u64);
     HostConfig {
         network_mode: Some(network(spec.network).to_owned()),
         readonly_rootfs: Some(true),
@@ -100,7 +112,7 @@ fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>, labels: HashMap<St
         nano_cpus: Some(nano_cpus(spec.limits.cpus, around.cpus)),
         pids_limit: Some(i64::try_from(spec.limits.pids).unwrap_or(i64::MAX)),
         ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES_MAX)]),
-        mounts: Some(vec![workspace(&spec.limits, labels)]),
+        mounts: Some(folders.iter().map(|folder| mount(*folder, &spec.limits, labels.clone())).collect()),
         tmpfs: Some(tmpfs(&spec.limits, around.image_volumes)),
         // Output goes to whoever runs the command; the engine is to write none of it to its disk.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
@@ -117,12 +129,12 @@ pub(super) fn key_labels(instance: &str, key: &SandboxKey) -> HashMap<String, St
     ])
 }
 
-/// The kernel's bound of a container's memory: what its processes may use, and beside it room for all of the workspace and
+/// The kernel's bound of a container's memory: what its processes may use, and beside it room for all of its folders and
 /// `/tmp`, since files in memory are charged to whoever wrote them. So a full workspace is "no space left", not a kill. That
 /// processes use more than their part where the files leave room is watched for while a command runs.
-pub(super) fn memory_bytes(limits: &Limits) -> i64 {
+pub(super) fn memory_bytes(limits: &Limits, folders: u64) -> i64 {
     let memory = limits.memory_mib.max(MEMORY_MIB_MIN);
-    mib(memory.saturating_add(limits.disk_mib).saturating_add(tmp_mib(limits)))
+    mib(memory.saturating_add(limits.disk_mib.saturating_mul(folders)).saturating_add(tmp_mib(limits)))
 }
 
 fn tmp_mib(limits: &Limits) -> u64 {
@@ -149,10 +161,10 @@ fn ulimit(name: &str, limit: i64) -> ResourcesUlimits {
     ResourcesUlimits { name: Some(name.to_owned()), soft: Some(limit), hard: Some(limit) }
 }
 
-/// The workspace is a volume of the engine that is a file system in memory. As a volume, and unlike a tmpfs mount, it can be
+/// The workspace, like the folder beside it, is a volume of the engine that is a file system in memory. As a volume, and unlike a tmpfs mount, it can be
 /// filled through the archive API of every engine version; being of fixed size, it ends in ENOSPC; and without a name it goes
 /// with its container.
-fn workspace(limits: &Limits, labels: HashMap<String, String>) -> Mount {
+fn mount(folder: Folder, limits: &Limits, labels: HashMap<String, String>) -> Mount {
     let options = format!("size={}m,uid=1000,gid=1000,mode=0755,nosuid,nodev", limits.disk_mib);
     let driver = HashMap::from([
         ("type".to_owned(), "tmpfs".to_owned()),
@@ -160,7 +172,7 @@ fn workspace(limits: &Limits, labels: HashMap<String, String>) -> Mount {
         ("o".to_owned(), options),
     ]);
     Mount {
-        target: Some(WORKSPACE.to_owned()),
+        target: Some(path(folder).to_owned()),
         typ: Some(MountType::VOLUME),
         volume_options: Some(MountVolumeOptions {
             no_copy: Some(true),
@@ -174,7 +186,8 @@ fn workspace(limits: &Limits, labels: HashMap<String, String>) -> Mount {
 
 fn tmpfs(limits: &Limits, image_volumes: &[String]) -> HashMap<String, String> {
     let options = format!("rw,exec,nosuid,nodev,mode=1777,uid=1000,gid=1000,size={}m", tmp_mib(limits));
-    let folders = image_volumes.iter().map(String::as_str).filter(|folder| folder.trim_end_matches('/') != WORKSPACE);
+    let folders =
+        image_volumes.iter().map(String::as_str).filter(|folder| ![WORKSPACE, BASE].contains(&folder.trim_end_matches('/')));
     folders.chain(["/tmp"]).map(|folder| (folder.to_owned(), options.clone())).collect()
 }
 
@@ -190,7 +203,10 @@ fn environment(everywhere: &BTreeMap<String, String>, own: &BTreeMap<String, Str
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail at once")]
 
-    use gatewright_core::RunId;
+    use gatewright_core::config::Checkout;
+    use gatewright_core::forge::CloneCredential;
+    use gatewright_core::sandbox::Source;
+    use gatewright_core::{ForgeKind, RepoRef, RunId};
 
     use super::*;
 
@@ -203,6 +219,7 @@ mod tests {
             network: Network::None,
             source: None,
             cache: None,
+            base: None,
         }
     }
 
@@ -215,6 +232,18 @@ mod tests {
         let host = container(&spec(), &around(&BTreeMap::new(), &[])).host_config.unwrap();
         assert_eq!(host.memory, Some((100 + 200 + 50) << 20));
         assert_eq!(host.memory_swap, host.memory);
+    }
+
+    #[test]
+    fn a_base_has_a_folder_of_its_own_as_large_as_the_workspace() {
+        let repo = RepoRef { forge: ForgeKind::Github, id: 1, path: "o/a".to_owned(), installation: None };
+        let credential = CloneCredential { url: "https://forge.example/o/a.git".to_owned(), login: None, one_repository: true };
+        let commit = "a".repeat(40).parse().unwrap();
+        let base = Some(Source { repo, commit, credential, checkout: Checkout::default() });
+        let host = container(&SandboxSpec { base, ..spec() }, &around(&BTreeMap::new(), &[])).host_config.unwrap();
+        let folders: Vec<String> = host.mounts.unwrap().into_iter().filter_map(|mount| mount.target).collect();
+        assert_eq!(folders, ["/workspace", "/base"]);
+        assert_eq!(host.memory, Some((100 + 2 * 200 + 50) << 20));
     }
 
     #[test]

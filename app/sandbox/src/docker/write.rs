@@ -8,7 +8,7 @@ use bollard::query_parameters::UploadToContainerOptionsBuilder;
 use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 
 use super::error::{lost, within, words};
-use super::shape::WORKSPACE;
+use super::shape;
 
 /// Files of this size are the caller's own, such as a patch to try; the source comes another way.
 const CONTENT_BYTES_MAX: usize = 64 << 20;
@@ -21,7 +21,7 @@ const OWNER: u64 = 1000;
 
 pub(super) async fn write(docker: &Docker, sandbox: &SandboxHandle, path: &str, content: &[u8]) -> Result<(), SandboxError> {
     let archive = archive(path, content)?;
-    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    let options = UploadToContainerOptionsBuilder::default().path(shape::path(sandbox.folder)).build();
     let written = async {
         let body = bollard::body_full(archive.into());
         match docker.upload_to_container(&sandbox.name, Some(options), body).await {
@@ -45,7 +45,7 @@ pub(super) async fn folders(docker: &Docker, id: &str, path: &Path) -> Result<()
         .try_for_each(|folder| builder.append_data(&mut header(tar::EntryType::Directory, 0o755, 0), folder, &[][..]))
         .and_then(|()| builder.into_inner());
     let archive = made.map_err(|e| SandboxError::Report(format!("`{}` cannot be made: {e}", path.display())))?;
-    let options = UploadToContainerOptionsBuilder::default().path(WORKSPACE).build();
+    let options = UploadToContainerOptionsBuilder::default().path(shape::WORKSPACE).build();
     docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await.map_err(|e| lost(&e))
 }
 

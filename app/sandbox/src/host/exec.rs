@@ -41,8 +41,8 @@ pub(super) async fn exec(
         let cause = format!("the command is longer than {} KiB; move it into a file of the repository", SCRIPT_BYTES_MAX / 1024);
         return Err(SandboxError::NotStartable(cause));
     }
-    let folder = super::folder(sandbox)?;
-    let mut child = start(this, sandbox, folder, &command.script)?;
+    let folder = this.folder(sandbox)?;
+    let mut child = start(this, sandbox, &folder, &command.script)?;
     let group = Group::enter(this, &sandbox.key, &child);
     let mut pipe = child.stdout.take();
     let ended = tokio::select! {
@@ -61,7 +61,7 @@ pub(super) async fn exec(
         return Err(SandboxError::Gone("it was closed while the command ran".to_owned()));
     }
     let code = code(status);
-    Ok(ExecResult { end: ExecEnd::Exited(code), disk_full: code != 0 && is_full(folder) })
+    Ok(ExecResult { end: ExecEnd::Exited(code), disk_full: code != 0 && is_full(&folder) })
 }
 
 fn start(this: &HostSandbox, sandbox: &SandboxHandle, folder: &Path, script: &str) -> Result<Child, SandboxError> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatewright_core::sandbox::{Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
+use gatewright_core::sandbox::{Folder, Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use tokio_util::io::SyncIoBridge;
 
 use super::environment::environment;
@@ -23,28 +23,42 @@ const NO_BOUND_MIB: u64 = u64::MAX >> 20;
 
 pub(super) async fn open(this: &HostSandbox, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
     close(this, &spec.key).await?;
-    let folder = match &this.config.workspace {
-        HostWorkspace::InPlace(folder) => folder.clone(),
-        HostWorkspace::Fresh(root) => {
-            let filled = fresh(this, &folder_of(root, &spec.key), spec.source.as_ref()).await;
-            if filled.is_err() {
-                // That it cannot be removed now is no news to the caller: it is a leftover.
-                let _ = close(this, &spec.key).await;
-            }
-            filled?
-        }
-    };
-    let open = Open { env: environment(&this.config, spec), groups: Vec::new() };
+    let made = folders(this, spec).await;
+    if made.is_err() {
+        // That it cannot be removed now is no news to the caller: it is a leftover.
+        let _ = close(this, &spec.key).await;
+    }
+    let (workspace, base) = made?;
+    let name = workspace.to_str().map(str::to_owned);
+    let name = name.ok_or_else(|| SandboxError::NotStartable(format!("the folder {} is no UTF-8", workspace.display())))?;
+    let open = Open { env: environment(&this.config, spec), workspace, base, groups: Vec::new() };
     this.state().open.insert(spec.key.clone(), open);
-    let name = folder.into_os_string().into_string();
-    let name = name.map_err(|path| SandboxError::NotStartable(format!("the folder {} is no UTF-8", path.display())))?;
     // A gate's caches are for machines that forget: this one has those of its tools.
-    Ok(SandboxHandle { key: spec.key.clone(), name, restored: Restored::Nothing })
+    Ok(SandboxHandle { key: spec.key.clone(), name, restored: Restored::Nothing, folder: Folder::Workspace })
 }
 
-/// `RUN.GATE`: neither has a character that a folder's name cannot have, and a run's id has no dot.
-fn folder_of(root: &Path, key: &SandboxKey) -> PathBuf {
-    root.join(format!("{}.{}", key.run, key.gate))
+/// The workspace, and what it is compared with where that is wanted.
+async fn folders(this: &HostSandbox, spec: &SandboxSpec) -> Result<(PathBuf, Option<PathBuf>), SandboxError> {
+    let own = own_folder(this, &spec.key);
+    let workspace = match &this.config.workspace {
+        HostWorkspace::InPlace(folder) => folder.clone(),
+        HostWorkspace::Fresh(_) => fresh(this, &own.join("workspace"), spec.source.as_ref()).await?,
+    };
+    let base = match &spec.base {
+        Some(base) => Some(fresh(this, &own.join("base"), Some(base)).await?),
+        None => None,
+    };
+    Ok((workspace, base))
+}
+
+/// What is a sandbox's own: `RUN.GATE`. Neither has a character that a folder's name cannot have, and a run's id has no dot. In
+/// place, only what the workspace is compared with is in it.
+fn own_folder(this: &HostSandbox, key: &SandboxKey) -> PathBuf {
+    let name = format!("{}.{}", key.run, key.gate);
+    match &this.config.workspace {
+        HostWorkspace::InPlace(_) => this.config.mirrors.join("bases").join(name),
+        HostWorkspace::Fresh(root) => root.join(name),
+    }
 }
 
 async fn fresh(this: &HostSandbox, folder: &Path, source: Option<&Source>) -> Result<PathBuf, SandboxError> {
@@ -100,11 +114,10 @@ fn unpack(archive: impl Read, folder: &Path) -> std::io::Result<()> {
     std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map(|_| ())
 }
 
-/// Ends what runs in a sandbox, and removes its folder where it has one of its own.
+/// Ends what runs in a sandbox, and removes the folder that is its own.
 pub(super) async fn close(this: &HostSandbox, key: &SandboxKey) -> Result<(), SandboxError> {
     this.kill(key);
-    let HostWorkspace::Fresh(root) = &this.config.workspace else { return Ok(()) };
-    let folder = folder_of(root, key);
+    let folder = own_folder(this, key);
     match tokio::fs::remove_dir_all(&folder).await {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),

@@ -7,16 +7,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
-    Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    Command, ExecResult, Folder, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 use rustix::process::Pid;
 
 use crate::source::Sources;
@@ -73,6 +74,9 @@ struct State {
 struct Open {
     /// The environment of its commands.
     env: BTreeMap<OsString, OsString>,
+    workspace: PathBuf,
+    /// What it is compared with, where it was opened with that.
+    base: Option<PathBuf>,
     /// The process groups of the commands that run.
     groups: Vec<Pid>,
 }
@@ -88,6 +92,18 @@ impl HostSandbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The folder of an open sandbox that a handle is about.
+    fn folder(&self, handle: &SandboxHandle) -> Result<PathBuf, SandboxError> {
+        let path = self.state().open.get(&handle.key).and_then(|open| match handle.folder {
+            Folder::Workspace => Some(open.workspace.clone()),
+            Folder::Base => open.base.clone(),
+        });
+        let path = path.ok_or_else(|| SandboxError::Gone("it is not open".to_owned()))?;
+        let there = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        there.then_some(()).ok_or_else(|| SandboxError::Gone(format!("its folder {} is not there any more", path.display())))?;
+        Ok(path)
+    }
+
     /// Ends everything that a sandbox runs.
     fn kill(&self, key: &SandboxKey) {
         let groups = self.state().open.get(key).map(|open| open.groups.clone()).unwrap_or_default();
@@ -96,13 +112,6 @@ impl HostSandbox {
         }
         processes::kill_marked(&environment::mark(&self.config.instance, key));
     }
-}
-
-/// The folder of an open sandbox.
-fn folder(handle: &SandboxHandle) -> Result<&Path, SandboxError> {
-    let path = Path::new(&handle.name);
-    let there = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-    there.then_some(path).ok_or_else(|| SandboxError::Gone(format!("its folder {} is not there any more", path.display())))
 }
 
 #[async_trait]
@@ -127,15 +136,15 @@ impl Sandbox for HostSandbox {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        read::read(folder(sandbox)?, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
+        read::read(&self.folder(sandbox)?, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        self.sources.survey(source, since).await
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+        self.sources.survey(source, since, wanted).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {
-        write::write(folder(sandbox)?, path, content).await
+        write::write(&self.folder(sandbox)?, path, content).await
     }
 
     async fn close(&self, key: &SandboxKey) -> Result<(), SandboxError> {

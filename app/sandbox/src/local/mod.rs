@@ -16,7 +16,7 @@ use std::time::Duration;
 use gatewright_core::CommitId;
 use tokio::fs;
 
-use crate::source::{Ended, Git, GitError, Mirror};
+use crate::source::{self, Ended, Git, GitError, Mirror};
 
 mod base;
 mod submodules;
@@ -176,7 +176,14 @@ impl WorkingTree {
         let (commit, committed) = match (head, taken) {
             (Some(head), None) => (head, true),
             (Some(head), Some(tree)) if of_head.as_ref() == Some(&tree) => (head, true),
-            (_, Some(tree)) => (commit(repository, &tree).await?, false),
+            (head, Some(tree)) => {
+                let made = commit(repository, &tree).await?;
+                if let Some(head) = head {
+                    let named = Git::new(repository, &["update-ref", &source::committed(&made), head.as_str()]);
+                    told(named.run(ASK_MAX).await?)?;
+                }
+                (made, false)
+            }
             (None, None) => return Err(LocalError::Unusable("nothing has been committed here yet".to_owned())),
         };
         Ok(Snapshot { repository: repository.to_owned(), commit, committed })

@@ -12,8 +12,8 @@ use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::SandboxError;
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
 use url::Url;
 
 /// What git answers may be so long: the list of a commit's files, in the largest repositories. A longer answer is an error.
@@ -154,6 +154,7 @@ pub(crate) struct Git {
     command: Command,
     config: Vec<(String, String)>,
     secrets: Vec<String>,
+    input: Vec<u8>,
 }
 
 /// How a git command ended.
@@ -184,7 +185,7 @@ impl Git {
         // A group of its own, so that the helpers that git starts are killed with it.
         command.process_group(0).kill_on_drop(true);
         let config = CONFIG.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Git { command, config, secrets: Vec::new() }
+        Git { command, config, secrets: Vec::new(), input: Vec::new() }
     }
 
     /// A command in the working tree of the user who runs Gatewright, with that user's own configuration: what is ignored, how
@@ -200,7 +201,7 @@ impl Git {
         command.envs(USER_ENV).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         let config = USER_CONFIG.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Git { command, config, secrets: Vec::new() }
+        Git { command, config, secrets: Vec::new(), input: Vec::new() }
     }
 
     /// Sets a variable of its environment.
@@ -219,6 +220,13 @@ impl Git {
         self
     }
 
+    /// Gives it something to read.
+    pub(super) fn with_input(mut self, input: Vec<u8>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = input;
+        self
+    }
+
     /// Starts it, for a caller that takes its output while it runs.
     pub(super) fn start(mut self) -> Result<Running, GitError> {
         self.command.env("GIT_CONFIG_COUNT", self.config.len().to_string());
@@ -231,12 +239,13 @@ impl Git {
     }
 
     /// Runs it to its end.
-    pub(crate) async fn run(self, limit: Duration) -> Result<Ended, GitError> {
+    pub(crate) async fn run(mut self, limit: Duration) -> Result<Ended, GitError> {
+        let input = std::mem::take(&mut self.input);
         let mut running = self.start()?;
-        let stdout = running.child.stdout.take();
+        let (stdin, stdout, stderr) = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
         let ended = async {
-            let (stdout, stderr) =
-                tokio::join!(bounded(stdout, ANSWER_BYTES_MAX + 1), bounded(running.child.stderr.take(), COMPLAINT_BYTES_MAX));
+            let (stdout, stderr, ()) =
+                tokio::join!(bounded(stdout, ANSWER_BYTES_MAX + 1), bounded(stderr, COMPLAINT_BYTES_MAX), fed(stdin, input));
             let status = running.child.wait().await;
             (stdout, stderr, status)
         };
@@ -276,6 +285,14 @@ impl Drop for Running {
             // It fails where the group has ended by itself, which is as well.
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+/// Writes what there is to read, and ends it.
+async fn fed(to: Option<ChildStdin>, input: Vec<u8>) {
+    if let Some(mut to) = to {
+        // A git that does not read it to its end says why by its exit status.
+        let _ = to.write_all(&input).await;
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::SandboxError;
-use gatewright_core::verdict::Survey;
+use gatewright_core::survey::{Commits, Survey, SurveyWanted};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
 use super::own::{Budget, OwnError, own};
 use super::texts::Texts;
-use super::{FillError, Pin};
+use super::{FillError, Pin, survey};
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
 const FETCH_MAX: Duration = Duration::from_secs(600);
@@ -125,20 +125,16 @@ impl Mirror {
         }
     }
 
-    /// A commit's files, and what it changes against another commit. Submodules and symbolic links are no files.
-    pub(crate) async fn survey(&self, commit: &CommitId, since: Option<&CommitId>) -> Result<Survey, GitError> {
-        let tree = self.told(&["ls-tree", "-r", "-z", commit.as_str()]).await?;
-        let diff = match since {
-            // Nothing of the repository's own configuration or attributes has a say in how it looks.
-            Some(since) => {
-                let fixed = ["diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=0"];
-                let plain = ["--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=all"];
-                Some(self.told(&[&fixed[..], &plain, &[since.as_str(), commit.as_str(), "--"]].concat()).await?.into())
-            }
-            None => None,
-        };
-        let texts = Texts::new(self.path.clone(), commit.clone());
-        Ok(Survey { files: files(&tree), diff, texts: Some(Arc::new(texts)) })
+    /// What is wanted of a commit but its history.
+    pub(super) async fn survey(
+        &self,
+        commit: &CommitId,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, GitError> {
+        let mut survey = survey::of(&self.path, commit, since, wanted).await?;
+        survey.texts = Some(Arc::new(Texts::new(self.path.clone(), commit.clone())));
+        Ok(survey)
     }
 
     /// A digest of the files that match one of these globs: git names each with a hash of its content.
@@ -165,6 +161,22 @@ impl Mirror {
     async fn told(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
         let Ended { status, stdout, stderr } = self.git(args).run(LOCAL_MAX).await?;
         if status.success() { Ok(stdout) } else { Err(GitError::Broken(stderr)) }
+    }
+
+    /// The commits between two, as far as the mirror has them.
+    pub(super) async fn commits_between(&self, since: &CommitId, commit: &CommitId) -> Result<Commits, GitError> {
+        survey::commits(&self.path, since, commit).await
+    }
+
+    /// Fetches two commits with so many before each. Everything that they have in common is transferred once.
+    pub(super) async fn deepen(&self, pin: &Pin, since: &CommitId, depth: usize) -> Result<(), GitError> {
+        let refs = [&pin.commit, since].map(|commit| format!("+{commit}:refs/gatewright/{commit}"));
+        let depth = format!("--depth={depth}");
+        match self.fetch_refs(pin, &[&depth], &[&refs[0], &refs[1]]).await {
+            // Such a server has given all that it has when the commit was fetched.
+            Err(GitError::NotById) => Ok(()),
+            other => other,
+        }
     }
 
     /// What git prints when asked something about the mirror. None where it fails.
@@ -242,10 +254,4 @@ impl Mirror {
 fn bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
-}
-
-/// The regular files in the output of `ls-tree -r -z`.
-fn files(tree: &[u8]) -> Vec<String> {
-    let entries = tree.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
-    entries.filter(|entry| entry.starts_with("100")).filter_map(|entry| Some(entry.split_once('\t')?.1.to_owned())).collect()
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{SandboxError, Source};
-use gatewright_core::verdict::Survey;
+use gatewright_core::survey::{Commits, Survey, SurveyWanted};
 use gatewright_core::{CommitId, ForgeKind};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -24,6 +24,7 @@ mod mirror;
 mod own;
 mod sources;
 mod submodules;
+mod survey;
 mod texts;
 
 pub(crate) use git::{Ended, Git, GitError};
@@ -35,6 +36,10 @@ use lock::Held;
 
 /// So often both commits of a survey are looked for.
 const SURVEY_TRIES: usize = 3;
+
+/// So many commits before two are fetched, one number after the other, to find those that lie between them. Where they do not
+/// meet within the last, not all commits are known, and that is said.
+const HISTORY_DEPTHS: [usize; 3] = [50, 250, Commits::MAX];
 
 /// The mirrors of all repositories, in one folder.
 pub(crate) struct Mirrors {
@@ -98,6 +103,11 @@ pub(crate) fn with_submodules(commit: &CommitId) -> String {
     format!("refs/gatewright/with-submodules/{commit}")
 }
 
+/// The name that a local repository has for the newest commit of the user's that a commit of what is not committed builds on.
+pub(crate) fn committed(commit: &CommitId) -> String {
+    format!("refs/gatewright/committed/{commit}")
+}
+
 impl Mirrors {
     /// Creates nothing yet.
     pub(crate) fn new(root: PathBuf) -> Self {
@@ -146,24 +156,53 @@ impl Mirrors {
         out.write_all(&own::END).await.map_err(|_| FillError::Unread)
     }
 
-    /// Which files a commit has, and how it differs from another one of its repository.
-    pub(crate) async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
+    /// What is wanted of a commit and of how it differs from another one of its repository.
+    pub(crate) async fn survey(
+        &self,
+        source: &Source,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, SandboxError> {
         let pin = Pin::of_source(source);
+        let mut survey = self.survey_pin(&pin, since, wanted).await?;
+        if let Some(since) = since.filter(|_| wanted.commits) {
+            survey.commits = Some(self.commits(&pin, since).await?);
+        }
+        Ok(survey)
+    }
+
+    async fn survey_pin(&self, pin: &Pin, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
         let earlier = since.map(|commit| Pin { commit: commit.clone(), ..pin.clone() });
         // Fetching the one can be what has the mirror made anew, and the other lost.
         for _ in 0..SURVEY_TRIES {
-            self.ensure_pin(&pin).await?;
+            self.ensure_pin(pin).await?;
             if let Some(earlier) = &earlier {
                 self.ensure_pin(earlier).await?;
             }
-            let mirror = self.mirror(&pin);
+            let mirror = self.mirror(pin);
             let _held = self.hold_shared(&pin.name).await?;
             let both = mirror.has(&pin.commit).await? && mirror.has(since.unwrap_or(&pin.commit)).await?;
             if both {
-                return Ok(mirror.survey(&pin.commit, since).await?);
+                return Ok(mirror.survey(&pin.commit, since, wanted).await?);
             }
         }
         Err(SandboxError::Source("the mirror was made anew while it was asked".to_owned()))
+    }
+
+    /// The commits between two. A mirror has none but those that were asked for, so more and more before these are fetched,
+    /// until the two meet. Nobody else may have the mirror meanwhile: another's fetch can cut the history off again.
+    async fn commits(&self, pin: &Pin, since: &CommitId) -> Result<Commits, SandboxError> {
+        let mirror = self.mirror(pin);
+        let _held = self.hold_alone(&pin.name).await?;
+        let mut found = mirror.commits_between(since, &pin.commit).await?;
+        for depth in HISTORY_DEPTHS {
+            if !found.incomplete || found.list.len() >= Commits::MAX {
+                break;
+            }
+            mirror.deepen(pin, since, depth).await?;
+            found = mirror.commits_between(since, &pin.commit).await?;
+        }
+        Ok(found)
     }
 
     /// A digest of the files of a commit that match one of these globs: of their paths and their content.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{SandboxError, Source};
-use gatewright_core::verdict::Survey;
+use gatewright_core::survey::{Survey, SurveyWanted};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::mirror::Mirror;
@@ -72,12 +72,25 @@ impl Sources {
         }
     }
 
-    /// Which files a commit has, and how it differs from another one of its repository.
-    pub(crate) async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        match self {
-            Sources::Mirrors(mirrors) => mirrors.survey(source, since).await,
-            Sources::Local(repository) => Ok(repository.survey(&source.commit, since).await?),
+    /// What is wanted of a commit and of how it differs from another one of its repository.
+    pub(crate) async fn survey(
+        &self,
+        source: &Source,
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, SandboxError> {
+        let repository = match self {
+            Sources::Mirrors(mirrors) => return mirrors.survey(source, since, wanted).await,
+            Sources::Local(repository) => repository,
+        };
+        let mut survey = repository.survey(&source.commit, since, wanted).await?;
+        if let Some(since) = since.filter(|_| wanted.commits) {
+            // What is not committed is no commit whose message anybody has written: those before it count.
+            let head = named(repository, &super::committed(&source.commit)).await?;
+            let head = head.as_ref().unwrap_or(&source.commit);
+            survey.commits = Some(repository.commits_between(since, head).await?);
         }
+        Ok(survey)
     }
 }
 
@@ -91,8 +104,13 @@ async fn has(repository: &Mirror, source: &Source) -> Result<CommitId, SandboxEr
     if !source.checkout.submodules {
         return Ok(commit.clone());
     }
-    let named = repository.ask(&["rev-parse", "--verify", "--quiet", &super::with_submodules(commit)]).await?;
-    let named = named.and_then(|named| String::from_utf8_lossy(&named).trim().parse().ok());
+    let named = named(repository, &super::with_submodules(commit)).await?;
     // Without a name for it, it has no submodules.
     Ok(named.unwrap_or_else(|| commit.clone()))
+}
+
+/// The commit that a local repository has under a name.
+async fn named(repository: &Mirror, name: &str) -> Result<Option<CommitId>, SandboxError> {
+    let said = repository.ask(&["rev-parse", "--verify", "--quiet", name]).await?;
+    Ok(said.and_then(|said| String::from_utf8_lossy(&said).trim().parse().ok()))
 }

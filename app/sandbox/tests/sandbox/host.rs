@@ -40,6 +40,10 @@ impl Host {
         Host::of(HostWorkspace::Fresh(root.to_owned()), Some(repository.to_owned()))
     }
 
+    pub(crate) fn in_place_of(folder: &Path, repository: &Path) -> Host {
+        Host::of(HostWorkspace::InPlace(folder.to_owned()), Some(repository.to_owned()))
+    }
+
     fn in_place(folder: &Path) -> Host {
         Host::of(HostWorkspace::InPlace(folder.to_owned()), None)
     }

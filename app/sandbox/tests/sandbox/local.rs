@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gatewright_core::sandbox::{Sandbox, SandboxError, SandboxSpec};
+use gatewright_core::sandbox::{Folder, Sandbox, SandboxError, SandboxSpec};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_sandbox::local::{Content, LocalError, Snapshot, WorkingTree};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 
@@ -238,10 +239,42 @@ async fn a_survey_tells_what_has_changed_since_the_base() {
     let snapshot = tree.snapshot("scratch").await;
     let host = Host::fresh_of(&tree.around.path().join("workspaces"), &snapshot.repository);
     let source = local_source(&snapshot.commit, false);
-    let survey = host.sandbox.survey(&source, Some(&base.commit)).await.expect("git answers");
+    let wanted = SurveyWanted { files: true, diff: true, commits: true, ..SurveyWanted::default() };
+    let survey = host.sandbox.survey(&source, Some(&base.commit), &wanted).await.expect("git answers");
     assert_eq!(survey.files, ["a.txt", "new.txt"]);
     let diff = String::from_utf8(survey.diff.expect("it was compared").to_vec()).expect("it is text");
     assert!(diff.contains("+++ b/new.txt") && diff.contains("+2"), "{diff}");
+    assert!(survey.commits.expect("it was asked for").list.is_empty(), "what is not committed is no commit");
+    tree.git(&["switch", "--quiet", "-c", "topic"]);
+    tree.commit("feat: mine");
+    tree.write("a.txt", "3");
+    let later = tree.snapshot("later").await;
+    let host = Host::fresh_of(&tree.around.path().join("workspaces"), &later.repository);
+    let survey = host.sandbox.survey(&local_source(&later.commit, false), Some(&base.commit), &wanted).await;
+    let commits = survey.expect("git answers").commits.expect("it was asked for");
+    assert_eq!((commits.list.len(), commits.incomplete), (1, false), "the one that somebody has made: {commits:?}");
+}
+
+#[tokio::test]
+async fn the_base_lies_beside_the_workspace_where_both_are_wanted() {
+    let tree = Tree::new();
+    let base = tree.found().await.base(None).await.expect("git answers").expect("there is main");
+    tree.write("a.txt", "2");
+    let snapshot = tree.snapshot("scratch").await;
+    let fresh = Host::fresh_of(&tree.around.path().join("workspaces"), &snapshot.repository);
+    let in_place = Host::in_place_of(&tree.folder, &snapshot.repository);
+    for host in [fresh, in_place] {
+        let (source, base) = (local_source(&snapshot.commit, false), local_source(&base.commit, false));
+        let handle =
+            host.sandbox.open(&SandboxSpec { source: Some(source), base: Some(base), ..spec() }).await.expect("it opens");
+        assert_eq!(host.exec(&handle, "cat a.txt").await.text, "2");
+        let beside = handle.within(Folder::Base);
+        assert_eq!(host.exec(&beside, "cat a.txt; echo x > made.xml").await.text, "1");
+        assert_eq!(host.sandbox.read(&beside, "*.xml", 5, 100).await.expect("it can be read").len(), 1);
+        assert!(host.sandbox.read(&handle, "*.xml", 5, 100).await.expect("it can be read").is_empty());
+        host.sandbox.close(&handle.key).await.expect("it closes");
+    }
+    assert_eq!(std::fs::read_to_string(tree.folder.join("a.txt")).expect("it stays"), "2");
 }
 
 #[tokio::test]

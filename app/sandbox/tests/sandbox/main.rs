@@ -11,4 +11,5 @@ mod local;
 mod mirror;
 mod reports;
 mod rig;
+mod survey;
 mod tree;

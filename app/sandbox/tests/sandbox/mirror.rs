@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use gatewright_core::config::Checkout;
-use gatewright_core::sandbox::{Sandbox, SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::sandbox::{Folder, Sandbox, SandboxError, SandboxHandle, SandboxSpec, Source};
+use gatewright_core::survey::SurveyWanted;
 use gatewright_sandbox::DockerSandbox;
 
 use crate::git_server::{GitServer, Repo, Speaks, TOKEN};
@@ -47,6 +48,31 @@ async fn the_workspace_is_the_commit_and_belongs_to_the_user() {
     assert!(text.starts_with("newran\ndeep 755\n 644\n 755\n"), "{text}");
     assert!(text.contains("\nnew\n") && !text.contains(".git\n"), "{text}");
     assert_eq!(run(&rig, server.source(&repo, &old), "cat a.txt; ls").await, "olda.txt\n");
+}
+
+#[tokio::test]
+async fn a_base_lies_beside_the_workspace_and_each_is_a_place_of_its_own() {
+    let (rig, server) = (Rig::new(), GitServer::start(Speaks::Now).await);
+    let repo = server.repo("app");
+    let old = server.source(&repo, &repo.commit(&[("a.txt", "old\n")]));
+    let new = server.source(&repo, &repo.commit(&[("a.txt", "new\n")]));
+    let head = rig.open(&SandboxSpec { source: Some(new), base: Some(old), ..spec() }).await;
+    let base = head.within(Folder::Base);
+    for (folder, path, content) in [(&head, "/workspace", "new"), (&base, "/base", "old")] {
+        assert_eq!(
+            rig.exec(folder, "pwd; cat a.txt; touch made; stat -c %u a.txt").await.text,
+            format!("{path}\n{content}\n1000\n")
+        );
+        let read = rig.sandbox.read(folder, "*.txt", 10, 1000).await.expect("it is read");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut read[0].content.open().expect("it opens"), &mut text).expect("it is text");
+        assert_eq!((read.len(), text), (1, format!("{content}\n")));
+    }
+    rig.sandbox.write(&base, "b.txt", "written".into()).await.expect("it is written");
+    assert_eq!(rig.exec(&head, "ls; cat /base/b.txt").await.text, "a.txt\nmade\nwritten");
+    let full = rig.exec(&base, "head -c 20000000 /dev/zero > big").await;
+    assert!(full.result.disk_full && full.code() != 0, "{}", full.text);
+    assert_eq!(rig.exec(&head, "echo enough > room && cat room").await.text, "enough\n");
 }
 
 impl Repo {
@@ -435,21 +461,24 @@ async fn a_survey_tells_the_files_and_what_is_new_whatever_the_repositorys_own_a
     std::os::unix::fs::symlink("a.txt", repo.path.join("link")).expect("a link can be made");
     let new = repo.commit(&[("a.txt", "one\nmore\ntwo\n"), ("dir/ä b.txt", "new\n")]);
     let source = server.source(&repo, &new);
-    let survey = rig.sandbox.survey(&source, Some(&old)).await.expect("the server gives both commits");
+    let told = SurveyWanted { files: true, diff: true, ..SurveyWanted::default() };
+    let survey = rig.sandbox.survey(&source, Some(&old), &told).await.expect("the server gives both commits");
     assert_eq!(survey.files, [".gitattributes", "a.txt", "dir/ä b.txt"], "a link is no file");
+    assert_eq!(survey.others, ["link"]);
+    assert!(survey.changes.is_none() && survey.commits.is_none(), "nobody asked");
     let diff = String::from_utf8(survey.diff.expect("it is compared").to_vec()).expect("text");
     assert!(diff.contains("+++ b/a.txt\n@@ -1,0 +2 @@ one\n+more\n"), "{diff}");
     let texts = survey.texts.expect("it can be read");
-    let told = tokio::task::spawn_blocking(move || {
+    let read = tokio::task::spawn_blocking(move || {
         [("dir/ä b.txt", 4), ("dir/ä b.txt", 3), ("gone", 99), ("../a.txt", 99), ("dir", 99)]
             .map(|(path, max)| texts.read(path, max))
     });
-    let [told, too_long, gone, outside, folder] = told.await.expect("it is read");
-    assert_eq!(told.as_deref(), Some("new\n".as_bytes()));
+    let [text, too_long, gone, outside, folder] = read.await.expect("it is read");
+    assert_eq!(text.as_deref(), Some("new\n".as_bytes()));
     assert_eq!([too_long, gone, outside, folder], [const { None }; 4]);
-    let survey = rig.sandbox.survey(&source, None).await.expect("the mirror has it");
+    let survey = rig.sandbox.survey(&source, None, &told).await.expect("the mirror has it");
     assert!(survey.diff.is_none());
     let gone = "1".repeat(40).parse().expect("a commit");
-    let error = rig.sandbox.survey(&source, Some(&gone)).await.expect_err("there is no such commit");
+    let error = rig.sandbox.survey(&source, Some(&gone), &told).await.expect_err("there is no such commit");
     assert!(matches!(error, SandboxError::SourceUnusable(_)), "{error}");
 }

@@ -116,6 +116,7 @@ pub(crate) fn spec() -> SandboxSpec {
         network: Network::None,
         source: None,
         cache: None,
+        base: None,
     }
 }
 

@@ -10,6 +10,7 @@ mod deliveries;
 mod diff_comments;
 mod pulls;
 mod repos;
+mod reviews;
 mod scanning;
 mod statuses;
 mod teams;
@@ -118,6 +119,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", PULLS, pulls::get),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/files", PULLS, pulls::files),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/commits", PULLS, pulls::commits),
+    route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", PULLS, reviews::list),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/comments", PULLS, diff_comments::list),
     route("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", TALK_WRITE, diff_comments::review),
     route("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", write(&["security_events"]), scanning::upload),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use gatewright_core::event::User;
-use gatewright_core::forge::{Change, Forge, ForgeError};
+use gatewright_core::forge::{Change, Forge, ForgeError, Reviews};
 use gatewright_forge_github::{GitHub, GitHubConfig};
 use serde_json::{Value, json};
 
@@ -207,4 +207,35 @@ async fn an_answer_larger_than_is_read_is_cut_off_and_counts_as_incomplete() {
     let found = github.changed_files(&repo(), &Change::Pull { number: 5 }).await.unwrap();
     assert!(found.incomplete);
     assert!(is_refused(&github.file(&repo(), &commit('a'), "x").await));
+}
+
+#[tokio::test]
+async fn those_approve_whose_latest_word_is_an_approval() {
+    let review = |id: u64, login: &str, state: &str| json!({"id": 1, "user": {"id": id, "login": login}, "state": state});
+    let stub = Stub::start(move |seen| {
+        let page = |reviews: Value| Reply::json(200, &reviews);
+        match seen.target.as_str() {
+            "/repos/octo/app/pulls/5/reviews?per_page=100" => {
+                let next = "</repos/octo/app/pulls/5/reviews?per_page=100&page=2>; rel=\"next\"".to_owned();
+                let gone = json!({"id": 2, "user": null, "state": "APPROVED"});
+                Some(
+                    page(json!([review(1, "ann", "APPROVED"), review(2, "bob", "APPROVED"), review(3, "cid", "PENDING"), gone]))
+                        .with("link", next),
+                )
+            }
+            "/repos/octo/app/pulls/5/reviews?per_page=100&page=2" => Some(page(json!([
+                review(1, "ann", "COMMENTED"),
+                review(2, "bob", "CHANGES_REQUESTED"),
+                review(4, "dan", "APPROVED"),
+                review(4, "dan", "DISMISSED"),
+                review(5, "eve", "CHANGES_REQUESTED"),
+                review(5, "eve", "APPROVED"),
+            ]))),
+            _ => None,
+        }
+    })
+    .await;
+    let approvals = stub.github().approvals(&repo(), 5).await.unwrap();
+    let names: Vec<&str> = approvals.iter().map(|user| user.login.as_str()).collect();
+    assert_eq!(names, ["ann", "eve"]);
 }

@@ -1,7 +1,7 @@
 //! Merge requests, branches, files, and who we are.
 
 use bytes::Bytes;
-use gatewright_core::forge::Forge;
+use gatewright_core::forge::{Forge, Reviews};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -157,4 +157,15 @@ async fn git_gets_the_token_of_its_own_where_there_is_one() {
     assert_eq!(of(stub.config()).await, ("oauth2".to_owned(), CANARY.to_owned()));
     let config = GitLabConfig { clone_token: Some("glpat-readonly-00000".into()), ..stub.config() };
     assert_eq!(of(config).await, ("oauth2".to_owned(), "glpat-readonly-00000".to_owned()));
+}
+
+#[tokio::test]
+async fn those_approve_whom_gitlab_names() {
+    let stub = Stub::start(|seen| {
+        (seen.target == format!("{REQUEST}/approvals"))
+            .then(|| Reply::json(200, &json!({"approved_by": [{"user": {"id": 9, "username": "max"}}, {"user": null}, {}]})))
+    })
+    .await;
+    let approvals = stub.gitlab().approvals(&repo(), 5).await.unwrap();
+    assert_eq!(approvals.iter().map(|user| (user.id, user.login.as_str())).collect::<Vec<_>>(), [(9, "max")]);
 }

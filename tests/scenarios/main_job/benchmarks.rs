@@ -1,0 +1,76 @@
+//! Benchmarks of base and head in turn, as people see them: real work in a real container.
+
+use gatewright_tests::on_every_forge;
+use gatewright_tests::stage::Scene;
+
+/// The limit is far from both scenarios, since six rounds on a machine that is busy with other tests tell no small change.
+const FILE: &str = "\
+image: gatewright-sandbox:local
+gates:
+  speed:
+    when: { events: pull_request }
+    run: sh bench.sh
+    benchmark: out.json
+    compare: interleaved
+    rounds: 6
+    require: { slower-at-most: 50 }
+";
+
+/// Counts as far as the file `work` says, and reports the processor time that this took.
+const BENCH: &str = r#"i=0
+n=$(cat work)
+while [ $i -lt $n ]; do i=$((i + 1)); done
+times > spent
+read -r user system < spent
+user=${user#*m}
+echo "[{\"name\": \"count\", \"unit\": \"s\", \"value\": ${user%s}}]" > out.json
+"#;
+
+const WORK: &str = "100000\n";
+const FOUR_TIMES_THE_WORK: &str = "400000\n";
+
+on_every_forge!(
+    a_change_that_makes_a_benchmark_slower_fails(FILE),
+    a_change_that_changes_no_benchmark_passes(FILE),
+    a_base_without_the_benchmark_is_inconclusive_and_no_failure(FILE),
+);
+
+/// Opens a change of these files against a base that has a benchmark.
+async fn changed(scene: &Scene, files: &[(&str, &str)]) -> (u64, String) {
+    scene.forge.commit("main", "alice", &[("bench.sh", BENCH), ("work", WORK)]);
+    // The branch starts where the main branch is now.
+    let head = scene.forge.commit("topic", "alice", files);
+    let number = scene.forge.open("alice", "topic");
+    scene.idle().await;
+    (number, head)
+}
+
+async fn a_change_that_makes_a_benchmark_slower_fails(scene: Scene) {
+    let (number, head) = changed(&scene, &[("work", FOUR_TIMES_THE_WORK)]).await;
+    let check = &scene.forge.shown(&head)["gatewright/speed"];
+    assert_eq!((check.state.as_str(), check.title.as_str()), ("failure", "1 of 1 benchmark more than 50 % slower"));
+    let text = scene.forge.text_of(number, &head, "gatewright/speed");
+    assert!(text.contains("measured in turn in the same sandbox, 6 rounds"), "{text}");
+    assert!(text.contains("| `count` |") && text.contains("| **too slow** |"), "{text}");
+    scene.end().await;
+}
+
+async fn a_change_that_changes_no_benchmark_passes(scene: Scene) {
+    let (number, head) = changed(&scene, &[("README", "about\n")]).await;
+    let check = &scene.forge.shown(&head)["gatewright/speed"];
+    assert_eq!(check.state, "success", "{}", check.title);
+    let text = scene.forge.text_of(number, &head, "gatewright/speed");
+    assert!(text.contains("| `count` |") && !text.contains("too slow"), "{text}");
+    scene.end().await;
+}
+
+async fn a_base_without_the_benchmark_is_inconclusive_and_no_failure(scene: Scene) {
+    let head = scene.forge.commit("topic", "alice", &[("bench.sh", BENCH), ("work", "10\n")]);
+    let number = scene.forge.open("alice", "topic");
+    scene.idle().await;
+    let check = &scene.forge.shown(&head)["gatewright/speed"];
+    assert_eq!((check.state.as_str(), check.title.as_str()), ("success", "inconclusive: 1 benchmark, none compared"));
+    let text = scene.forge.text_of(number, &head, "gatewright/speed");
+    assert!(text.contains("Measured were 0 of 6 rounds: the command fails on the base, with exit code 2."), "{text}");
+    scene.end().await;
+}
