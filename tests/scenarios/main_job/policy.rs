@@ -35,12 +35,18 @@ on_every_forge!(
 async fn a_change_of_code_without_docs_is_told_what_to_touch(scene: Scene) {
     let (number, head) = scene.open("topic", "app/a.rs", "code\n");
     scene.idle().await;
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: failure (1 of 1 gate failed)
+    gatewright/docs: failure (the one changed file matches none of `docs/**`, `CHANGELOG.md`)
+    ");
     let text = scene.forge.text_of(number, &head, "gatewright/docs");
     assert!(text.contains("Change one of these files too."), "{text}");
     let head = scene.forge.commit("topic", "alice", &[("docs/a.md", "how it works\n")]);
     scene.idle().await;
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: success (1 gate passed)
+    gatewright/docs: success (`touched` is kept)
+    ");
     scene.end().await;
 }
 
@@ -59,13 +65,18 @@ async fn what_comes_in_by_a_lock_file_is_listed_and_judged_by_where_it_comes_fro
     let head = scene.forge.commit("topic", "alice", &[("Cargo.lock", &with_new), ("a.md", "# A\n\n[to itself](#a)\n")]);
     let number = scene.forge.open("alice", "topic");
     scene.idle().await;
-    assert_snapshot!(scene.shown(&head), @"");
-    let text = scene.forge.text_of(number, &head, "gatewright/packages");
-    assert!(text.contains("| `new` (Cargo) | new |  | `1.0.0` | `crates.io` | unknown |"), "{text}");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: success (1 gate passed)
+    gatewright/packages: success (3 rules are kept)
+    ");
+    let sticky = scene.forge.sticky(number).expect("there is a comment");
+    assert!(sticky.contains("| packages: 1 in |"), "what is different is in the comment's table: {sticky}");
     let elsewhere = lock(&[("new", "https://crates.example/index"), ("old", INDEX)]);
     let head = scene.forge.commit("topic", "alice", &[("Cargo.lock", &elsewhere), ("a.md", "# A\n\n\n[b](b.md)\n")]);
     scene.idle().await;
     assert_snapshot!(scene.shown(&head), @"");
+    let text = scene.forge.text_of(number, &head, "gatewright/packages");
+    assert!(text.contains("| ❌ `new` (Cargo) | new |  | `1.0.0` | `crates.example/index` | unknown |"), "{text}");
     let mut remarks = scene.forge.remarks(number, &head);
     remarks.sort();
     assert_eq!(remarks, [("Cargo.lock".to_owned(), 4), ("a.md".to_owned(), 4)]);
@@ -75,7 +86,10 @@ async fn what_comes_in_by_a_lock_file_is_listed_and_judged_by_where_it_comes_fro
 async fn a_title_and_an_approval_are_looked_at_again_when_somebody_says_so(scene: Scene) {
     let (number, head) = scene.open("topic", "app/a.rs", "code\n");
     scene.idle().await;
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: failure (1 of 1 gate failed)
+    gatewright/people: failure (`title` and 2 more rules are broken)
+    ");
     let text = scene.forge.text_of(number, &head, "gatewright/people");
     assert!(text.contains("it has no line `Signed-off-by:`"), "{text}");
     assert!(text.contains("0 of 1 approval by `@max`, `@octo/reviewers` for `app/**`"), "{text}");
@@ -83,7 +97,10 @@ async fn a_title_and_an_approval_are_looked_at_again_when_somebody_says_so(scene
     scene.forge.approve(number, "rita");
     scene.forge.approve(number, "max");
     scene.say(number, "wendy", "/gw rerun").await;
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: failure (1 of 1 gate failed)
+    gatewright/people: failure (1 of 1 commit is not signed off)
+    ");
     let text = scene.forge.text_of(number, &head, "gatewright/people");
     assert!(text.contains("Approved by `max` "), "rita may not write, so her approval decides nothing: {text}");
     scene.end().await;

@@ -105,7 +105,7 @@ mod tests {
     fn a_line_a_band_and_a_dot_show_the_runs() {
         let runs: Vec<BenchmarkFacts> = [1.0, 2.0, 1.5].map(|value| run("parse", "ms", value)).to_vec();
         let line: Vec<&BenchmarkFact> = runs.iter().flat_map(|run| &run.list).collect();
-        assert_snapshot!(picture(&line), @"");
+        assert_snapshot!(picture(&line), @r#"<svg xmlns="http://www.w3.org/2000/svg" width="320" height="56" viewBox="0 0 320 56" role="img"><title>3 runs, from 1 ms to 1.5 ms; between 900 µs and 2.2 ms</title><polygon points="6.0,43.2 160.0,6.0 314.0,24.6 314.0,34.8 160.0,19.5 6.0,50.0" fill="currentColor" opacity="0.15"/><polyline points="6.0,46.6 160.0,12.8 314.0,29.7" fill="none" stroke="currentColor" stroke-width="1.5"/><circle cx="314.0" cy="29.7" r="3" fill="currentColor"/></svg>"#);
     }
 
     #[test]

@@ -36,6 +36,7 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         findings: Vec::new(),
         code_scanning: false,
         benchmark: crate::config::Benchmark::default(),
+        policy: crate::config::Policy::default(),
         require: crate::config::Require::default(),
         network: false,
         required: true,

@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use gatewright_core::config::{GateConfig, Policy};
+use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::suggestion::Suggestion;
 use gatewright_core::survey::SurveyWanted;

@@ -83,11 +83,11 @@ impl Change {
 #[test]
 fn a_change_of_code_without_docs_is_told_what_to_touch() {
     assert_snapshot!(Change::new().modified("app/a.rs").said("touched: ['docs/**', CHANGELOG.md]"), @r"
-    Failed: `touched` is broken
+    Failed: the one changed file matches none of `docs/**`, `CHANGELOG.md`
 
     | rule | | |
     |---|---|---|
-    | `touched` | ❌ | None of 1 changed file matches `docs/**`, `CHANGELOG.md` |
+    | `touched` | ❌ | The one changed file matches none of `docs/**`, `CHANGELOG.md` |
 
     What to do:
 
@@ -108,14 +108,14 @@ fn a_change_of_code_without_docs_is_told_what_to_touch() {
 #[test]
 fn what_is_compared_with_nothing_is_not_judged_and_no_pass() {
     assert_snapshot!(Change::default().said("touched: a, links: true"), @r"
-    Skipped: 2 are not judged
+    Skipped: 2 rules are not judged
 
     | rule | | |
     |---|---|---|
     | `touched` | not judged | There is no commit that this one is compared with |
     | `links` | not judged | There is no commit that this one is compared with |
     ");
-    assert_snapshot!(shown(&Change::default().pull("feat: x", &[]).judged("touched: a, title: conventional")), @"Passed: `title` is kept, touched is not judged");
+    assert_snapshot!(shown(&Change::default().pull("feat: x", &[]).judged("touched: a, title: conventional")), @"Passed: `title` is kept, `touched` is not judged");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_title_is_conventional_or_says_how_to_be() {
     ");
     assert_eq!(Change::new().pull("Draft: fix: it", &[]).judged("title: conventional").status, VerdictStatus::Passed);
     assert_snapshot!(Change::new().said("title: conventional"), @r"
-    Skipped: title is not judged
+    Skipped: `title` is not judged
 
     | rule | | |
     |---|---|---|
@@ -265,7 +265,7 @@ fn a_change_of_which_not_all_commits_are_known_is_no_pass() {
     let mut change = Change::new().commit('a', 1, "fix: it");
     change.0.commits.get_or_insert_default().incomplete = true;
     assert_snapshot!(change.said("commits: conventional"), @r"
-    Failed: `commits: conventional` is broken
+    Failed: the change has more commits than can be looked at (1000), or its history has no beginning in common
 
     | rule | | |
     |---|---|---|
@@ -307,7 +307,7 @@ fn a_large_change_names_what_is_largest() {
     | `a.rs` | +300 −100 | 9000 |
     | `pic\|ture.png` | +0 −0 | 2000000 |
     ");
-    assert_snapshot!(shown(&change().judged("size-at-most: { lines: 400, except: gen/** }")), @"Passed: `size-at-most` is kept");
+    assert_snapshot!(shown(&change().judged("size-at-most: { lines: 400, except: gen/** }")), @"Passed: 2 files and 400 lines changed");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn forbidden_files_are_told_where_they_are() {
             .file("db/new.sql", Changed::Renamed { from: "db/2022.sql".to_owned() }, (0, 0), 5)
     };
     assert_snapshot!(change().said("forbidden: { added: '**/*.pem', changed: 'db/*.sql', removed: 'db/*.sql' }"), @r"
-    Failed: `forbidden` is broken
+    Failed: 4 files must not be touched like that
     Failure keys/a.pem:1 Forbidden: This file is added by the change, which the repository's policy forbids.
     Failure db/2020.sql:1 Forbidden: This file is changed by the change, which the repository's policy forbids.
 
@@ -353,7 +353,7 @@ fn links_that_lead_nowhere_are_told_at_their_lines() {
         .content(Side::Head, "docs/other.md", "# Other\n\n## Second part\n\n[old](nothing.md)\n[gone](./gone.md)\n")
         .content(Side::Head, "pic.png", "");
     assert_snapshot!(change.said("links: true"), @r"
-    Failed: `links` is broken
+    Failed: 3 of 6 relative links lead nowhere
     Failure docs/guide.md:3 Broken link: The link `gone.md` leads nowhere: there is no `docs/gone.md`.
     Failure docs/guide.md:5 Broken link: The link `#nowhere` leads nowhere: `docs/guide.md` has no heading `#nowhere`.
     Failure docs/other.md:6 Broken link: The link `./gone.md` leads nowhere: there is no `docs/gone.md`.
@@ -373,12 +373,12 @@ fn links_that_lead_nowhere_are_told_at_their_lines() {
     - `docs/other.md:6`: `./gone.md`: there is no `docs/gone.md`
     ");
     let untouched = Change::new().modified("a.rs").content(Side::Head, "README.md", "[x](nothing.md)");
-    assert_snapshot!(shown(&untouched.judged("links: true")), @"Passed: `links` is kept");
+    assert_snapshot!(shown(&untouched.judged("links: true")), @"Passed: the change touches no relative link");
     let mut behind_others =
         Change::new().modified("a.md").content(Side::Head, "a.md", "[x](lib/README.md) [y](src/) [z](src/b.rs)");
     behind_others.0.others = vec!["lib".to_owned()];
     behind_others.0.files.push("src/b.rs".to_owned());
-    assert_snapshot!(shown(&behind_others.judged("links: true")), @"Passed: `links` is kept");
+    assert_snapshot!(shown(&behind_others.judged("links: true")), @"Passed: 3 relative links lead somewhere");
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn approvals_count_by_rule_and_never_the_authors_own() {
     let require = "reviewers: [{ paths: 'db/**', from: ['@octo/dba', '@dora'], count: 2 }, { count: 1 }]";
     let change = |approvals: &[(u64, &str, &[&str])]| Change::new().modified("db/a.sql").pull("x", approvals);
     assert_snapshot!(change(&[(1, "alice", &["octo/dba"]), (2, "Dora", &[])]).said(require), @r"
-    Failed: `reviewers` is broken
+    Failed: an approval is still missing
 
     | rule | | |
     |---|---|---|
@@ -404,7 +404,7 @@ fn approvals_count_by_rule_and_never_the_authors_own() {
     assert_snapshot!(shown(&change(enough).judged(require)), @"Passed: `reviewers` is kept");
     assert_snapshot!(shown(&Change::new().modified("a.rs").pull("x", &[]).judged("reviewers: { paths: 'db/**' }")), @"Passed: `reviewers` is kept");
     assert_snapshot!(Change::new().modified("a.rs").said("reviewers: { from: '@a' }"), @r"
-    Skipped: reviewers is not judged
+    Skipped: `reviewers` is not judged
 
     | rule | | |
     |---|---|---|
@@ -422,7 +422,7 @@ fn owners_are_those_of_the_base_branch() {
             .pull("x", approvals)
     };
     assert_snapshot!(change(&[(2, "dora", &[])]).said("reviewers: codeowners"), @r"
-    Failed: `reviewers` is broken
+    Failed: not every changed file has an owner's approval
 
     | rule | | |
     |---|---|---|
@@ -469,7 +469,7 @@ fn what_comes_in_and_leaves_by_a_lock_file_is_listed() {
         Change::new().modified("Cargo.lock").content(Side::Base, "Cargo.lock", &before).content(Side::Head, "Cargo.lock", &after)
     };
     assert_snapshot!(change().said("dependencies: {}"), @r"
-    Passed: `dependencies` is kept
+    Passed: 1 package came in, 1 left, 2 changed
     Warning Cargo.lock:2 Dependency from another place: `moved` comes from `crates.example/i` now. Before, it came from `crates.io`.
 
     | rule | | |
@@ -485,12 +485,12 @@ fn what_comes_in_and_leaves_by_a_lock_file_is_listed() {
     ");
     assert_eq!(change().judged("dependencies: {}").change, "packages: 1 in, 1 out, 2 changed");
     assert_snapshot!(change().said("dependencies: { new-at-most: 0, sources: crates.io }"), @r"
-    Failed: `dependencies` is broken
+    Failed: 1 package came in, 0 may; 1 package has a source or a licence that is not allowed
     Failure Cargo.lock:2 Dependency not allowed: `moved` comes from `crates.example/i`, which the repository's policy does not allow.
 
     | rule | | |
     |---|---|---|
-    | `dependencies` | ❌ | 1 package came in, 0 may; 1 package come from where they must not, or under licences that they must not |
+    | `dependencies` | ❌ | 1 package came in, 0 may; 1 package has a source or a licence that is not allowed |
 
     What to do:
 
@@ -516,12 +516,12 @@ fn licences_are_judged_as_far_as_they_are_known() {
     let added = Change::new().file("web/package-lock.json", Changed::Added, (5, 0), 50);
     let change = added.content(Side::Head, "web/package-lock.json", after);
     assert_snapshot!(change.said("dependencies: { licences: { deny: ['GPL-*', 'AGPL-*'] } }"), @r"
-    Failed: `dependencies` is broken
+    Failed: 1 package has a source or a licence that is not allowed
     Failure web/package-lock.json:3 Dependency not allowed: `@all/bound` is under `AGPL-3.0-or-later`, which the repository's policy does not allow.
 
     | rule | | |
     |---|---|---|
-    | `dependencies` | ❌ | 1 package come from where they must not, or under licences that they must not |
+    | `dependencies` | ❌ | 1 package has a source or a licence that is not allowed |
 
     What to do:
 
@@ -565,12 +565,12 @@ fn a_lock_file_that_cannot_be_read_is_no_pass() {
 fn several_rules_give_one_verdict() {
     let change = Change::new().modified("app/a.rs").pull("feat: x", &[]);
     assert_snapshot!(change.said("touched: 'docs/**', title: conventional, forbidden: 'app/*.rs', commits: conventional"), @r"
-    Failed: `touched` and 1 more rule are broken, commits: conventional is not judged
+    Failed: `touched` and 1 more rule are broken, `commits: conventional` is not judged
     Failure app/a.rs:1 Forbidden: This file is changed by the change, which the repository's policy forbids.
 
     | rule | | |
     |---|---|---|
-    | `touched` | ❌ | None of 1 changed file matches `docs/**` |
+    | `touched` | ❌ | The one changed file matches none of `docs/**` |
     | `title` | ✅ | The title is conventional: `feat: x` |
     | `commits: conventional` | not judged | There is no commit that this one is compared with |
     | `forbidden` | ❌ | 1 file must not be touched like that |

@@ -24,7 +24,7 @@ const FILL_MAX: Duration = Duration::from_secs(300);
 const PIPE_BYTES: usize = 256 * 1024;
 
 pub(super) async fn open(this: &DockerSandbox, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
-    // Fetching and filling take much room on a stack.
+    // Of two sources the state of both transfers is large.
     let opened = Box::pin(start_and_fill(this, spec)).await;
     if opened.is_err() {
         // What did start is of no use. That it cannot be removed now is no news to the caller: it is a leftover.

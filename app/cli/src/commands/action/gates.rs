@@ -13,7 +13,8 @@ use gatewright_core::forge::{ChangedFiles, CloneCredential};
 use gatewright_core::plan::Applies;
 use gatewright_core::run::{Step, StepState};
 use gatewright_core::sandbox::{Limits, Sandbox, Source};
-use gatewright_core::verdict::{Evidence, Survey, Verdict, VerdictStatus};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::{Evidence, Verdict, VerdictStatus};
 use gatewright_core::{ForgeKind, GateName, RepoRef, RunId};
 use gatewright_engine::local::{LocalChange, LocalReport, LocalRun, Pasts};
 use gatewright_sandbox::local::{Base, Content, WorkingTree};
@@ -232,5 +233,5 @@ async fn survey(local: &LocalRun, source: &Checkout) -> Survey {
     let credential = CloneCredential { url: String::new(), login: None, one_repository: true };
     let LocalChange { repo, commit, .. } = &source.change;
     let of = Source { repo: repo.clone(), commit: commit.clone(), credential, checkout: Default::default() };
-    local.sandbox.survey(&of, None).await.unwrap_or_default()
+    local.sandbox.survey(&of, None, &SurveyWanted { files: true, ..SurveyWanted::default() }).await.unwrap_or_default()
 }

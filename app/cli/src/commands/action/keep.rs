@@ -7,7 +7,8 @@ use bytes::Bytes;
 use gatewright_core::sandbox::{
     Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
 };
-use gatewright_core::verdict::{ReportFile, Survey};
+use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::verdict::ReportFile;
 use gatewright_core::{CommitId, GateName};
 
 /// A report, and the gate and the glob that it was read for. Its content is read from where it is kept, not held here.
@@ -67,8 +68,8 @@ impl Sandbox for Keeping {
         Ok(files)
     }
 
-    async fn survey(&self, source: &Source, since: Option<&CommitId>) -> Result<Survey, SandboxError> {
-        self.inner.survey(source, since).await
+    async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+        self.inner.survey(source, since, wanted).await
     }
 
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError> {

@@ -4,7 +4,7 @@ use gatewright_core::config::Policy;
 use gatewright_core::plan::PathRules;
 use gatewright_core::survey::{FileChange, Survey, SurveyWanted};
 
-use super::{Found, Rule, counted, named};
+use super::{Found, Rule, named};
 
 pub(super) const RULE: Rule = Rule {
     name: "touched",
@@ -20,9 +20,13 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
         |change: &&FileChange| change.path_before().into_iter().chain(change.path_now()).any(|path| rules.matches(path));
     let found: Vec<&str> = changes.iter().filter(is_meant).map(|change| change.path.as_str()).collect();
     if found.is_empty() {
-        let files = counted(changes.len(), "changed file", "changed files");
+        let globs = named(policy.touched.iter());
+        let says = match changes.len() {
+            1 => format!("the one changed file matches none of {globs}"),
+            files => format!("none of {files} changed files matches {globs}"),
+        };
         return Found::broken(
-            format!("none of {files} matches {}", named(policy.touched.iter())),
+            says,
             "Change one of these files too. Where there is nothing to change, somebody with the right to can pass the gate: \
              `/gw skip GATE REASON`.",
         )
