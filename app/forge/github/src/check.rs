@@ -148,8 +148,9 @@ impl GitHub {
 
     async fn check_runs_of(&self, repo: &RepoRef, report: &CheckReport) -> Result<Vec<CheckRun>, ForgeError> {
         let app_id = self.app_id().map(|id| id.to_string());
-        let mut query = vec![("check_name", report.name.as_str()), ("filter", "all"), PER_PAGE];
+        let mut query = vec![("check_name", report.name.as_str()), ("filter", "all")];
         query.extend(app_id.as_deref().map(|id| ("app_id", id)));
+        query.push(PER_PAGE);
         let route = repo_route(repo, &["commits", report.head.as_str(), "check-runs"])?;
         let mut next = Some(with_query(route, &query));
         let mut ours = Vec::new();
