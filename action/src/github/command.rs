@@ -99,8 +99,11 @@ mod tests {
         }
     }
 
+    /// A command's name, its properties and its text.
+    type Parsed = (String, Vec<(String, String)>, String);
+
     /// As the runner reads a line: None where it is no command. By `ActionCommand.TryParseV2` and its unescaping.
-    fn parsed(line: &str) -> Option<(String, Vec<(String, String)>, String)> {
+    fn parsed(line: &str) -> Option<Parsed> {
         let line = line.trim_start().strip_prefix("::")?;
         let (head, data) = line.split_once("::")?;
         let (name, properties) = head.split_once(' ').unwrap_or((head, ""));

@@ -22,10 +22,6 @@ const PIPE_BYTES: usize = 256 * 1024;
 const NO_BOUND_MIB: u64 = u64::MAX >> 20;
 
 pub(super) async fn open(this: &HostSandbox, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
-    if spec.base.is_some() {
-        let cause = "base and head are measured in turn (`compare: interleaved`) in containers only; use the sandbox `docker`";
-        return Err(SandboxError::NotStartable(cause.to_owned()));
-    }
     close(this, &spec.key).await?;
     let made = folders(this, spec).await;
     if made.is_err() {

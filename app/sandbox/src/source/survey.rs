@@ -276,8 +276,7 @@ mod tests {
             ":100644 100644 {zero} {zero} M\0a\tb\0:000000 100644 {zero} {zero} A\0new\0:100644 100644 {zero} {zero} R090\0old\0moved\0:100644 000000 {zero} {zero} D\0gone\01\t2\ta\tb\0-\t-\tnew\03\t4\t\0old\0moved\00\t5\tgone\0"
         );
         let changes = read_changes(raw.as_bytes()).unwrap();
-        let told: Vec<(&str, Option<&str>, Option<&str>, Option<u64>, Option<u64>)> =
-            changes.iter().map(|c| (c.path.as_str(), c.path_before(), c.path_now(), c.added, c.removed)).collect();
+        let told: Vec<_> = changes.iter().map(|c| (c.path.as_str(), c.path_before(), c.path_now(), c.added, c.removed)).collect();
         assert_eq!(
             told,
             [

@@ -44,7 +44,7 @@ fn check(survey: &Survey, what: &str, fault: impl Fn(&CommitFacts) -> Option<Str
         let count = faulty.len();
         return Found::broken(format!("{count} of {all} {} not {what}", if count == 1 { "is" } else { "are" }), next())
             .with_details(details(&faulty, what))
-            .as_title();
+            .titled();
     }
     if commits.incomplete {
         // That the first ones are right says nothing of the others.
@@ -55,14 +55,14 @@ fn check(survey: &Survey, what: &str, fault: impl Fn(&CommitFacts) -> Option<Str
             ),
             "Bring the branch up to date with its base, or split the change.",
         )
-        .as_title();
+        .titled();
     }
     match own.as_slice() {
         [] => Found::kept("the change has no commit of its own"),
         [_] => Found::kept(format!("its commit is {what}")),
         [..] => Found::kept(format!("all of its {all} are {what}")),
     }
-    .as_title()
+    .titled()
 }
 
 fn details(faulty: &[(&CommitFacts, String)], what: &str) -> String {

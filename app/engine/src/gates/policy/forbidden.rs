@@ -43,7 +43,7 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
         "Take them out of the change (`git checkout BASE -- FILE`, `git rm FILE`). Where it has to be, somebody with the right \
          to can pass the gate: `/gw skip GATE REASON`.",
     )
-    .as_title()
+    .titled()
     .with_details(format!("What must not be:\n\n{}{more}", lines.join("\n")))
     .with_annotations(deeds.iter().filter(|deed| deed.there).map(annotation).collect())
 }

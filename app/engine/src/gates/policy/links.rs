@@ -89,7 +89,7 @@ fn said(links: usize, broken: &[Broken<'_>]) -> Found {
             0 => "the change touches no relative link".to_owned(),
             links => counted(links, "relative link leads somewhere", "relative links lead somewhere"),
         })
-        .as_title();
+        .titled();
     }
     let line =
         |one: &Broken<'_>| format!("- {}: {}: {}", word(&format!("{}:{}", one.path, one.line)), word(&one.written), one.why);
@@ -104,7 +104,7 @@ fn said(links: usize, broken: &[Broken<'_>]) -> Found {
         format!("{} of {} nowhere", broken.len(), counted(links, "relative link leads", "relative links lead")),
         "Make the links lead to what is there; they are named below.",
     )
-    .as_title()
+    .titled()
     .with_details(format!("Links that lead nowhere:\n\n{}{more}", lines.join("\n")))
     .with_annotations(annotations.collect())
 }

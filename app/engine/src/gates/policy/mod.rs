@@ -113,7 +113,7 @@ impl Found {
     }
 
     /// Where no word of the sentence is a stranger's.
-    fn as_title(mut self) -> Found {
+    fn titled(mut self) -> Found {
         self.is_title = true;
         self
     }

@@ -88,7 +88,7 @@ fn by_rules(rules: &[Review], paths: &[&str], approvals: &[&Approval]) -> Found 
         "{} still missing",
         if missing.len() == 1 { "an approval is".to_owned() } else { format!("approvals for {} rules are", missing.len()) }
     );
-    Found::broken(says, NEXT).as_title().with_details(format!("There are:\n\n{}", missing.join("\n")))
+    Found::broken(says, NEXT).titled().with_details(format!("There are:\n\n{}", missing.join("\n")))
 }
 
 fn by_owners(survey: &Survey, paths: &[&str], approvals: &[&Approval]) -> Found {
@@ -116,7 +116,7 @@ fn by_owners(survey: &Survey, paths: &[&str], approvals: &[&Approval]) -> Found 
     let line = |(owners, paths): (&String, &Vec<&str>)| format!("- {owners} of {}", named(paths.iter()));
     let lines: Vec<String> = missing.iter().take(NAMED_MAX * 2).map(line).collect();
     Found::broken("not every changed file has an owner's approval", NEXT)
-        .as_title()
+        .titled()
         .with_details(format!("One of these owners is missing:\n\n{}", lines.join("\n")))
 }
 

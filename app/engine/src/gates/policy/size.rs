@@ -29,7 +29,7 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
     let is = format!("{} and {}", counted(counted_files.len(), "file", "files"), counted_lines(lines));
     let faults = faults(&size, counted_files.len() as u64, lines, &large);
     if faults.is_empty() {
-        return Found::kept(format!("{is} changed")).as_title();
+        return Found::kept(format!("{is} changed")).titled();
     }
     let annotations = large.iter().map(|change| {
         let message = format!("This file has {} bytes; {} are allowed.", change.bytes, size.file_bytes.unwrap_or_default());
@@ -39,7 +39,7 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
                 repository file.";
     let annotations = annotations.collect();
     let found = Found::broken(faults.join("; "), next);
-    let found = if large.is_empty() { found.as_title() } else { found };
+    let found = if large.is_empty() { found.titled() } else { found };
     found.with_details(largest(&counted_files)).with_annotations(annotations)
 }
 

@@ -30,7 +30,7 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
             "Change one of these files too. Where there is nothing to change, somebody with the right to can pass the gate: \
              `/gw skip GATE REASON`.",
         )
-        .as_title();
+        .titled();
     }
     Found::kept(format!("the change touches {}", named(found.into_iter())))
 }
