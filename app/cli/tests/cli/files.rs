@@ -186,6 +186,7 @@ fn help_names_every_command_and_the_exit_codes() {
       serve       Run the service
       run         Run the gates on the working tree, without a forge
       init        Write a first repository file, by what the repository holds
+      action      Run the gates as a step of a CI job, on GitHub Actions or GitLab CI
       check       Check a repository file or a server file
       schema      Print the JSON Schema of a file, for editors
       replay      Say what a delivery would do; nothing is written and no forge is asked
