@@ -419,7 +419,7 @@ fn schema_and_reading_agree_on_the_file_itself() {
         json!({ "gates": { "t": null } }),
         json!({ "gates": { "t": { "run": "x" } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a" }, "u": { "run": "x" } } }),
-        json!({ "gates": { "t": { "run": "x", "image": "a", "benchmark": "out.json" } } }),
+        json!({ "gates": { "t": { "run": "x", "image": "a", "matrix": ["a"] } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "require": { "new": { "error": 0 } } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": 101 } } } }),
         json!({ "gates": { "t": { "run": "x", "image": "a", "coverage": "l.info", "require": { "lines": "80" } } } }),
