@@ -74,7 +74,10 @@ async fn what_comes_in_by_a_lock_file_is_listed_and_judged_by_where_it_comes_fro
     let elsewhere = lock(&[("new", "https://crates.example/index"), ("old", INDEX)]);
     let head = scene.forge.commit("topic", "alice", &[("Cargo.lock", &elsewhere), ("a.md", "# A\n\n\n[b](b.md)\n")]);
     scene.idle().await;
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: failure (1 of 1 gate failed)
+    gatewright/packages: failure (`links` and 1 more rule are broken)
+    ");
     let text = scene.forge.text_of(number, &head, "gatewright/packages");
     assert!(text.contains("| ❌ `new` (Cargo) | new |  | `1.0.0` | `crates.example/index` | unknown |"), "{text}");
     let mut remarks = scene.forge.remarks(number, &head);

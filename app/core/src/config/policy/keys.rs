@@ -7,8 +7,21 @@ pub(in crate::config) const NAMES: [&str; 10] =
     ["touched", "changelog", "title", "commits", "types", "size-at-most", "forbidden", "links", "reviewers", "dependencies"];
 
 /// Keys of a gate that say nothing without `run`.
-pub(in crate::config) const NEED_A_COMMAND: [&str; 9] =
-    ["junit", "tests", "coverage", "sarif", "findings", "code-scanning", "outputs", "cache", "retries"];
+pub(in crate::config) const NEED_A_COMMAND: [&str; 13] = [
+    "junit",
+    "tests",
+    "retries",
+    "coverage",
+    "sarif",
+    "findings",
+    "code-scanning",
+    "benchmark",
+    "compare",
+    "rounds",
+    "prepare",
+    "outputs",
+    "cache",
+];
 
 /// The most that a number of the file can be.
 pub(in crate::config) const COUNT_MAX: u64 = 1_000_000_000_000;
