@@ -167,7 +167,7 @@ async fn graphql_takes_what_the_schema_has_and_nothing_else() {
     let query = |query: &str| json!({"query": query, "variables": mutation(&node)["variables"]});
     let variables = |variables: Value| json!({"query": mutation(&node)["query"], "variables": variables});
     let wrong = [
-        query("query { viewer { login } }"),
+        query("query { viewer { email } }"),
         query("mutation($i: MinimizeCommentInput) { minimizeComment(input: $i) { clientMutationId } }"),
         query("mutation($i: MinimizeCommentInput!) { minimizeComment(input: $j) { clientMutationId } }"),
         query("mutation($i: MinimizeCommentInput!) { minimizeComment(input: $i) { } }"),
