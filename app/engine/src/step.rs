@@ -310,7 +310,9 @@ impl StepRunner<'_> {
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
     fn redacted(&self, mut verdict: Verdict) -> Verdict {
         let mut redactor = Redactor::new(self.secrets.iter().cloned());
-        verdict.summary = redactor.text(&verdict.summary);
+        for text in [&mut verdict.title, &mut verdict.change, &mut verdict.summary] {
+            *text = redactor.text(text);
+        }
         for annotation in &mut verdict.annotations {
             annotation.title = redactor.text(&annotation.title);
             annotation.message = redactor.text(&annotation.message);
