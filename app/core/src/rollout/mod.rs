@@ -10,8 +10,11 @@ use crate::ids::{BlobId, CommitId, EnvironmentName, GateName, RunId};
 use crate::target::{Instance, Pool, Routes};
 
 pub mod analysis;
+pub mod fill;
 mod finding;
 mod moves;
+pub mod version;
+pub mod window;
 
 pub use finding::Finding;
 pub use moves::{Move, Old, Which, moves, way_back};
