@@ -342,6 +342,21 @@ pub enum Subject {
         /// Its name, without `refs/heads/`.
         name: String,
     },
+    /// The commit of a tag, whose gates a release asks for.
+    Tag {
+        /// Its name, without `refs/tags/`.
+        name: String,
+    },
+    /// What becomes of a tag that is a release.
+    Release {
+        /// Its name, without `refs/tags/`.
+        tag: String,
+    },
+    /// What goes into an environment.
+    Environment {
+        /// Its name.
+        name: EnvironmentName,
+    },
     /// What people say about another subject. Such runs supersede nothing: each is about what was said once.
     Commands {
         /// That subject.
@@ -356,6 +371,9 @@ impl Subject {
             Subject::Pull { number } => format!("{}/pull/{number}", repo.key()),
             Subject::MergeGroup { head_ref } => format!("{}/merge-group/{head_ref}", repo.key()),
             Subject::Branch { name } => format!("{}/branch/{name}", repo.key()),
+            Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
+            Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
+            Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
     }
@@ -365,7 +383,12 @@ impl Subject {
     pub fn queued_pull(&self) -> Option<u64> {
         match self {
             Subject::MergeGroup { head_ref } => head_ref.rsplit('/').next()?.strip_prefix("pr-")?.split('-').next()?.parse().ok(),
-            Subject::Pull { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
+            Subject::Pull { .. }
+            | Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 
@@ -373,7 +396,12 @@ impl Subject {
     pub fn pull(&self) -> Option<u64> {
         match self {
             Subject::Pull { number } => Some(*number),
-            Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
+            Subject::MergeGroup { .. }
+            | Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 }
@@ -384,6 +412,9 @@ impl fmt::Display for Subject {
             Subject::Pull { number } => write!(f, "#{number}"),
             Subject::MergeGroup { head_ref } => write!(f, "merge group {}", head_ref.trim_start_matches("refs/heads/")),
             Subject::Branch { name } => write!(f, "branch {name}"),
+            Subject::Tag { name } => write!(f, "tag {name}"),
+            Subject::Release { tag } => write!(f, "release {tag}"),
+            Subject::Environment { name } => write!(f, "environment {name}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }
     }

@@ -92,7 +92,7 @@ impl Reader {
             return None;
         };
         let commands = fields.get("commands").map(|node| self.commands(node)).unwrap_or_default();
-        Some(RepoConfig { gates: self.gates(gates, &shared)?, commands })
+        Some(RepoConfig { gates: self.gates(gates, &shared)?, releases: None, environments: Vec::new(), commands })
     }
 
     fn commands(&mut self, node: &Node) -> BTreeMap<CommandName, Vec<Who>> {

@@ -158,7 +158,7 @@ impl Gates {
         match self.subject {
             Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } => GateEvent::Push,
+            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => GateEvent::Push,
         }
     }
 
@@ -167,9 +167,13 @@ impl Gates {
         match self.subject {
             // The file that counts is the pushed commit's own on the default branch alone.
             Subject::Branch { .. } if self.spec.config_ref.is_none() => Pushed::DefaultBranch,
-            Subject::Branch { .. } | Subject::Pull { .. } | Subject::MergeGroup { .. } | Subject::Commands { .. } => {
-                Pushed::Elsewhere
-            }
+            Subject::Branch { .. }
+            | Subject::Pull { .. }
+            | Subject::MergeGroup { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => Pushed::Elsewhere,
         }
     }
 
@@ -250,7 +254,11 @@ impl Gates {
                 (!fork).then_some(ScanOf::Pull(*number))
             }
             Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
-            Subject::MergeGroup { .. } | Subject::Commands { .. } => None,
+            Subject::MergeGroup { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 

@@ -56,6 +56,11 @@ fn refused_by_store(run: &Run, error: &StoreError) -> Done {
 pub(super) fn about(subject: &Subject) -> &Subject {
     match subject {
         Subject::Commands { about } => about,
-        Subject::Pull { .. } | Subject::MergeGroup { .. } | Subject::Branch { .. } => subject,
+        Subject::Pull { .. }
+        | Subject::MergeGroup { .. }
+        | Subject::Branch { .. }
+        | Subject::Tag { .. }
+        | Subject::Release { .. }
+        | Subject::Environment { .. } => subject,
     }
 }

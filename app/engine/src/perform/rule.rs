@@ -193,7 +193,12 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (Some(pull.clone()), pull.head, pull.base)
         }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. } => {
+        Subject::MergeGroup { .. }
+        | Subject::Branch { .. }
+        | Subject::Tag { .. }
+        | Subject::Release { .. }
+        | Subject::Environment { .. }
+        | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
             let pressed = engine.run(*pressed).await?;
             let gates = pressed.as_ref().and_then(Run::gates).ok_or(Short::Silent)?;

@@ -1,0 +1,3 @@
+//! How a release gets into an environment: the stages of a strategy, and what is judged at each of them. Pure.
+
+pub mod analysis;
