@@ -85,6 +85,11 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Publish(ReportKey::Seen | ReportKey::Answered) => "reacting to the command".to_owned(),
         ActionKey::Publish(ReportKey::Reply) => "replying to the command".to_owned(),
         ActionKey::Publish(ReportKey::Resolved(_)) => "folding an earlier reply".to_owned(),
+        ActionKey::Publish(ReportKey::Release) => "showing the release".to_owned(),
+        ActionKey::Publish(ReportKey::Asset(name)) => format!("giving the artefact {name} to the forge"),
+        ActionKey::Publish(ReportKey::ReleaseComment) => "showing the release's comment".to_owned(),
+        ActionKey::Publish(ReportKey::Deployment(environment)) => format!("showing the deployment to {environment}"),
+        ActionKey::Publish(ReportKey::ProtectionRule) => "answering the workflow that waits".to_owned(),
         ActionKey::SetAside => "setting the run aside".to_owned(),
         ActionKey::Finish => "ending the run".to_owned(),
     }

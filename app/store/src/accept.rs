@@ -55,7 +55,9 @@ impl Prepared {
                     | Event::Push(_)
                     | Event::Rerequested(_)
                     | Event::Comment(_)
-                    | Event::Button(_) => None,
+                    | Event::Button(_)
+                    | Event::Tag(_)
+                    | Event::ProtectionRule(_) => None,
                 };
                 let record = DeliveryRecord {
                     id: acceptance.id.clone(),

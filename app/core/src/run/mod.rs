@@ -272,8 +272,8 @@ impl Run {
         match (self.shown_as(key), self.published.contains_key(key)) {
             (Some(id), _) => Known::Id(id),
             (None, true) => Known::Maybe,
-            // All runs of a pull request share its comment, so an earlier one may have made it.
-            (None, false) if *key == ReportKey::Comment => Known::Maybe,
+            // All runs of a pull request share its comments, so an earlier one may have made it.
+            (None, false) if [ReportKey::Comment, ReportKey::ReleaseComment].contains(key) => Known::Maybe,
             (None, false) => Known::Never,
         }
     }
