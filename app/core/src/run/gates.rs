@@ -167,10 +167,10 @@ impl Gates {
         match self.subject {
             // The file that counts is the pushed commit's own on the default branch alone.
             Subject::Branch { .. } if self.spec.config_ref.is_none() => Pushed::DefaultBranch,
+            Subject::Tag { .. } => Pushed::Tag,
             Subject::Branch { .. }
             | Subject::Pull { .. }
             | Subject::MergeGroup { .. }
-            | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
