@@ -89,7 +89,7 @@ impl Engine {
                 Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once), ..Intent::default() }
             }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
-            Event::Unused { .. } => Intent::default(),
+            Event::Tag(_) | Event::ProtectionRule(_) | Event::Unused { .. } => Intent::default(),
         })
     }
 

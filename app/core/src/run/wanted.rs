@@ -26,6 +26,7 @@ impl Run {
             }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
+            Kind::Release(_) | Kind::Rollout(_) => Vec::new(),
         }
     }
 }

@@ -34,7 +34,12 @@ pub(super) async fn publish(
         | ReportKey::Seen
         | ReportKey::Answered
         | ReportKey::Reply
-        | ReportKey::Resolved(_) => None,
+        | ReportKey::Resolved(_)
+        | ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => None,
     };
     if stop.is_cancelled() {
         // While this one waited, a newer run took the comment over.
@@ -48,7 +53,12 @@ pub(super) async fn publish(
         | ReportKey::Comment
         | ReportKey::Seen
         | ReportKey::Answered
-        | ReportKey::Reply => render::report(run, &key, engine.options.public_url.as_deref()),
+        | ReportKey::Reply
+        | ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => render::report(run, &key, engine.options.public_url.as_deref()),
     };
     let report = match rendered {
         Ok(report) => report,

@@ -248,7 +248,12 @@ fn resolved_by(run: &Run) -> Vec<RunId> {
         | ReportKey::Comment
         | ReportKey::Seen
         | ReportKey::Answered
-        | ReportKey::Reply => None,
+        | ReportKey::Reply
+        | ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => None,
     };
     run.published.iter().filter_map(resolved).collect()
 }

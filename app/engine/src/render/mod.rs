@@ -78,6 +78,11 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Reply => reply(run, Holds::Yes),
         ReportKey::Scan(_) => Err("what code scanning is given is stored, not rendered".to_owned()),
         ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
+        ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => Err("this kind of run shows no release".to_owned()),
     }
 }
 
