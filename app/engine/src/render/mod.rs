@@ -288,7 +288,13 @@ fn hold(gates: &Gates) -> Option<Value> {
     let order = gates.order(&OrderKey::Hold)?;
     let reason = match &order.what {
         Ordered::Hold { reason } => reason.as_deref(),
-        Ordered::Approval { .. } | Ordered::Skip { .. } | Ordered::Answer { .. } => None,
+        Ordered::Approval { .. }
+        | Ordered::Skip { .. }
+        | Ordered::Answer { .. }
+        | Ordered::Lock
+        | Ordered::Live { .. }
+        | Ordered::Freeze { .. }
+        | Ordered::Arrival { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -304,7 +310,13 @@ fn answer(gates: &Gates) -> Option<Value> {
         Ordered::Answer { question, body, .. } => {
             Some(context! { by => order.by.login.as_str(), question, body => Value::from_safe_string(body.clone()) })
         }
-        Ordered::Hold { .. } | Ordered::Approval { .. } | Ordered::Skip { .. } => None,
+        Ordered::Hold { .. }
+        | Ordered::Approval { .. }
+        | Ordered::Skip { .. }
+        | Ordered::Lock
+        | Ordered::Live { .. }
+        | Ordered::Freeze { .. }
+        | Ordered::Arrival { .. } => None,
     }
 }
 
@@ -385,6 +397,8 @@ pub fn headline(run: &Run) -> String {
             let said: Vec<String> = command.spec.calls.iter().map(written).collect();
             format!("{} said: {}", command.spec.by.login, said.join("; "))
         }
+        Kind::Release(of) => release::headline(of),
+        Kind::Rollout(of) => rollout::headline(of),
     }
 }
 

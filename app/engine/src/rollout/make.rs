@@ -269,10 +269,9 @@ impl Context<'_> {
             release: spec.release.clone(),
             pool: spec.pool.clone(),
             config_hash: admission.config_hash.clone(),
-            replicas: spec.environment.target.replicas(),
+            environment: spec.environment.clone(),
             since: now,
             rollout: self.run.id,
-            drift: spec.environment.drift,
         };
         let outcome = match &self.rollout.back {
             None => Outcome::Promoted,

@@ -34,10 +34,9 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
             release: spec.release.clone(),
             pool: spec.pool.clone(),
             config_hash: String::new(),
-            replicas: spec.environment.target.replicas(),
+            environment: spec.environment.clone(),
             since: now,
             rollout: run.id,
-            drift: spec.environment.drift,
         };
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
         // What has arrived has arrived, whoever gave up bringing it again.
