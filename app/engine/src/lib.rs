@@ -27,6 +27,7 @@ pub mod log;
 mod past;
 mod perform;
 pub mod redact;
+pub mod release;
 pub mod render;
 mod slots;
 pub mod step;
