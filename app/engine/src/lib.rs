@@ -30,6 +30,7 @@ mod perform;
 mod release;
 mod rollout;
 pub mod redact;
+pub mod release;
 pub mod render;
 mod slots;
 pub mod step;

@@ -1,0 +1,5 @@
+//! What is made for a release. Pure.
+
+mod notes;
+
+pub use notes::{Artefact, Notes, notes};
