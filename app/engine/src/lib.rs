@@ -27,7 +27,6 @@ pub mod local;
 pub mod log;
 mod past;
 mod perform;
-mod release;
 mod rollout;
 pub mod redact;
 pub mod release;

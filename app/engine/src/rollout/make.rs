@@ -34,7 +34,6 @@ struct Context<'a> {
     place: Place,
     site: Site,
     way: Way,
-    stop: &'a CancellationToken,
 }
 
 /// Why a move was not made.
@@ -84,7 +83,7 @@ pub(super) async fn make(
         // The operator has closed the site in the middle. What is there stays until it is open again.
         Err(error) => return again(error),
     };
-    let context = Context { engine, run, rollout, place, site, way, stop };
+    let context = Context { engine, run, rollout, place, site, way };
     let made = tokio::select! {
         made = context.make(what) => made,
         () = stop.cancelled() => return Done::GivenUp,
