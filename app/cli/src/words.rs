@@ -188,6 +188,11 @@ fn report(key: &ReportKey) -> String {
         ReportKey::Answered => "the reaction that says how it went".to_owned(),
         ReportKey::Reply => "the reply".to_owned(),
         ReportKey::Resolved(run) => format!("that the reply of run {run} no longer holds"),
+        ReportKey::Release => "the release".to_owned(),
+        ReportKey::Asset(name) => format!("the artefact {name}"),
+        ReportKey::ReleaseComment => "the release's comment".to_owned(),
+        ReportKey::Deployment(environment) => format!("the deployment to {environment}"),
+        ReportKey::ProtectionRule => "the answer to the workflow that waits".to_owned(),
     }
 }
 

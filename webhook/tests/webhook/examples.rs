@@ -137,6 +137,8 @@ async fn payloads_that_other_projects_recorded_are_taken() {
         | Event::Rerequested(_)
         | Event::Comment(_)
         | Event::Button(_)
+        | Event::Tag(_)
+        | Event::ProtectionRule(_)
         | Event::Unused { .. } => None,
     });
     let changes: Vec<PullChange> = changes.collect();

@@ -84,6 +84,8 @@ fn change(event: &Event) -> Option<PullChange> {
         | Event::Rerequested(_)
         | Event::Comment(_)
         | Event::Button(_)
+        | Event::Tag(_)
+        | Event::ProtectionRule(_)
         | Event::Unused { .. } => None,
     }
 }

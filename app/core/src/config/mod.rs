@@ -272,6 +272,8 @@ impl GateEvent {
 pub enum Pushed {
     /// To the repository's default branch.
     DefaultBranch,
+    /// It is a tag whose release asks for gates by name.
+    Tag,
     /// To another branch, or it is no push at all.
     Elsewhere,
 }
