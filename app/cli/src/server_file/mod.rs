@@ -13,10 +13,12 @@ mod keys;
 mod overlay;
 mod read;
 mod schema;
+mod target;
 mod tree;
 
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
+pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
 pub(crate) use tree::{Origin, Problem};
 
 /// A server file may have so many bytes.
@@ -33,6 +35,7 @@ pub(crate) struct ServerConfig {
     pub(crate) forges: ForgeTables,
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
+    pub(crate) targets: Vec<TargetTable>,
     pub(crate) log: LogTable,
 }
 

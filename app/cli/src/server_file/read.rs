@@ -16,6 +16,8 @@ use super::{
     ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
+mod target;
+
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const API_URL_DEFAULT: &str = "https://api.github.com";
 const GITLAB_URL_DEFAULT: &str = "https://gitlab.com";
@@ -38,6 +40,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         sandbox: reader.sandbox(&sandbox),
         engine: reader.engine(&engine),
         log: reader.log(&log),
+        targets: reader.targets(&file),
         forges: reader.forges(&file)?,
     })
 }
