@@ -11,6 +11,7 @@ use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 mod benchmark;
+mod environments;
 mod findings;
 mod keys;
 mod needs;
