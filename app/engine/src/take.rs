@@ -8,8 +8,8 @@ use gatewright_core::event::{
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, ReleaseSpec, ReleaseWord, RunSpec, Signal, SignalTarget, Start,
-    Work,
+    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, ReleaseSpec, ReleaseWord, RunSpec, Signal, SignalTarget,
+    Start, Work,
 };
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};

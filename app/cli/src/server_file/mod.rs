@@ -35,6 +35,7 @@ pub(crate) struct ServerConfig {
     pub(crate) forges: ForgeTables,
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
+    pub(crate) rollout: RolloutTable,
     pub(crate) targets: Vec<TargetTable>,
     pub(crate) log: LogTable,
 }
@@ -144,6 +145,14 @@ pub(crate) struct EngineTable {
     pub(crate) attempts_max: u32,
     pub(crate) sweep_secs: u64,
     pub(crate) grace_secs: u64,
+}
+
+/// `[rollout]`.
+#[derive(Debug, Clone)]
+pub(crate) struct RolloutTable {
+    pub(crate) measure_secs: u64,
+    pub(crate) baseline_secs: u64,
+    pub(crate) drain_secs: u64,
 }
 
 /// `[log]`.

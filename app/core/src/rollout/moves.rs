@@ -152,7 +152,9 @@ pub fn moves(environment: &Environment, old: Old, straight: bool, baseline_secs:
             shift.extend(preview);
             shift.extend((*look == Preview::Manual).then_some(Move::Hold { percent: 0, hold: StepHold::Manual }));
             // Nothing runs beside it after the switch, so what it is compared with is what was usual before, for as long.
-            shift.extend((baseline_secs > 0).then_some(Move::Baseline { secs: baseline_secs.max((*watch_secs).min(USUAL_SECS_MAX)) }));
+            shift.extend(
+                (baseline_secs > 0).then_some(Move::Baseline { secs: baseline_secs.max((*watch_secs).min(USUAL_SECS_MAX)) }),
+            );
             shift.push(Move::Share { percent: 100 });
             shift.extend((*watch_secs > 0).then_some(Move::Hold { percent: 100, hold: StepHold::Secs(*watch_secs) }));
             (shift, *keep_secs)

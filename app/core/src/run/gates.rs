@@ -158,7 +158,9 @@ impl Gates {
         match self.subject {
             Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => GateEvent::Push,
+            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
+                GateEvent::Push
+            }
         }
     }
 

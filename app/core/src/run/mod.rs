@@ -35,8 +35,8 @@ pub use release::{
     Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
 };
 pub use rollout::{
-    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState, RolloutWord,
-    Way, WayBack,
+    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState,
+    RolloutWord, Way, WayBack,
 };
 
 /// A journal says something that cannot have happened.

@@ -137,7 +137,7 @@ fn cancel() -> RunEvent {
 }
 
 fn wanted(run: &Run) -> Vec<Action> {
-    match run.next(at(0)) {
+    match run.next(Timestamp::UNIX_EPOCH) {
         Next::Perform { actions, .. } => actions,
         Next::Over(_) => Vec::new(),
     }
@@ -339,7 +339,7 @@ fn a_finished_run_takes_nothing_more() {
     let mut run = created();
     apply(&mut run, [cancel(), RunEvent::Finished { conclusion: Conclusion::Cancelled }]);
     assert!(run.apply(now(2), &RunEvent::Resumed { attempt: 1, worker: "w".to_owned() }).is_err());
-    assert_eq!(run.next(at(0)), Next::Over(Conclusion::Cancelled));
+    assert_eq!(run.next(Timestamp::UNIX_EPOCH), Next::Over(Conclusion::Cancelled));
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn somebody_who_cancels_does_not_stop_the_run_that_shows_what_was_ordered() {
     };
     let mut run = created_with(Some(Vec::new()));
     apply(&mut run, [by_user()]);
-    assert!(matches!(&wanted(&run)[..], [Action::Prepare]), "{:?}", run.next(at(0)));
+    assert!(matches!(&wanted(&run)[..], [Action::Prepare]), "{:?}", run.next(Timestamp::UNIX_EPOCH));
     let mut run = created();
     apply(&mut run, [by_user()]);
     assert_eq!(run.conclusion(), Conclusion::Cancelled);
@@ -573,7 +573,7 @@ proptest! {
         let mut refused = false;
         let more = std::iter::repeat_with(|| Stroke::Do(0, true)).take(200);
         for stroke in strokes.into_iter().chain(more) {
-            let Next::Perform { actions, .. } = run.next(at(0)) else { break };
+            let Next::Perform { actions, .. } = run.next(Timestamp::UNIX_EPOCH) else { break };
             prop_assert!(!actions.is_empty(), "open, and nothing to do: {run:?}");
             let events = match stroke {
                 Stroke::Do(n, passes) => effects(&actions[n % actions.len()], passes, &graph),

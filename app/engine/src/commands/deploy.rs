@@ -23,13 +23,8 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
     if environment.rollouts().any(|(_, rollout)| rollout.spec.release.tag == tag && !rollout.settled) {
         return Err(format!("`{tag}` is on its way into `{name}` already."));
     }
-    let spec = ReleaseSpec {
-        tag: tag.clone(),
-        commit: None,
-        by: None,
-        only: Some(vec![name.clone()]),
-        commanded: Some(case.user()),
-    };
+    let spec =
+        ReleaseSpec { tag: tag.clone(), commit: None, by: None, only: Some(vec![name.clone()]), commanded: Some(case.user()) };
     let subject = Subject::Release { tag: tag.clone() };
     let run = NewRun { id: RunId::new(), spec: RunSpec { repo: case.repo.clone(), subject, work: Work::Release(spec) } };
     Ok(Granted { deed: Deed { run: Some(run), ..Deed::default() }, means: format!("{tag} to {name}") })

@@ -251,7 +251,9 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (None, gates.spec.head.clone(), base.unwrap_or_else(|| gates.spec.head.clone()))
         }
     };
-    if is_about_environments(command) && let Protection::Off { .. } = forge.protection(&run.repo, &base).await? {
+    if is_about_environments(command)
+        && let Protection::Off { .. } = forge.protection(&run.repo, &base).await?
+    {
         let because = "what it is about is on no protected branch, whose file alone says who may do this.".to_owned();
         return Err(Short::Refused { because, quiet: false });
     }

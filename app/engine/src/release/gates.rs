@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_core::run::{Cause, Gates, GatesSpec, GatesState, NewRun, ReleaseEvent, ReleaseRun, Run, RunSpec, StepState, Work};
+use gatewright_core::run::{
+    Cause, Gates, GatesSpec, GatesState, NewRun, ReleaseEvent, ReleaseRun, Run, RunSpec, StepState, Work,
+};
 use gatewright_core::store::{Acceptance, RunFilter, StoreError};
 use gatewright_core::verdict::VerdictStatus;
 use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};

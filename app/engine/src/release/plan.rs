@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use gatewright_core::RepoRef;
 use gatewright_core::config::{Environment, Notes as NotesWanted};
 use gatewright_core::forge::ForgeError;
 use gatewright_core::plan::glob;
 use gatewright_core::report::AssetName;
-use gatewright_core::rollout::fill::pool_id;
 use gatewright_core::rollout::Release;
+use gatewright_core::rollout::fill::pool_id;
 use gatewright_core::run::{Artefact, PlannedEnvironment, ReleaseEvent, ReleaseRun, Run, StepState, Valid};
 use gatewright_core::store::{RunFilter, StoreError};
 use gatewright_core::target::{Pool, TargetError};
-use gatewright_core::RepoRef;
 
 use super::{again, done};
 use crate::Engine;

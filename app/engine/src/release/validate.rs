@@ -1,16 +1,16 @@
 //! Validate: finds out what a tag is, and whether anything may be released from it. The forge is asked for all of it: what a delivery
 //! says is a reason to look, no more.
 
+use gatewright_core::CommitId;
 use gatewright_core::config::{self, Environment, Releases, RepoConfig, Signed};
 use gatewright_core::event::User;
 use gatewright_core::forge::{Forge, ForgeError, Protection, Signature, TagState};
 use gatewright_core::plan::glob;
 use gatewright_core::report::Latest;
+use gatewright_core::rollout::Release;
 use gatewright_core::rollout::fill::{self, Filling};
 use gatewright_core::rollout::version::{self, Stage, Version};
-use gatewright_core::rollout::Release;
 use gatewright_core::run::{Refusal, ReleaseEvent, ReleaseRun, Run, Valid};
-use gatewright_core::CommitId;
 
 use super::done;
 use crate::Engine;
@@ -111,7 +111,8 @@ async fn checked(
     let branch = match forge.protection(&run.repo, &tag.commit).await? {
         Protection::On { branch } => branch,
         Protection::Off { looked_at, .. } => {
-            let looked_at = if looked_at.is_empty() { "there is none".to_owned() } else { format!("looked at: {}", looked_at.join(", ")) };
+            let looked_at =
+                if looked_at.is_empty() { "there is none".to_owned() } else { format!("looked at: {}", looked_at.join(", ")) };
             let because = format!(
                 "the tag's commit {} is on no protected branch ({looked_at}). Merge it first, or protect the branch that it is on",
                 tag.commit.short()

@@ -86,9 +86,9 @@ fn hint(name: &EnvironmentName, state: &RolloutState) -> Option<String> {
         RolloutState::Paused { .. } => {
             Some(format!("To go on, comment `/gw promote {name}`; to undo it, `/gw rollback {name}`."))
         }
-        RolloutState::RolledBack { .. } => {
-            Some(format!("Nothing comes to {name} by itself until somebody comments `/gw resume {name}`, or `/gw deploy {name} VERSION`."))
-        }
+        RolloutState::RolledBack { .. } => Some(format!(
+            "Nothing comes to {name} by itself until somebody comments `/gw resume {name}`, or `/gw deploy {name} VERSION`."
+        )),
         RolloutState::Waiting { .. }
         | RolloutState::Moving { .. }
         | RolloutState::Promoted

@@ -2,7 +2,9 @@
 
 use gatewright_core::Timestamp;
 use gatewright_core::config::StepHold;
-use gatewright_core::rollout::analysis::{AnalysisConfig, Baseline, Bucket, Instances, Moment, Pools, Stage, Verdict, judge as verdict};
+use gatewright_core::rollout::analysis::{
+    AnalysisConfig, Baseline, Bucket, Instances, Moment, Pools, Stage, Verdict, judge as verdict,
+};
 use gatewright_core::rollout::{Finding, Move};
 use gatewright_core::run::{Look, Rollout};
 use gatewright_core::target::{PoolId, Reading, Totals};
@@ -80,7 +82,9 @@ fn switched_at_once(rollout: &Rollout) -> bool {
         Move::Share { percent } if *percent > 0 => Some(*percent),
         _ => None,
     });
-    rollout.live().is_some() && shares.next() == Some(100) && rollout.moves.iter().any(|what| matches!(what, Move::Baseline { .. }))
+    rollout.live().is_some()
+        && shares.next() == Some(100)
+        && rollout.moves.iter().any(|what| matches!(what, Move::Baseline { .. }))
 }
 
 /// What was measured: of the old version before the new one got anything, and of both since.
@@ -88,7 +92,10 @@ fn measured(rollout: &Rollout, look: &Look) -> (Baseline, Vec<Bucket>) {
     let new = &rollout.spec.pool.id;
     let Some(old) = rollout.live().map(|live| &live.pool.id) else {
         let alone = readings(rollout, look).collect::<Vec<_>>();
-        return (Baseline::default(), pairs(&alone, |before, after| Bucket::between(before, after, Pools { canary: new, stable: new }, None)));
+        return (
+            Baseline::default(),
+            pairs(&alone, |before, after| Bucket::between(before, after, Pools { canary: new, stable: new }, None)),
+        );
     };
     let shared_at = rollout.checkpoints.iter().map(|(at, _)| *at).nth(shares_of_nothing(rollout));
     let (before, since): (Vec<&Reading>, Vec<&Reading>) =

@@ -144,7 +144,10 @@ impl Context<'_> {
                 let why = own.iter().map(|instance| format!("{}: {}", instance.id, health_words(&instance.health)));
                 let why: Vec<String> = why.collect();
                 let (ready, secs) = (ready.len(), patience.as_secs());
-                return Err(Short::Failed(format!("{ready} of {replicas} instances were ready after {secs} s ({})", why.join("; "))));
+                return Err(Short::Failed(format!(
+                    "{ready} of {replicas} instances were ready after {secs} s ({})",
+                    why.join("; ")
+                )));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }

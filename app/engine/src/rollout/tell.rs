@@ -41,7 +41,8 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
         // What has arrived has arrived, whoever gave up bringing it again.
         if here.arrival(&spec.release.tag).is_none() {
-            let arrival = Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
+            let arrival =
+                Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
             acceptance.orders.push((here.key, own(Ordered::Arrival { arrival: Box::new(arrival) }, now)));
         }
         acceptance.signals.extend(look_again(engine, run).await?);
