@@ -8,4 +8,5 @@ mod site;
 
 mod docker;
 mod haproxy;
+mod local;
 mod world;
