@@ -406,7 +406,21 @@ path = "/"
     );
     assert_eq!(done.code, Some(2));
     assert!(!done.stdout.contains("hunter2"));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    server.toml:18:1: `command` is missing: the program and its arguments
+    server.toml:19:11: `service` is 1 to 60 letters, digits, '-', '_' or '.', not starting with '-' or '.'
+    server.toml:21:14: expected the path of one repository, such as `octo/app`
+    server.toml:23:1: `network` is a key of `driver` = `docker`; this one is `exec`
+    server.toml:24:24: a secret is written as a reference, `env:NAME` or `file:PATH`, never as the secret itself
+    server.toml:26:1: `backend` is missing; `router` needs it
+    server.toml:28:10: expected `unix:///PATH` or `tcp://HOST:PORT`
+    server.toml:29:18: `weight` is no option that servers can be added with here
+    server.toml:29:18: it needs `check`: a server gets requests once a check has passed
+    server.toml:30:14: it is of no use without `pin_map`
+    server.toml:35:12: `requests`: it has no `{{ pool }}`, so it cannot tell versions apart
+    server.toml:36:10: `errors`: `{{ pol }}` is not known; a query may have `{{ pool }}`, `{{ service }}` and `{{ environment }}`
+    server.toml:37:1: `path` is a key of `kind` = `probe`; this one is `prometheus`
+    ");
 }
 
 #[test]
@@ -417,7 +431,13 @@ fn two_targets_never_share_names_or_a_backend() {
              router = {{ kind = \"haproxy\", socket = \"tcp://127.0.0.1:9999\", backend = \"web\" }}\n"
         )
     };
-    let done = check_with(&[target("octo/app", "production"), target("octo/other", "production"), target("octo/app", "staging")].concat());
+    let done = check_with(
+        &[target("octo/app", "production"), target("octo/other", "production"), target("octo/app", "staging")].concat(),
+    );
     assert_eq!(done.code, Some(2));
-    assert_snapshot!(done.stdout, @"");
+    assert_snapshot!(done.stdout, @r"
+    server.toml:24:1: a second target of the service `web` in `production`; instances of both would have the same names
+    server.toml:24:1: the backend `web` is another target's already
+    server.toml:30:1: the backend `web` is another target's already
+    ");
 }

@@ -151,9 +151,15 @@ async fn an_instance_gets_nothing_before_it_has_passed_a_check() {
     bench.haproxy.attach(&bench.place, &[dead]).await.unwrap();
     let before = bench.read().await;
     let refused = bench.haproxy.split(&bench.place, &canary(50)).await.unwrap_err();
-    assert!(matches!(&refused, TargetError::Unavailable { cause, .. } if cause == "no server of pool `canary` has passed a check"), "{refused}");
+    assert!(
+        matches!(&refused, TargetError::Unavailable { cause, .. } if cause == "no server of pool `canary` has passed a check"),
+        "{refused}"
+    );
     let missing = bench.haproxy.split(&bench.place, &Shares::split(id("none"), 50, id("stable"))).await.unwrap_err();
-    assert!(matches!(&missing, TargetError::Unavailable { cause, .. } if cause == "no server of pool `none` is attached"), "{missing}");
+    assert!(
+        matches!(&missing, TargetError::Unavailable { cause, .. } if cause == "no server of pool `none` is attached"),
+        "{missing}"
+    );
     assert_eq!(weights(&bench.read().await), weights(&before));
     assert_eq!(bench.get("").await.1, "stable");
 }
@@ -202,8 +208,12 @@ async fn an_address_of_an_instance_that_is_gone_does_not_bring_its_share_to_anot
     let taken = Instance { address: old[0].instance.address.clone(), ..new.instance.clone() };
     bench.haproxy.attach(&bench.place, &[taken]).await.unwrap();
     let routes = bench.read().await;
-    let up: Vec<(&str, u32)> = routes.servers.iter().filter(|server| server.up).map(|s| (s.instance.as_str(), s.weight)).collect();
-    assert!(up.iter().all(|(instance, weight)| *instance != "local-stable-0" && (*instance != "local-canary-0" || *weight == 0)), "{up:?}");
+    let up: Vec<(&str, u32)> =
+        routes.servers.iter().filter(|server| server.up).map(|s| (s.instance.as_str(), s.weight)).collect();
+    assert!(
+        up.iter().all(|(instance, weight)| *instance != "local-stable-0" && (*instance != "local-canary-0" || *weight == 0)),
+        "{up:?}"
+    );
 }
 
 #[tokio::test]
@@ -363,9 +373,14 @@ async fn each_failed_request_is_counted_once_whatever_has_failed() {
         }
     };
     let mut expected = (0, 0);
-    for (manner, count, fails) in
-        [(Manner::Well, 20, 0), (Manner::Fails, 5, 1), (Manner::Resets, 4, 1), (Manner::Silent, 2, 1), (Manner::Cut, 3, 1), (Manner::Well, 7, 0)]
-    {
+    for (manner, count, fails) in [
+        (Manner::Well, 20, 0),
+        (Manner::Fails, 5, 1),
+        (Manner::Resets, 4, 1),
+        (Manner::Silent, 2, 1),
+        (Manner::Cut, 3, 1),
+        (Manner::Well, 7, 0),
+    ] {
         locals[0].answers(manner);
         ask(count).await;
         expected = (expected.0 + u64::from(count), expected.1 + u64::from(count) * fails);
@@ -390,7 +405,11 @@ async fn a_server_that_takes_no_connections_is_counted_for_it_though_users_are_s
     bench.haproxy.attach(&bench.place, &[dead]).await.unwrap();
     // As it is between two checks.
     let server = "web/canary:local-canary-0";
-    bench.router.ask(&format!("disable health {server}; set server {server} health up; set server {server} weight 256")).await.unwrap();
+    bench
+        .router
+        .ask(&format!("disable health {server}; set server {server} health up; set server {server} weight 256"))
+        .await
+        .unwrap();
     for _ in 0..10 {
         assert_eq!(bench.get("").await.0, 200);
     }
@@ -423,7 +442,7 @@ async fn a_slow_answer_is_counted_in_the_bucket_of_its_time() {
     bench.split(&Shares::all_to(one.id.clone())).await;
     let mut connection = Connection::open(&bench.router.address()).await.unwrap();
     connection.get("/slow?ms=250", "").await.unwrap().unwrap();
-    let reading = MetricSource::read(&bench.haproxy, &bench.place, &[one.id.clone()]).await.unwrap();
+    let reading = MetricSource::read(&bench.haproxy, &bench.place, std::slice::from_ref(&one.id)).await.unwrap();
     let latency = reading.pools[&one.id].latency.clone().unwrap();
     let at = latency.counts.iter().position(|count| *count == 1).unwrap();
     // Later than 200 ms for sure; how much later is up to the machine.
@@ -442,7 +461,10 @@ async fn what_cannot_be_exact_or_is_not_there_is_refused_with_the_next_move() {
     assert_eq!(said(error), "HAProxy's configuration has no such backend");
     bench.router.ask("add server web/by-hand 127.0.0.1:1 weight 1; enable server web/by-hand").await.unwrap();
     let error = TrafficRouter::read(&bench.haproxy, &bench.place).await.unwrap_err();
-    assert_eq!(said(error), "server `by-hand` is not Gatewright's and takes part of the requests; remove it, or make it `backup`");
+    assert_eq!(
+        said(error),
+        "server `by-hand` is not Gatewright's and takes part of the requests; remove it, or make it `backup`"
+    );
     let mut instance = Local::start("stable", 0).await.instance.clone();
     bench.router.ask("set server web/by-hand state maint").await.unwrap();
     instance.id = "a;b".to_owned();
@@ -454,7 +476,8 @@ async fn what_cannot_be_exact_or_is_not_there_is_refused_with_the_next_move() {
 fn the_template_counts_in_the_buckets_that_are_read() {
     let template = include_str!("../../../../templates/deploy/gatewright-web.cfg");
     let bounds = gatewright_target::LATENCY_BOUNDS_MS;
-    let rule = |nth: usize, condition: String| format!("http-response sc-inc-gpc({nth},0) if {{ var(txn.gw_ms) -m int {condition} }}");
+    let rule =
+        |nth: usize, condition: String| format!("http-response sc-inc-gpc({nth},0) if {{ var(txn.gw_ms) -m int {condition} }}");
     let mut rules = vec![rule(0, format!("lt {}", bounds[0]))];
     rules.extend(bounds.windows(2).enumerate().map(|(nth, two)| rule(nth + 1, format!("{}:{}", two[0], two[1] - 1))));
     rules.push(rule(bounds.len(), format!("ge {}", bounds[bounds.len() - 1])));

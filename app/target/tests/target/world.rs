@@ -39,13 +39,17 @@ impl World {
 
     /// Another process of the same service, whose secret has this value.
     pub(crate) fn target_with(secret: &'static str) -> DockerTarget {
-        DockerTarget::new(Config {
+        DockerTarget::new(World::config(secret))
+    }
+
+    pub(crate) fn config(secret: &'static str) -> Config {
+        Config {
             engine: None,
             network: "bridge".to_owned(),
             pull: PullPolicy::Never,
             secrets: Arc::new(OneSecret(secret)),
             hash_key: SecretString::from("key of the tests"),
-        })
+        }
     }
 
     pub(crate) async fn deploy(&self, pool: &Pool, replicas: u32) -> Vec<Instance> {

@@ -21,7 +21,11 @@ pub(in crate::server_file) static TARGET: Table = Table {
         TIMEOUT,
         key("secrets", Shape::SecretsByName, "Secrets, by the names that the repository file uses for them."),
         key("router", Shape::Table(&ROUTER), "What shares requests out."),
-        key("metrics", Shape::List(&METRICS, &["kind"]), "What is measured; the first decides. The router's own counters without it."),
+        key(
+            "metrics",
+            Shape::List(&METRICS, &["kind"]),
+            "What is measured; the first decides. The router's own counters without it.",
+        ),
     ],
 };
 
@@ -39,17 +43,21 @@ const COMMAND: Key = key("command", Shape::Texts, "Of what is `exec`: the progra
 
 const TIMEOUT: Key = key("timeout_secs", number(1, 3600, 60), "Of what is `exec` or `probe`: a call that takes longer is ended.");
 
-/// The keys that only one driver has.
+/// The keys that only one driver has. Where a program may be the target's own, whoever reads it says that it is missing.
 pub(in crate::server_file) static DRIVERS: [OfKind; 2] = [
     OfKind { kind: "docker", own: &["engine", "network", "pull"], needed: &[] },
-    OfKind { kind: "exec", own: &["command", "timeout_secs"], needed: &["command"] },
+    OfKind { kind: "exec", own: &["command", "timeout_secs"], needed: &[] },
 ];
 
 static ROUTER: Table = Table {
     what: "`router`",
     keys: &[
         key("kind", Shape::Word { words: &["haproxy", "exec"], default: None, later: &[] }, "Which kind of router it is."),
-        key("socket", Shape::Text, "Where HAProxy's runtime API listens, `unix:///PATH` or `tcp://HOST:PORT`, with `level admin`."),
+        key(
+            "socket",
+            Shape::Text,
+            "Where HAProxy's runtime API listens, `unix:///PATH` or `tcp://HOST:PORT`, with `level admin`.",
+        ),
         key("backend", Shape::Text, "The backend of HAProxy, for this target alone."),
         key("servers_file", Shape::Text, "The file with the backend, in which its servers are kept for HAProxy's next start."),
         key("server_options", Shape::Text, "What each server is added with, such as how it is checked."),
