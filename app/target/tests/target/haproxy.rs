@@ -240,6 +240,21 @@ async fn a_reload_changes_nothing_and_fails_no_request() {
 }
 
 #[tokio::test]
+async fn a_rollback_right_after_a_reload_leaves_no_stable_instance_without_weight() {
+    let bench = Bench::start(Shape::default()).await;
+    let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 5).await);
+    bench.attach(&old).await;
+    bench.attach(&new).await;
+    bench.split(&canary(30)).await;
+    for percent in [0, 30, 0] {
+        bench.router.reload().await;
+        let routes = bench.haproxy.split(&bench.place, &canary(percent)).await.unwrap();
+        assert_eq!(routes.share_millipercent(&id("canary")), u64::from(percent) * 1000);
+        assert!(routes.servers.iter().all(|server| server.pool == id("canary") || server.weight > 0), "{routes:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_crash_of_haproxy_changes_nothing_either() {
     let mut bench = Bench::start(Shape::default()).await;
     let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 2).await);
