@@ -110,6 +110,32 @@ async fn releases_go_through_and_come_back_a_hundred_times_without_a_failed_requ
 }
 
 #[tokio::test]
+async fn versions_replace_each_other_and_their_containers_go_without_a_failed_request() {
+    let (world, bench) = (World::new(), Bench::start(Shape::default()).await);
+    let mut before: Option<Vec<Instance>> = None;
+    let mut load = None;
+    for version in ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"] {
+        let next = pool(version);
+        let instances = world.ready(&next, 2).await;
+        bench.haproxy.attach(&bench.place, &instances).await.unwrap();
+        bench.haproxy.split(&bench.place, &Shares::all_to(next.id.clone())).await.unwrap();
+        let load = load.get_or_insert_with(|| Load::start(&bench.router.address(), People { eager: 6, slow: 4, talking: 0 }));
+        load.more(50).await;
+        if let Some(old) = before.replace(instances) {
+            until("nothing is in flight", || async {
+                bench.haproxy.detach(&bench.place, &ids(&old), Cut::Nothing).await.unwrap() == Detached::Done
+            })
+            .await;
+            world.target.remove(&world.place, &ids(&old)).await.unwrap();
+        }
+    }
+    let seen = load.expect("it was started").stop().await;
+    assert_eq!(seen.bad, BTreeMap::new());
+    assert!(seen.of("1.0.0") > 0 && seen.of("1.4.0") > 0, "{seen:?}");
+    assert_eq!(world.observe().await.len(), 2);
+}
+
+#[tokio::test]
 async fn every_share_is_exact_when_read_back_for_any_numbers_of_instances() {
     for (canaries, stables) in [(1, 1), (1, 7), (7, 1), (2, 3), (7, 7)] {
         let bench = Bench::start(Shape::default()).await;
@@ -122,6 +148,21 @@ async fn every_share_is_exact_when_read_back_for_any_numbers_of_instances() {
             assert_eq!(routes.is_all(&id("stable")), percent == 0);
         }
     }
+}
+
+#[tokio::test]
+async fn a_hundred_instances_with_long_names_are_no_more_than_a_few_lines_to_haproxy() {
+    let bench = Bench::start(Shape::default()).await;
+    let (long, other) = ("1.2.3-a-version-with-a-name-as-long-as-a-pool-can-h-0a1b2c3d", "stable");
+    let (new, old) = (Local::several(long, 50).await, Local::several(other, 50).await);
+    bench.attach(&new).await;
+    bench.attach(&old).await;
+    for percent in [7, 100, 0, 50] {
+        let routes = bench.split(&Shares::split(id(long), percent, id(other))).await;
+        assert_eq!(routes.share_millipercent(&id(long)), u64::from(percent) * 1000);
+    }
+    bench.detach(&new).await;
+    assert_eq!(bench.read().await.servers.len(), 50);
 }
 
 #[tokio::test]
