@@ -281,11 +281,19 @@ pub(super) fn events(reader: &mut Reader, node: &Node) -> Vec<GateEvent> {
 pub(super) static ROLES: [(&str, Permission); 4] =
     [("read", Permission::Read), ("write", Permission::Write), ("maintain", Permission::Maintain), ("admin", Permission::Admin)];
 
-/// The weakest role that a command can be given to. What runs foreign code, or passes what did not pass, is never for
-/// everybody.
+/// The weakest role that a command can be given to. What runs foreign code, passes what did not pass, or changes what users get is
+/// never for everybody.
 pub(super) fn weakest_role(command: CommandName) -> Permission {
     match command {
-        CommandName::Approve | CommandName::Skip => Permission::Write,
+        CommandName::Approve
+        | CommandName::Skip
+        | CommandName::Deploy
+        | CommandName::Promote
+        | CommandName::Pause
+        | CommandName::Resume
+        | CommandName::Rollback
+        | CommandName::Freeze
+        | CommandName::Unfreeze => Permission::Write,
         CommandName::Help
         | CommandName::Status
         | CommandName::Explain
@@ -298,8 +306,7 @@ pub(super) fn weakest_role(command: CommandName) -> Permission {
 }
 
 /// Commands that later versions take.
-const COMMANDS_LATER: [&str; 10] =
-    ["fix", "review", "do", "deploy", "promote", "pause", "resume", "rollback", "freeze", "unfreeze"];
+const COMMANDS_LATER: [&str; 3] = ["fix", "review", "do"];
 
 /// What to say of a command that there is not.
 pub(super) fn unknown_command(word: &str) -> String {

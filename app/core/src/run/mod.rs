@@ -32,7 +32,7 @@ pub use event::{
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
 pub use release::{
-    GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
 };
 pub use rollout::{
     Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState,

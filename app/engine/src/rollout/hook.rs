@@ -24,8 +24,9 @@ pub(super) async fn run(
     hook: &Hook,
     stop: &CancellationToken,
 ) -> Done {
+    let repo = run.repo.key();
     let slot = tokio::select! {
-        slot = engine.slots.claim(&run.repo.key()) => slot,
+        slot = engine.slots.claim(&repo) => slot,
         () = stop.cancelled() => return Done::GivenUp,
     };
     let key = SandboxKey { run: run.id, gate: hook.name.clone() };

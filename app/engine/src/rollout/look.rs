@@ -260,7 +260,7 @@ async fn admitted(engine: &Engine, run: &Run, rollout: &Rollout, here: &Environm
     let old = match &live {
         None => Old::Nothing,
         Some(live) if live.pool.id == rollout.spec.pool.id => Old::Same,
-        Some(live) => Old::Other(live.replicas),
+        Some(live) => Old::Other(live.replicas()),
     };
     let baseline = if site.metrics.is_empty() { 0 } else { rollout.spec.baseline_secs };
     let straight = rollout.spec.pace == Pace::Straight;

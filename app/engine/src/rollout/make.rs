@@ -34,7 +34,6 @@ struct Context<'a> {
     place: Place,
     site: Site,
     way: Way,
-    stop: &'a CancellationToken,
 }
 
 /// Why a move was not made.
@@ -84,7 +83,7 @@ pub(super) async fn make(
         // The operator has closed the site in the middle. What is there stays until it is open again.
         Err(error) => return again(error),
     };
-    let context = Context { engine, run, rollout, place, site, way, stop };
+    let context = Context { engine, run, rollout, place, site, way };
     let made = tokio::select! {
         made = context.make(what) => made,
         () = stop.cancelled() => return Done::GivenUp,
@@ -145,7 +144,10 @@ impl Context<'_> {
                 let why = own.iter().map(|instance| format!("{}: {}", instance.id, health_words(&instance.health)));
                 let why: Vec<String> = why.collect();
                 let (ready, secs) = (ready.len(), patience.as_secs());
-                return Err(Short::Failed(format!("{ready} of {replicas} instances were ready after {secs} s ({})", why.join("; "))));
+                return Err(Short::Failed(format!(
+                    "{ready} of {replicas} instances were ready after {secs} s ({})",
+                    why.join("; ")
+                )));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -269,10 +271,9 @@ impl Context<'_> {
             release: spec.release.clone(),
             pool: spec.pool.clone(),
             config_hash: admission.config_hash.clone(),
-            replicas: spec.environment.target.replicas(),
+            environment: spec.environment.clone(),
             since: now,
             rollout: self.run.id,
-            drift: spec.environment.drift,
         };
         let outcome = match &self.rollout.back {
             None => Outcome::Promoted,

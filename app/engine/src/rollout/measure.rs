@@ -1,6 +1,7 @@
 //! Measure: looks how a rollout goes.
 
 use gatewright_core::Timestamp;
+use gatewright_core::rollout::analysis::Instances;
 use gatewright_core::run::{Look, Rollout, RolloutEvent, Run};
 use gatewright_core::target::{Health, PoolId, Site};
 
@@ -23,7 +24,8 @@ pub(super) async fn measure(engine: &Engine, run: &Run, rollout: &Rollout) -> Do
 }
 
 fn unmeasured() -> Look {
-    Look { readings: Vec::new(), unmeasured: None, unhealthy: Vec::new(), instances: 0, share_millipercent: 0 }
+    let (reading, others, unhealthy) = (None, Vec::new(), Vec::new());
+    Look { reading, others, unmeasured: None, unhealthy, instances: None, share_millipercent: 0 }
 }
 
 async fn look(run: &Run, rollout: &Rollout, site: &Site) -> Look {
@@ -32,9 +34,10 @@ async fn look(run: &Run, rollout: &Rollout, site: &Site) -> Look {
     let pools: Vec<PoolId> = [Some(new), rollout.live().map(|live| &live.pool.id)].into_iter().flatten().cloned().collect();
     let mut look = unmeasured();
     let mut causes = Vec::new();
-    for source in &site.metrics {
+    for (n, source) in site.metrics.iter().enumerate() {
         match source.read(&place, &pools).await {
-            Ok(reading) => look.readings.push(reading),
+            Ok(reading) if n == 0 => look.reading = Some(reading),
+            Ok(reading) => look.others.push(reading),
             Err(error) => causes.push(error.to_string()),
         }
     }
@@ -43,7 +46,9 @@ async fn look(run: &Run, rollout: &Rollout, site: &Site) -> Look {
             let own = observed.instances.iter().filter(|instance| instance.pool == *new);
             let bad = own.clone().filter(|instance| instance.health != Health::Ready);
             let words = |words: String| words.chars().take(WORDS_CHARS_MAX).collect::<String>();
-            look.instances = u32::try_from(own.count()).unwrap_or(u32::MAX);
+            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let (all, ready) = (own.clone().count(), own.count() - bad.clone().count());
+            look.instances = Some(Instances { ready: count(ready), all: count(all) });
             look.unhealthy = bad.map(|bad| words(format!("{}: {}", bad.id, health_words(&bad.health)))).take(NAMED_MAX).collect();
         }
         Err(error) => causes.push(error.to_string()),

@@ -27,7 +27,13 @@ mod tell;
 const OPEN_RUNS_MAX: usize = 500;
 
 /// Performs an action of a rollout.
-pub(crate) async fn perform(engine: &Engine, run: &Run, rollout: &Rollout, action: RolloutAction, stop: &CancellationToken) -> Done {
+pub(crate) async fn perform(
+    engine: &Engine,
+    run: &Run,
+    rollout: &Rollout,
+    action: RolloutAction,
+    stop: &CancellationToken,
+) -> Done {
     match action {
         RolloutAction::Look => look::look(engine, run, rollout).await,
         RolloutAction::Make { way, n, what } => make::make(engine, run, rollout, way, n, &what, stop).await,
@@ -118,7 +124,9 @@ impl EnvironmentOrders {
     pub(crate) fn freeze(&self, now: Timestamp) -> Option<(&Order, Option<Timestamp>, Option<&str>)> {
         let order = self.order(&OrderKey::Freeze)?;
         match &order.what {
-            Ordered::Freeze { until, reason } if until.is_none_or(|until| until > now) => Some((order, *until, reason.as_deref())),
+            Ordered::Freeze { until, reason } if until.is_none_or(|until| until > now) => {
+                Some((order, *until, reason.as_deref()))
+            }
             Ordered::Freeze { .. }
             | Ordered::Hold { .. }
             | Ordered::Approval { .. }

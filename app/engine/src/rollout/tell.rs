@@ -34,15 +34,15 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
             release: spec.release.clone(),
             pool: spec.pool.clone(),
             config_hash: String::new(),
-            replicas: spec.environment.target.replicas(),
+            environment: spec.environment.clone(),
             since: now,
             rollout: run.id,
-            drift: spec.environment.drift,
         };
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
         // What has arrived has arrived, whoever gave up bringing it again.
         if here.arrival(&spec.release.tag).is_none() {
-            let arrival = Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
+            let arrival =
+                Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
             acceptance.orders.push((here.key, own(Ordered::Arrival { arrival: Box::new(arrival) }, now)));
         }
         acceptance.signals.extend(look_again(engine, run).await?);
