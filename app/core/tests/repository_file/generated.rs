@@ -242,7 +242,7 @@ prop_compose! {
 
 /// Any text, with or without something to fill in.
 fn text() -> impl Strategy<Value = String> {
-    ("[^\\x00{}]{0,20}", any::<bool>()).prop_map(|(text, filled)| if filled { format!("{text}{{{{ tag }}}}") } else { text })
+    ("[ -z|~\n\tä€😀]{0,20}", any::<bool>()).prop_map(|(text, filled)| if filled { format!("{text}{{{{ tag }}}}") } else { text })
 }
 
 prop_compose! {

@@ -414,11 +414,13 @@ prop_compose! {
 }
 
 fn a_config() -> impl Strategy<Value = RepoConfig> {
-    (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>()).prop_map(|gates| RepoConfig {
-        gates,
-        releases: None,
-        environments: Vec::new(),
-        commands: BTreeMap::new(),
+    let gates = (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>());
+    (gates, proptest::option::of(generated::some_releases())).prop_map(|(gates, releases)| {
+        let (mut releases, environments) = releases.map_or((None, Vec::new()), |(releases, all)| (Some(releases), all));
+        if let Some(releases) = &mut releases {
+            releases.require = gates.iter().step_by(2).map(|gate| gate.name.clone()).collect();
+        }
+        RepoConfig { gates, releases, environments, commands: BTreeMap::new() }
     })
 }
 
