@@ -338,13 +338,13 @@ fn commands_are_told_what_is_wrong_with_them() {
 gates: { t: { run: x } }
 commands:
   aprove: { who: write }
-  deploy: { who: maintain }
+  do: { who: maintain }
   skip: { who: [maintian, read] }
   rerun: {}
 ";
     assert_snapshot!(told(file), @"
     4:3: unknown command `aprove`; did you mean `approve`?
-    5:3: the command `deploy` is not supported by this version of Gatewright
+    5:3: the command `do` is not supported by this version of Gatewright
     6:17: unknown role `maintian`; did you mean `maintain`?
     6:27: `skip` cannot be given to `read`: on a public repository that is everybody
     7:3: the command `rerun` has no `who`; it needs a role, a user or a team

@@ -323,3 +323,14 @@ fn what_was_read_is_written_into_journals_and_read_back() {
     let config: RepoConfig = serde_json::from_str(older).unwrap();
     assert!(config.releases.is_none() && config.environments.is_empty());
 }
+
+#[test]
+fn the_examples_of_the_page_about_the_file_are_right() {
+    let page = include_str!("../../../../docs/repository-file.md");
+    let example = |key: &str| {
+        page.split("```yaml\n").find(|block| block.starts_with(key)).and_then(|block| block.split("```").next()).unwrap()
+    };
+    let config = read(&format!("{}{}", example("releases:"), example("environments:")));
+    assert_eq!(config.environments[0].target, config.environments[1].target);
+    assert_eq!(config.releases.unwrap().signed, Signed::Tag);
+}
