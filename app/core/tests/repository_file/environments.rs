@@ -224,7 +224,7 @@ fn approvals_are_possible() {
     7:54: unknown key `authors`; did you mean `author`?
     ");
     assert_snapshot!(of_one("    approvals: { count: 2, who: '@alice', author: no }\n"), @"
-    7:33: 2 people have to agree, and only 1 are named
+    7:33: 2 people have to agree, and `who` names only 1
     7:51: expected `true` or `false`, found the text `no`
     ");
 }

@@ -78,7 +78,7 @@ commands:
 fn the_file_that_gatewright_is_introduced_with_is_right_but_for_its_agents() {
     let problems = parse(INTRODUCTION).unwrap_err();
     let wrong: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(wrong, ["21:1: `agents` is not supported by this version of Gatewright"]);
+    assert_eq!(wrong, ["22:1: `agents` is not supported by this version of Gatewright"]);
     let (before, behind) = INTRODUCTION.split_once("agents:").unwrap();
     let (_, behind) = behind.split_once("releases:").unwrap();
     let config = parse(&format!("{before}releases:{behind}")).unwrap();
