@@ -142,7 +142,7 @@ async fn the_service_understands_what_it_is_told_of_notes_and_pushes() {
     let tags: Vec<&TagEvent> =
         events.iter().filter_map(|(_, event)| if let Event::Tag(one) = event { Some(one) } else { None }).collect();
     let told: Vec<(&str, bool)> = tags.iter().map(|tag| (tag.tag.as_str(), tag.commit.is_some())).collect();
-    assert_eq!(told, [("v1", true)]);
+    assert_eq!(told, [("v1.0.0", true)]);
     for (name, event) in
         events.iter().filter(|(name, _)| ["build", "pipeline", "emoji"].iter().any(|kind| name.starts_with(kind)))
     {
