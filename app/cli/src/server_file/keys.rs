@@ -1,5 +1,7 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
+pub(super) mod target;
+
 /// A table of the file.
 pub(super) struct Table {
     /// What it is, for messages.
@@ -45,6 +47,16 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// A list of tables, written `[[name]]`.
     Tables(&'static Table),
+    /// A list of tables, each of which needs these keys.
+    List(&'static Table, &'static [&'static str]),
+    /// A text.
+    Text,
+    /// A list of texts, at least one.
+    Texts,
+    /// A table of references to secrets, by names that the operator chooses.
+    SecretsByName,
+    /// A query in which `{{ pool }}` stands for the name of a pool.
+    Query,
 }
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -68,6 +80,7 @@ pub(super) static FILE: Table = Table {
         key("sandbox", Shape::Table(&SANDBOX), "Where gates run, and within which bounds."),
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
         key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
+        key("target", Shape::List(&target::TARGET, &target::NEEDED), "Where releases may go, one `[[target]]` each."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };

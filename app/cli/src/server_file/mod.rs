@@ -14,10 +14,12 @@ mod keys;
 mod overlay;
 mod read;
 mod schema;
+mod target;
 mod tree;
 
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
+pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
 pub(crate) use tree::{Origin, Problem};
 
 /// A server file may have so many bytes.
@@ -35,6 +37,7 @@ pub(crate) struct ServerConfig {
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
     pub(crate) rollout: RolloutTable,
+    pub(crate) targets: Vec<TargetTable>,
     pub(crate) log: LogTable,
 }
 

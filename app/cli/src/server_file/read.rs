@@ -18,6 +18,8 @@ use super::{
     SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
+mod target;
+
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const API_URL_DEFAULT: &str = "https://api.github.com";
 const GITLAB_URL_DEFAULT: &str = "https://gitlab.com";
@@ -42,6 +44,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         engine: reader.engine(&engine),
         rollout: reader.rollout(&rollout),
         log: reader.log(&log),
+        targets: reader.targets(&file),
         forges: reader.forges(&file)?,
     })
 }
