@@ -53,7 +53,7 @@ impl Bound {
             sum - (BETTER.len() as f64).ln() >= -BETA.ln()
         };
         let count = self.bets.iter().rev().take_while(shown).count();
-        self.factors.iter().rev().take(count).last().copied()
+        self.factors.get(self.factors.len() - count).copied()
     }
 }
 
