@@ -12,7 +12,8 @@ fn main() {
     for r in &results {
         let pct = |c: u64| 100.0 * c as f64 / r.trials as f64;
         let q = |p: f64| r.times.get(((r.times.len() as f64 - 1.0) * p).round() as usize).copied().unwrap_or(0);
-        println!("{:60} {:18} back {:5.1} early {:4.1} prom {:5.1} inc {:5.1}  med {} p90 {}", r.cell.to_string(), r.method.to_string(), pct(r.rolled_back), pct(r.too_early), pct(r.promoted), pct(r.inconclusive), q(0.5), q(0.9));
+        let by = 100.0 * r.times.iter().filter(|t| **t + r.cell.onset.secs() <= 1200).count() as f64 / r.trials as f64;
+        println!("{:60} {:18} by1200 {by:5.1} back {:5.1} early {:4.1} prom {:5.1} inc {:5.1}  med {} p90 {}", r.cell.to_string(), r.method.to_string(), pct(r.rolled_back), pct(r.too_early), pct(r.promoted), pct(r.inconclusive), q(0.5), q(0.9));
     }
     println!("{:?}", t.elapsed());
 }

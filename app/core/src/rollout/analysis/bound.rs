@@ -3,16 +3,16 @@
 //! For each factor of a list, bets are made that the new version is *better* than that many times the stable version's errors. Where
 //! they bring `1/β`, it is, but for the probability `β`, at whatever moment is looked (Robbins 1970; Waudby-Smith and Ramdas 2024).
 
-use super::wealth::{Draw, log_add, log_factor, tilted};
+use super::wealth::{Draw, Happened, log_add, log_factor, tilted};
 
 /// The factors that are tried.
-const TRIED: [f64; 24] = [
-    0.3, 0.5, 0.7, 0.85, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0,
-    100.0,
+const TRIED: [f64; 30] = [
+    0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.75, 1.9, 2.1, 2.35, 2.7, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0,
+    18.0, 25.0, 35.0, 50.0, 100.0,
 ];
 
-/// So many times the factor is what is bet on, with equal parts.
-const BETTER: [f64; 4] = [0.75, 0.5, 0.25, 0.05];
+/// So many times the factor is what is bet on, with these parts of the stake.
+const BETTER: [(f64, f64); 3] = [(0.7, 0.55), (0.45, 0.3), (0.1, 0.15)];
 
 /// A bound is wrong with at most this probability.
 pub(super) const BETA: f64 = 0.05;
@@ -35,13 +35,12 @@ impl Bound {
         Bound { bets: vec![[0.0; BETTER.len()]; factors.len()], factors }
     }
 
-    pub(super) fn take(&mut self, draw: &Draw) {
-        let Some(seen) = draw.seen() else { return };
+    pub(super) fn take(&mut self, draw: &Draw, happened: &Happened) {
         let w = draw.share();
         for (bets, factor) in self.bets.iter_mut().zip(&self.factors) {
             let at_factor = tilted(w, *factor);
-            for (log, better) in bets.iter_mut().zip(BETTER) {
-                *log += log_factor(at_factor, tilted(w, factor * better), seen);
+            for (log, (better, _)) in bets.iter_mut().zip(BETTER) {
+                *log += log_factor(at_factor, tilted(w, factor * better), happened);
             }
         }
     }
@@ -49,8 +48,8 @@ impl Bound {
     /// The least factor of the list that it lies below, together with all that are greater. None where it can be anything.
     pub(super) fn at_most(&self) -> Option<f64> {
         let shown = |bets: &&[f64; BETTER.len()]| {
-            let sum = bets.iter().copied().fold(f64::NEG_INFINITY, log_add);
-            sum - (BETTER.len() as f64).ln() >= -BETA.ln()
+            let parts = bets.iter().zip(BETTER).map(|(log, (_, part))| log + part.ln());
+            parts.fold(f64::NEG_INFINITY, log_add) >= -BETA.ln()
         };
         let count = self.bets.iter().rev().take_while(shown).count();
         self.factors.get(self.factors.len() - count).copied()

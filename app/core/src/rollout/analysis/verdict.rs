@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::bound::{Bound, Few};
 use super::evidence::{self, Evidence, Metric, MetricEvidence, Odds, Rule, Seen};
 use super::fixed::Fixed;
-use super::wealth::{Draw, Wealth, log_add};
+use super::wealth::{Clusters, Draw, Wealth, log_add};
 use super::{AnalysisConfig, Baseline, Bucket, Counts, Times};
 
 /// What is not measured for longer than this is not known to be so any more.
 const STALE_SECS: i64 = 60;
+
+/// While the new version has looked worse lately by odds of about ten to one, it does not get everything. A healthy one looks so now
+/// and then, and waits for a minute or two; one that has become bad only lately would otherwise get through on its past.
+const LOOKS_WORSE_LOG: f64 = 2.3;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +151,7 @@ struct Span {
 struct Compared {
     metric: Metric,
     tolerated: f64,
+    clusters: Clusters,
     wealth: Wealth,
     bound: Bound,
     /// The share of the stable version's requests that it happened to.
@@ -156,12 +161,17 @@ struct Compared {
 
 impl Compared {
     fn new(metric: Metric, tolerated: f64) -> Compared {
-        Compared { metric, tolerated, wealth: Wealth::new(), bound: Bound::new(tolerated), happened: 0, of: 0 }
+        Compared { metric, tolerated, clusters: Clusters::default(), wealth: Wealth::new(tolerated), bound: Bound::new(tolerated), happened: 0, of: 0 }
     }
 
     fn take(&mut self, draw: &Draw) {
-        self.wealth.take(draw);
-        self.bound.take(draw);
+        let happened = draw.happened(&self.clusters);
+        self.wealth.take(draw, happened.as_ref());
+        if let Some(happened) = &happened {
+            self.bound.take(draw, happened);
+        }
+        // Afterwards: a bet may know what was before it, and not what comes.
+        self.clusters.take(draw);
         self.happened = self.happened.saturating_add(draw.stable);
         self.of = self.of.saturating_add(draw.stable_requests);
     }
@@ -359,8 +369,9 @@ impl Analysis {
 
     /// What is not yet known well enough for everything to go to the new version.
     fn unknown(&self) -> Option<Reason> {
-        if self.log_odds() >= self.log_needed() / 2.0 {
-            return Some(Reason::LooksWorse { odds: Odds::of_log(self.log_odds()) });
+        let gain = self.compared().map(|metric| metric.wealth.gain()).fold(0.0, f64::max);
+        if gain >= LOOKS_WORSE_LOG {
+            return Some(Reason::LooksWorse { odds: Odds::of_log(gain) });
         }
         self.compared().find_map(|metric| {
             let tolerated = self.tolerated(metric);
