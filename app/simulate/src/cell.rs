@@ -175,6 +175,15 @@ const ERRORS: [f64; 5] = [1.5, 2.0, 4.0, 10.0, 40.0];
 const LATENCY: [f64; 4] = [1.2, 1.5, 2.0, 4.0];
 
 impl Grid {
+    /// What is measured in so many first seconds is not judged.
+    pub fn warm_up_secs(self) -> u32 {
+        match self {
+            Grid::Full | Grid::Latency | Grid::Quick => 60,
+            // There was none.
+            Grid::Reference => 0,
+        }
+    }
+
     /// Its cells.
     pub fn cells(self) -> Vec<Cell> {
         match self {

@@ -21,7 +21,7 @@ pub mod world;
 
 pub use cell::{Cell, Confounder, Fault, Grid, Onset};
 pub use methods::{Ending, Method};
-pub use report::Report;
+pub use report::{Promise, Report, Table};
 pub use run::{CellResult, Job, run};
 pub use tally::Rate;
 

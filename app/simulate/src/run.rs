@@ -19,6 +19,8 @@ pub struct Job {
     pub trials: u32,
     /// From which everything follows.
     pub seed: u64,
+    /// What is measured in the first seconds is not judged, by any method.
+    pub warm_up_secs: u32,
     /// On so many threads. It changes no figure.
     pub threads: usize,
 }
@@ -103,7 +105,7 @@ fn try_cell(job: &Job, cell: Cell) -> Vec<CellResult> {
     for trial in 0..u64::from(job.trials) {
         let world = World::new(cell, job.seed, trial);
         for result in &mut results {
-            result.take(result.method.judge(&world));
+            result.take(result.method.judge(&world, job.warm_up_secs));
         }
     }
     for result in &mut results {

@@ -19,7 +19,7 @@ use crate::{BUCKET_SECS, STEP_SECS, STEPS};
 pub enum Method {
     /// Gatewright's own: bets per bucket. Errors and latency are compared, as in a file that asks for both.
     Gatewright,
-    /// The same, of errors only and without a warm-up: what the others look at.
+    /// The same, of errors only: what the others look at.
     GatewrightErrors,
     /// The product of likelihood ratios, its logarithm divided by the overdispersion before the rollout.
     LikelihoodRatio,
@@ -59,16 +59,17 @@ impl Method {
         }
     }
 
-    /// How a rollout ends that is judged so.
-    pub fn judge(self, world: &World) -> Ending {
+    /// How a rollout ends that is judged so, where what is measured in the first seconds is not judged.
+    pub fn judge(self, world: &World, warm_up_secs: u32) -> Ending {
+        let planned = |watch: &mut dyn Watch| planned(world, warm_up_secs, watch);
         match self {
-            Method::Gatewright => sequential::judge(world, sequential::both()),
-            Method::GatewrightErrors => sequential::judge(world, sequential::errors()),
-            Method::LikelihoodRatio => planned(world, plain::LikelihoodRatio::new(world)),
-            Method::Fixed99 => planned(world, checks::Fixed::new(0.99, 5, u32::MAX)),
-            Method::Fixed95 => planned(world, checks::Fixed::new(0.95, 4, 5)),
-            Method::PeekingZ => planned(world, checks::PeekingZ::default()),
-            Method::MannWhitney => planned(world, rank::MannWhitney::default()),
+            Method::Gatewright => sequential::judge(world, sequential::both(warm_up_secs)),
+            Method::GatewrightErrors => sequential::judge(world, sequential::errors(warm_up_secs)),
+            Method::LikelihoodRatio => planned(&mut plain::LikelihoodRatio::new(world)),
+            Method::Fixed99 => planned(&mut checks::Fixed::new(0.99, 5, u32::MAX)),
+            Method::Fixed95 => planned(&mut checks::Fixed::new(0.95, 4, 5)),
+            Method::PeekingZ => planned(&mut checks::PeekingZ::default()),
+            Method::MannWhitney => planned(&mut rank::MannWhitney::default()),
         }
     }
 }
@@ -97,13 +98,13 @@ trait Watch {
 }
 
 /// A rollout that goes by its plan and nothing else, until it is undone.
-fn planned(world: &World, mut watch: impl Watch) -> Ending {
+fn planned(world: &World, warm_up_secs: u32, watch: &mut dyn Watch) -> Ending {
     let mut now = 0;
     for percent in STEPS {
         for _ in 0..STEP_SECS / u64::from(BUCKET_SECS) {
-            let bucket = world.bucket(now, percent);
+            let (is_cold, bucket) = (now < warm_up_secs, world.bucket(now, percent));
             now += BUCKET_SECS;
-            if watch.is_bad(bucket.as_ref(), now) {
+            if !is_cold && watch.is_bad(bucket.as_ref(), now) {
                 return Ending::RolledBack(now);
             }
         }

@@ -7,14 +7,14 @@ use crate::world::{LATENCY_TOLERATED, World};
 use crate::{BUCKET_SECS, STEP_SECS, STEPS};
 
 /// Errors and latency, as in a file that asks for both.
-pub(super) fn both() -> AnalysisConfig {
+pub(super) fn both(warm_up_secs: u32) -> AnalysisConfig {
     let latency_p95 = Some(Times { hundredths: (LATENCY_TOLERATED * 100.0).round() as u32 });
-    AnalysisConfig { latency_p95, ..AnalysisConfig::default() }
+    AnalysisConfig { latency_p95, warm_up_secs, ..AnalysisConfig::default() }
 }
 
-/// Errors only, from the first request on.
-pub(super) fn errors() -> AnalysisConfig {
-    AnalysisConfig { warm_up_secs: 0, ..AnalysisConfig::default() }
+/// Errors only.
+pub(super) fn errors(warm_up_secs: u32) -> AnalysisConfig {
+    AnalysisConfig { warm_up_secs, ..AnalysisConfig::default() }
 }
 
 pub(super) fn judge(world: &World, config: AnalysisConfig) -> Ending {
