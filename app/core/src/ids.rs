@@ -78,6 +78,19 @@ impl RunId {
     pub fn new() -> Self {
         RunId(Uuid::now_v7())
     }
+
+    /// The id of a run that this one starts for a purpose of this name: the same whenever it is asked for, and of the same time.
+    pub fn child(self, purpose: &str) -> RunId {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest([self.0.as_bytes().as_slice(), purpose.as_bytes()].concat());
+        let mut bytes = *self.0.as_bytes();
+        // Behind the time, but for the version and the variant, all bits are free.
+        bytes[6] = (bytes[6] & 0xf0) | (hash[6] & 0x0f);
+        bytes[7] = hash[7];
+        bytes[8] = (bytes[8] & 0xc0) | (hash[8] & 0x3f);
+        bytes[9..].copy_from_slice(&hash[9..16]);
+        RunId(Uuid::from_bytes(bytes))
+    }
 }
 
 impl fmt::Display for RunId {
@@ -481,6 +494,16 @@ mod tests {
         for bad in ["", "a/b", "a b", "a\nb", &"x".repeat(129)] {
             assert!(DeliveryId::new(ForgeKind::Github, bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_child_has_an_id_of_its_own_that_follows_from_the_parents() {
+        let parent = RunId::new();
+        assert_eq!(parent.child("gates"), parent.child("gates"));
+        assert_ne!(parent.child("gates"), parent.child("staging"));
+        assert_ne!(parent.child("gates"), parent);
+        assert_eq!(parent.child("gates").0.get_version_num(), 7);
+        assert_eq!(parent.child("gates").0.get_timestamp(), parent.0.get_timestamp());
     }
 
     #[test]

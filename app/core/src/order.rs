@@ -144,7 +144,9 @@ impl Order {
     /// The only commit that it holds for. None where it holds for all.
     pub fn commit(&self) -> Option<&CommitId> {
         match &self.what {
-            Ordered::Hold { .. } | Ordered::Lock | Ordered::Live { .. } | Ordered::Freeze { .. } | Ordered::Arrival { .. } => None,
+            Ordered::Hold { .. } | Ordered::Lock | Ordered::Live { .. } | Ordered::Freeze { .. } | Ordered::Arrival { .. } => {
+                None
+            }
             Ordered::Approval { commit } | Ordered::Skip { commit, .. } | Ordered::Answer { commit, .. } => Some(commit),
         }
     }

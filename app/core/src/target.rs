@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::TargetConfig;
+use crate::config::{Pin, TargetConfig};
 use crate::ids::{EnvironmentName, InvalidId, RepoRef};
 
 /// One service of one environment of one repository: what pools, weights and counters belong to.
@@ -319,6 +319,10 @@ pub trait TrafficRouter: Send + Sync {
     /// Takes instances out, without cutting anything off: they get nothing new first, and are removed once nothing is in flight. With
     /// `now` they are removed whatever is in flight.
     async fn detach(&self, place: &Place, instances: &[String], cut: Cut) -> Result<Detached, TargetError>;
+
+    /// Sends requests of testers, known by the pin, to a pool, whatever its part is: none at all too. With no pool they get what everybody
+    /// gets. Refused where the router does not know testers by this.
+    async fn pin(&self, place: &Place, pin: &Pin, pool: Option<&PoolId>) -> Result<(), TargetError>;
 }
 
 /// Whether what is in flight may be cut off.

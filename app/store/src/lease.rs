@@ -190,6 +190,7 @@ pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
     match event {
         RunEvent::StepFinished { outcome, .. } => outcome.blobs().collect(),
         RunEvent::Rollout { event } => event.blobs().collect(),
+        RunEvent::Release { event } => event.blobs().collect(),
         RunEvent::Created { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
@@ -197,7 +198,6 @@ pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
         | RunEvent::StepStarted { .. }
         | RunEvent::Ruled { .. }
         | RunEvent::Obeyed
-        | RunEvent::Release { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }

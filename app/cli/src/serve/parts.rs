@@ -11,6 +11,7 @@ use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
 use gatewright_core::sandbox::Sandbox;
 use gatewright_core::secret::SecretString;
+use gatewright_core::target::{Place, Site, Sites, TargetError};
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig};
@@ -144,6 +145,16 @@ pub(super) struct Hooks {
     pub(super) gitlab: Option<GitlabHook>,
 }
 
+/// No repository may release to anywhere.
+struct NoSites;
+
+impl Sites for NoSites {
+    fn site(&self, place: &Place) -> Result<Site, TargetError> {
+        let cause = "the server file opens no target to it".to_owned();
+        Err(TargetError::Refused { what: place.to_string(), cause })
+    }
+}
+
 /// Makes the parts. Opens the store; asks nobody outside of this machine.
 pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Result<Parts, Failure> {
     let (store, folder) = open_store(config)?;
@@ -155,7 +166,14 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox },
+        deps: Deps {
+            store: store.clone(),
+            upkeep: store.clone(),
+            blobs: store,
+            forges: served,
+            sandbox,
+            sites: Arc::new(NoSites),
+        },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
@@ -259,6 +277,9 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         sweep_secs: config.engine.sweep_secs,
         grace_secs: config.engine.grace_secs,
         secrets: secrets.all.clone(),
+        measure_secs: config.rollout.measure_secs,
+        baseline_secs: config.rollout.baseline_secs,
+        drain_secs: config.rollout.drain_secs,
     }
 }
 

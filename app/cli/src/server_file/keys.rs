@@ -67,6 +67,7 @@ pub(super) static FILE: Table = Table {
         key("forge", Shape::Tables(&FORGE), "The forges that are served, one `[[forge]]` each."),
         key("sandbox", Shape::Table(&SANDBOX), "Where gates run, and within which bounds."),
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
+        key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -186,6 +187,19 @@ static ENGINE: Table = Table {
         key("attempts_max", number(1, 100, 5), "A run is set aside after so many attempts that got nowhere."),
         key("sweep_secs", number(1, SECS_MAX, 180), "Missed deliveries and leftovers are looked for so often."),
         key("grace_secs", number(0, 20, 20), "After SIGTERM gates have so long to end before their runs are handed back."),
+    ],
+};
+
+static ROLLOUT: Table = Table {
+    what: "`rollout`",
+    keys: &[
+        key("measure_secs", number(1, 60, 10), "A rollout is looked at so often."),
+        key(
+            "baseline_secs",
+            number(0, 3600, 60),
+            "Before anybody gets the new version it is measured for so long what is usual.",
+        ),
+        key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
     ],
 };
 

@@ -33,6 +33,7 @@ pub(crate) struct ServerConfig {
     pub(crate) forges: ForgeTables,
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
+    pub(crate) rollout: RolloutTable,
     pub(crate) log: LogTable,
 }
 
@@ -141,6 +142,14 @@ pub(crate) struct EngineTable {
     pub(crate) attempts_max: u32,
     pub(crate) sweep_secs: u64,
     pub(crate) grace_secs: u64,
+}
+
+/// `[rollout]`.
+#[derive(Debug, Clone)]
+pub(crate) struct RolloutTable {
+    pub(crate) measure_secs: u64,
+    pub(crate) baseline_secs: u64,
+    pub(crate) drain_secs: u64,
 }
 
 /// `[log]`.

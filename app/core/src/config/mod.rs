@@ -11,6 +11,7 @@ use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 mod benchmark;
+mod environments;
 mod findings;
 mod keys;
 mod needs;
@@ -27,8 +28,8 @@ pub use keys::nearest;
 pub use parse::parse;
 pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
 pub use release::{
-    Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, ENVIRONMENTS_MAX, EnvValue, Environment, ExecConfig, HealthCheck, Hook,
-    Hooks, Notes, Pin, Preview, Releases, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window,
+    Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, ENVIRONMENTS_MAX, EnvValue, Environment, ExecConfig,
+    HealthCheck, Hook, Hooks, Notes, Pin, Preview, Releases, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window,
 };
 pub use schema::schema;
 
@@ -272,6 +273,8 @@ impl GateEvent {
 pub enum Pushed {
     /// To the repository's default branch.
     DefaultBranch,
+    /// It is a tag whose release asks for gates by name.
+    Tag,
     /// To another branch, or it is no push at all.
     Elsewhere,
 }

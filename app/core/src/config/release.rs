@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Percent;
+use super::{Benchmark, Checkout, GateConfig, Percent, Policy, Require, When};
 use crate::command::Who;
 use crate::ids::{EnvironmentName, GateName};
 
@@ -187,6 +187,36 @@ pub struct Hook {
     pub timeout_secs: Option<u64>,
     /// Whether it may reach a network.
     pub network: bool,
+}
+
+impl Hook {
+    /// The same as a gate, which is what sandboxes run. `env` goes over its own.
+    pub fn as_gate(&self, env: BTreeMap<String, String>) -> GateConfig {
+        GateConfig {
+            name: self.name.clone(),
+            image: self.image.clone(),
+            run: Some(self.run.clone()),
+            env: self.env.clone().into_iter().chain(env).collect(),
+            needs: Vec::new(),
+            when: When::default(),
+            timeout_secs: self.timeout_secs,
+            junit: Vec::new(),
+            tests: Vec::new(),
+            retries: 0,
+            coverage: Vec::new(),
+            findings: Vec::new(),
+            code_scanning: false,
+            benchmark: Benchmark::default(),
+            require: Require::default(),
+            outputs: Vec::new(),
+            cache: None,
+            policy: Policy::default(),
+            network: self.network,
+            required: true,
+            line: 0,
+            checkout: Checkout::default(),
+        }
+    }
 }
 
 /// What runs in an environment.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::analysis::Evidence;
+
 /// What a look comes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "finding")]
@@ -22,5 +24,7 @@ pub enum Finding {
     Back {
         /// Why, for people, with the numbers.
         because: String,
+        /// What was counted, where that is what speaks against it.
+        evidence: Option<Box<Evidence>>,
     },
 }

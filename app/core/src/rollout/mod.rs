@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Environment;
 use crate::event::User;
 use crate::ids::{BlobId, CommitId, EnvironmentName, GateName, RunId};
 use crate::target::{Instance, Pool, Routes};
@@ -45,14 +46,19 @@ pub struct Live {
     pub pool: Pool,
     /// What [`Instance::config_hash`] of each of them is.
     pub config_hash: String,
-    /// So many.
-    pub replicas: u32,
+    /// The environment as the file that it came with had it.
+    pub environment: Box<Environment>,
     /// Since when.
     pub since: Timestamp,
     /// The rollout that brought it.
     pub rollout: RunId,
-    /// What was done about drift in the file that it came with.
-    pub drift: crate::config::Drift,
+}
+
+impl Live {
+    /// How many instances it has.
+    pub fn replicas(&self) -> u32 {
+        self.environment.target.replicas()
+    }
 }
 
 /// What became of a release in an environment.

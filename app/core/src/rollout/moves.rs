@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{CanaryStep, Environment, Hook, Preview, StepHold, Strategy};
 
+/// Before a switch it is measured for no longer what is usual, however long it is looked afterwards.
+const USUAL_SECS_MAX: u64 = 600;
+
 /// One of the two pools that a rollout is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,7 +151,10 @@ pub fn moves(environment: &Environment, old: Old, straight: bool, baseline_secs:
             let mut shift = vec![Move::Deploy { pool: Which::New, replicas }];
             shift.extend(preview);
             shift.extend((*look == Preview::Manual).then_some(Move::Hold { percent: 0, hold: StepHold::Manual }));
-            shift.push(Move::Baseline { secs: baseline_secs });
+            // Nothing runs beside it after the switch, so what it is compared with is what was usual before, for as long.
+            shift.extend(
+                (baseline_secs > 0).then_some(Move::Baseline { secs: baseline_secs.max((*watch_secs).min(USUAL_SECS_MAX)) }),
+            );
             shift.push(Move::Share { percent: 100 });
             shift.extend((*watch_secs > 0).then_some(Move::Hold { percent: 100, hold: StepHold::Secs(*watch_secs) }));
             (shift, *keep_secs)
@@ -165,7 +171,7 @@ pub fn moves(environment: &Environment, old: Old, straight: bool, baseline_secs:
 fn canary(replicas: u32, steps: &[CanaryStep], preview: Vec<Move>, baseline_secs: u64) -> Vec<Move> {
     let mut moves = vec![Move::Deploy { pool: Which::New, replicas }];
     moves.extend(preview);
-    moves.push(Move::Baseline { secs: baseline_secs });
+    moves.extend((baseline_secs > 0).then_some(Move::Baseline { secs: baseline_secs }));
     for CanaryStep { percent, hold } in steps {
         moves.push(Move::Share { percent: *percent });
         moves.push(Move::Hold { percent: *percent, hold: *hold });

@@ -147,6 +147,11 @@ pub enum Cause {
     },
     /// The delivery that should have started it never arrived.
     CaughtUp,
+    /// A release asks for it.
+    Released {
+        /// The release's run.
+        run: RunId,
+    },
 }
 
 /// Something that a run is told from outside.

@@ -158,7 +158,9 @@ impl Gates {
         match self.subject {
             Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => GateEvent::Push,
+            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
+                GateEvent::Push
+            }
         }
     }
 
@@ -167,10 +169,10 @@ impl Gates {
         match self.subject {
             // The file that counts is the pushed commit's own on the default branch alone.
             Subject::Branch { .. } if self.spec.config_ref.is_none() => Pushed::DefaultBranch,
+            Subject::Tag { .. } => Pushed::Tag,
             Subject::Branch { .. }
             | Subject::Pull { .. }
             | Subject::MergeGroup { .. }
-            | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,

@@ -32,11 +32,11 @@ pub use event::{
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
 pub use release::{
-    GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
 };
 pub use rollout::{
-    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState, RolloutWord,
-    Way, WayBack,
+    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState,
+    RolloutWord, Way, WayBack,
 };
 
 /// A journal says something that cannot have happened.

@@ -160,7 +160,10 @@ impl Run {
             Kind::Gates(gates) => gates.next(),
             Kind::Command(command) => command.next(),
             Kind::Release(release) => {
-                let (actions, wake_at, over) = release.next(now);
+                let shown = |key: &ReportKey| {
+                    self.published.get(key).is_some_and(|state| state.shown.is_some() || state.refused.is_some())
+                };
+                let (actions, wake_at, over) = release.next(now, shown);
                 (actions.into_iter().map(Action::Release).collect(), wake_at, over)
             }
             Kind::Rollout(rollout) => {

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{CancelReason, RunEvent, Signal};
 use super::rollout::RolloutState;
-use crate::config::{Environment, Releases};
+use crate::config::{Environment, Notes, Releases};
 use crate::event::User;
-use crate::ids::{CommitId, EnvironmentName, RunId};
-use crate::report::Conclusion;
+use crate::ids::{BlobId, CommitId, EnvironmentName, RunId};
+use crate::report::{AssetName, Conclusion, Latest, ReportKey};
 use crate::rollout::Release;
 use crate::target::Pool;
 
@@ -51,6 +51,10 @@ pub enum ReleaseEvent {
     Planned {
         /// What would be done, in the order of the file.
         environments: Vec<PlannedEnvironment>,
+        /// What is new. Markdown, made by us.
+        notes: String,
+        /// What is given out with the release.
+        artefacts: Vec<Artefact>,
     },
     /// The forge's release is there in full: notes and artefacts. It may be shown to everybody.
     Drafted,
@@ -66,6 +70,22 @@ pub enum ReleaseEvent {
     },
 }
 
+impl ReleaseEvent {
+    /// The blobs that it refers to: artefacts.
+    pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
+        let artefacts: &[Artefact] = match self {
+            ReleaseEvent::Planned { artefacts, .. } => artefacts,
+            ReleaseEvent::Validated { .. }
+            | ReleaseEvent::Refused { .. }
+            | ReleaseEvent::Gates { .. }
+            | ReleaseEvent::Drafted
+            | ReleaseEvent::Started { .. }
+            | ReleaseEvent::TagSeen { .. } => &[],
+        };
+        artefacts.iter().map(|artefact| &artefact.blob)
+    }
+}
+
 /// Why a tag becomes no release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -79,6 +99,10 @@ pub enum Refusal {
     Invalid {
         /// Why and what to do, for people.
         because: String,
+        /// The tag's commit.
+        commit: CommitId,
+        /// The pull request that it came by, where people are told.
+        pull: Option<u64>,
     },
 }
 
@@ -97,8 +121,8 @@ pub struct Valid {
     pub config: Releases,
     /// The environments that it goes to, with templates filled in.
     pub environments: Vec<Environment>,
-    /// What is new. Markdown, made by us.
-    pub notes: String,
+    /// Whether a version with a higher number is out.
+    pub latest: Latest,
 }
 
 /// How the gates of a release stand.
@@ -124,6 +148,17 @@ pub enum GatesState {
         /// Which, for people.
         because: String,
     },
+}
+
+/// A file that is given out with a release: an output of one of its gates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    /// Its name.
+    pub name: AssetName,
+    /// What is in it.
+    pub blob: BlobId,
+    /// How long it is.
+    pub bytes: u64,
 }
 
 /// What would be done in an environment.
@@ -173,6 +208,10 @@ pub struct ReleaseRun {
     pub gates: Option<GatesState>,
     /// What would be done in each environment.
     pub planned: Option<Vec<PlannedEnvironment>>,
+    /// What is new. Markdown, made by us.
+    pub notes: String,
+    /// What is given out with the release.
+    pub artefacts: Vec<Artefact>,
     /// Whether the forge's release is there in full.
     pub drafted: bool,
     /// Its rollouts, in the order of the file, with how each stands as far as it has told.
@@ -213,6 +252,8 @@ impl ReleaseRun {
             refused: None,
             gates: None,
             planned: None,
+            notes: String::new(),
+            artefacts: Vec::new(),
             drafted: false,
             rollouts: None,
             tag_doubtful: false,
@@ -229,7 +270,7 @@ impl ReleaseRun {
 
     /// Why it goes no further, for people. None while nothing is wrong.
     pub fn problem(&self) -> Option<String> {
-        if let Some(Refusal::Invalid { because } | Refusal::NotOne { because }) = &self.refused {
+        if let Some(Refusal::Invalid { because, .. } | Refusal::NotOne { because }) = &self.refused {
             return Some(because.clone());
         }
         if let (Some(trouble), None) = (&self.tag_trouble, &self.rollouts) {
@@ -259,6 +300,21 @@ impl ReleaseRun {
         self.drafted && self.problem().is_none()
     }
 
+    /// What belongs to the forge's release.
+    pub(super) fn draft(&self) -> impl Iterator<Item = ReportKey> {
+        let made = self.valid.as_ref().is_some_and(|valid| valid.config.notes != Notes::None) && self.planned.is_some();
+        let assets = self.artefacts.iter().map(|artefact| ReportKey::Asset(artefact.name.clone()));
+        [ReportKey::Release].into_iter().chain(assets).filter(move |_| made && self.problem().is_none())
+    }
+
+    /// The pull request that is told what becomes of it.
+    pub fn pull(&self) -> Option<u64> {
+        match &self.refused {
+            Some(Refusal::Invalid { pull, .. }) => *pull,
+            Some(Refusal::NotOne { .. }) | None => self.release().and_then(|release| release.pull),
+        }
+    }
+
     pub(super) fn conclusion(&self) -> Conclusion {
         if let Some(Refusal::NotOne { .. }) = self.refused {
             return Conclusion::Skipped;
@@ -278,7 +334,12 @@ impl ReleaseRun {
     }
 
     /// What is to be done beside publishing, when that may change by itself, and whether there is nothing more to come.
-    pub(super) fn next(&self, now: Timestamp) -> (Vec<ReleaseAction>, Option<Timestamp>, bool) {
+    /// `settled` says whether the forge shows a report, or will not.
+    pub(super) fn next(
+        &self,
+        now: Timestamp,
+        settled: impl Fn(&ReportKey) -> bool,
+    ) -> (Vec<ReleaseAction>, Option<Timestamp>, bool) {
         if self.valid.is_none() && self.refused.is_none() && self.cancel.is_none() {
             return (vec![ReleaseAction::Validate], None, false);
         }
@@ -299,7 +360,8 @@ impl ReleaseRun {
             return (vec![ReleaseAction::Plan], None, false);
         }
         if !self.drafted {
-            return (vec![ReleaseAction::Draft], None, false);
+            let there = self.draft().all(|key| settled(&key));
+            return (if there { vec![ReleaseAction::Draft] } else { Vec::new() }, None, false);
         }
         let Some(rollouts) = &self.rollouts else { return (vec![ReleaseAction::Start], None, false) };
         let over = rollouts.iter().all(|(_, _, state)| state.as_ref().is_some_and(RolloutState::is_over));
@@ -356,7 +418,11 @@ impl ReleaseRun {
             ReleaseEvent::Validated { valid } => self.valid = Some(valid.clone()),
             ReleaseEvent::Refused { refusal } => self.refused = Some(refusal.clone()),
             ReleaseEvent::Gates { state } => self.gates = Some(state.clone()),
-            ReleaseEvent::Planned { environments } => self.planned = Some(environments.clone()),
+            ReleaseEvent::Planned { environments, notes, artefacts } => {
+                self.planned = Some(environments.clone());
+                self.notes.clone_from(notes);
+                self.artefacts.clone_from(artefacts);
+            }
             ReleaseEvent::Drafted => self.drafted = true,
             ReleaseEvent::Started { rollouts } => {
                 self.rollouts = Some(rollouts.iter().map(|(name, run)| (name.clone(), *run, None)).collect());

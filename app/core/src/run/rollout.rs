@@ -13,6 +13,7 @@ use crate::event::User;
 use crate::ids::BlobId;
 
 use crate::report::Conclusion;
+use crate::rollout::analysis::Instances;
 use crate::rollout::{Finding, HookOutcome, Live, Move, Old, Release, Seen, Wait, Which, way_back};
 use crate::target::{Pool, Reading};
 
@@ -200,14 +201,17 @@ impl RolloutEvent {
 /// One look at how it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look {
-    /// The counters of each source that could be read, the deciding one first.
-    pub readings: Vec<Reading>,
+    /// The counters, of the source that decides.
+    pub reading: Option<Reading>,
+    /// Those of the other sources that could be read, for people to compare with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Reading>,
     /// Why a source could not be.
     pub unmeasured: Option<String>,
     /// New instances that are not as they should be, each with what is wrong.
     pub unhealthy: Vec<String>,
-    /// New instances in all.
-    pub instances: u32,
+    /// New instances in all. None where they could not be looked at.
+    pub instances: Option<Instances>,
     /// The share that the router gave the new version, read back, in thousandths of a percent.
     pub share_millipercent: u64,
 }
@@ -448,7 +452,7 @@ impl Rollout {
         match self.admission.as_ref().and_then(|admission| admission.live.as_ref()) {
             None => Old::Nothing,
             Some(live) if live.pool.id == self.spec.pool.id => Old::Same,
-            Some(live) => Old::Other(live.replicas),
+            Some(live) => Old::Other(live.replicas()),
         }
     }
 
@@ -816,4 +820,3 @@ fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
-

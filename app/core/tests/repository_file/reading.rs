@@ -412,9 +412,12 @@ prop_compose! {
 }
 
 fn a_config() -> impl Strategy<Value = RepoConfig> {
-    (1usize..6)
-        .prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>())
-        .prop_map(|gates| RepoConfig { gates, releases: None, environments: Vec::new(), commands: BTreeMap::new() })
+    (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>()).prop_map(|gates| RepoConfig {
+        gates,
+        releases: None,
+        environments: Vec::new(),
+        commands: BTreeMap::new(),
+    })
 }
 
 /// Pieces of which files are made, put together in any order.

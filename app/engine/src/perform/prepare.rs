@@ -290,7 +290,7 @@ async fn standing_orders(engine: &Engine, run: &Run) -> Result<Vec<Order>, Store
     Ok(orders)
 }
 
-pub(super) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
+pub(crate) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
     let not_text = |_| vec![Problem { line: 1, column: 1, message: "the file is not UTF-8 text; save it as UTF-8".to_owned() }];
     config::parse(std::str::from_utf8(text).map_err(not_text)?)
 }
