@@ -1,5 +1,6 @@
 //! From buckets to a verdict.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,9 @@ use super::{AnalysisConfig, Baseline, Bucket, Counts, Times};
 
 /// What is not measured for longer than this is not known to be so any more.
 const STALE_SECS: i64 = 60;
+
+/// Two days of buckets of ten seconds. A stage that has lasted for longer counts as measured by these.
+const SPANS_MAX: usize = 17_280;
 
 /// While the new version has looked worse lately by odds of about ten to one, it does not get everything. A healthy one looks so now
 /// and then, and waits for a minute or two; one that has become bad only lately would otherwise get through on its past.
@@ -109,7 +113,7 @@ pub struct Moment {
 }
 
 /// Judges from all buckets of a rollout, in the order of time. Of buckets that begin before another one has ended, the first counts.
-/// Costs a few microseconds a bucket; who judges often keeps an [`Analysis`].
+/// Costs about a microsecond a bucket; who judges often keeps an [`Analysis`].
 pub fn judge(config: &AnalysisConfig, baseline: &Baseline, buckets: &[Bucket], moment: &Moment) -> Verdict {
     let mut analysis = Analysis::new(*config, baseline);
     for bucket in buckets {
@@ -118,7 +122,7 @@ pub fn judge(config: &AnalysisConfig, baseline: &Baseline, buckets: &[Bucket], m
     analysis.verdict(moment)
 }
 
-/// What is known of a rollout so far. It is what all buckets come to, taken one by one, and bounded, however many there are.
+/// What is known of a rollout so far: what all buckets come to, taken one by one.
 #[derive(Debug, Clone)]
 pub struct Analysis {
     config: AnalysisConfig,
@@ -132,8 +136,8 @@ pub struct Analysis {
     few: Option<Few>,
     slow: Option<Compared>,
     fixed: Fixed,
-    /// What was measured in the newest stage that was asked for is told by these: the ends of buckets, how long they are, what they had.
-    spans: Vec<Span>,
+    /// What tells whether a stage was measured. Of more buckets than [`SPANS_MAX`], the oldest are forgotten.
+    spans: VecDeque<Span>,
 }
 
 /// What of a bucket tells whether a stage was measured.
@@ -161,7 +165,7 @@ struct Compared {
 
 impl Compared {
     fn new(metric: Metric, tolerated: f64) -> Compared {
-        Compared { metric, tolerated, clusters: Clusters::default(), wealth: Wealth::new(tolerated), bound: Bound::new(tolerated), happened: 0, of: 0 }
+        Compared { metric, tolerated, clusters: Clusters::default(), wealth: Wealth::new(tolerated), bound: Bound::default(), happened: 0, of: 0 }
     }
 
     fn take(&mut self, draw: &Draw) {
@@ -213,7 +217,7 @@ impl Analysis {
             // What is tolerated is in the thresholds.
             slow: config.latency_p95.map(|_| Compared::new(Metric::SlowRequests, 1.0)),
             fixed: Fixed::default(),
-            spans: Vec::new(),
+            spans: VecDeque::new(),
             config,
         }
     }
@@ -231,7 +235,10 @@ impl Analysis {
         let is_cold = self.warm_from().is_none_or(|warm| bucket.from < warm);
         let (has_canary, has_stable) = (canary.requests > 0 && !is_cold, stable.requests > 0);
         let slow = canary.slow.is_some() && stable.slow.is_some() && self.has_thresholds;
-        self.spans.push(Span { from: bucket.from, secs: bucket.secs, canary: has_canary, stable: has_stable, slow });
+        if self.spans.len() == SPANS_MAX {
+            self.spans.pop_front();
+        }
+        self.spans.push_back(Span { from: bucket.from, secs: bucket.secs, canary: has_canary, stable: has_stable, slow });
         if has_canary {
             self.fixed.take(&self.config.fixed, bucket);
         }
@@ -375,12 +382,11 @@ impl Analysis {
         }
         self.compared().find_map(|metric| {
             let tolerated = self.tolerated(metric);
-            let at_most = metric.bound.at_most();
             let is_few = metric.metric == Metric::Errors && self.few.as_ref().is_some_and(Few::is_shown);
-            let is_known = is_few || at_most.is_some_and(|at_most| at_most <= tolerated);
+            let is_known = is_few || metric.bound.is_below(tolerated);
             (!is_known).then(|| Reason::TooLittleKnown {
                 metric: metric.metric,
-                at_most: at_most.and_then(times),
+                at_most: metric.bound.at_most().and_then(times),
                 tolerated: times(tolerated).unwrap_or(Times::RANGE.1),
             })
         })
