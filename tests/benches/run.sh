@@ -15,8 +15,8 @@ echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== how often the benchmark gate is wrong"
 cargo bench --quiet --package gatewright-engine --bench interleaved
-echo "== report readers"
-cargo bench --quiet --package gatewright-reports
+echo "== report readers, against others"
+app/reports/benches/peers/run.sh
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"
 cargo bench --quiet --package gatewright-store --bench journal
 echo "== intake against probot and webhook"

@@ -183,6 +183,7 @@ fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Sandbox>, Fai
                 Pull::Missing => PullPolicy::Missing,
                 Pull::Never => PullPolicy::Never,
             },
+            cache_limits: config.caches,
             ..DockerConfig::new(instance, mirrors)
         })),
         Driver::Host => {

@@ -188,6 +188,13 @@ static SANDBOX: Table = Table {
         key("wall_secs", number(1, 24 * 3600, 300), "Time limit of a gate that sets none itself."),
         key("concurrency", number(1, 10_000, 4), "Sandboxes open at once."),
         key("concurrency_per_repo", number(1, 10_000, 2), "Sandboxes of one repository open at once."),
+        key(
+            "cache_gib",
+            number(1, 1_000_000, 10),
+            "What gates bring from one run to the next takes so much of the disk at most.",
+        ),
+        key("cache_folder_mib", number(1, 1024 * 1024, 2048), "A larger folder is not brought to the next run."),
+        key("cache_days", number(1, 3650, 30), "What no run has used for so long goes."),
     ],
 };
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
+use gatewright_sandbox::CacheLimits;
 
 mod keys;
 mod overlay;
@@ -119,6 +120,7 @@ pub(crate) struct SandboxTable {
     pub(crate) limits: Limits,
     pub(crate) concurrency: usize,
     pub(crate) concurrency_per_repo: usize,
+    pub(crate) caches: CacheLimits,
 }
 
 /// What makes sandboxes.

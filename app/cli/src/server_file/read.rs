@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
 use gatewright_forge_shared::address::base_url;
+use gatewright_sandbox::CacheLimits;
 use gatewright_webhook::{SecretsError, WebhookSecrets};
 use url::Url;
 
@@ -152,6 +154,11 @@ impl Reader<'_> {
             },
             concurrency: self.size(fields, "concurrency"),
             concurrency_per_repo: self.size(fields, "concurrency_per_repo"),
+            caches: CacheLimits {
+                bytes: self.number(fields, "cache_gib") << 30,
+                folder_bytes: self.number(fields, "cache_folder_mib") << 20,
+                unused: Duration::from_secs(self.number(fields, "cache_days") * 24 * 3600),
+            },
         }
     }
 

@@ -1,59 +1,58 @@
 //! How much worse the new version can be at most: a confidence sequence, by inverting the same test.
 //!
-//! For each factor of a list, bets are made that the new version is *better* than that many times the stable version's errors. Where
-//! they bring `1/β`, it is, but for the probability `β`, at whatever moment is looked (Robbins 1970; Waudby-Smith and Ramdas 2024).
+//! For a factor, bets are made that the new version is *better* than that many times the stable version's errors. Where they bring `1/β`,
+//! it is, but for the probability `β`, at whatever moment is looked (Robbins, *Annals of Mathematical Statistics* 41, 1970; Waudby-Smith
+//! and Ramdas 2024). Factors are asked for seldom and buckets come often, so buckets are kept, and bets made when one is asked for.
 
-use super::wealth::{Draw, log_add, log_factor, tilted};
+use std::collections::VecDeque;
 
-/// The factors that are tried.
-const TRIED: [f64; 24] = [
-    0.3, 0.5, 0.7, 0.85, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0,
-    100.0,
+use super::wealth::{Draw, Happened, log_add, log_factor, tilted};
+
+/// The factors of which the least that it lies below is told.
+const TOLD: [f64; 32] = [
+    0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.75, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0,
+    15.0, 20.0, 30.0, 50.0, 100.0,
 ];
 
-/// So many times the factor is what is bet on, with equal parts.
-const BETTER: [f64; 4] = [0.75, 0.5, 0.25, 0.05];
+/// So many times the factor is what is bet on, with these parts of the stake.
+const BETTER: [(f64, f64); 3] = [(0.7, 0.55), (0.45, 0.3), (0.1, 0.15)];
 
 /// A bound is wrong with at most this probability.
 pub(super) const BETA: f64 = 0.05;
 
+/// Two days of buckets of ten seconds. Of more, the oldest are forgotten, and the bound is one of what was measured since.
+const KEPT_MAX: usize = 17_280;
+
 /// The bound of one metric.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Bound {
-    factors: Vec<f64>,
-    bets: Vec<[f64; BETTER.len()]>,
+    /// The share of the requests in each bucket in which anything happened, and what did.
+    kept: VecDeque<(f64, Happened)>,
 }
 
 impl Bound {
-    /// One that can tell of `tolerated` exactly.
-    pub(super) fn new(tolerated: f64) -> Bound {
-        let mut factors = TRIED.to_vec();
-        if !factors.contains(&tolerated) {
-            factors.push(tolerated);
-            factors.sort_by(f64::total_cmp);
+    pub(super) fn take(&mut self, draw: &Draw, happened: &Happened) {
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
         }
-        Bound { bets: vec![[0.0; BETTER.len()]; factors.len()], factors }
+        self.kept.push_back((draw.share(), *happened));
     }
 
-    pub(super) fn take(&mut self, draw: &Draw) {
-        let Some(seen) = draw.seen() else { return };
-        let w = draw.share();
-        for (bets, factor) in self.bets.iter_mut().zip(&self.factors) {
-            let at_factor = tilted(w, *factor);
-            for (log, better) in bets.iter_mut().zip(BETTER) {
-                *log += log_factor(at_factor, tilted(w, factor * better), seen);
+    /// Whether it is shown that it happens to the new version less than so many times as often.
+    pub(super) fn is_below(&self, factor: f64) -> bool {
+        let mut logs = BETTER.map(|(_, part)| part.ln());
+        for (w, happened) in &self.kept {
+            let at_factor = tilted(*w, factor);
+            for (log, (better, _)) in logs.iter_mut().zip(BETTER) {
+                *log += log_factor(at_factor, tilted(*w, factor * better), happened);
             }
         }
+        logs.into_iter().fold(f64::NEG_INFINITY, log_add) >= -BETA.ln()
     }
 
-    /// The least factor of the list that it lies below, together with all that are greater. None where it can be anything.
+    /// The least factor of a list that it is shown to lie below. None where it can be anything.
     pub(super) fn at_most(&self) -> Option<f64> {
-        let shown = |bets: &&[f64; BETTER.len()]| {
-            let sum = bets.iter().copied().fold(f64::NEG_INFINITY, log_add);
-            sum - (BETTER.len() as f64).ln() >= -BETA.ln()
-        };
-        let count = self.bets.iter().rev().take_while(shown).count();
-        self.factors.iter().rev().take(count).last().copied()
+        TOLD.get(TOLD.partition_point(|factor| !self.is_below(*factor))).copied()
     }
 }
 

@@ -1,5 +1,6 @@
 //! From buckets to a verdict.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,11 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::bound::{Bound, Few};
 use super::evidence::{self, Evidence, Metric, MetricEvidence, Odds, Rule, Seen};
 use super::fixed::Fixed;
-use super::wealth::{Draw, Wealth, log_add};
+use super::wealth::{Clusters, Draw, Wealth, log_add};
 use super::{AnalysisConfig, Baseline, Bucket, Counts, Times};
 
 /// What is not measured for longer than this is not known to be so any more.
 const STALE_SECS: i64 = 60;
+
+/// Two days of buckets of ten seconds. A stage that has lasted for longer counts as measured by these.
+const SPANS_MAX: usize = 17_280;
+
+/// While the new version has looked worse lately by odds of about ten to one, it does not get everything. A healthy one looks so now
+/// and then, and waits for a minute or two; one that has become bad only lately would otherwise get through on its past.
+const LOOKS_WORSE_LOG: f64 = 2.3;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +113,7 @@ pub struct Moment {
 }
 
 /// Judges from all buckets of a rollout, in the order of time. Of buckets that begin before another one has ended, the first counts.
-/// Costs a few microseconds a bucket; who judges often keeps an [`Analysis`].
+/// Costs about a microsecond a bucket; who judges often keeps an [`Analysis`].
 pub fn judge(config: &AnalysisConfig, baseline: &Baseline, buckets: &[Bucket], moment: &Moment) -> Verdict {
     let mut analysis = Analysis::new(*config, baseline);
     for bucket in buckets {
@@ -114,7 +122,7 @@ pub fn judge(config: &AnalysisConfig, baseline: &Baseline, buckets: &[Bucket], m
     analysis.verdict(moment)
 }
 
-/// What is known of a rollout so far. It is what all buckets come to, taken one by one, and bounded, however many there are.
+/// What is known of a rollout so far: what all buckets come to, taken one by one.
 #[derive(Debug, Clone)]
 pub struct Analysis {
     config: AnalysisConfig,
@@ -128,8 +136,8 @@ pub struct Analysis {
     few: Option<Few>,
     slow: Option<Compared>,
     fixed: Fixed,
-    /// What was measured in the newest stage that was asked for is told by these: the ends of buckets, how long they are, what they had.
-    spans: Vec<Span>,
+    /// What tells whether a stage was measured. Of more buckets than [`SPANS_MAX`], the oldest are forgotten.
+    spans: VecDeque<Span>,
 }
 
 /// What of a bucket tells whether a stage was measured.
@@ -147,6 +155,7 @@ struct Span {
 struct Compared {
     metric: Metric,
     tolerated: f64,
+    clusters: Clusters,
     wealth: Wealth,
     bound: Bound,
     /// The share of the stable version's requests that it happened to.
@@ -156,12 +165,17 @@ struct Compared {
 
 impl Compared {
     fn new(metric: Metric, tolerated: f64) -> Compared {
-        Compared { metric, tolerated, wealth: Wealth::new(), bound: Bound::new(tolerated), happened: 0, of: 0 }
+        Compared { metric, tolerated, clusters: Clusters::default(), wealth: Wealth::new(tolerated), bound: Bound::default(), happened: 0, of: 0 }
     }
 
     fn take(&mut self, draw: &Draw) {
-        self.wealth.take(draw);
-        self.bound.take(draw);
+        let happened = draw.happened(&self.clusters);
+        self.wealth.take(draw, happened.as_ref());
+        if let Some(happened) = &happened {
+            self.bound.take(draw, happened);
+        }
+        // Afterwards: a bet may know what was before it, and not what comes.
+        self.clusters.take(draw);
         self.happened = self.happened.saturating_add(draw.stable);
         self.of = self.of.saturating_add(draw.stable_requests);
     }
@@ -203,7 +217,7 @@ impl Analysis {
             // What is tolerated is in the thresholds.
             slow: config.latency_p95.map(|_| Compared::new(Metric::SlowRequests, 1.0)),
             fixed: Fixed::default(),
-            spans: Vec::new(),
+            spans: VecDeque::new(),
             config,
         }
     }
@@ -221,7 +235,10 @@ impl Analysis {
         let is_cold = self.warm_from().is_none_or(|warm| bucket.from < warm);
         let (has_canary, has_stable) = (canary.requests > 0 && !is_cold, stable.requests > 0);
         let slow = canary.slow.is_some() && stable.slow.is_some() && self.has_thresholds;
-        self.spans.push(Span { from: bucket.from, secs: bucket.secs, canary: has_canary, stable: has_stable, slow });
+        if self.spans.len() == SPANS_MAX {
+            self.spans.pop_front();
+        }
+        self.spans.push_back(Span { from: bucket.from, secs: bucket.secs, canary: has_canary, stable: has_stable, slow });
         if has_canary {
             self.fixed.take(&self.config.fixed, bucket);
         }
@@ -359,17 +376,17 @@ impl Analysis {
 
     /// What is not yet known well enough for everything to go to the new version.
     fn unknown(&self) -> Option<Reason> {
-        if self.log_odds() >= self.log_needed() / 2.0 {
-            return Some(Reason::LooksWorse { odds: Odds::of_log(self.log_odds()) });
+        let gain = self.compared().map(|metric| metric.wealth.gain()).fold(0.0, f64::max);
+        if gain >= LOOKS_WORSE_LOG {
+            return Some(Reason::LooksWorse { odds: Odds::of_log(gain) });
         }
         self.compared().find_map(|metric| {
             let tolerated = self.tolerated(metric);
-            let at_most = metric.bound.at_most();
             let is_few = metric.metric == Metric::Errors && self.few.as_ref().is_some_and(Few::is_shown);
-            let is_known = is_few || at_most.is_some_and(|at_most| at_most <= tolerated);
+            let is_known = is_few || metric.bound.is_below(tolerated);
             (!is_known).then(|| Reason::TooLittleKnown {
                 metric: metric.metric,
-                at_most: at_most.and_then(times),
+                at_most: metric.bound.at_most().and_then(times),
                 tolerated: times(tolerated).unwrap_or(Times::RANGE.1),
             })
         })

@@ -1,30 +1,32 @@
 //! The sequential test: what somebody would have by now who bets that the new version is worse.
 //!
 //! Of the `m` errors of a bucket (or slow requests), `x` fell on the new version, which had the share `w` of the bucket's requests.
-//! If it is no worse, `x/m` is `w` in the mean, whatever else happened: an incident that struck both, more or less traffic, another
-//! weight, errors that come in clusters. So a bet that multiplies what was staked by
+//! If it is no worse, `x/m` is `w` in the mean (or less), whatever else happened: an incident that struck both, more or less traffic,
+//! another weight, errors that come in clusters. So a bet that multiplies what was staked by
 //!
 //! ```text
-//! q/w · x/m + (1-q)/(1-w) · (1 - x/m)        q = w·θ / (w·θ + 1 - w)
+//! 1 + λ · (x/m - w)        where λ is chosen before x is known, and not below zero
 //! ```
 //!
-//! is fair, and nobody gets rich by it: that the wealth of who begins with 1 ever reaches `1/α` has at most the probability `α`
-//! (Ville's inequality). If the new version has `θ` times the errors, `q` is the share that falls on it, and the wealth grows.
-//! For a single error the factor is the likelihood ratio (Wald 1945; Lindon and Malek, *Anytime-Valid Inference for Multinomial Count
-//! Data*, NeurIPS 2022); for several it is a bet on the mean of a bounded variable (Waudby-Smith and Ramdas, *Estimating means of
-//! bounded random variables by betting*, JRSS B 2024), which is fair however the errors within a bucket depend on each other. The
-//! product of likelihood ratios is not: clusters of errors make it grow by themselves.
+//! is fair (or worse), and nobody gets rich by it: that the wealth of who begins with 1 ever reaches `1/α` has at most the probability
+//! `α` (Ville's inequality). That is a bet on the mean of a bounded variable (Waudby-Smith and Ramdas, *Estimating means of bounded
+//! random variables by betting*, JRSS B 2024), and it is fair however the errors of a bucket depend on each other.
+//!
+//! If the new version has `θ` times the errors, it gets `q = wθ / (wθ + 1 - w)` of them in the mean, and `λ` is chosen to make the wealth
+//! grow fast then. Of a single error that gives the likelihood ratio, as in Wald's test (1945) and in Lindon and Malek's (*Anytime-Valid
+//! Inference for Multinomial Count Data*, NeurIPS 2022). Of several, the product of their likelihood ratios would grow a little faster if
+//! they were independent, and by itself if they were not.
 //!
 //! Nobody knows `θ`, nor when the new version becomes worse. So the stake is spread over several `θ`, and over moments to begin at:
 //! a mixture of fair bets is fair.
 
 use jiff::Timestamp;
 
-/// The stakes: so many times the errors, and the part of the wealth that bets on it.
-const STAKES: [(f64, f64); 7] = [(1.5, 0.1), (2.0, 0.25), (3.0, 0.2), (5.0, 0.15), (10.0, 0.15), (30.0, 0.1), (300.0, 0.05)];
+/// The stakes: so many times what is tolerated, and the part of the wealth that bets on it.
+const STAKES: [(f64, f64); 5] = [(4.0 / 3.0, 0.4), (8.0 / 3.0, 0.3), (20.0 / 3.0, 0.2), (80.0 / 3.0, 0.07), (200.0, 0.03)];
 
 /// This part of each stake bets from the first bucket on.
-const AT_ONCE: f64 = 0.6;
+const AT_ONCE: f64 = 0.8;
 
 /// The rest is shared out over the moments at which the version may become worse, one in so many seconds of what is judged ...
 const ONSET_EVERY_SECS: i64 = 60;
@@ -53,10 +55,10 @@ impl Draw {
         self.canary_requests as f64 / (self.canary_requests as f64 + self.stable_requests as f64)
     }
 
-    /// The new version's share of what happened. None where nothing did.
-    pub(super) fn seen(&self) -> Option<f64> {
-        let all = self.canary as f64 + self.stable as f64;
-        (all > 0.0).then(|| self.canary as f64 / all)
+    /// How often it happened. None where it did not.
+    pub(super) fn happened(&self, clusters: &Clusters) -> Option<Happened> {
+        let count = self.canary as f64 + self.stable as f64;
+        (count > 0.0).then(|| Happened { count, seen: self.canary as f64 / count, cluster: clusters.size() })
     }
 }
 
@@ -65,10 +67,76 @@ pub(super) fn tilted(w: f64, theta: f64) -> f64 {
     w * theta / (w * theta + 1.0 - w)
 }
 
-/// The logarithm of what a bet multiplies the stake by, that the share is `q` and not `w`, where it was `seen`.
-pub(super) fn log_factor(w: f64, q: f64, seen: f64) -> f64 {
-    // Both shares lie strictly between 0 and 1, so neither quotient is without bound, and their mean is above zero.
-    (q / w * seen + (1.0 - q) / (1.0 - w) * (1.0 - seen)).ln()
+/// No bet on the mean loses more than this part of its stake in one bucket.
+const LOST_MAX: f64 = 0.95;
+
+/// How much the stake is held back for the spread of `x/m` that does not go away with a larger `m`. Kelly's rule for a variable of the
+/// mean `q` and a small variance `v` stakes `(q-w) / (v + (q-w)²)`; less caution found faulty versions sooner in the simulation.
+const CAUTION: f64 = 0.25;
+
+/// The logarithm of what a bet multiplies the stake by, that the share is `q` in the mean and not `w`, both strictly between 0 and 1,
+/// in a bucket in which so many happened. Which of the two ways to bet promises more is decided before it is looked where they happened.
+pub(super) fn log_factor(w: f64, q: f64, happened: &Happened) -> f64 {
+    let Happened { count, seen, cluster } = *happened;
+    let ahead = q - w;
+    let (win, lose) = ((q / w).ln(), ((1.0 - q) / (1.0 - w)).ln());
+    let single = ahead / (w * (1.0 - w));
+    let several = ahead / (w * (1.0 - w) / count + CAUTION * (1.0 - 1.0 / count) * ahead * ahead);
+    // The stake of a single one never loses everything, and is what more of them begin from.
+    let stake = if ahead < 0.0 { several.max(-LOST_MAX / (1.0 - w)).min(single) } else { several.min(LOST_MAX / w).max(single) };
+    let promised = (stake * ahead).ln_1p();
+    let clusters = count / cluster;
+    if clusters * (q * win + (1.0 - q) * lose) > promised {
+        return clusters * (seen * win + (1.0 - seen) * lose);
+    }
+    (stake * (seen - w)).ln_1p()
+}
+
+/// How often something happened in a bucket, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Happened {
+    /// How often, above zero.
+    count: f64,
+    /// The part of it that happened to the new version.
+    seen: f64,
+    /// So many of them at most are thought to have had one cause, and to have struck one version because of it.
+    cluster: f64,
+}
+
+/// How errors come together, measured at the stable version alone while it goes on: the variance over the mean, from each bucket and
+/// the next one, so that what changes slowly is not taken for it (von Neumann, *Annals of Mathematical Statistics* 12, 1941).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Clusters {
+    last: Option<(f64, f64)>,
+    squares: f64,
+    count: f64,
+}
+
+/// However they come, so many may have had one cause.
+const CLUSTER_MIN: f64 = 8.0;
+
+/// Clusters are of different sizes: up to so many times the variance over the mean is reckoned with.
+const CLUSTER_SPREAD: f64 = 4.0;
+
+impl Clusters {
+    /// What the next bucket's errors are thought to come in.
+    fn size(&self) -> f64 {
+        let dispersion = if self.count > 0.0 { self.squares / self.count } else { 1.0 };
+        (CLUSTER_SPREAD * dispersion).max(CLUSTER_MIN)
+    }
+
+    /// Two buckets with the same chance of an error have them in the proportion of their requests.
+    pub(super) fn take(&mut self, draw: &Draw) {
+        let (errors, requests) = (draw.stable as f64, draw.stable_requests as f64);
+        let Some((before, of)) = self.last.take() else {
+            self.last = Some((errors, requests));
+            return;
+        };
+        let part = of / (of + requests);
+        let all = before + errors;
+        self.squares += (before - all * part).powi(2) / (part * (1.0 - part));
+        self.count += all;
+    }
 }
 
 /// log(exp(a) + exp(b)).
@@ -80,6 +148,7 @@ pub(super) fn log_add(a: f64, b: f64) -> f64 {
 /// What bets on one metric have come to.
 #[derive(Debug, Clone)]
 pub(super) struct Wealth {
+    tolerated: f64,
     bets: [Bet; STAKES.len()],
     /// When the first bucket began, and how many onsets have been bet on.
     began: Option<Timestamp>,
@@ -93,22 +162,23 @@ pub(super) struct Wealth {
 struct Bet {
     /// The logarithm of what all its bets together have come to.
     log: f64,
-    /// The logarithm of what the best of them has come to, by the moment it began at.
-    best: f64,
+    /// The logarithm of what one of them would have gained that began at the best moment (Page's CUSUM, *Biometrika* 41, 1954).
+    gain: f64,
+    /// That moment, and what was seen since then.
     since: Option<Timestamp>,
-    odds: Odds,
+    odds: OddsRatio,
 }
 
 /// Mantel and Haenszel's estimate of how many times as often something happens to the new version, over buckets with different shares
 /// and incidents (*JNCI* 22, 1959).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Odds {
+pub(super) struct OddsRatio {
     over: f64,
     under: f64,
 }
 
-impl Odds {
-    pub(super) fn take(&mut self, draw: &Draw) {
+impl OddsRatio {
+    fn take(&mut self, draw: &Draw) {
         let w = draw.share();
         self.over += draw.canary as f64 * (1.0 - w);
         self.under += draw.stable as f64 * w;
@@ -121,23 +191,22 @@ impl Odds {
 }
 
 impl Wealth {
-    pub(super) fn new() -> Wealth {
-        let bet = Bet { log: f64::NEG_INFINITY, best: f64::NEG_INFINITY, since: None, odds: Odds::default() };
-        Wealth { bets: [bet; STAKES.len()], began: None, onsets: 0, waiting: 1.0 }
+    /// Of a metric at which so many times as many are tolerated.
+    pub(super) fn new(tolerated: f64) -> Wealth {
+        let bet = Bet { log: f64::NEG_INFINITY, gain: 0.0, since: None, odds: OddsRatio::default() };
+        Wealth { tolerated, bets: [bet; STAKES.len()], began: None, onsets: 0, waiting: 1.0 }
     }
 
     /// Bets on what a bucket has brought. Both versions had requests in it.
-    pub(super) fn take(&mut self, draw: &Draw) {
+    pub(super) fn take(&mut self, draw: &Draw, happened: Option<&Happened>) {
         let stake = self.stake(draw.at);
         let w = draw.share();
-        let seen = draw.seen();
-        for (bet, (theta, _)) in self.bets.iter_mut().zip(STAKES) {
-            bet.begin(stake, draw.at);
-            if let Some(seen) = seen {
-                let factor = log_factor(w, tilted(w, theta), seen);
-                bet.log += factor;
-                bet.best += factor;
-                bet.odds.take(draw);
+        for (bet, (times, _)) in self.bets.iter_mut().zip(STAKES) {
+            if stake > 0.0 {
+                bet.log = log_add(bet.log, stake.ln());
+            }
+            if let Some(happened) = happened {
+                bet.take(log_factor(w, tilted(w, self.tolerated * times), happened), draw);
             }
         }
     }
@@ -150,12 +219,11 @@ impl Wealth {
             return AT_ONCE;
         };
         let due = (at.as_second() - began.as_second()) / ONSET_EVERY_SECS;
-        let mut stake = 0.0;
-        while i64::from(self.onsets) < due {
-            self.onsets += 1;
-            let n = f64::from(self.onsets);
-            stake += (1.0 - AT_ONCE) * ONSETS_HALF / ((ONSETS_HALF + n - 1.0) * (ONSETS_HALF + n));
-        }
+        let due = u32::try_from(due).unwrap_or(u32::MAX).max(self.onsets);
+        // The parts up to the n-th come to n/(h+n) of the whole.
+        let upto = |n: u32| f64::from(n) / (ONSETS_HALF + f64::from(n));
+        let stake = (1.0 - AT_ONCE) * (upto(due) - upto(self.onsets));
+        self.onsets = due;
         self.waiting = (self.waiting - stake).max(0.0);
         stake
     }
@@ -166,8 +234,13 @@ impl Wealth {
         bets.fold(self.waiting.ln(), log_add)
     }
 
-    /// The bet that has brought most: since when it goes, and the estimate since then.
-    pub(super) fn leading(&self) -> Option<(Timestamp, Odds)> {
+    /// The logarithm of what would have been gained by who had known when and on what to bet. It is no e-value: it is large now and then.
+    pub(super) fn gain(&self) -> f64 {
+        self.bets.iter().map(|bet| bet.gain).fold(0.0, f64::max)
+    }
+
+    /// The bet that has brought most: since when it gains, and the estimate since then.
+    pub(super) fn leading(&self) -> Option<(Timestamp, OddsRatio)> {
         let ahead = |bet: &(&Bet, (f64, f64))| bet.0.log + bet.1.1.ln();
         let best = self.bets.iter().zip(STAKES).max_by(|a, b| ahead(a).total_cmp(&ahead(b)))?.0;
         Some((best.since?, best.odds))
@@ -175,15 +248,12 @@ impl Wealth {
 }
 
 impl Bet {
-    /// So much of the stake begins to bet now.
-    fn begin(&mut self, stake: f64, at: Timestamp) {
-        if stake <= 0.0 {
-            return;
+    fn take(&mut self, factor: f64, draw: &Draw) {
+        self.log += factor;
+        if self.gain <= 0.0 {
+            (self.gain, self.since, self.odds) = (0.0, Some(draw.at), OddsRatio::default());
         }
-        let fresh = stake.ln();
-        self.log = log_add(self.log, fresh);
-        if fresh > self.best {
-            (self.best, self.since, self.odds) = (fresh, Some(at), Odds::default());
-        }
+        self.gain += factor;
+        self.odds.take(draw);
     }
 }
