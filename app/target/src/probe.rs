@@ -47,7 +47,10 @@ impl HttpProbe {
     /// What asking one instance came to.
     async fn ask(&self, instance: &Instance) -> Totals {
         let mut totals = Totals { latency: Some(latency::none()), ..Totals::default() };
-        let Some(address) = &instance.address else { return totals };
+        let Some(address) = &instance.address else {
+            let requests = u64::from(self.config.requests);
+            return Totals { requests, errors: requests, ..totals };
+        };
         for _ in 0..self.config.requests {
             let begun = Instant::now();
             let answer = http::get(address, &self.config.path, self.config.timeout).await;
@@ -81,7 +84,8 @@ impl MetricSource for HttpProbe {
     async fn read(&self, place: &Place, pools: &[PoolId]) -> Result<Reading, TargetError> {
         let mut instances = self.target.observe(place).await?.instances;
         // One that still starts is not measured yet. One that is dead is: it answers nobody.
-        instances.retain(|instance| pools.contains(&instance.pool) && instance.health != gatewright_core::target::Health::Starting);
+        instances
+            .retain(|instance| pools.contains(&instance.pool) && instance.health != gatewright_core::target::Health::Starting);
         let asked: Vec<_> = instances.iter().map(|instance| self.ask(instance)).collect();
         let asked: Vec<Totals> = stream::iter(asked).buffered(AT_ONCE).collect().await;
         let mut all = BTreeMap::new();

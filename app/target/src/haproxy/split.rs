@@ -63,12 +63,12 @@ async fn open(this: &Haproxy, shares: &Shares) -> Result<Backend, TargetError> {
     Ok(backend)
 }
 
-/// Where a cookie keeps users with their server, weight 0 does not keep them out. A server that was chosen by weight before, and so may
-/// be in cookies, is taken out of service: what it has in flight it ends, and users are given another.
+/// Where a cookie keeps users with their server, weight 0 does not keep them out. A server that has or had weight, and so may be in
+/// cookies, is taken out of service: what it has in flight it ends, and users are given another.
 fn closed(this: &Haproxy, backend: &Backend, shares: &Shares) -> Vec<String> {
     let close = |row: &&Row| {
         let nothing = row.owner().is_some_and(|(pool, _)| shares.of(&pool) == 0);
-        backend.sticky && nothing && row.chosen > 0 && !row.in_maintenance()
+        backend.sticky && nothing && (row.weight > 0 || row.chosen > 0) && !row.in_maintenance()
     };
     backend.servers.iter().filter(close).map(|row| format!("set server {} state maint", this.at(&row.name))).collect()
 }

@@ -232,11 +232,14 @@ async fn an_instance_that_was_made_anew_is_reached_at_its_new_address() {
     bench.all_to("stable").await;
     let anew = Local::start("stable", 0).await;
     bench.attach(std::slice::from_ref(&anew)).await;
-    let routes = bench.all_to("stable").await;
-    assert_eq!(routes.servers[0].address, anew.instance.address.clone().unwrap());
-    until("it is up", || async { bench.read().await.servers[0].up }).await;
-    bench.all_to("stable").await;
+    let server = || async { bench.read().await.servers[0].clone() };
+    assert_eq!(server().await.address, anew.instance.address.clone().unwrap());
+    until("it is up", || async { server().await.up }).await;
+    // With the weight that it had: nobody has to share out anything again.
     assert_eq!(weights(&bench.read().await).values().copied().collect::<Vec<_>>(), [256, 256]);
+    for _ in 0..4 {
+        assert_eq!(bench.get("").await.0, 200);
+    }
 }
 
 #[tokio::test]
@@ -325,6 +328,17 @@ async fn without_a_file_servers_are_attached_again_after_a_reload() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_written_is_no_reason_to_stop() {
+    let bench = Bench::start(Shape::default()).await;
+    let haproxy = Haproxy::new(Config { servers_file: Some("/nowhere/web.cfg".into()), ..config(&bench.router) });
+    let old = Local::several("stable", 1).await;
+    let bench = Bench { haproxy, ..bench };
+    bench.attach(&old).await;
+    assert!(bench.all_to("stable").await.is_all(&id("stable")));
+    bench.detach(&old).await;
+}
+
+#[tokio::test]
 async fn users_whom_a_cookie_keeps_are_with_the_canary_only_while_it_has_a_share() {
     let bench = Bench::start(Shape { sticky: true, ..Shape::default() }).await;
     let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 2).await);
@@ -340,7 +354,9 @@ async fn users_whom_a_cookie_keeps_are_with_the_canary_only_while_it_has_a_share
     for _ in 0..5 {
         assert_eq!(bench.get(&cookie).await.1, "canary");
     }
-    bench.all_to("stable").await;
+    // Also of a process that has chosen nobody yet.
+    bench.router.reload().await;
+    bench.haproxy.split(&bench.place, &Shares::all_to(id("stable"))).await.unwrap();
     for _ in 0..5 {
         assert_eq!(bench.get(&cookie).await.1, "stable");
     }
