@@ -150,7 +150,7 @@ fn write_configuration(dir: &Path, port: u16, shape: Shape) {
     let mut main = read("haproxy.cfg")
         .replace("/run/haproxy/gatewright.sock", &format!("{here}/admin.sock"))
         .replace("bind :80", &format!("bind 127.0.0.1:{port}"));
-    let mut service = read("gatewright-web.cfg").replace("/etc/haproxy/", &format!("{here}/"));
+    let mut service = read("gatewright-web.cfg").replace("/etc/haproxy/gatewright/", &format!("{here}/gatewright-"));
     if shape.sticky {
         service = service.replace("  #cookie", "  cookie").replace("  #dynamic-cookie-key", "  dynamic-cookie-key");
     }
