@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatewright_core::forge::Forge;
 use gatewright_core::secret::SecretString;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
+use gatewright_core::target::{Place, Site, Sites, TargetError};
 use gatewright_core::{ForgeKind, Timestamp};
 use gatewright_engine::{Deps, Engine, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
@@ -37,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a service needs to know to start.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Setting {
     /// The GitHub that it serves.
     pub github: Option<GithubSetting>,
@@ -55,6 +56,19 @@ pub struct Setting {
     pub wall_secs: u64,
     /// Steps have so long to end after a stop.
     pub grace_secs: u64,
+    /// Where releases go.
+    pub sites: Arc<dyn Sites>,
+    /// Before a rollout shares out anything it is measured for so long what is usual.
+    pub baseline_secs: u64,
+}
+
+/// No repository may release to anywhere.
+struct NoSites;
+
+impl Sites for NoSites {
+    fn site(&self, place: &Place) -> Result<Site, TargetError> {
+        Err(TargetError::Refused { what: place.to_string(), cause: "the scenario opens no target to it".to_owned() })
+    }
 }
 
 /// How a service reaches a GitHub.
@@ -181,6 +195,8 @@ impl Setting {
             sandboxes: 4,
             wall_secs: 60,
             grace_secs: 10,
+            sites: Arc::new(NoSites),
+            baseline_secs: 1,
         }
     }
 
@@ -203,6 +219,7 @@ impl Setting {
             blobs: store.clone(),
             forges,
             sandbox: Arc::new(DockerSandbox::new(docker)),
+            sites: Arc::clone(&self.sites),
         };
         (deps, store)
     }
@@ -230,6 +247,9 @@ impl Setting {
             public_url: Some("https://ci.example.com".to_owned()),
             sweep_secs: 1,
             grace_secs: self.grace_secs,
+            measure_secs: 1,
+            baseline_secs: self.baseline_secs,
+            drain_secs: 5,
             secrets: self.secrets(),
             ..Options::default()
         }

@@ -32,6 +32,9 @@ const TIME_BYTES_MAX: usize = 64;
 /// What the front of a branch's full name is.
 pub(crate) const BRANCH_PREFIX: &str = "refs/heads/";
 
+/// What the front of a tag's full name is.
+pub(crate) const TAG_PREFIX: &str = "refs/tags/";
+
 /// A payload's meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
@@ -109,6 +112,27 @@ pub(crate) fn pushed_branch(git_ref: Option<String>) -> Result<String, Reason> {
     let git_ref = text("ref", git_ref)?;
     let branch = git_ref.strip_prefix(BRANCH_PREFIX).filter(|branch| !branch.is_empty());
     branch.map(str::to_owned).ok_or_else(|| "pushes to anything but a branch are not used".to_owned())
+}
+
+/// The tag that was pushed. None where it was something else that was. Names that git itself would not take are refused: they
+/// become parts of addresses and arguments.
+pub(crate) fn pushed_tag(git_ref: Option<&str>) -> Result<Option<String>, Reason> {
+    let Some(tag) = git_ref.and_then(|git_ref| git_ref.strip_prefix(TAG_PREFIX)) else { return Ok(None) };
+    let tag = text("ref", Some(tag.to_owned()))?;
+    if is_tag_name(&tag) { Ok(Some(tag)) } else { Err("the tag's name is none that git takes".to_owned()) }
+}
+
+/// The rules of `git check-ref-format`, and no `-` in front, which a program might take for an option.
+fn is_tag_name(tag: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    !tag.starts_with('-')
+        && !tag.ends_with('.')
+        && !tag.contains("..")
+        && !tag.contains("@{")
+        && tag != "@"
+        && !tag.contains(forbidden)
+        && tag.split('/').all(part)
 }
 
 /// A part of a repository's path. It becomes a part of addresses, so it may hold nothing that has a meaning there.
@@ -189,6 +213,22 @@ mod tests {
             assert_eq!(time(text), None, "{text}");
         }
         assert_eq!(time(&format!("2015-05-17T18:00:00.{}Z", "0".repeat(100))), None);
+    }
+
+    #[test]
+    fn a_tag_has_a_name_that_git_takes() {
+        let tag = |git_ref: &str| pushed_tag(Some(git_ref));
+        for good in ["v1.0.0", "releases/1.0", "v1.0.0-rc.1+build", "große-änderung", "v1@x"] {
+            assert_eq!(tag(&format!("refs/tags/{good}")), Ok(Some(good.to_owned())));
+        }
+        for bad in [
+            "", "-x", "a b", "a..b", "a~1", "a^", "a:b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.", "@", "a@{0}",
+            "a\n",
+        ] {
+            assert!(tag(&format!("refs/tags/{bad}")).is_err(), "{bad:?}");
+        }
+        assert_eq!(tag("refs/heads/v1"), Ok(None));
+        assert_eq!(pushed_tag(None), Ok(None));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
 //! here: whoever shows it does that.
 
+mod release;
+
 use gatewright_core::Timestamp;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::ReportKey;
@@ -41,6 +43,8 @@ pub(crate) fn spec(spec: &RunSpec) -> String {
     match &spec.work {
         Work::Gates(gates) => format!("{} {} at {} ({})", spec.repo, spec.subject, gates.head.short(), cause(&gates.cause)),
         Work::Command(command) => format!("{} {}: {}", spec.repo, spec.subject, said(command)),
+        Work::Release(of) => format!("{} {}", spec.repo, release::spec(of)),
+        Work::Rollout(of) => format!("{} {}", spec.repo, release::rollout_spec(of)),
     }
 }
 
@@ -61,6 +65,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::Rerequested { by } => format!("asked for again by {}", by.login),
         Cause::Commanded { by, command } => format!("{command}, by {}", by.login),
         Cause::CaughtUp => "its delivery never arrived".to_owned(),
+        Cause::Released { run } => format!("for the release of run {run}"),
     }
 }
 
@@ -87,6 +92,10 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Resumed { attempt, worker } => format!("taken by {worker}, attempt {attempt}"),
         RunEvent::Signalled { signal: Signal::Cancel { reason }, .. } => format!("told to stop: {}", reason_words(reason)),
         RunEvent::Signalled { signal: Signal::Order { change }, .. } => format!("told: {}", change_words(change)),
+        RunEvent::Signalled { signal: Signal::Release { word }, .. } => release::word(word),
+        RunEvent::Signalled { signal: Signal::Rollout { word }, .. } => release::rollout_word(word),
+        RunEvent::Release { event } => release::event(event),
+        RunEvent::Rollout { event } => release::rollout_event(event),
         RunEvent::Prepared { prepared: of } => prepared(of),
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
@@ -110,9 +119,11 @@ fn reason_words(reason: &CancelReason) -> String {
 
 fn change_words(change: &OrderChange) -> String {
     match change {
-        OrderChange::Set { order } => order_words(order),
+        OrderChange::Set { order } | OrderChange::Take { order } => order_words(order),
         OrderChange::Clear { key: OrderKey::Hold, .. } => "let go again".to_owned(),
-        OrderChange::Clear { key, .. } => format!("{} no longer stands", String::from(key.clone())),
+        OrderChange::Clear { key, .. } | OrderChange::Yield { key, .. } => {
+            format!("{} no longer stands", String::from(key.clone()))
+        }
         OrderChange::MovedTo { commit } => format!("the head is {}", commit.short()),
     }
 }
@@ -124,6 +135,12 @@ fn order_words(order: &Order) -> String {
         Ordered::Approval { commit } => format!("{} approved by {by}", commit.short()),
         Ordered::Skip { gate, reason, .. } => format!("gate {gate} skipped by {by}: {reason}"),
         Ordered::Answer { question, .. } => format!("{by} was answered: {question}"),
+        Ordered::Lock => format!("rollout {} has the environment", order.run),
+        Ordered::Live { live } => format!("{} is live", live.release.tag),
+        Ordered::Freeze { reason, .. } => {
+            format!("frozen by {by}{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())
+        }
+        Ordered::Arrival { arrival } => format!("{} has arrived: {:?}", arrival.live.release.tag, arrival.outcome),
     }
 }
 
@@ -188,6 +205,11 @@ fn report(key: &ReportKey) -> String {
         ReportKey::Answered => "the reaction that says how it went".to_owned(),
         ReportKey::Reply => "the reply".to_owned(),
         ReportKey::Resolved(run) => format!("that the reply of run {run} no longer holds"),
+        ReportKey::Release => "the release".to_owned(),
+        ReportKey::Asset(name) => format!("the artefact {name}"),
+        ReportKey::ReleaseComment => "the release's comment".to_owned(),
+        ReportKey::Deployment(environment) => format!("the deployment to {environment}"),
+        ReportKey::ProtectionRule => "the answer to the workflow that waits".to_owned(),
     }
 }
 

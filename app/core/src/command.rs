@@ -34,6 +34,20 @@ pub enum CommandName {
     Hold,
     /// Let go again.
     Unhold,
+    /// Bring a release to an environment.
+    Deploy,
+    /// Agree, or have a rollout go on.
+    Promote,
+    /// Have a rollout stay where it is.
+    Pause,
+    /// Have it go on.
+    Resume,
+    /// Go back.
+    Rollback,
+    /// Keep releases from an environment.
+    Freeze,
+    /// Let them come again.
+    Unfreeze,
 }
 
 /// A line of the table.
@@ -87,7 +101,7 @@ use Permission::{Maintain, Read, Write};
 
 /// The commands, in the order of `help`.
 #[rustfmt::skip]
-pub static COMMANDS: [CommandInfo; 10] = [
+pub static COMMANDS: [CommandInfo; 17] = [
     line(CommandName::Help, "help", "", Read, LikeOthers, "Lists the commands that you may give."),
     line(CommandName::Status, "status", "", Read, LikeOthers, "Says where things stand."),
     line(CommandName::Explain, "explain", "GATE", Read, LikeOthers, "Says why a gate says what it says."),
@@ -98,6 +112,13 @@ pub static COMMANDS: [CommandInfo; 10] = [
     line(CommandName::Skip, "skip", "GATE REASON", Maintain, LikeOthers, "Has a gate count as passed at this commit. Name and reason are shown on the check."),
     line(CommandName::Hold, "hold", "[REASON]", Write, LikeOthers, "Keeps the change from being merged, until `unhold`."),
     line(CommandName::Unhold, "unhold", "", Write, LikeOthers, "Lets a held change go."),
+    line(CommandName::Deploy, "deploy", "ENV [VERSION]", Maintain, LikeOthers, "Rolls a release out to an environment, the newest one where none is named."),
+    line(CommandName::Promote, "promote", "[ENV]", Maintain, LikeOthers, "Agrees to a rollout, or has one go on that waits for somebody to say so."),
+    line(CommandName::Pause, "pause", "[ENV]", Maintain, LikeOthers, "Has a rollout stay where it is."),
+    line(CommandName::Resume, "resume", "[ENV]", Maintain, LikeOthers, "Has a paused rollout go on, and releases come again after a rollback."),
+    line(CommandName::Rollback, "rollback", "[ENV] [REASON]", Maintain, LikeOthers, "Undoes the rollout under way, or goes back to the release before."),
+    line(CommandName::Freeze, "freeze", "ENV [UNTIL] [REASON]", Maintain, LikeOthers, "Keeps releases from an environment. Going back stays possible."),
+    line(CommandName::Unfreeze, "unfreeze", "ENV", Maintain, LikeOthers, "Lets releases come to an environment again."),
 ];
 
 /// The aliases. `/test all` is `run` of all gates.

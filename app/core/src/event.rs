@@ -42,6 +42,10 @@ pub enum Event {
     Comment(Box<CommentEvent>),
     /// Somebody pressed a button on a check.
     Button(ButtonEvent),
+    /// A tag was made, moved or deleted.
+    Tag(TagEvent),
+    /// A workflow of the forge waits for leave to deploy.
+    ProtectionRule(Box<ProtectionRuleEvent>),
     /// Recorded, but nothing is done.
     Unused {
         /// Why, for the journal: "event is not used", "no repository", ...
@@ -205,6 +209,40 @@ pub struct ButtonEvent {
     pub button: String,
 }
 
+/// A tag that was made, moved or deleted. Deliveries come late and in any order, so the forge is asked again what the tag is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The tag, without `refs/tags/`.
+    pub tag: String,
+    /// The commit that the delivery names; of an annotated tag, where it names none, the tag object. None: it was deleted.
+    pub commit: Option<CommitId>,
+    /// What it was before, absent for a new tag. Of an annotated tag the tag object.
+    pub before: Option<CommitId>,
+    /// The repository's default branch.
+    pub default_branch: String,
+    /// Who pushed.
+    pub sender: User,
+}
+
+/// A workflow that waits for leave to deploy. GitHub asks so where the App is a protection rule of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectionRuleEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// The environment's name on the forge, which need not be one of the repository file's.
+    pub environment: String,
+    /// The workflow run that waits.
+    pub workflow_run: u64,
+    /// The commit that it wants to deploy, where the delivery says so.
+    pub head: Option<CommitId>,
+    /// The branch or tag that it wants to deploy, where the delivery says so.
+    pub deployed_ref: Option<String>,
+    /// Who started the workflow.
+    pub sender: User,
+}
+
 impl Event {
     /// The repository that the event is about, where there is one.
     pub fn repo(&self) -> Option<&RepoRef> {
@@ -215,6 +253,8 @@ impl Event {
             Event::Rerequested(e) => Some(&e.repo),
             Event::Comment(e) => Some(&e.repo),
             Event::Button(e) => Some(&e.repo),
+            Event::Tag(e) => Some(&e.repo),
+            Event::ProtectionRule(e) => Some(&e.repo),
             Event::Unused { .. } => None,
         }
     }

@@ -10,6 +10,10 @@ use crate::event::{CommentRef, User};
 use crate::ids::{CommitId, ForgeKind, RepoRef};
 use crate::report::{Known, Published, Report};
 
+mod releases;
+
+pub use releases::{COMMITS_MAX, Protection, PullRef, ReleasedCommit, ReleasedCommits, Releases, Signature, TagState, Tags};
+
 /// A pull request as the forge has it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullState {
@@ -176,7 +180,7 @@ pub enum ForgeError {
 
 /// A forge that Gatewright serves.
 #[async_trait]
-pub trait Forge: CatchUp + Reviews {
+pub trait Forge: CatchUp + Reviews + Releases {
     /// A pull request as it is now.
     async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError>;
 

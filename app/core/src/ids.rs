@@ -78,6 +78,19 @@ impl RunId {
     pub fn new() -> Self {
         RunId(Uuid::now_v7())
     }
+
+    /// The id of a run that this one starts for a purpose of this name: the same whenever it is asked for, and of the same time.
+    pub fn child(self, purpose: &str) -> RunId {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest([self.0.as_bytes().as_slice(), purpose.as_bytes()].concat());
+        let mut bytes = *self.0.as_bytes();
+        // Behind the time, but for the version and the variant, all bits are free.
+        bytes[6] = (bytes[6] & 0xf0) | (hash[6] & 0x0f);
+        bytes[7] = hash[7];
+        bytes[8] = (bytes[8] & 0xc0) | (hash[8] & 0x3f);
+        bytes[9..].copy_from_slice(&hash[9..16]);
+        RunId(Uuid::from_bytes(bytes))
+    }
 }
 
 impl fmt::Display for RunId {
@@ -247,6 +260,51 @@ impl fmt::Display for GateName {
     }
 }
 
+/// An environment's name as the repository file gives it: 1 to 60 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnvironmentName(String);
+
+impl EnvironmentName {
+    /// The rule in words, for error texts.
+    pub const RULE: &'static str = "1 to 60 letters, digits, '-', '_' or '.', not starting with '-' or '.'";
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EnvironmentName {
+    type Err = InvalidId;
+    fn from_str(s: &str) -> Result<Self, InvalidId> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if s.is_empty() || s.len() > 60 || s.starts_with(['-', '.']) || !s.chars().all(plain) {
+            return Err(invalid("environment name", s, Self::RULE));
+        }
+        Ok(EnvironmentName(s.to_owned()))
+    }
+}
+
+impl TryFrom<String> for EnvironmentName {
+    type Error = InvalidId;
+    fn try_from(s: String) -> Result<Self, InvalidId> {
+        s.parse()
+    }
+}
+
+impl From<EnvironmentName> for String {
+    fn from(name: EnvironmentName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for EnvironmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A repository on a forge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RepoRef {
@@ -297,6 +355,21 @@ pub enum Subject {
         /// Its name, without `refs/heads/`.
         name: String,
     },
+    /// The commit of a tag, whose gates a release asks for.
+    Tag {
+        /// Its name, without `refs/tags/`.
+        name: String,
+    },
+    /// What becomes of a tag that is a release.
+    Release {
+        /// Its name, without `refs/tags/`.
+        tag: String,
+    },
+    /// What goes into an environment.
+    Environment {
+        /// Its name.
+        name: EnvironmentName,
+    },
     /// What people say about another subject. Such runs supersede nothing: each is about what was said once.
     Commands {
         /// That subject.
@@ -311,6 +384,9 @@ impl Subject {
             Subject::Pull { number } => format!("{}/pull/{number}", repo.key()),
             Subject::MergeGroup { head_ref } => format!("{}/merge-group/{head_ref}", repo.key()),
             Subject::Branch { name } => format!("{}/branch/{name}", repo.key()),
+            Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
+            Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
+            Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
     }
@@ -320,7 +396,12 @@ impl Subject {
     pub fn queued_pull(&self) -> Option<u64> {
         match self {
             Subject::MergeGroup { head_ref } => head_ref.rsplit('/').next()?.strip_prefix("pr-")?.split('-').next()?.parse().ok(),
-            Subject::Pull { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
+            Subject::Pull { .. }
+            | Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 
@@ -328,7 +409,12 @@ impl Subject {
     pub fn pull(&self) -> Option<u64> {
         match self {
             Subject::Pull { number } => Some(*number),
-            Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. } => None,
+            Subject::MergeGroup { .. }
+            | Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 }
@@ -339,6 +425,9 @@ impl fmt::Display for Subject {
             Subject::Pull { number } => write!(f, "#{number}"),
             Subject::MergeGroup { head_ref } => write!(f, "merge group {}", head_ref.trim_start_matches("refs/heads/")),
             Subject::Branch { name } => write!(f, "branch {name}"),
+            Subject::Tag { name } => write!(f, "tag {name}"),
+            Subject::Release { tag } => write!(f, "release {tag}"),
+            Subject::Environment { name } => write!(f, "environment {name}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }
     }
@@ -405,6 +494,16 @@ mod tests {
         for bad in ["", "a/b", "a b", "a\nb", &"x".repeat(129)] {
             assert!(DeliveryId::new(ForgeKind::Github, bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_child_has_an_id_of_its_own_that_follows_from_the_parents() {
+        let parent = RunId::new();
+        assert_eq!(parent.child("gates"), parent.child("gates"));
+        assert_ne!(parent.child("gates"), parent.child("staging"));
+        assert_ne!(parent.child("gates"), parent);
+        assert_eq!(parent.child("gates").0.get_version_num(), 7);
+        assert_eq!(parent.child("gates").0.get_timestamp(), parent.0.get_timestamp());
     }
 
     #[test]

@@ -16,13 +16,15 @@ pub mod ids;
 pub mod order;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod sandbox;
 pub mod secret;
 pub mod store;
 pub mod suggestion;
 pub mod survey;
+pub mod target;
 pub mod verdict;
 
-pub use ids::{BlobId, CommitId, DeliveryId, ForgeKind, GateName, RepoRef, RunId, Subject};
+pub use ids::{BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, RepoRef, RunId, Subject};
 pub use jiff::Timestamp;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::User;
 use crate::ids::{CommitId, GateName, InvalidId, RunId};
+use crate::rollout::{Arrival, Live};
 
 /// What a standing order is about. A subject has one order of each key; a newer one takes the older one's place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +19,14 @@ pub enum OrderKey {
     Skip(GateName),
     /// The answer to the last question, which the sticky comment shows.
     Answer,
+    /// Which rollout an environment belongs to, of which there is one at a time.
+    Lock,
+    /// What an environment runs.
+    Live,
+    /// Whether releases may be promoted to an environment.
+    Freeze,
+    /// What became of a release, by its tag, in an environment.
+    Arrival(String),
 }
 
 impl From<OrderKey> for String {
@@ -27,6 +36,10 @@ impl From<OrderKey> for String {
             OrderKey::Approval => "approval".to_owned(),
             OrderKey::Skip(gate) => format!("skip:{gate}"),
             OrderKey::Answer => "answer".to_owned(),
+            OrderKey::Lock => "lock".to_owned(),
+            OrderKey::Live => "live".to_owned(),
+            OrderKey::Freeze => "freeze".to_owned(),
+            OrderKey::Arrival(tag) => format!("arrival:{tag}"),
         }
     }
 }
@@ -38,6 +51,10 @@ impl TryFrom<String> for OrderKey {
             "hold" => Ok(OrderKey::Hold),
             "approval" => Ok(OrderKey::Approval),
             "answer" => Ok(OrderKey::Answer),
+            "lock" => Ok(OrderKey::Lock),
+            "live" => Ok(OrderKey::Live),
+            "freeze" => Ok(OrderKey::Freeze),
+            other if other.starts_with("arrival:") => Ok(OrderKey::Arrival(other["arrival:".len()..].to_owned())),
             other => other.strip_prefix("skip:").unwrap_or(other).parse().map(OrderKey::Skip),
         }
     }
@@ -88,6 +105,25 @@ pub enum Ordered {
         /// Markdown, made by us; what comes from outside is escaped in it.
         body: String,
     },
+    /// A rollout has the environment to itself.
+    Lock,
+    /// The environment runs this.
+    Live {
+        /// What.
+        live: Box<Live>,
+    },
+    /// No release is promoted to the environment. Going back stays possible.
+    Freeze {
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Why, in the person's words. Untrusted text.
+        reason: Option<String>,
+    },
+    /// A release has been rolled out to the environment, or was to be.
+    Arrival {
+        /// What came of it.
+        arrival: Box<Arrival>,
+    },
 }
 
 impl Order {
@@ -98,13 +134,19 @@ impl Order {
             Ordered::Approval { .. } => OrderKey::Approval,
             Ordered::Skip { gate, .. } => OrderKey::Skip(gate.clone()),
             Ordered::Answer { .. } => OrderKey::Answer,
+            Ordered::Lock => OrderKey::Lock,
+            Ordered::Live { .. } => OrderKey::Live,
+            Ordered::Freeze { .. } => OrderKey::Freeze,
+            Ordered::Arrival { arrival } => OrderKey::Arrival(arrival.live.release.tag.clone()),
         }
     }
 
     /// The only commit that it holds for. None where it holds for all.
     pub fn commit(&self) -> Option<&CommitId> {
         match &self.what {
-            Ordered::Hold { .. } => None,
+            Ordered::Hold { .. } | Ordered::Lock | Ordered::Live { .. } | Ordered::Freeze { .. } | Ordered::Arrival { .. } => {
+                None
+            }
             Ordered::Approval { commit } | Ordered::Skip { commit, .. } | Ordered::Answer { commit, .. } => Some(commit),
         }
     }
@@ -126,6 +168,18 @@ pub enum OrderChange {
         /// The run of the command that took it back.
         run: RunId,
     },
+    /// This order stands from now on, unless one of its key stands that another run has given.
+    Take {
+        /// The order.
+        order: Order,
+    },
+    /// The order of this key no longer stands, if it is this run's.
+    Yield {
+        /// The key.
+        key: OrderKey,
+        /// The run.
+        run: RunId,
+    },
     /// The subject has moved to this commit: what held for another one no longer stands.
     MovedTo {
         /// The commit.
@@ -137,9 +191,9 @@ impl OrderChange {
     /// Whether it holds for one commit only.
     pub fn is_pinned(&self) -> bool {
         match self {
-            OrderChange::Set { order } => order.commit().is_some(),
-            OrderChange::Clear { key, .. } => match key {
-                OrderKey::Hold => false,
+            OrderChange::Set { order } | OrderChange::Take { order } => order.commit().is_some(),
+            OrderChange::Clear { key, .. } | OrderChange::Yield { key, .. } => match key {
+                OrderKey::Hold | OrderKey::Lock | OrderKey::Live | OrderKey::Freeze | OrderKey::Arrival(_) => false,
                 OrderKey::Approval | OrderKey::Skip(_) | OrderKey::Answer => true,
             },
             OrderChange::MovedTo { .. } => true,

@@ -60,11 +60,28 @@ pub fn needs_changed_files(config: &RepoConfig) -> bool {
 
 /// Plans a change. The same inputs give the same plan.
 pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
+    if change.pushed == Pushed::Tag {
+        return asked_for(config, change.only.unwrap_or_default());
+    }
     // On a push only the gates for pushes to that branch are named: most pushes concern no gate, and a pull request's
     // check may be on the same commit.
     let named = |gate: &&GateConfig| change.event != GateEvent::Push || is_for_push(gate, change);
     let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change) };
     Plan { gates: config.gates.iter().filter(named).map(planned).collect() }
+}
+
+/// The gates that a release asks for, with all that they need. When they apply otherwise is no matter.
+fn asked_for(config: &RepoConfig, names: &[GateName]) -> Plan {
+    let mut wanted: Vec<&GateName> = names.iter().collect();
+    let mut n = 0;
+    while let Some(name) = wanted.get(n) {
+        let needs = config.gates.iter().filter(|gate| gate.name == **name).flat_map(|gate| &gate.needs);
+        let further: Vec<&GateName> = needs.filter(|need| !wanted.contains(need)).collect();
+        wanted.extend(further);
+        n += 1;
+    }
+    let asked = config.gates.iter().filter(|gate| wanted.contains(&&gate.name));
+    Plan { gates: asked.map(|gate| PlannedGate { config: gate.clone(), applies: Applies::Yes }).collect() }
 }
 
 fn is_for_push(gate: &GateConfig, change: &Change<'_>) -> bool {
@@ -199,6 +216,17 @@ mod tests {
         let release = gate("when: { events: push, branches: 'release/*' }");
         assert!(unmet(&release, &push).is_some_and(|why| why.contains("`main` does not match `release/*`")));
         assert_eq!(unmet(&release, &Change { branch: "release/1", pushed: Pushed::Elsewhere, ..push }), None);
+    }
+
+    #[test]
+    fn a_release_has_the_gates_run_that_it_names_with_all_that_they_need_whenever_they_apply_otherwise() {
+        let text = "image: i\ngates:\n  a: { run: x, when: { events: pull_request, changed: 'docs/**' } }\n  b: { run: x, needs: [a] }\n  c: { run: x }";
+        let config = crate::config::parse(text).expect("a valid file");
+        let (none, only) = (files(&[]), ["b".parse().expect("a name")]);
+        let tag = Change { event: GateEvent::Push, pushed: Pushed::Tag, only: Some(&only), ..change(&none) };
+        let planned = plan(&config, &tag).gates;
+        assert_eq!(planned.iter().map(|gate| gate.config.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(planned.iter().all(|gate| gate.applies == Applies::Yes));
     }
 
     #[test]

@@ -1,13 +1,20 @@
-//! What a forge is made to show: check runs and the one sticky comment, each under a stable key.
+//! What a forge is made to show: check runs, the one sticky comment, releases and deployments, each under a stable key.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::CommentRef;
-use crate::ids::{CommitId, GateName, RunId};
+use crate::ids::{CommitId, EnvironmentName, GateName, RunId};
 use crate::suggestion::Suggestion;
 use crate::verdict::Annotation;
+
+pub mod release;
+
+pub use release::{
+    AssetName, AssetReport, Channel, DeploymentReport, DeploymentState, Latest, Life, ProtectionAnswer, ProtectionReport,
+    RELEASE_COMMENT_MARKER, RELEASE_MARKER, ReleaseReport, ReleaseStage, Tier,
+};
 
 /// Names one object on the forge for ever.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +36,16 @@ pub enum ReportKey {
     Reply,
     /// That the reply of an earlier command no longer holds.
     Resolved(RunId),
+    /// The forge's release of a tag.
+    Release,
+    /// An artefact of that release.
+    Asset(AssetName),
+    /// The comment that tells the pull request of a release what becomes of it, shared by all releases of that pull request.
+    ReleaseComment,
+    /// What goes on in an environment.
+    Deployment(EnvironmentName),
+    /// The answer to a workflow that waits for leave to deploy.
+    ProtectionRule,
 }
 
 impl From<ReportKey> for String {
@@ -42,6 +59,11 @@ impl From<ReportKey> for String {
             ReportKey::Answered => "answered".to_owned(),
             ReportKey::Reply => "reply".to_owned(),
             ReportKey::Resolved(run) => format!("resolved:{run}"),
+            ReportKey::Release => "release".to_owned(),
+            ReportKey::Asset(name) => format!("asset:{name}"),
+            ReportKey::ReleaseComment => "release-comment".to_owned(),
+            ReportKey::Deployment(environment) => format!("deployment:{environment}"),
+            ReportKey::ProtectionRule => "protection-rule".to_owned(),
         }
     }
 }
@@ -55,10 +77,16 @@ impl TryFrom<String> for ReportKey {
             "seen" => Ok(ReportKey::Seen),
             "answered" => Ok(ReportKey::Answered),
             "reply" => Ok(ReportKey::Reply),
-            other => match (other.strip_prefix("resolved:"), other.strip_prefix("scan:")) {
-                (Some(run), _) => run.parse().map(ReportKey::Resolved),
-                (None, Some(gate)) => gate.parse().map(ReportKey::Scan),
-                (None, None) => other.strip_prefix("gate:").unwrap_or(other).parse().map(ReportKey::Gate),
+            "release" => Ok(ReportKey::Release),
+            "release-comment" => Ok(ReportKey::ReleaseComment),
+            "protection-rule" => Ok(ReportKey::ProtectionRule),
+            other => match other.split_once(':') {
+                Some(("resolved", run)) => run.parse().map(ReportKey::Resolved),
+                Some(("scan", gate)) => gate.parse().map(ReportKey::Scan),
+                Some(("asset", name)) => name.parse().map(ReportKey::Asset),
+                Some(("deployment", environment)) => environment.parse().map(ReportKey::Deployment),
+                Some(("gate", gate)) => gate.parse().map(ReportKey::Gate),
+                Some(_) | None => other.parse().map(ReportKey::Gate),
             },
         }
     }
@@ -75,6 +103,14 @@ pub enum Report {
     Reaction(ReactionReport),
     /// Findings for code scanning.
     Scan(Box<ScanReport>),
+    /// A release.
+    Release(Box<ReleaseReport>),
+    /// An artefact of a release.
+    Asset(Box<AssetReport>),
+    /// A deployment.
+    Deployment(Box<DeploymentReport>),
+    /// The answer to a workflow that waits for leave to deploy.
+    ProtectionRule(ProtectionReport),
 }
 
 /// Findings for the forge's code scanning. What the same gate gave for the same commit before, it takes the place of.

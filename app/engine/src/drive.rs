@@ -33,6 +33,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What the forge is to show of a run that is given up is tried so often.
 const FAREWELL_TRIES: u32 = 3;
 
+/// A run that wants nothing for longer than this is given out of hand until then. Nothing of it stays in memory meanwhile.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
 /// When driving fails, the run is left alone for so long.
 const RETRY_SECS: i64 = 5;
 
@@ -143,33 +146,42 @@ impl Driver {
     async fn go_on(&mut self) -> Result<(), Failure> {
         loop {
             self.engine.turns.fetch_add(1, Ordering::Relaxed);
-            let actions = match self.run.next() {
+            let now = Timestamp::now();
+            let (actions, wake_at) = match self.run.next(now) {
                 Next::Over(conclusion) => {
                     self.log_end(conclusion);
                     let now = Timestamp::now();
                     return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
                 }
-                Next::Perform(actions) => match actions.as_slice() {
+                Next::Perform { actions, wake_at } => match actions.as_slice() {
                     [Action::SetAside { cause }] => {
                         tracing::error!(run.id = %self.run.id, repo = %self.run.repo, cause, "the run was set aside");
                         let aside = Release::SetAside { cause: cause.clone() };
                         return Ok(self.engine.deps.store.release(&self.lease, aside, Timestamp::now()).await?);
                     }
-                    [..] => actions,
+                    [..] => (actions, wake_at),
                 },
             };
+            if let Some(wake_at) = wake_at.filter(|at| at.duration_since(now) > PATIENCE && self.is_idle(&actions)) {
+                return Ok(self.engine.deps.store.release(&self.lease, Release::WaitUntil(wake_at), now).await?);
+            }
             if self.stopping.kill.is_cancelled() || (self.stopping.drain.is_cancelled() && self.tasks.is_empty()) {
                 return self.hand_back().await;
             }
-            if !self.start_wanted(&actions).await? {
-                self.wait().await?;
+            if !self.start_wanted(&actions, wake_at).await? {
+                self.wait(wake_at).await?;
             }
         }
     }
 
+    /// Whether nothing is wanted and nothing is under way.
+    fn is_idle(&self, actions: &[Action]) -> bool {
+        actions.is_empty() && self.tasks.is_empty() && self.pauses.is_empty()
+    }
+
     /// Starts what is wanted and not under way, and gives up what is no longer wanted. True if the journal has grown, so
     /// that what is wanted must be asked anew.
-    async fn start_wanted(&mut self, actions: &[Action]) -> Result<bool, Failure> {
+    async fn start_wanted(&mut self, actions: &[Action], wake_at: Option<Timestamp>) -> Result<bool, Failure> {
         self.give_up_unwanted(actions);
         let fresh: Vec<&Action> = actions.iter().filter(|action| self.can_start(action)).collect();
         if let Some(conclusion) = fresh.iter().find_map(|action| match action {
@@ -180,6 +192,8 @@ impl Driver {
             | Action::Stop { .. }
             | Action::Rule
             | Action::Obey
+            | Action::Release(_)
+            | Action::Rollout(_)
             | Action::Publish { .. }
             | Action::SetAside { .. } => None,
         }) {
@@ -202,7 +216,7 @@ impl Driver {
         for action in fresh {
             self.spawn(action);
         }
-        if self.tasks.is_empty() && self.pauses.is_empty() && !self.stopping.drain.is_cancelled() {
+        if self.tasks.is_empty() && self.pauses.is_empty() && wake_at.is_none() && !self.stopping.drain.is_cancelled() {
             return Err(Failure::Stuck);
         }
         Ok(false)
@@ -212,7 +226,8 @@ impl Driver {
         let key = action.key();
         let paused = self.pauses.get(&key).is_some_and(|pause| pause.until > Instant::now());
         let starts_work = match action {
-            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } => true,
+            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Release(_) => true,
+            Action::Rollout(action) => perform::starts_work(action),
             Action::Stop { .. }
             | Action::Rule
             | Action::Obey
@@ -278,10 +293,11 @@ impl Driver {
     }
 
     /// Waits until something happens that may change what is wanted.
-    async fn wait(&mut self) -> Result<(), Failure> {
+    async fn wait(&mut self, wake_at: Option<Timestamp>) -> Result<(), Failure> {
         // A pause that is over stays for its count of failures while its action is under way; there is nothing to wake for.
         let now = Instant::now();
-        let wake_at = self.pauses.values().map(|pause| pause.until).filter(|until| *until > now).min();
+        let pauses = self.pauses.values().map(|pause| pause.until).filter(|until| *until > now);
+        let wake_at = pauses.chain(wake_at.map(instant)).min();
         let stopping = self.stopping.clone();
         let draining = stopping.drain.is_cancelled();
         tokio::select! {
@@ -402,7 +418,7 @@ impl Driver {
         let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         tracing::info!(
             run.id = %self.run.id, repo = %self.run.repo, subject = %self.run.subject,
-            commit = self.run.gates().map(|gates| gates.spec.head.short()),
+            commit = self.run.commit().map(|commit| commit.short()),
             conclusion = conclusion.as_str(), duration_ms, "run finished"
         );
     }
@@ -419,6 +435,12 @@ fn given_up(attempts: u32, failed: Option<String>) -> String {
 
 fn renew_after(engine: &Engine) -> Duration {
     Duration::from_secs(u64::from(engine.options.lease_secs)) / 3
+}
+
+/// The moment of the process's own clock at which a time of day comes, by how far away that is now.
+fn instant(at: Timestamp) -> Instant {
+    let away = at.duration_since(Timestamp::now());
+    Instant::now() + Duration::try_from(away).unwrap_or_default()
 }
 
 async fn sleep_until(at: Option<Instant>) {

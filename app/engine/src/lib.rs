@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gatewright_core::forge::Forge;
 use gatewright_core::sandbox::{Limits, Sandbox};
 use gatewright_core::store::{Acceptance, Accepted, Blobs, Store, StoreError, StoreUpkeep};
+use gatewright_core::target::Sites;
 use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -27,7 +28,9 @@ pub mod log;
 mod past;
 mod perform;
 pub mod redact;
+pub mod release;
 pub mod render;
+mod rollout;
 mod slots;
 pub mod step;
 mod sweep;
@@ -51,6 +54,8 @@ pub struct Deps {
     pub forges: BTreeMap<ForgeKind, Arc<dyn Forge>>,
     /// Where steps run.
     pub sandbox: Arc<dyn Sandbox>,
+    /// Where releases go.
+    pub sites: Arc<dyn Sites>,
 }
 
 /// The engine's limits and ways.
@@ -82,6 +87,12 @@ pub struct Options {
     pub grace_secs: u64,
     /// What must never be in a log.
     pub secrets: Vec<SecretString>,
+    /// A rollout is looked at so often.
+    pub measure_secs: u64,
+    /// Before a rollout shares out anything it is measured for so long what is usual.
+    pub baseline_secs: u64,
+    /// What an instance that is taken away has in flight is waited for so long.
+    pub drain_secs: u64,
 }
 
 impl Default for Options {
@@ -100,6 +111,9 @@ impl Default for Options {
             sweep_secs: 180,
             grace_secs: 20,
             secrets: Vec::new(),
+            measure_secs: 10,
+            baseline_secs: 60,
+            drain_secs: 30,
         }
     }
 }

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use gatewright_core::command::CommandName;
 use gatewright_core::event::{
     ButtonEvent, CommentEvent, CommentRef, Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent,
-    PushEvent, Rerequested, RerequestedEvent, Taken, User,
+    PushEvent, Rerequested, RerequestedEvent, TagEvent, Taken, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, RunSpec, Signal, SignalTarget, Start, Work,
+    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, ReleaseSpec, ReleaseWord, RunSpec, Signal, SignalTarget,
+    Start, Work,
 };
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
@@ -89,7 +90,8 @@ impl Engine {
                 Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once), ..Intent::default() }
             }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
-            Event::Unused { .. } => Intent::default(),
+            Event::Tag(event) => tag(event),
+            Event::ProtectionRule(_) | Event::Unused { .. } => Intent::default(),
         })
     }
 
@@ -240,6 +242,23 @@ fn push(event: &PushEvent) -> RunSpec {
         rerun_of: None,
     };
     RunSpec { repo: event.repo.clone(), subject: Subject::Branch { name: event.branch.clone() }, work: Work::Gates(spec) }
+}
+
+/// A tag that was made may be a release; one that was moved or deleted may have been one that is on its way.
+fn tag(event: &TagEvent) -> Intent {
+    let subject = Subject::Release { tag: event.tag.clone() };
+    let target = SignalTarget::Subject { key: subject.key(&event.repo), before: None, commit: None };
+    let signals = vec![(target, Signal::Release { word: ReleaseWord::TagChanged })];
+    let spec = ReleaseSpec {
+        tag: event.tag.clone(),
+        commit: event.commit.clone(),
+        by: Some(event.sender.clone()),
+        only: None,
+        commanded: None,
+    };
+    let run = RunSpec { repo: event.repo.clone(), subject, work: Work::Release(spec) };
+    let runs = event.commit.is_some().then_some(run).into_iter().collect();
+    Intent { runs, signals, ..Intent::default() }
 }
 
 fn stop(subject: String) -> Intent {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use gatewright_core::report::ReportKey;
-use gatewright_core::run::ActionKey;
+use gatewright_core::run::{ActionKey, ReleaseAction, RolloutKey, Way};
 use gatewright_core::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,18 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Stop(gate) => format!("stopping the gate {gate}"),
         ActionKey::Rule => "weighing the command".to_owned(),
         ActionKey::Obey => "doing what the command says".to_owned(),
+        ActionKey::Release(ReleaseAction::Validate) => "asking the forge what the tag is".to_owned(),
+        ActionKey::Release(ReleaseAction::Gates) => "asking what the release's gates say".to_owned(),
+        ActionKey::Release(ReleaseAction::Plan) => "looking at the environments".to_owned(),
+        ActionKey::Release(ReleaseAction::Draft) => "drafting the release".to_owned(),
+        ActionKey::Release(ReleaseAction::Start) => "starting the rollouts".to_owned(),
+        ActionKey::Release(ReleaseAction::LookAtTag) => "asking the forge where the tag points".to_owned(),
+        ActionKey::Rollout(RolloutKey::Look) => "looking whether the rollout may begin".to_owned(),
+        ActionKey::Rollout(RolloutKey::Share) => "sharing out the requests".to_owned(),
+        ActionKey::Rollout(RolloutKey::Make(Way::Forth, n)) => format!("move {} of the rollout", n + 1),
+        ActionKey::Rollout(RolloutKey::Make(Way::Back, n)) => format!("move {} of the way back", n + 1),
+        ActionKey::Rollout(RolloutKey::Measure) => "looking how the rollout goes".to_owned(),
+        ActionKey::Rollout(RolloutKey::Tell) => "telling others how the rollout stands".to_owned(),
         ActionKey::Publish(ReportKey::Gate(gate)) => format!("showing the check of the gate {gate}"),
         ActionKey::Publish(ReportKey::Aggregate) => "showing the check of the whole".to_owned(),
         ActionKey::Publish(ReportKey::Scan(gate)) => format!("giving the findings of the gate {gate} to code scanning"),
@@ -73,6 +85,11 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Publish(ReportKey::Seen | ReportKey::Answered) => "reacting to the command".to_owned(),
         ActionKey::Publish(ReportKey::Reply) => "replying to the command".to_owned(),
         ActionKey::Publish(ReportKey::Resolved(_)) => "folding an earlier reply".to_owned(),
+        ActionKey::Publish(ReportKey::Release) => "showing the release".to_owned(),
+        ActionKey::Publish(ReportKey::Asset(name)) => format!("giving the artefact {name} to the forge"),
+        ActionKey::Publish(ReportKey::ReleaseComment) => "showing the release's comment".to_owned(),
+        ActionKey::Publish(ReportKey::Deployment(environment)) => format!("showing the deployment to {environment}"),
+        ActionKey::Publish(ReportKey::ProtectionRule) => "answering the workflow that waits".to_owned(),
         ActionKey::SetAside => "setting the run aside".to_owned(),
         ActionKey::Finish => "ending the run".to_owned(),
     }

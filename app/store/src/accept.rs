@@ -55,7 +55,9 @@ impl Prepared {
                     | Event::Push(_)
                     | Event::Rerequested(_)
                     | Event::Comment(_)
-                    | Event::Button(_) => None,
+                    | Event::Button(_)
+                    | Event::Tag(_)
+                    | Event::ProtectionRule(_) => None,
                 };
                 let record = DeliveryRecord {
                     id: acceptance.id.clone(),
@@ -128,7 +130,12 @@ fn is_told(tx: &Tx<'_>, run: &NewRun, told: &[RunId]) -> bool {
 fn is_answer(signal: &Signal) -> bool {
     match signal {
         Signal::Order { change: OrderChange::Set { order } } => order.key() == OrderKey::Answer,
-        Signal::Order { change: OrderChange::Clear { .. } | OrderChange::MovedTo { .. } } | Signal::Cancel { .. } => false,
+        Signal::Order {
+            change: OrderChange::Clear { .. } | OrderChange::MovedTo { .. } | OrderChange::Take { .. } | OrderChange::Yield { .. },
+        }
+        | Signal::Cancel { .. }
+        | Signal::Release { .. }
+        | Signal::Rollout { .. } => false,
     }
 }
 

@@ -112,6 +112,9 @@ pub(crate) fn size_hint(events: &[RunEvent]) -> usize {
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
         | RunEvent::Finished { .. } => 512,
+        // Notes and environments; what target and router look like.
+        RunEvent::Release { .. } => 64 * 1024,
+        RunEvent::Rollout { .. } => 16 * 1024,
         // Answers to questions, and what is to be started.
         RunEvent::GivenUp { cause } => cause.len(),
         RunEvent::Ruled { ruled } => 16 * 1024 * ruled.rulings.len(),
@@ -126,6 +129,7 @@ pub(crate) struct Page {
     seq: u64,
     blobs: Vec<BlobId>,
     signals_taken: u64,
+    gets_on: bool,
     finishes: bool,
 }
 
@@ -137,8 +141,9 @@ impl Page {
         let value = Value::new(&row::write(&entries), blobs)?;
         let signals_taken = events.iter().filter(|event| matches!(event, RunEvent::Signalled { .. })).count() as u64;
         let finishes = events.iter().any(|event| matches!(event, RunEvent::Finished { .. }));
+        let gets_on = events.iter().any(RunEvent::gets_on);
         let blobs = events.iter().flat_map(blobs_of).cloned().collect();
-        Ok(Page { value, count: events.len() as u64, seq, blobs, signals_taken, finishes })
+        Ok(Page { value, count: events.len() as u64, seq, blobs, signals_taken, gets_on, finishes })
     }
 
     /// About so many bytes will be written.
@@ -168,6 +173,9 @@ impl Page {
             run.row.record.seq += self.count;
             run.row.signals_taken += self.signals_taken;
             run.row.over |= self.finishes;
+            if self.gets_on {
+                run.row.record.attempts = run.row.record.attempts.min(1);
+            }
             run.row.record.updated_at = now;
         });
         if let Some(row) = row {
@@ -181,6 +189,8 @@ impl Page {
 pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
     match event {
         RunEvent::StepFinished { outcome, .. } => outcome.blobs().collect(),
+        RunEvent::Rollout { event } => event.blobs().collect(),
+        RunEvent::Release { event } => event.blobs().collect(),
         RunEvent::Created { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
@@ -201,7 +211,8 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
     held(tx, lease)?;
     let row = tx.open.change(lease.run, |run| {
         run.holder = None;
-        let Row { record, failed, finished_at, .. } = &mut run.row;
+        let Row { record, failed, finished_at, signals, signals_taken, .. } = &mut run.row;
+        let untaken = *signals_taken < *signals;
         record.updated_at = now;
         match how {
             Release::Finished(conclusion) => {
@@ -210,6 +221,8 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
             }
             Release::WaitUntil(ready_at) => {
                 record.attempts = 0;
+                // What it was told since it looked last, it is to hear now.
+                let ready_at = if untaken { now.min(ready_at) } else { ready_at };
                 record.state = RunState::Ready { ready_at };
             }
             Release::HandBack => {

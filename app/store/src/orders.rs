@@ -35,7 +35,35 @@ pub(crate) fn change(tx: &mut Tx<'_>, subject: &str, change: &OrderChange, now: 
         }
         OrderChange::Clear { key, run } => put(tx, subject, key.clone(), Stored { at: now, run: *run, order: None }),
         OrderChange::MovedTo { commit } => move_to(tx, subject, commit),
+        OrderChange::Take { order } => take(tx, subject, order, now),
+        OrderChange::Yield { key, run } => yield_up(tx, subject, key, *run),
     }
+}
+
+/// Gives an order to the first that asks, whichever run is the older one.
+fn take(tx: &mut Tx<'_>, subject: &str, order: &Order, now: Timestamp) -> Result<(), StoreError> {
+    let row = keys::order(subject, &String::from(order.key()));
+    if let Some(stored) = tx.get(&row)? {
+        let stored: Stored = row::read(&stored)?;
+        if stored.order.as_ref().is_some_and(|standing| standing.run != order.run) {
+            return Ok(());
+        }
+        tx.remove(keys::order_age(stored.at, &row));
+        tx.remove(row);
+    }
+    put(tx, subject, order.key(), Stored { at: now, run: order.run, order: Some(order.clone()) })
+}
+
+/// Takes an order back that is this run's.
+fn yield_up(tx: &mut Tx<'_>, subject: &str, key: &OrderKey, run: RunId) -> Result<(), StoreError> {
+    let row = keys::order(subject, &String::from(key.clone()));
+    let Some(stored) = tx.get(&row)? else { return Ok(()) };
+    let stored: Stored = row::read(&stored)?;
+    if stored.order.is_some_and(|standing| standing.run == run) {
+        tx.remove(keys::order_age(stored.at, &row));
+        tx.remove(row);
+    }
+    Ok(())
 }
 
 fn put(tx: &mut Tx<'_>, subject: &str, key: OrderKey, stored: Stored) -> Result<(), StoreError> {
@@ -88,10 +116,16 @@ pub(crate) fn old(kv: &dyn Kv, before: Timestamp, limit: usize) -> Result<Vec<Ke
 /// Removes those of these orders that were not given anew since.
 pub(crate) fn remove(tx: &mut Tx<'_>, ages: Vec<Key>) -> Result<(), StoreError> {
     for age in ages {
-        if tx.get(&age)?.is_some() {
-            tx.remove(keys::row_of_age(&age).to_vec());
-            tx.remove(age);
+        if tx.get(&age)?.is_none() {
+            continue;
         }
+        let row = keys::row_of_age(&age).to_vec();
+        let stored: Option<Stored> = tx.get(&row)?.map(|value| row::read(&value)).transpose()?;
+        // What an environment runs is so until something else is, however long that takes. Without its age it is looked at no more.
+        if !stored.and_then(|stored| stored.order).is_some_and(|order| order.key() == OrderKey::Live) {
+            tx.remove(row);
+        }
+        tx.remove(age);
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ impl Row {
         let commit = match work {
             Work::Gates(gates) => Some(gates.head.clone()),
             Work::Command(command) => command.head.clone(),
+            Work::Release(release) => release.commit.clone(),
+            Work::Rollout(rollout) => Some(rollout.release.commit.clone()),
         };
         let record = RunRecord {
             id: run.id,

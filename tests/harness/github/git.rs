@@ -101,6 +101,16 @@ pub(crate) struct TreeEntry {
     pub(crate) path: String,
 }
 
+/// An annotated tag.
+#[derive(Debug, Clone)]
+pub(crate) struct TagObject {
+    pub(crate) object: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) tagger: Signature,
+    pub(crate) message: String,
+}
+
 /// A bare repository.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
@@ -245,7 +255,34 @@ impl Git {
         run(&mut command, b"").ok().map(|out| String::from_utf8_lossy(&out).trim().to_owned())
     }
 
-    /// An annotated tag object is not needed by anybody here: the tag points at the commit.
+    /// An annotated tag's object, which no ref names yet.
+    pub(crate) fn tag_object(&self, name: &str, commit: &str, tagger: &Signature, message: &str) -> String {
+        let who = format!("{} <{}> {}", tagger.name, tagger.email, tagger.date);
+        let text = format!("object {commit}\ntype commit\ntag {name}\ntagger {who}\n\n{message}\n");
+        let out = self.run(&["mktag"], text.as_bytes()).expect("the tag is valid");
+        String::from_utf8_lossy(&out).trim().to_owned()
+    }
+
+    /// An annotated tag's object, read. None where it is something else.
+    pub(crate) fn tag_of(&self, sha: &str) -> Option<TagObject> {
+        let text = self.text(&["cat-file", "tag", sha]).ok()?;
+        let (head, message) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        let tagger = field("tagger")?;
+        let (name, rest) = tagger.split_once(" <")?;
+        let (email, date) = rest.split_once("> ")?;
+        let secs = date.split(' ').next()?.parse().ok()?;
+        let date = super::world::time_text(jiff::Timestamp::from_second(secs).ok()?);
+        let tagger = Signature { name: name.to_owned(), email: email.to_owned(), date };
+        let message = format!("{}\n", message.trim_end());
+        Some(TagObject { object: field("object")?, kind: field("type")?, name: field("tag")?, tagger, message })
+    }
+
+    /// What an id names: `commit`, `tag`, `tree` or `blob`.
+    pub(crate) fn kind(&self, sha: &str) -> String {
+        self.text(&["cat-file", "-t", sha]).expect("refs name what there is")
+    }
+
     pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> bool {
         self.text(&["merge-base", "--is-ancestor", older, newer]).is_ok()
     }

@@ -5,6 +5,7 @@
 //! | `look` | what people do and see: the handle's verbs |
 //! | `world`, `people` | the state, and how what people do changes it |
 //! | `talk`, `who` | comments and reactions; accounts, what they may do, and teams: state and verbs of each |
+//! | `shipping` | tags, releases and deployments: state and verbs |
 //! | `server`, `auth`, `limits` | one request's way: fault, judgement, credential, limit, handler, log |
 //! | `api/` | the REST operations: a table, and a file for each kind of thing |
 //! | `shape*` | the JSON of things, for answers and payloads alike |
@@ -31,6 +32,8 @@ pub(crate) mod server;
 mod shape;
 mod shape_check;
 mod shape_pull;
+mod shape_shipping;
+mod shipping;
 mod talk;
 mod who;
 mod world;
@@ -84,15 +87,22 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let permissions =
-            [("checks", "write"), ("contents", "read"), ("issues", "read"), ("metadata", "read"), ("pull_requests", "write")];
-        let more = [("members", "read"), ("merge_queues", "read"), ("security_events", "write"), ("statuses", "write")];
+            [("checks", "write"), ("contents", "write"), ("issues", "read"), ("metadata", "read"), ("pull_requests", "write")];
+        let more = [
+            ("deployments", "write"),
+            ("members", "read"),
+            ("merge_queues", "read"),
+            ("security_events", "write"),
+            ("statuses", "write"),
+        ];
         let owned = |(name, access): (&str, &str)| (name.to_owned(), access.to_owned());
         let events =
             ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "pull_request_review_comment", "push"];
+        let events = events.into_iter().chain(["deployment_protection_rule"]);
         Options {
             slug: "gatewright".to_owned(),
             permissions: permissions.into_iter().chain(more).map(owned).collect(),
-            events: events.map(str::to_owned).to_vec(),
+            events: events.map(str::to_owned).collect(),
             own_writes_tell: true,
             port: 0,
         }
@@ -101,11 +111,12 @@ impl Default for Options {
 
 /// Which permission an App must have to be told of an event (GitHub's "Webhook events and payloads"). A comment on a pull
 /// request is an `issue_comment` all the same.
-const EVENT_PERMISSIONS: [(&str, &str); 10] = [
+const EVENT_PERMISSIONS: [(&str, &str); 11] = [
     ("check_run", "checks"),
     ("check_suite", "checks"),
     ("create", "contents"),
     ("delete", "contents"),
+    ("deployment_protection_rule", "deployments"),
     ("issue_comment", "issues"),
     ("merge_group", "merge_queues"),
     ("pull_request", "pull_requests"),
@@ -387,6 +398,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         checks: Vec::new(),
         statuses: Vec::new(),
         scans: Vec::new(),
+        shipping: Default::default(),
         deliveries: Vec::new(),
         queue,
         hook: None,

@@ -9,11 +9,12 @@ use super::shape::{merge, node_id};
 use super::world::{World, time_text};
 
 /// The events that the fake can send.
-pub(crate) const EVENTS: [&str; 13] = [
+pub(crate) const EVENTS: [&str; 14] = [
     "check_run",
     "check_suite",
     "create",
     "delete",
+    "deployment_protection_rule",
     "installation",
     "installation_repositories",
     "issue_comment",

@@ -36,6 +36,12 @@ const FLUSH: Duration = Duration::from_millis(30);
 /// The prefix of a GitHub Enterprise Server's API; both it and none are served.
 const ENTERPRISE: &str = "/api/v3";
 
+/// Where a GitHub Enterprise Server takes artefacts.
+const ENTERPRISE_UPLOADS: &str = "/api/uploads";
+
+/// The operation whose body is a file.
+const UPLOAD: &str = "repos/upload-release-asset";
+
 /// A request that the fake got.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -120,7 +126,8 @@ pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
 
 async fn serve(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Cut> {
     let uri = request.uri().clone();
-    let path = uri.path().strip_prefix(ENTERPRISE).unwrap_or(uri.path()).to_owned();
+    let enterprise = uri.path().strip_prefix(ENTERPRISE).or_else(|| uri.path().strip_prefix(ENTERPRISE_UPLOADS));
+    let path = enterprise.unwrap_or(uri.path()).to_owned();
     let mut seen = Seen {
         at: Timestamp::now(),
         method: request.method().as_str().to_owned(),
@@ -171,6 +178,10 @@ async fn serve_api(shared: &Arc<Shared>, path: &str, request: Request<Body>, see
     };
     let op = description().operation(route.method, route.template);
     seen.operation.clone_from(&op.id);
+    if let Some(elsewhere) = elsewhere(parts.uri.path(), &op.id) {
+        lock(&shared.world).violation(format!("{}: {elsewhere}", op.id));
+        return Ok(Reply::error(404, elsewhere).into_response(&HeaderMap::new()));
+    }
     seen.fault = shared.strike(seen);
     if let Some(answer) = before(seen.fault).await? {
         return Ok(answer.into_response(&HeaderMap::new()));
@@ -182,6 +193,16 @@ async fn serve_api(shared: &Arc<Shared>, path: &str, request: Request<Body>, see
     let response =
         answered.unwrap_or_else(|_| Reply::error(500, "the fake panicked; see its output").into_response(&HeaderMap::new()));
     after(seen.fault, response).await
+}
+
+/// Of a GitHub Enterprise Server artefacts go to an address of their own, and nothing else does.
+fn elsewhere(path: &str, operation: &str) -> Option<&'static str> {
+    let upload = operation == UPLOAD;
+    match (path.starts_with(ENTERPRISE), path.starts_with(ENTERPRISE_UPLOADS)) {
+        (true, _) if upload => Some("artefacts are taken at /api/uploads"),
+        (_, true) if !upload => Some("only artefacts are taken at /api/uploads"),
+        _ => None,
+    }
 }
 
 /// A request of the API, read and routed.
@@ -279,7 +300,9 @@ impl Shared {
         let accept = incoming.header(header::ACCEPT).unwrap_or_default().to_owned();
         let url = format!("{}{}", world.base, incoming.url_path);
         let (path, query) = (incoming.params.clone(), incoming.query.clone());
-        let call = Call { path, query, body, accept, caller, url, rate };
+        let content_type = incoming.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
+        let file = if incoming.op.id == UPLOAD { incoming.body.clone() } else { Bytes::new() };
+        let call = Call { path, query, body, file, content_type, accept, caller, url, rate };
         if let Err(refusal) = auth::allowed(world, incoming.route.needs, &call) {
             return refusal;
         }
@@ -290,6 +313,13 @@ impl Shared {
 /// The parsed body, where the request is as the description wants it; else the answer: 422 where GitHub has a rule of its
 /// own, 500 for all that a bot must never send.
 fn judged(incoming: &Incoming) -> Result<Value, Reply> {
+    if incoming.op.id == UPLOAD {
+        let errors = description().request_errors(incoming.op, &incoming.params, &incoming.query, openapi::Body::None);
+        let typed = incoming.header(header::CONTENT_TYPE).is_some_and(|kind| kind.contains('/') && kind != "application/json");
+        let untyped = (!typed).then(|| "an artefact needs its media type".to_owned());
+        let errors: Vec<String> = errors.into_iter().chain(untyped).collect();
+        return if errors.is_empty() { Ok(Value::Null) } else { Err(Reply::error(500, &errors.join("; "))) };
+    }
     let parsed = serde_json::from_slice::<Value>(&incoming.body);
     if let Some(broken) = parsed.as_ref().ok().and_then(|body| api::broken_rule(&incoming.op.id, body)) {
         return Err(broken);

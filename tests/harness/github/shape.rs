@@ -192,7 +192,7 @@ impl World {
             "commit": {
                 "author": signature_json(&commit.author), "committer": signature_json(&commit.committer), "message": commit.message,
                 "tree": {"sha": commit.tree, "url": format!("{}/git/trees/{}", self.repo_url(repo), commit.tree)},
-                "url": git_url, "comment_count": 0, "verification": unsigned(),
+                "url": git_url, "comment_count": 0, "verification": self.verification_json(&commit.sha),
             },
             "author": self.author_json(&commit.author), "committer": self.author_json(&commit.committer),
             "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),
@@ -273,10 +273,6 @@ impl World {
 
 pub(crate) fn signature_json(signature: &Signature) -> Value {
     json!({"name": signature.name, "email": signature.email, "date": signature.date})
-}
-
-fn unsigned() -> Value {
-    json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null})
 }
 
 /// Puts the keys of `more` into `into`.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::git::{Git, Signature};
 use super::hooks::{Delivery, HookQueue};
+use super::shipping::Shipping;
 
 /// A time as GitHub writes it.
 pub(crate) fn time_text(at: Timestamp) -> String {
@@ -343,6 +344,7 @@ pub(crate) struct World {
     pub(crate) checks: Vec<Check>,
     pub(crate) statuses: Vec<Status>,
     pub(crate) scans: Vec<Scan>,
+    pub(crate) shipping: Shipping,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) queue: HookQueue,
     pub(crate) hook: Option<Hook>,

@@ -11,18 +11,18 @@ use super::*;
 const REPO: &str = "octo/app";
 const MARKER: &str = "<!-- test:reply 1 -->";
 
-fn adapter_at(github: &FakeGitHub, api_url: String) -> GitHub {
+pub(super) fn adapter_at(github: &FakeGitHub, api_url: String) -> GitHub {
     let config = GitHubConfig::new(api_url, github.app_id(), github.private_key_pem().into());
     let timeouts = Timeouts { retry_delay: Duration::from_millis(1), ..Timeouts::default() };
     GitHub::new(GitHubConfig { timeouts, ..config }).expect("the configuration is right")
 }
 
-fn adapter(github: &FakeGitHub) -> GitHub {
+pub(super) fn adapter(github: &FakeGitHub) -> GitHub {
     adapter_at(github, github.url())
 }
 
 /// As a webhook names it.
-fn repo_ref(github: &FakeGitHub, id: u64, path: &str) -> RepoRef {
+pub(super) fn repo_ref(github: &FakeGitHub, id: u64, path: &str) -> RepoRef {
     RepoRef { forge: ForgeKind::Github, id, path: path.to_owned(), installation: Some(github.installation(path)) }
 }
 

@@ -1,8 +1,8 @@
 //! What GitHub's payloads mean here.
 
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested,
-    RerequestedEvent, User,
+    ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, MergeGroupEvent, ProtectionRuleEvent, PullChange, PullEvent,
+    PushEvent, Rerequested, RerequestedEvent, TagEvent, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use gatewright_core::{ForgeKind, RepoRef};
@@ -10,7 +10,7 @@ use gatewright_core::{ForgeKind, RepoRef};
 use super::payload::{App, Comment, OnlyAction, Payload};
 use crate::lenient::{
     BRANCH_PREFIX, EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch,
-    read, text, time, unused, utf8, written_at,
+    pushed_tag, read, text, time, unused, utf8, written_at,
 };
 use crate::{NotJson, Parsed, lenient};
 
@@ -63,6 +63,7 @@ fn reader(event_name: &str) -> Option<Reader> {
         "check_suite" => Some(check_suite),
         "issue_comment" => Some(issue_comment),
         "pull_request_review_comment" => Some(review_comment),
+        "deployment_protection_rule" => Some(protection_rule),
         _ => None,
     }
 }
@@ -113,6 +114,9 @@ fn merge_group(payload: Payload, _: u64) -> Result<Event, Reason> {
 }
 
 fn push(payload: Payload, _: u64) -> Result<Event, Reason> {
+    if let Some(tag) = pushed_tag(payload.git_ref.as_deref())? {
+        return pushed(tag, payload);
+    }
     let branch = pushed_branch(payload.git_ref.clone())?;
     if branch.starts_with(QUEUE_PREFIX) {
         // Its merge_group event asks for checks on the same commit; two runs would report on it at once.
@@ -127,6 +131,46 @@ fn push(payload: Payload, _: u64) -> Result<Event, Reason> {
     let sender = sender(&payload);
     let default_branch = text("repository.default_branch", payload.repository.and_then(|repo| repo.default_branch))?;
     Ok(Event::Push(PushEvent { repo, branch, before, after, default_branch, sender }))
+}
+
+/// A tag's push. `after` is the tag object of an annotated tag; its commit is the one that the push brings to the front.
+fn pushed(tag: String, payload: Payload) -> Result<Event, Reason> {
+    let after = push_commit("after", payload.after.clone())?.filter(|_| payload.deleted != Some(true));
+    let before = push_commit("before", payload.before.clone())?.filter(|_| payload.created != Some(true));
+    let repo = repo(&payload)?;
+    let sender = sender(&payload);
+    let named = payload.head_commit.and_then(|head| commit("head_commit.id", head.id).ok());
+    let commit = after.map(|after| named.unwrap_or(after));
+    let default_branch = text("repository.default_branch", payload.repository.and_then(|repo| repo.default_branch))?;
+    Ok(Event::Tag(TagEvent { repo, tag, commit, before, default_branch, sender }))
+}
+
+fn protection_rule(payload: Payload, _: u64) -> Result<Event, Reason> {
+    if payload.action.as_deref() != Some("requested") {
+        return Err(action_unused("deployment_protection_rule", payload.action.as_deref()));
+    }
+    let repo = repo(&payload)?;
+    let sender = sender(&payload);
+    let url = text("deployment_callback_url", payload.deployment_callback_url)?;
+    let deployment = payload.deployment;
+    let (sha, deployed_ref) = deployment.map_or((None, None), |deployment| (deployment.sha, deployment.git_ref));
+    Ok(Event::ProtectionRule(Box::new(ProtectionRuleEvent {
+        repo,
+        environment: text("environment", payload.environment)?,
+        workflow_run: workflow_run(&url).ok_or("deployment_callback_url names no workflow run")?,
+        head: commit("deployment.sha", sha).ok(),
+        deployed_ref: text("deployment.ref", deployed_ref).ok(),
+        sender,
+    })))
+}
+
+/// The number in `.../actions/runs/NUMBER/deployment_protection_rule`. The rest of the address is not used: where the API is,
+/// the server's own configuration says.
+fn workflow_run(url: &str) -> Option<u64> {
+    let mut parts = url.rsplit('/');
+    let (last, run, runs, actions) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let known = (last, runs, actions) == ("deployment_protection_rule", "runs", "actions");
+    run.parse().ok().filter(|_| known)
 }
 
 fn check_run(payload: Payload, app_id: u64) -> Result<Event, Reason> {

@@ -30,10 +30,19 @@ pub(super) struct Payload {
     pub(super) after: Option<String>,
     pub(super) created: Option<bool>,
     pub(super) deleted: Option<bool>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) head_commit: Option<HeadCommit>,
 
     pub(super) check_run: Option<CheckRun>,
     pub(super) check_suite: Option<CheckSuite>,
     pub(super) requested_action: Option<RequestedAction>,
+
+    #[serde(deserialize_with = "optional")]
+    pub(super) environment: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) deployment_callback_url: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) deployment: Option<Deployment>,
 
     pub(super) issue: Option<Issue>,
     pub(super) comment: Option<Comment>,
@@ -93,6 +102,20 @@ pub(super) struct MergeGroup {
     pub(super) head_ref: Option<String>,
     pub(super) base_sha: Option<String>,
     pub(super) base_ref: Option<String>,
+}
+
+/// The newest commit of a push; of a tag the commit that it names.
+#[derive(Deserialize)]
+pub(super) struct HeadCommit {
+    pub(super) id: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Deployment {
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) sha: Option<String>,
+    #[serde(default, rename = "ref", deserialize_with = "optional")]
+    pub(super) git_ref: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,14 +1,14 @@
 //! What GitLab's payloads mean here.
 
-use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, User};
+use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, TagEvent, User};
 use gatewright_core::{ForgeKind, RepoRef};
 use serde::de::DeserializeOwned;
 
 use super::payload::{Account, Changed, Changes, MergeRequest, MergeRequestHook, Note, NoteHook, Outline, Project, PushHook};
 use crate::headers::is_event_name;
 use crate::lenient::{
-    EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch, read, sender, text,
-    time, unused, utf8, written_at,
+    EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch, pushed_tag, read,
+    sender, text, time, unused, utf8, written_at,
 };
 use crate::{NotJson, Parsed};
 
@@ -30,6 +30,7 @@ pub fn parse(header: &str, body: &[u8]) -> Result<Parsed, NotJson> {
         Some("merge_request") => made(json, "merge_request", merge_request)?,
         Some("note") => made(json, "note", note)?,
         Some("push") => made(json, "push", push)?,
+        Some("tag_push") => made(json, "tag_push", tag_push)?,
         Some(name) => unused(format!("{name} events are not used")),
         None => unused("the payload does not say which event it is".to_owned()),
     };
@@ -133,12 +134,28 @@ fn push(payload: PushHook) -> Result<Event, Reason> {
     let branch = pushed_branch(payload.git_ref)?;
     let after = push_commit("after", payload.after)?.ok_or("the branch was deleted")?;
     let before = push_commit("before", payload.before)?;
-    let project = payload.project.ok_or("the payload has no project")?;
-    let id = project.id.or(payload.project_id).ok_or("the payload has no project.id")?;
-    let repo = repo(id, project.path_with_namespace)?;
-    let default_branch = text("project.default_branch", project.default_branch)?;
+    let (repo, default_branch) = pushed_to(payload.project, payload.project_id)?;
     let sender = sender(payload.user_id, payload.user_username.or(payload.user_name).as_deref());
     Ok(Event::Push(PushEvent { repo, branch, before, after, default_branch, sender }))
+}
+
+/// A tag's push. `after` is the tag object of an annotated tag, and `checkout_sha` its commit.
+fn tag_push(payload: PushHook) -> Result<Event, Reason> {
+    let tag = pushed_tag(payload.git_ref.as_deref())?.ok_or("the ref is no tag")?;
+    let after = push_commit("after", payload.after)?;
+    let before = push_commit("before", payload.before)?;
+    let named = commit("checkout_sha", payload.checkout_sha).ok();
+    let (repo, default_branch) = pushed_to(payload.project, payload.project_id)?;
+    let sender = sender(payload.user_id, payload.user_username.or(payload.user_name).as_deref());
+    Ok(Event::Tag(TagEvent { repo, tag, commit: after.map(|after| named.unwrap_or(after)), before, default_branch, sender }))
+}
+
+/// The project of a push, and its default branch.
+fn pushed_to(project: Option<Project>, project_id: Option<u64>) -> Result<(RepoRef, String), Reason> {
+    let project = project.ok_or("the payload has no project")?;
+    let id = project.id.or(project_id).ok_or("the payload has no project.id")?;
+    let repo = repo(id, project.path_with_namespace)?;
+    Ok((repo, text("project.default_branch", project.default_branch)?))
 }
 
 fn user(user: Option<Account>) -> User {

@@ -140,6 +140,9 @@ pub(super) struct PushHook {
     pub(super) git_ref: Option<String>,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
+    /// Of a tag the commit that it names.
+    #[serde(deserialize_with = "optional")]
+    pub(super) checkout_sha: Option<String>,
     #[serde(deserialize_with = "optional")]
     pub(super) user_id: Option<u64>,
     #[serde(deserialize_with = "optional")]

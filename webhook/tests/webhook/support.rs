@@ -100,7 +100,9 @@ pub(crate) fn unused(event: Event) -> String {
         | Event::Push(_)
         | Event::Rerequested(_)
         | Event::Comment(_)
-        | Event::Button(_)) => panic!("{used:?} is used"),
+        | Event::Button(_)
+        | Event::Tag(_)
+        | Event::ProtectionRule(_)) => panic!("{used:?} is used"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use gatewright_core::ForgeKind;
 use gatewright_core::config::{self, GateEvent, Pushed};
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
+    ButtonEvent, CommentEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent,
 };
 use gatewright_core::forge::ChangedFiles;
 use gatewright_core::plan::{self, Applies, Change, Plan};
@@ -115,6 +115,8 @@ fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<O
         | Event::Rerequested(_)
         | Event::Comment(_)
         | Event::Button(_)
+        | Event::Tag(_)
+        | Event::ProtectionRule(_)
         | Event::Unused { .. } => return Ok(None),
     };
     let Some(file) = file else {
@@ -167,6 +169,16 @@ fn does(event: &Event) -> String {
         Event::Comment(event) => said(event),
         Event::Button(ButtonEvent { repo, by, external_id, button, .. }) => {
             format!("weighs the button `{button}` on the check {external_id} of {repo}, pressed by {}", by.login)
+        }
+        Event::Tag(TagEvent { repo, tag, commit: Some(_), .. }) => {
+            format!("asks for the tag `{tag}` of {repo}, which may be a release")
+        }
+        Event::Tag(TagEvent { repo, tag, commit: None, .. }) => format!("says that the tag `{tag}` of {repo} is gone"),
+        Event::ProtectionRule(event) => {
+            format!(
+                "asks, for workflow run {} of {}, whether it may deploy to `{}`",
+                event.workflow_run, event.repo, event.environment
+            )
         }
         Event::Unused { reason } => format!("is recorded, and nothing else: {reason}"),
     }

@@ -21,6 +21,7 @@ use gatewright_webhook::gitlab::GitlabHook;
 use gatewright_webhook::{GitlabSecrets, SecretsError, WebhookSecrets};
 use uuid::Uuid;
 
+use super::sites;
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
@@ -65,6 +66,9 @@ impl Secrets {
             let clone_token = table.clone_token.as_ref().and_then(|secret| reader.one(secret));
             Some(GitlabHookSecrets { token: token?, clone_token, webhook: webhook? })
         });
+        for secret in sites::secrets(config) {
+            reader.one(secret);
+        }
         if reader.problems.is_empty() { Ok(Secrets { github, gitlab, all: reader.read }) } else { Err(reader.problems) }
     }
 
@@ -76,7 +80,7 @@ impl Secrets {
             .gitlab
             .iter()
             .flat_map(|table| table.webhook_secrets.iter().chain([&table.token]).chain(&table.clone_token));
-        github.chain(gitlab).filter_map(secrets::exposure).collect()
+        github.chain(gitlab).chain(sites::secrets(config)).filter_map(secrets::exposure).collect()
     }
 }
 
@@ -147,6 +151,7 @@ pub(super) struct Hooks {
 /// Makes the parts. Opens the store; asks nobody outside of this machine.
 pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Result<Parts, Failure> {
     let (store, folder) = open_store(config)?;
+    let sites = sites::sites(file, config, &SecretString::from(instance(&folder)?))?;
     let engine_options = engine_options(config, &secrets);
     let (forges, hooks) = forges(file, config, secrets)?;
     let sandbox = sandbox(&config.sandbox, &folder)?;
@@ -155,7 +160,14 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox },
+        deps: Deps {
+            store: store.clone(),
+            upkeep: store.clone(),
+            blobs: store,
+            forges: served,
+            sandbox,
+            sites,
+        },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
@@ -260,6 +272,9 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         sweep_secs: config.engine.sweep_secs,
         grace_secs: config.engine.grace_secs,
         secrets: secrets.all.clone(),
+        measure_secs: config.rollout.measure_secs,
+        baseline_secs: config.rollout.baseline_secs,
+        drain_secs: config.rollout.drain_secs,
     }
 }
 

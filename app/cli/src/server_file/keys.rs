@@ -1,5 +1,7 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
+pub(super) mod target;
+
 /// A table of the file.
 pub(super) struct Table {
     /// What it is, for messages.
@@ -45,6 +47,16 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// A list of tables, written `[[name]]`.
     Tables(&'static Table),
+    /// A list of tables, each of which needs these keys.
+    List(&'static Table, &'static [&'static str]),
+    /// A text.
+    Text,
+    /// A list of texts, at least one.
+    Texts,
+    /// A table of references to secrets, by names that the operator chooses.
+    SecretsByName,
+    /// A query in which `{{ pool }}` stands for the name of a pool.
+    Query,
 }
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -67,6 +79,8 @@ pub(super) static FILE: Table = Table {
         key("forge", Shape::Tables(&FORGE), "The forges that are served, one `[[forge]]` each."),
         key("sandbox", Shape::Table(&SANDBOX), "Where gates run, and within which bounds."),
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
+        key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
+        key("target", Shape::List(&target::TARGET, &target::NEEDED), "Where releases may go, one `[[target]]` each."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -193,6 +207,19 @@ static ENGINE: Table = Table {
         key("attempts_max", number(1, 100, 5), "A run is set aside after so many attempts that got nowhere."),
         key("sweep_secs", number(1, SECS_MAX, 180), "Missed deliveries and leftovers are looked for so often."),
         key("grace_secs", number(0, 20, 20), "After SIGTERM gates have so long to end before their runs are handed back."),
+    ],
+};
+
+static ROLLOUT: Table = Table {
+    what: "`rollout`",
+    keys: &[
+        key("measure_secs", number(1, 60, 10), "A rollout is looked at so often."),
+        key(
+            "baseline_secs",
+            number(0, 3600, 60),
+            "Before anybody gets the new version it is measured for so long what is usual.",
+        ),
+        key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
     ],
 };
 

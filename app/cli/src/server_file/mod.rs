@@ -14,10 +14,12 @@ mod keys;
 mod overlay;
 mod read;
 mod schema;
+mod target;
 mod tree;
 
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
+pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
 pub(crate) use tree::{Origin, Problem};
 
 /// A server file may have so many bytes.
@@ -34,6 +36,8 @@ pub(crate) struct ServerConfig {
     pub(crate) forges: ForgeTables,
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
+    pub(crate) rollout: RolloutTable,
+    pub(crate) targets: Vec<TargetTable>,
     pub(crate) log: LogTable,
 }
 
@@ -143,6 +147,14 @@ pub(crate) struct EngineTable {
     pub(crate) attempts_max: u32,
     pub(crate) sweep_secs: u64,
     pub(crate) grace_secs: u64,
+}
+
+/// `[rollout]`.
+#[derive(Debug, Clone)]
+pub(crate) struct RolloutTable {
+    pub(crate) measure_secs: u64,
+    pub(crate) baseline_secs: u64,
+    pub(crate) drain_secs: u64,
 }
 
 /// `[log]`.

@@ -14,9 +14,11 @@ use url::Url;
 use super::keys::{FILE, HOST_CODE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
-    Driver, EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable,
-    ServerConfig, ServerTable, StorePlace, StoreTable,
+    Driver, EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, RolloutTable,
+    SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
+
+mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const API_URL_DEFAULT: &str = "https://api.github.com";
@@ -33,13 +35,16 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
     let store = reader.table(&file, "store");
     let sandbox = reader.table(&file, "sandbox");
     let engine = reader.table(&file, "engine");
+    let rollout = reader.table(&file, "rollout");
     let log = reader.table(&file, "log");
     Some(ServerConfig {
         server: reader.server(&server),
         store: reader.store(&store),
         sandbox: reader.sandbox(&sandbox),
         engine: reader.engine(&engine),
+        rollout: reader.rollout(&rollout),
         log: reader.log(&log),
+        targets: reader.targets(&file),
         forges: reader.forges(&file)?,
     })
 }
@@ -191,6 +196,14 @@ impl Reader<'_> {
             attempts_max: self.small(fields, "attempts_max"),
             sweep_secs: self.number(fields, "sweep_secs"),
             grace_secs: self.number(fields, "grace_secs"),
+        }
+    }
+
+    fn rollout(&mut self, fields: &Fields<'_>) -> RolloutTable {
+        RolloutTable {
+            measure_secs: self.number(fields, "measure_secs"),
+            baseline_secs: self.number(fields, "baseline_secs"),
+            drain_secs: self.number(fields, "drain_secs"),
         }
     }
 

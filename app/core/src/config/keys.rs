@@ -1,6 +1,7 @@
 //! The keys of the repository file: one table, from which the reading, its messages and the JSON Schema come.
 
 use super::benchmark::COMPARE;
+use super::environments::keys as environments;
 use super::policy::keys as policy;
 use super::tree::quoted;
 use super::{Benchmark, findings};
@@ -96,6 +97,48 @@ pub(super) enum Shape {
     People,
     /// One word in which `*` may stand, or a list.
     Patterns,
+    /// One glob of tags, or a list.
+    TagGlobs,
+    /// One file of the source.
+    Path,
+    /// One environment's name, or a list.
+    After,
+    /// Environments by their names.
+    Environments,
+    /// One role that may write, user or team, or a list.
+    Writers,
+    /// One day of the week or range of days, or a list.
+    Days,
+    /// A text of this form.
+    Text(&'static Text),
+    /// The same, or a number or a boolean, which is taken as it is written.
+    Scalar(&'static Text),
+    /// A span of time, in seconds.
+    SpanWithin {
+        /// At least this.
+        least: u64,
+        /// At most this.
+        most: u64,
+    },
+    /// A number with decimals.
+    Decimal {
+        /// At least this.
+        least: f64,
+        /// At most this.
+        most: f64,
+    },
+    /// One of these shapes.
+    OneOf(&'static [Shape]),
+    /// One of this shape, or a list of up to so many.
+    OneOrMore(&'static Shape, usize),
+    /// A list of this shape, of up to so many.
+    List(&'static Shape, usize),
+    /// Names with values.
+    MapOf(&'static MapOf),
+    /// A mapping of this table with exactly one of its keys.
+    OneKey(&'static Table),
+    /// A mapping of this table that has to have these of its keys.
+    Needing(&'static Table, &'static [&'static str]),
     /// What a gate brings from one run to the next.
     Cache,
     /// When a gate applies.
@@ -104,6 +147,23 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// The same, with one key at least.
     Filled(&'static Table),
+}
+
+/// The form of a text.
+pub(super) struct Text {
+    /// As a pattern, for the JSON Schema.
+    pub(super) pattern: fn() -> String,
+    /// It may have so many bytes.
+    pub(super) bytes_max: usize,
+}
+
+/// A mapping of names, which are not known beforehand, to values.
+pub(super) struct MapOf {
+    /// What names look like, as a pattern.
+    pub(super) name: &'static str,
+    pub(super) value: Shape,
+    /// There may be so many.
+    pub(super) most: usize,
 }
 
 /// A command is run so often again at most.
@@ -123,9 +183,11 @@ pub(super) static FILE: Table = Table {
         key("image", Shape::Image, "The sandbox image of every gate that names no other."),
         key("env", Shape::Env, "Environment of every gate. A gate's own values go over these."),
         key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
+        key("releases", Shape::Needing(&environments::RELEASES, &["on"]), "Which tags are releases, and what they need."),
+        key("environments", Shape::Environments, "Where releases go, by name."),
         key("commands", Shape::Commands, "Who may give which slash command, where that differs from the default."),
     ],
-    later: &["agents", "releases", "environments"],
+    later: &["agents"],
 };
 
 /// A command.

@@ -11,11 +11,13 @@ use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 mod benchmark;
+mod environments;
 mod findings;
 mod keys;
 mod needs;
 mod parse;
 mod policy;
+mod release;
 mod schema;
 mod tree;
 mod values;
@@ -25,6 +27,10 @@ pub use findings::FindingLimits;
 pub use keys::nearest;
 pub use parse::parse;
 pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
+pub use release::{
+    Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, ENVIRONMENTS_MAX, EnvValue, Environment, ExecConfig,
+    HealthCheck, Hook, Hooks, Notes, Pin, Preview, Releases, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window,
+};
 pub use schema::schema;
 
 /// Where the repository file lies.
@@ -41,6 +47,12 @@ pub const GATES_MAX: usize = 100;
 pub struct RepoConfig {
     /// Its gates, in the order of the file.
     pub gates: Vec<GateConfig>,
+    /// What releases are, where there are any.
+    #[serde(default)]
+    pub releases: Option<Releases>,
+    /// Where they go, in the order of the file.
+    #[serde(default)]
+    pub environments: Vec<Environment>,
     /// Who may give a command, where that is not as the table of commands has it. One of the list suffices.
     pub commands: BTreeMap<CommandName, Vec<Who>>,
 }
@@ -261,6 +273,8 @@ impl GateEvent {
 pub enum Pushed {
     /// To the repository's default branch.
     DefaultBranch,
+    /// It is a tag whose release asks for gates by name.
+    Tag,
     /// To another branch, or it is no push at all.
     Elsewhere,
 }

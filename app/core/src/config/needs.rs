@@ -1,81 +1,106 @@
-//! What gates say of each other: every need exists, and none goes round in a circle.
+//! What gates, and environments, say of each other: everything that they name exists, and nothing goes round in a circle.
 
 use std::collections::{HashMap, HashSet};
 
 use super::keys;
-use super::parse::{ReadGate, Reader};
+use super::parse::Reader;
 use super::tree::{Place, quoted};
 
-/// Checks the needs of all gates. `names` are the names of all gates of the file, also of those that could not be read.
-pub(super) fn check(reader: &mut Reader, gates: &[ReadGate], names: &[&str]) {
-    for gate in gates {
-        let name = gate.config.name.as_str();
-        for (need, place) in &gate.needs {
-            // Looking for the nearest name is dear: thousands of needs that do not exist are not each worth it.
+/// Something that names others of its kind.
+pub(super) struct Link<'c> {
+    pub(super) name: &'c str,
+    /// Those that it names, and where.
+    pub(super) to: Vec<(&'c str, Place)>,
+}
+
+/// What is looked at, in words.
+pub(super) struct Kind {
+    /// The key by which one names others.
+    pub(super) key: &'static str,
+    pub(super) one: &'static str,
+    pub(super) many: &'static str,
+    /// What one is told that names itself.
+    pub(super) itself: &'static str,
+}
+
+/// Gates and their `needs`.
+pub(super) const GATES: Kind = Kind { key: "needs", one: "gate", many: "gates", itself: "needs itself" };
+
+/// Environments and their `after`.
+pub(super) const ENVIRONMENTS: Kind =
+    Kind { key: "after", one: "environment", many: "environments", itself: "comes after itself" };
+
+/// Checks who names whom. `names` are those of all that the file has, also of those that could not be read.
+pub(super) fn check(reader: &mut Reader, kind: &Kind, links: &[Link<'_>], names: &[&str]) {
+    for Link { name, to } in links {
+        for (other, place) in to {
+            // Looking for the nearest name is dear: thousands of names that do not exist are not each worth it.
             if reader.is_full() {
                 return;
             }
-            if need.as_str() == name {
-                reader.wrong(*place, format!("the gate `{name}` needs itself"));
-            } else if !names.contains(&need.as_str()) {
-                reader.wrong(*place, missing(need.as_str(), name, names));
+            if other == name {
+                reader.wrong(*place, format!("the {} `{name}` {}", kind.one, kind.itself));
+            } else if !names.contains(other) {
+                let others: Vec<&str> = names.iter().copied().filter(|other| other != name).collect();
+                reader.wrong(*place, missing(kind, other, &others));
             }
         }
     }
-    let mut search = Search { gates: HashMap::new(), done: HashSet::new(), path: Vec::new() };
-    search.gates.extend(gates.iter().map(|gate| (gate.config.name.as_str(), gate)));
-    for gate in gates {
-        search.from(reader, gate);
+    let by_name = links.iter().map(|link| (link.name, link)).collect();
+    let mut search = Search { kind, links: by_name, done: HashSet::new(), path: Vec::new() };
+    for link in links {
+        search.from(reader, link);
     }
 }
 
-fn missing(need: &str, gate: &str, names: &[&str]) -> String {
-    let others = || names.iter().copied().filter(|name| *name != gate);
-    let hint = match keys::nearest(need, others()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if others().next().is_none() => "there is no other gate".to_owned(),
-        None if others().count() == 1 => format!("the only other gate is {}", keys::listed(others())),
-        None => format!("the other gates are {}", keys::listed(others())),
+fn missing(kind: &Kind, name: &str, others: &[&str]) -> String {
+    let Kind { key, one, many, .. } = kind;
+    let listed = || keys::listed(others.iter().copied());
+    let hint = match (keys::nearest(name, others.iter().copied()), others.len()) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, 0) => format!("there is no other {one}"),
+        (None, 1) => format!("the only other {one} is {}", listed()),
+        (None, _) => format!("the other {many} are {}", listed()),
     };
-    format!("`needs` names the gate {}, which does not exist; {hint}", quoted(need))
+    format!("`{key}` names the {one} {}, which does not exist; {hint}", quoted(name))
 }
 
-/// A search for circles, depth first. Its depth is at most the number of gates.
-struct Search<'g> {
-    gates: HashMap<&'g str, &'g ReadGate>,
-    /// Gates from which every way was followed.
-    done: HashSet<&'g str>,
+/// A search for circles, depth first. Its depth is at most the number of gates, or environments.
+struct Search<'l, 'c> {
+    kind: &'l Kind,
+    links: HashMap<&'c str, &'l Link<'c>>,
+    /// Those from which every way was followed.
+    done: HashSet<&'c str>,
     /// The way to where the search is.
-    path: Vec<&'g str>,
+    path: Vec<&'c str>,
 }
 
-impl<'g> Search<'g> {
-    fn from(&mut self, reader: &mut Reader, gate: &'g ReadGate) {
-        let name = gate.config.name.as_str();
-        if self.done.contains(name) {
+impl<'l, 'c> Search<'l, 'c> {
+    fn from(&mut self, reader: &mut Reader, link: &'l Link<'c>) {
+        if self.done.contains(link.name) {
             return;
         }
-        self.path.push(name);
-        for (need, place) in &gate.needs {
-            if need.as_str() == name {
+        self.path.push(link.name);
+        for (other, place) in &link.to {
+            if *other == link.name {
                 continue;
             }
-            match self.path.iter().position(|on_path| *on_path == need.as_str()) {
+            match self.path.iter().position(|on_path| on_path == other) {
                 Some(begin) => self.circle(reader, begin, *place),
                 None => {
-                    if let Some(next) = self.gates.get(need.as_str()).copied() {
+                    if let Some(next) = self.links.get(other).copied() {
                         self.from(reader, next);
                     }
                 }
             }
         }
         self.path.pop();
-        self.done.insert(name);
+        self.done.insert(link.name);
     }
 
     fn circle(&self, reader: &mut Reader, begin: usize, place: Place) {
         let mut way = self.path[begin..].to_vec();
         way.push(self.path[begin]);
-        reader.wrong(place, format!("these gates wait for each other: {}", way.join(" -> ")));
+        reader.wrong(place, format!("these {} wait for each other: {}", self.kind.many, way.join(" -> ")));
     }
 }

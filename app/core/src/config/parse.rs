@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::environments::{self, releases};
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
@@ -43,6 +44,13 @@ pub(super) struct ReadGate {
     pub(super) needs: Vec<(GateName, Place)>,
 }
 
+impl ReadGate {
+    fn link(&self) -> needs::Link<'_> {
+        let to = self.needs.iter().map(|(need, place)| (need.as_str(), *place)).collect();
+        needs::Link { name: self.config.name.as_str(), to }
+    }
+}
+
 /// What the file says for all gates.
 struct Shared {
     image: Option<String>,
@@ -52,6 +60,28 @@ struct Shared {
 }
 
 impl Reader {
+    /// Notes that a key is missing, unless it is there misspelt.
+    pub(super) fn lacks(&mut self, place: Place, fields: &Fields<'_>, key: &str, message: impl Into<String>) {
+        if !fields.has(key) {
+            self.wrong(place, message);
+        }
+    }
+
+    /// The one entry of a mapping that takes exactly one of its keys.
+    pub(super) fn one_key<'n>(&mut self, node: &'n Node, table: &Table) -> Option<(&'n str, &'n Node)> {
+        let fields = self.fields(node, table)?;
+        let mut all = fields.all();
+        match (all.next(), all.next()) {
+            (Some(one), None) => return Some(one),
+            (None, _) if !fields.is_right() => {}
+            (None, _) | (Some(_), Some(_)) => {
+                let known = keys::listed(table.keys.iter().map(|key| key.name));
+                self.wrong(node.place, format!("{} takes exactly one of {known}", table.what));
+            }
+        }
+        None
+    }
+
     /// Notes a problem.
     pub(super) fn wrong(&mut self, place: Place, message: impl Into<String>) {
         self.problems.push(place.problem(message));
@@ -85,14 +115,14 @@ impl Reader {
             image_written: fields.get("image").is_some() || fields.meant.contains(&"image"),
             env: fields.get("env").map(|node| values::env(self, node)).unwrap_or_default(),
         };
-        let Some(gates) = fields.get("gates") else {
-            if !fields.meant.contains(&"gates") {
-                self.wrong(root.place, "`gates` is missing; the file needs at least one gate");
-            }
-            return None;
-        };
+        if fields.get("gates").is_none() && !fields.meant.contains(&"gates") {
+            self.wrong(root.place, "`gates` is missing; the file needs at least one gate");
+        }
         let commands = fields.get("commands").map(|node| self.commands(node)).unwrap_or_default();
-        Some(RepoConfig { gates: self.gates(gates, &shared)?, commands })
+        let gates = fields.get("gates").and_then(|node| self.gates(node, &shared));
+        let releases = releases::releases(self, &fields);
+        let environments = environments::environments(self, &fields, shared.image.as_deref());
+        Some(RepoConfig { gates: gates?, releases, environments, commands })
     }
 
     fn commands(&mut self, node: &Node) -> BTreeMap<CommandName, Vec<Who>> {
@@ -160,7 +190,8 @@ impl Reader {
             }
         }
         let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        needs::check(self, &gates, &names);
+        let links: Vec<needs::Link<'_>> = gates.iter().map(ReadGate::link).collect();
+        needs::check(self, &needs::GATES, &links, &names);
         Some(gates.into_iter().map(|gate| gate.config).collect())
     }
 
@@ -174,7 +205,7 @@ impl Reader {
         if let (Some(_), Some(tests)) = (fields.get("junit"), fields.get("tests")) {
             self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
         }
-        let needs = fields.get("needs").map(|node| values::needs(self, node)).unwrap_or_default();
+        let needs = fields.get("needs").map(|node| values::gates(self, node, "needs")).unwrap_or_default();
         let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
@@ -237,7 +268,7 @@ impl Reader {
         env
     }
 
-    fn flag(&mut self, fields: &Fields<'_>, key: &str, default: bool) -> bool {
+    pub(super) fn flag(&mut self, fields: &Fields<'_>, key: &str, default: bool) -> bool {
         fields.get(key).and_then(|node| values::flag(self, node)).unwrap_or(default)
     }
 
@@ -338,6 +369,7 @@ fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
 }
 
 /// The known entries of a mapping.
+#[derive(Default)]
 pub(super) struct Fields<'n> {
     entries: Vec<(&'n str, &'n Rc<Node>)>,
     /// Whether it has a key that later versions know.
@@ -355,6 +387,16 @@ impl<'n> Fields<'n> {
     /// Whether all of its keys are known, so that what is missing was not misspelt.
     pub(super) fn is_right(&self) -> bool {
         self.meant.is_empty() && !self.later
+    }
+
+    /// Whether a key is there, be it misspelt.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some() || self.meant.contains(&key)
+    }
+
+    /// The keys that are known, with their values.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'n str, &'n Node)> {
+        self.entries.iter().map(|&(name, node)| (name, node.as_ref()))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {

@@ -5,10 +5,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Shape, Table};
+use super::environments::keys::ENVIRONMENT;
+use super::environments::values::DAYS_PATTERN;
+use super::keys::{self, MapOf, Shape, Table, Text};
 use super::policy::keys as policy;
 use super::values::{ENV_MAX, IMAGE_BYTES_MAX, LIST_MAX, TIMEOUT_SECS_MAX};
-use super::{CommitRule, GATES_MAX, GateEvent, values};
+use super::{CommitRule, ENVIRONMENTS_MAX, GATES_MAX, GateEvent, values};
 use crate::command::{COMMANDS, CommandInfo};
 use crate::forge::Permission;
 
@@ -19,6 +21,7 @@ pub fn schema() -> Value {
         object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         object.insert("title".to_owned(), json!("Gatewright's repository file, .gatewright.yml"));
         object.insert("required".to_owned(), json!(["gates"]));
+        object.insert("dependentRequired".to_owned(), json!({ "environments": ["releases"] }));
         let has_one = json!({ "anyOf": [{ "required": ["image"] }, { "not": { "required": ["run"] } }] });
         let each_gate_has_one = json!({ "properties": { "gates": { "additionalProperties": has_one } } });
         object.insert("anyOf".to_owned(), json!([{ "required": ["image"] }, each_gate_has_one]));
@@ -38,99 +41,123 @@ fn table(table: &Table) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
-fn shape(shape: Shape) -> Value {
-    match shape {
-        Shape::Image => json!({ "type": "string", "pattern": IMAGE, "maxLength": IMAGE_BYTES_MAX }),
+fn shape(of: Shape) -> Value {
+    match of {
+        Shape::Image => text(IMAGE, IMAGE_BYTES_MAX),
         // `true` and `false` are commands.
         Shape::Command => json!({ "type": ["string", "boolean"], "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$" }),
-        Shape::Env => json!({
-            "type": "object",
-            "maxProperties": ENV_MAX,
-            "propertyNames": { "pattern": "^(?!GATEWRIGHT)[A-Za-z_][A-Za-z0-9_]*$" },
-            "additionalProperties": { "type": ["string", "number", "boolean"], "pattern": r"^[^\u0000]*$" },
-        }),
-        Shape::Gates => {
-            let mut gate = table(&keys::GATE);
-            if let Value::Object(object) = &mut gate {
-                object.insert("anyOf".to_owned(), json!([{ "required": ["run"] }, looks_at_the_change_only()]));
-                // Two names of one thing.
-                object.insert("not".to_owned(), json!({ "required": ["junit", "tests"] }));
-                object.insert("allOf".to_owned(), Value::Array(gate_rules()));
-            }
-            json!({
-                "type": "object",
-                "minProperties": 1,
-                "maxProperties": GATES_MAX,
-                "propertyNames": { "pattern": GATE_NAME },
-                "additionalProperties": gate,
-            })
-        }
-        Shape::Commands => {
-            let command = |line: &CommandInfo| (line.word.to_owned(), command(line));
-            let properties: Map<String, Value> = COMMANDS.iter().map(command).collect();
-            json!({ "type": "object", "additionalProperties": false, "properties": properties })
-        }
+        Shape::Env => map(VARIABLE, ENV_MAX, &json!({ "type": ["string", "number", "boolean"], "pattern": r"^[^\u0000]*$" })),
+        Shape::Gates => gates(),
+        Shape::Commands => commands(),
+        Shape::Environments => environments(),
         Shape::Who => who(Permission::Read),
-        Shape::Needs => one_or_set(&json!({ "type": "string", "pattern": GATE_NAME })),
+        Shape::Writers => who(Permission::Write),
+        Shape::Needs | Shape::After => one_or_set(&pattern(GATE_NAME)),
         Shape::PathGlobs => path_globs(),
-        Shape::ReportGlobs => one_or_list(&json!({ "type": "string", "pattern": format!("^{PATH}") })),
-        Shape::Folders => one_or_list(&json!({ "type": "string", "pattern": format!("^{FOLDER}") })),
-        Shape::BranchGlobs => one_or_list(&json!({ "type": "string", "pattern": BRANCH })),
-        Shape::Events => {
-            let names: Vec<&str> = GateEvent::ALL.iter().map(|event| event.as_str()).collect();
-            one_or_set(&json!({ "enum": names }))
-        }
-        Shape::Span => json!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": TIMEOUT_SECS_MAX },
-            { "type": "string", "pattern": r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*[1-9]\s*$" },
-        ] }),
+        Shape::ReportGlobs => one_or_list(&pattern(&format!("^{PATH}"))),
+        Shape::Folders => one_or_list(&pattern(&format!("^{FOLDER}"))),
+        Shape::Path => pattern(&format!("^{FOLDER}")),
+        Shape::BranchGlobs | Shape::TagGlobs => one_or_list(&pattern(BRANCH)),
+        Shape::Events => one_or_set(&json!({ "enum": GateEvent::ALL.map(GateEvent::as_str) })),
+        Shape::Span => span(1, TIMEOUT_SECS_MAX),
+        Shape::SpanWithin { least, most } => span(least, most),
         Shape::Word(words) => json!({ "enum": words }),
+        Shape::Whole { least, most, default: None } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Whole { least, most, default } => {
-            let mut whole = json!({ "type": "integer", "minimum": least, "maximum": most });
-            if let Some(default) = default {
-                whole["default"] = json!(default);
-            }
-            whole
+            json!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
         }
         Shape::Percent => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
+        Shape::Decimal { least, most } => json!({ "type": "number", "minimum": least, "maximum": most }),
         Shape::Flag { default } => json!({ "type": "boolean", "default": default }),
         Shape::Number { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::TrueOrGlobs => json!({ "anyOf": [{ "const": true }, path_globs()] }),
         Shape::Style => json!({ "const": "conventional" }),
         Shape::CommitRules => one_or_set(&json!({ "enum": CommitRule::ALL.map(|(word, _)| word) })),
-        Shape::Types => one_or_list(&json!({ "type": "string", "pattern": "^[A-Za-z0-9-]+$" })),
-        Shape::Forbidden => {
-            let mut by_deed = table(&policy::FORBIDDEN);
-            by_deed["minProperties"] = json!(1);
-            json!({ "anyOf": [path_globs(), by_deed] })
-        }
+        Shape::Types => one_or_list(&pattern("^[A-Za-z0-9-]+$")),
+        Shape::Forbidden => json!({ "anyOf": [path_globs(), filled(&policy::FORBIDDEN)] }),
         Shape::Reviewers => json!({ "anyOf": [{ "const": "codeowners" }, one_or_list(&table(&policy::REVIEW))] }),
-        Shape::People => one_or_list(&json!({ "type": "string", "pattern": PERSON })),
-        Shape::Patterns => one_or_list(&json!({ "type": "string", "pattern": "^[A-Za-z0-9_./*?:@+-]+$" })),
-        Shape::When => {
-            let mut when = table(&keys::WHEN);
-            // Two names of one thing.
-            when["not"] = json!({ "required": ["changed", "paths"] });
-            when
+        Shape::People => one_or_list(&pattern(PERSON)),
+        Shape::Patterns => one_or_list(&pattern("^[A-Za-z0-9_./*?:@+-]+$")),
+        Shape::Days => one_or_list(&pattern(DAYS_PATTERN)),
+        Shape::When => with(table(&keys::WHEN), "not", json!({ "required": ["changed", "paths"] })),
+        // What limits nothing is a mistake.
+        Shape::Size => with(table(&policy::SIZE), "anyOf", any_of(&["files", "lines", "file-bytes"])),
+        Shape::Cache => with(table(&keys::CACHE), "required", json!(["paths", "key"])),
+        Shape::Text(Text { pattern, bytes_max }) => text(&pattern(), *bytes_max),
+        Shape::Scalar(Text { pattern, bytes_max }) => {
+            with(text(&pattern(), *bytes_max), "type", json!(["string", "number", "boolean"]))
         }
-        Shape::Size => {
-            let mut size = table(&policy::SIZE);
-            // What limits nothing is a mistake.
-            size["anyOf"] = json!(["files", "lines", "file-bytes"].map(|name| json!({ "required": [name] })));
-            size
-        }
-        Shape::Cache => {
-            let mut cache = table(&keys::CACHE);
-            cache["required"] = json!(["paths", "key"]);
-            cache
-        }
+        Shape::OneOf(shapes) => json!({ "anyOf": shapes.iter().copied().map(shape).collect::<Vec<_>>() }),
+        Shape::OneOrMore(one, most) => json!({ "anyOf": [shape(*one), list(*one, most)] }),
+        Shape::List(one, most) => list(*one, most),
+        Shape::MapOf(MapOf { name, value, most }) => map(name, *most, &shape(*value)),
         Shape::Table(inner) => table(inner),
-        Shape::Filled(inner) => {
-            let mut filled = table(inner);
-            filled["minProperties"] = json!(1);
-            filled
-        }
+        Shape::Filled(inner) => filled(inner),
+        Shape::OneKey(inner) => with(filled(inner), "maxProperties", json!(1)),
+        Shape::Needing(inner, names) => with(table(inner), "required", json!(names)),
     }
+}
+
+fn with(mut schema: Value, key: &str, value: Value) -> Value {
+    schema[key] = value;
+    schema
+}
+
+/// A mapping with one key at least.
+fn filled(inner: &Table) -> Value {
+    with(table(inner), "minProperties", json!(1))
+}
+
+fn any_of(keys: &[&str]) -> Value {
+    keys.iter().map(|key| json!({ "required": [key] })).collect()
+}
+
+fn pattern(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn text(pattern: &str, length_max: usize) -> Value {
+    json!({ "type": "string", "pattern": pattern, "maxLength": length_max })
+}
+
+/// Names with values.
+fn map(name: &str, most: usize, value: &Value) -> Value {
+    json!({ "type": "object", "maxProperties": most, "propertyNames": { "pattern": name }, "additionalProperties": value })
+}
+
+fn gates() -> Value {
+    let mut gate = table(&keys::GATE);
+    gate["anyOf"] = json!([{ "required": ["run"] }, looks_at_the_change_only()]);
+    // Two names of one thing.
+    gate["not"] = json!({ "required": ["junit", "tests"] });
+    gate["allOf"] = Value::Array(gate_rules());
+    with(map(GATE_NAME, GATES_MAX, &gate), "minProperties", json!(1))
+}
+
+fn commands() -> Value {
+    let command = |line: &CommandInfo| (line.word.to_owned(), command(line));
+    let properties: Map<String, Value> = COMMANDS.iter().map(command).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn span(least: u64, most: u64) -> Value {
+    let digit = if least == 0 { "[0-9]" } else { "[1-9]" };
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": least, "maximum": most },
+        { "type": "string", "pattern": format!(r"^\s*[+0-9Pp].*[0-9A-Za-z]\s*$|^\s*{digit}\s*$") },
+    ] })
+}
+
+fn list(one: Shape, most: usize) -> Value {
+    json!({ "type": "array", "items": shape(one), "minItems": 1, "maxItems": most })
+}
+
+/// That a target which is not written can be had from another environment the reading alone knows.
+fn environments() -> Value {
+    let mut environment = table(&ENVIRONMENT);
+    environment["anyOf"] = any_of(&["target", "after"]);
+    environment["dependentRequired"] = json!({ "soak": ["after"] });
+    with(map(GATE_NAME, ENVIRONMENTS_MAX, &environment), "minProperties", json!(1))
 }
 
 /// A gate that has no command, and needs none.
@@ -198,7 +225,10 @@ const FOLDER: &str = r"(?![/~]|\./)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!.*/$)(?=.*\S)[
 const BRANCH: &str = r"^(?!!|refs/)(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
 
 /// [`GateName::RULE`](crate::GateName::RULE) as a pattern.
-const GATE_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}$";
+pub(super) const GATE_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}$";
+
+/// The name of a variable that is not the service's own.
+pub(super) const VARIABLE: &str = "^(?!GATEWRIGHT)[A-Za-z_][A-Za-z0-9_]*$";
 
 fn path_globs() -> Value {
     one_or_list(&json!({ "type": "string", "pattern": format!("^(!|(?!!)){PATH}") }))

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::parse::Reader;
 use super::tree::{Node, Place, Scalar, ScalarKind, Value, quoted};
@@ -29,7 +29,7 @@ pub(super) const IMAGE_BYTES_MAX: usize = 512;
 const RESERVED_PREFIX: &str = "GATEWRIGHT";
 
 /// A text that is not empty.
-fn text<'n>(reader: &mut Reader, node: &'n Node, expected: &str) -> Option<&'n str> {
+pub(super) fn text<'n>(reader: &mut Reader, node: &'n Node, expected: &str) -> Option<&'n str> {
     match &node.value {
         Value::Scalar(Scalar { text, kind: ScalarKind::Text }) if !text.trim().is_empty() => Some(text),
         Value::Scalar(Scalar { kind: ScalarKind::Text, .. }) => {
@@ -63,6 +63,18 @@ pub(super) fn texts(reader: &mut Reader, node: &Node, expected: &str, expected_a
     nodes.iter().take(LIST_MAX).filter_map(read).collect()
 }
 
+/// One value or a list of values, of which there may be so many.
+pub(super) fn one_or_more<'n>(reader: &mut Reader, node: &'n Node, expected: &str, most: usize) -> Vec<&'n Node> {
+    let Value::List(nodes) = &node.value else { return vec![node] };
+    if nodes.is_empty() {
+        reader.wrong(node.place, format!("expected {expected}, found an empty list"));
+    }
+    if let Some(beyond) = nodes.get(most) {
+        reader.wrong(beyond.place, format!("{} entries; there may be {most}", nodes.len()));
+    }
+    nodes.iter().take(most).map(std::rc::Rc::as_ref).collect()
+}
+
 /// A command. `true` and `false` are commands too, whatever YAML takes them for.
 pub(super) fn command(reader: &mut Reader, node: &Node) -> Option<String> {
     if let Value::Scalar(Scalar { text, kind: ScalarKind::Bool(_) }) = &node.value {
@@ -79,17 +91,23 @@ pub(super) fn command(reader: &mut Reader, node: &Node) -> Option<String> {
 /// The name of an image.
 pub(super) fn image(reader: &mut Reader, node: &Node) -> Option<String> {
     let image = text(reader, node, "the name of an image, such as `rust:1.95`")?;
-    let cause = if image.starts_with('-') {
-        "begins with `-`"
+    if let Some(cause) = wrong_image(image) {
+        reader.wrong(node.place, format!("{} cannot be the name of an image: it {cause}", quoted(image)));
+        return None;
+    }
+    Some(image.to_owned())
+}
+
+pub(super) fn wrong_image(image: &str) -> Option<&'static str> {
+    if image.starts_with('-') {
+        Some("begins with `-`")
     } else if image.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        "holds white space or control characters"
+        Some("holds white space or control characters")
     } else if image.len() > IMAGE_BYTES_MAX {
-        "is too long"
+        Some("is too long")
     } else {
-        return Some(image.to_owned());
-    };
-    reader.wrong(node.place, format!("{} cannot be the name of an image: it {cause}", quoted(image)));
-    None
+        None
+    }
 }
 
 /// An environment. Values are taken as they are written.
@@ -113,7 +131,7 @@ pub(super) fn env(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> 
     env
 }
 
-fn wrong_name(name: &str) -> Option<&'static str> {
+pub(super) fn wrong_name(name: &str) -> Option<&'static str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(plain) {
         Some("letters, digits and `_`, not beginning with a digit")
@@ -124,7 +142,7 @@ fn wrong_name(name: &str) -> Option<&'static str> {
     }
 }
 
-fn env_value(reader: &mut Reader, node: &Node) -> Option<String> {
+pub(super) fn env_value(reader: &mut Reader, node: &Node) -> Option<String> {
     match &node.value {
         Value::Scalar(Scalar { text, .. }) if text.contains('\0') => {
             reader.wrong(node.place, "a variable's value cannot hold the character NUL");
@@ -142,21 +160,21 @@ fn env_value(reader: &mut Reader, node: &Node) -> Option<String> {
     }
 }
 
-/// The names of other gates. Whether they exist is looked at once all are known.
-pub(super) fn needs(reader: &mut Reader, node: &Node) -> Vec<(GateName, Place)> {
-    let mut needs: Vec<(GateName, Place)> = Vec::new();
+/// The names of gates, as a key has them. Whether they exist is looked at once all are known.
+pub(super) fn gates(reader: &mut Reader, node: &Node, key: &str) -> Vec<(GateName, Place)> {
+    let mut gates: Vec<(GateName, Place)> = Vec::new();
     for (name, place) in texts(reader, node, "the name of a gate", "the name of a gate, or a list of them") {
         match name.parse::<GateName>() {
-            Ok(name) if needs.iter().any(|(need, _)| *need == name) => {
-                reader.wrong(place, format!("`needs` names the gate `{name}` twice"));
+            Ok(name) if gates.iter().any(|(known, _)| *known == name) => {
+                reader.wrong(place, format!("`{key}` names the gate `{name}` twice"));
             }
-            Ok(name) => needs.push((name, place)),
+            Ok(name) => gates.push((name, place)),
             Err(_) => {
                 reader.wrong(place, format!("{} cannot be a gate's name: {}", quoted(&name), GateName::RULE));
             }
         }
     }
-    needs
+    gates
 }
 
 /// Globs of paths, each perhaps with a `!` before it.
@@ -185,6 +203,16 @@ pub(super) fn branch_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
     globs(reader, node, "a glob of branches", "a glob of branches, or a list of them", rule)
 }
 
+/// Globs of tags.
+pub(super) fn tag_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
+    let rule = |rule: &str| match rule {
+        rule if rule.starts_with('!') => Some("`!` is not possible here; name the tags that are wanted".to_owned()),
+        rule if rule.starts_with("refs/") => Some("write the tag without `refs/tags/`".to_owned()),
+        rule => wrong_glob(rule),
+    };
+    globs(reader, node, "a glob of tags", "a glob of tags, or a list of them", rule)
+}
+
 fn globs(reader: &mut Reader, node: &Node, one: &str, all: &str, wrong: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut globs = Vec::new();
     for (glob, place) in texts(reader, node, one, all) {
@@ -196,7 +224,7 @@ fn globs(reader: &mut Reader, node: &Node, one: &str, all: &str, wrong: impl Fn(
     globs
 }
 
-fn wrong_path(rule: &str) -> Option<String> {
+pub(super) fn wrong_path(rule: &str) -> Option<String> {
     if rule.is_empty() {
         Some("it is empty".to_owned())
     } else if rule.starts_with('/') || rule.starts_with('~') {
@@ -253,11 +281,19 @@ pub(super) fn events(reader: &mut Reader, node: &Node) -> Vec<GateEvent> {
 pub(super) static ROLES: [(&str, Permission); 4] =
     [("read", Permission::Read), ("write", Permission::Write), ("maintain", Permission::Maintain), ("admin", Permission::Admin)];
 
-/// The weakest role that a command can be given to. What runs foreign code, or passes what did not pass, is never for
-/// everybody.
+/// The weakest role that a command can be given to. What runs foreign code, passes what did not pass, or changes what users get is
+/// never for everybody.
 pub(super) fn weakest_role(command: CommandName) -> Permission {
     match command {
-        CommandName::Approve | CommandName::Skip => Permission::Write,
+        CommandName::Approve
+        | CommandName::Skip
+        | CommandName::Deploy
+        | CommandName::Promote
+        | CommandName::Pause
+        | CommandName::Resume
+        | CommandName::Rollback
+        | CommandName::Freeze
+        | CommandName::Unfreeze => Permission::Write,
         CommandName::Help
         | CommandName::Status
         | CommandName::Explain
@@ -270,8 +306,7 @@ pub(super) fn weakest_role(command: CommandName) -> Permission {
 }
 
 /// Commands that later versions take.
-const COMMANDS_LATER: [&str; 10] =
-    ["fix", "review", "do", "deploy", "promote", "pause", "resume", "rollback", "freeze", "unfreeze"];
+const COMMANDS_LATER: [&str; 3] = ["fix", "review", "do"];
 
 /// What to say of a command that there is not.
 pub(super) fn unknown_command(word: &str) -> String {
@@ -288,14 +323,20 @@ pub(super) fn unknown_command(word: &str) -> String {
 
 /// Those who may give a command.
 pub(super) fn who(reader: &mut Reader, node: &Node, command: CommandName) -> Vec<Who> {
+    let weakest = weakest_role(command);
+    who_of(reader, node, weakest, &format!("`{command}`"))
+}
+
+/// Those to whom something is given, none of whom may be of a weaker role than this.
+pub(super) fn who_of(reader: &mut Reader, node: &Node, weakest: Permission, what: &str) -> Vec<Who> {
     let mut who = Vec::new();
     for (name, place) in
         texts(reader, node, "a role, `@user` or `@org/team`", "a role, `@user` or `@org/team`, or a list of them")
     {
         match one_of(&name) {
             // On a public repository everybody may read.
-            Some(Who::Role(role)) if role < weakest_role(command) => {
-                reader.wrong(place, format!("`{command}` cannot be given to `{name}`: on a public repository that is everybody"));
+            Some(Who::Role(role)) if role < weakest => {
+                reader.wrong(place, format!("{what} cannot be given to `{name}`: on a public repository that is everybody"));
             }
             Some(one) => who.push(one),
             None => {
@@ -332,6 +373,11 @@ pub(super) fn flag(reader: &mut Reader, node: &Node) -> Option<bool> {
 
 /// A time limit in whole seconds.
 pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
+    span_within(reader, node, 1, TIMEOUT_SECS_MAX)
+}
+
+/// A span of time in whole seconds. A day has 24 hours.
+pub(super) fn span_within(reader: &mut Reader, node: &Node, least: u64, most: u64) -> Option<u64> {
     const EXPECTED: &str = "a time such as `90s`, `10m` or `1h30m`, or a number of seconds";
     let written = match &node.value {
         Value::Scalar(Scalar { text, kind: ScalarKind::Text | ScalarKind::Number }) => text.trim(),
@@ -340,20 +386,36 @@ pub(super) fn span_secs(reader: &mut Reader, node: &Node) -> Option<u64> {
             return None;
         }
     };
-    let duration = match written.parse::<i64>() {
-        Ok(secs) => Some(SignedDuration::from_secs(secs)),
-        Err(_) => written.parse::<SignedDuration>().ok(),
-    };
-    let Some(duration) = duration else {
+    let Some(duration) = duration(written) else {
         reader.wrong(node.place, format!("expected {EXPECTED}, found {node}"));
         return None;
     };
-    let secs = u64::try_from(duration.as_secs()).unwrap_or(0);
-    if duration.subsec_nanos() != 0 || !(1..=TIMEOUT_SECS_MAX).contains(&secs) {
-        reader.wrong(node.place, format!("{} is not possible: a time limit is whole seconds, 1 s to 24 h", quoted(written)));
+    let secs =
+        u64::try_from(duration.as_secs()).ok().filter(|secs| duration >= SignedDuration::ZERO && (least..=most).contains(secs));
+    if duration.subsec_nanos() != 0 || secs.is_none() {
+        let (least, most) = (shown_span(least), shown_span(most));
+        reader.wrong(node.place, format!("{} is not possible: this takes whole seconds, {least} to {most}", quoted(written)));
         return None;
     }
-    Some(secs)
+    secs
+}
+
+fn duration(written: &str) -> Option<SignedDuration> {
+    if let Ok(secs) = written.parse::<i64>() {
+        return Some(SignedDuration::from_secs(secs));
+    }
+    let span = || written.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
+    written.parse::<SignedDuration>().ok().or_else(span)
+}
+
+/// A span of time for people: `1 s`, `24 h`, `30 d`.
+fn shown_span(secs: u64) -> String {
+    match secs {
+        secs if secs >= 2 * 86_400 && secs.is_multiple_of(86_400) => format!("{} d", secs / 86_400),
+        secs if secs >= 3600 && secs.is_multiple_of(3600) => format!("{} h", secs / 3600),
+        secs if secs >= 60 && secs.is_multiple_of(60) => format!("{} min", secs / 60),
+        secs => format!("{secs} s"),
+    }
 }
 
 /// One of a few words.
@@ -392,7 +454,7 @@ pub(super) fn whole(reader: &mut Reader, node: &Node, least: u32, most: u32) -> 
 pub(super) fn percent(reader: &mut Reader, node: &Node) -> Option<Percent> {
     const EXPECTED: &str = "a percentage: a number from 0 to 100 with at most two decimals, such as `80` or `87.5`";
     let written = match &node.value {
-        Value::Scalar(Scalar { text, kind: ScalarKind::Number }) => hundredths(text.trim()),
+        Value::Scalar(Scalar { text, kind: ScalarKind::Number }) => decimal(text.trim(), 2),
         Value::Scalar(_) | Value::List(_) | Value::Mapping(_) => None,
     };
     let Some(hundredths) = written.filter(|hundredths| *hundredths <= 10_000) else {
@@ -402,13 +464,12 @@ pub(super) fn percent(reader: &mut Reader, node: &Node) -> Option<Percent> {
     Some(Percent { hundredths })
 }
 
-/// A number with at most two decimals, times a hundred.
-fn hundredths(text: &str) -> Option<u32> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+/// A number that is not negative, with at most so many decimals, without its point: 1.5 with two of them is 150.
+pub(super) fn decimal(text: &str, decimals: usize) -> Option<u32> {
+    let (whole, behind) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(decimals) || decimals.len() > 2 {
+    if whole.is_empty() || !digits(whole) || !digits(behind) || behind.len() > decimals {
         return None;
     }
-    let decimals: u32 = format!("{decimals:0<2}").parse().ok()?;
-    whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(decimals)
+    format!("{whole}{behind:0<decimals$}").parse().ok()
 }

@@ -30,6 +30,8 @@ impl Command {
             | RunEvent::Prepared { .. }
             | RunEvent::StepStarted { .. }
             | RunEvent::StepFinished { .. }
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -44,9 +46,11 @@ impl Command {
             RunEvent::Ruled { .. } => (self.ruled.is_none(), "it was ruled on before"),
             RunEvent::Obeyed => (self.ruled.is_some() && !self.obeyed, "there is nothing to obey"),
             RunEvent::Finished { .. } => (self.obeyed, "it was not obeyed yet"),
-            RunEvent::Prepared { .. } | RunEvent::StepStarted { .. } | RunEvent::StepFinished { .. } => {
-                (false, "the run has no gates")
-            }
+            RunEvent::Prepared { .. }
+            | RunEvent::StepStarted { .. }
+            | RunEvent::StepFinished { .. }
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. } => (false, "the run obeys a command"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

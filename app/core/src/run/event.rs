@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::release::{ReleaseEvent, ReleaseSpec, ReleaseWord};
+use super::rollout::{RolloutEvent, RolloutSpec, RolloutWord};
 use crate::command::{CommandName, Who};
 use crate::config::Problem;
 use crate::event::{CommentRef, User};
@@ -16,7 +18,7 @@ use crate::report::{Conclusion, ReportKey};
 use crate::verdict::{StepOutcome, Verdict};
 
 /// What a run is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// The repository.
     pub repo: RepoRef,
@@ -27,13 +29,17 @@ pub struct RunSpec {
 }
 
 /// The kinds of run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Work {
     /// The gates of one commit.
     Gates(GatesSpec),
     /// What somebody has said in one comment, or by pressing a button.
     Command(CommandSpec),
+    /// What becomes of a tag.
+    Release(ReleaseSpec),
+    /// A release on its way into an environment.
+    Rollout(RolloutSpec),
 }
 
 /// Which gates of which commit are to be run.
@@ -141,6 +147,11 @@ pub enum Cause {
     },
     /// The delivery that should have started it never arrived.
     CaughtUp,
+    /// A release asks for it.
+    Released {
+        /// The release's run.
+        run: RunId,
+    },
 }
 
 /// Something that a run is told from outside.
@@ -156,6 +167,16 @@ pub enum Signal {
     Order {
         /// How.
         change: OrderChange,
+    },
+    /// A release is told something.
+    Release {
+        /// What.
+        word: ReleaseWord,
+    },
+    /// A rollout is told something.
+    Rollout {
+        /// What.
+        word: RolloutWord,
     },
 }
 
@@ -228,6 +249,16 @@ pub enum RunEvent {
     },
     /// All that was ruled is done.
     Obeyed,
+    /// Something happened to a release.
+    Release {
+        /// What.
+        event: Box<ReleaseEvent>,
+    },
+    /// Something happened to a rollout.
+    Rollout {
+        /// What.
+        event: Box<RolloutEvent>,
+    },
     /// A report is about to be published for the first time; if nothing follows, it may or may not be there.
     PublishBegun {
         /// Its key.
@@ -261,6 +292,29 @@ pub enum RunEvent {
         /// How.
         conclusion: Conclusion,
     },
+}
+
+impl RunEvent {
+    /// Whether the run has got somewhere with it that no later attempt can lose. A rollout outlives more restarts of the service than a
+    /// run that gets nowhere may have attempts.
+    pub fn gets_on(&self) -> bool {
+        match self {
+            RunEvent::Release { .. } | RunEvent::Rollout { .. } => true,
+            RunEvent::Created { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::Signalled { .. }
+            | RunEvent::Prepared { .. }
+            | RunEvent::StepStarted { .. }
+            | RunEvent::StepFinished { .. }
+            | RunEvent::Ruled { .. }
+            | RunEvent::Obeyed
+            | RunEvent::PublishBegun { .. }
+            | RunEvent::Published { .. }
+            | RunEvent::PublishRefused { .. }
+            | RunEvent::GivenUp { .. }
+            | RunEvent::Finished { .. } => false,
+        }
+    }
 }
 
 /// The pinned inputs of a run.
@@ -326,7 +380,7 @@ pub enum Preparation {
 }
 
 /// What came of what somebody said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ruled {
     /// The commit that it is pinned to: the head when it was weighed.
     pub head: Option<CommitId>,
@@ -340,7 +394,7 @@ pub struct Ruled {
 }
 
 /// The ruling on one command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ruling {
     /// The command, as it was understood.
     pub command: String,
@@ -349,7 +403,7 @@ pub struct Ruling {
 }
 
 /// What a ruling says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum RulingOutcome {
     /// It is obeyed.
@@ -367,7 +421,7 @@ pub enum RulingOutcome {
 }
 
 /// What a command comes to. It is accepted as a whole, once.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
     /// A run to start.
     pub run: Option<NewRun>,
@@ -377,10 +431,13 @@ pub struct Deed {
     pub signals: Vec<(SignalTarget, Signal)>,
     /// What stands from now on about the subject.
     pub orders: Vec<OrderChange>,
+    /// What stands from now on about other subjects, each by its key.
+    #[serde(default)]
+    pub elsewhere: Vec<(String, OrderChange)>,
 }
 
 /// A run to be made. Its journal starts with [`RunEvent::Created`] holding `spec`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewRun {
     /// Its id.
     pub id: RunId,

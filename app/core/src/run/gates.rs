@@ -158,7 +158,9 @@ impl Gates {
         match self.subject {
             Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } => GateEvent::Push,
+            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
+                GateEvent::Push
+            }
         }
     }
 
@@ -167,9 +169,13 @@ impl Gates {
         match self.subject {
             // The file that counts is the pushed commit's own on the default branch alone.
             Subject::Branch { .. } if self.spec.config_ref.is_none() => Pushed::DefaultBranch,
-            Subject::Branch { .. } | Subject::Pull { .. } | Subject::MergeGroup { .. } | Subject::Commands { .. } => {
-                Pushed::Elsewhere
-            }
+            Subject::Tag { .. } => Pushed::Tag,
+            Subject::Branch { .. }
+            | Subject::Pull { .. }
+            | Subject::MergeGroup { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => Pushed::Elsewhere,
         }
     }
 
@@ -195,6 +201,8 @@ impl Gates {
             RunEvent::Created { .. }
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -220,7 +228,9 @@ impl Gates {
                 let idle = self.steps.iter().all(Step::is_over);
                 idle.then_some(()).ok_or_else(|| "a gate is not over".to_owned())
             }
-            RunEvent::Ruled { .. } | RunEvent::Obeyed => Err("the run obeys no command".to_owned()),
+            RunEvent::Ruled { .. } | RunEvent::Obeyed | RunEvent::Release { .. } | RunEvent::Rollout { .. } => {
+                Err("the run checks a commit".to_owned())
+            }
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -250,7 +260,11 @@ impl Gates {
                 (!fork).then_some(ScanOf::Pull(*number))
             }
             Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
-            Subject::MergeGroup { .. } | Subject::Commands { .. } => None,
+            Subject::MergeGroup { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Commands { .. } => None,
         }
     }
 
@@ -295,6 +309,7 @@ impl Gates {
     fn take(&mut self, signal: &Signal) {
         match signal {
             Signal::Order { change } => self.take_order(change),
+            Signal::Release { .. } | Signal::Rollout { .. } => {}
             Signal::Cancel { reason } => {
                 self.superseded |= matches!(reason, CancelReason::Superseded { .. });
                 // The first reason stands: it is what was done, and what people were told.
@@ -320,8 +335,8 @@ impl Gates {
         let (key, run, order) = match change {
             OrderChange::Set { order } => (order.key(), order.run, Some(order.clone())),
             OrderChange::Clear { key, run } => (key.clone(), *run, None),
-            // A run stays at its commit.
-            OrderChange::MovedTo { .. } => return,
+            // A run stays at its commit, and its gates are nobody's alone.
+            OrderChange::MovedTo { .. } | OrderChange::Take { .. } | OrderChange::Yield { .. } => return,
         };
         // What was read when the run was prepared may be older than what it was told.
         if self.orders.get(&key).is_none_or(|(newest, _)| *newest <= run) {

@@ -4,19 +4,22 @@
 //! engine performs that and appends what came of it; the same journal gives the same run, wherever it is replayed.
 //!
 //! What all runs share (leases, signals, publishing, the end) is here; what a kind of run does is a machine of its own:
-//! [`Gates`] checks a commit, [`Command`] obeys what somebody has said.
+//! [`Gates`] checks a commit, [`Command`] obeys what somebody has said, [`ReleaseRun`] makes a release of a tag, [`Rollout`] brings one to
+//! an environment.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::ids::{RepoRef, RunId, Subject};
+use crate::ids::{CommitId, RepoRef, RunId, Subject};
 use crate::report::{Conclusion, Known, ReportKey};
 
 mod command;
 mod event;
 mod gates;
 mod next;
+mod release;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -28,6 +31,13 @@ pub use event::{
 };
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
+pub use release::{
+    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+};
+pub use rollout::{
+    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState,
+    RolloutWord, Way, WayBack,
+};
 
 /// A journal says something that cannot have happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +85,10 @@ pub enum Kind {
     Gates(Box<Gates>),
     /// It obeys.
     Command(Box<Command>),
+    /// It makes a release of a tag.
+    Release(Box<ReleaseRun>),
+    /// It brings a release to an environment.
+    Rollout(Box<Rollout>),
 }
 
 /// What is known of a report on the forge.
@@ -109,6 +123,8 @@ impl Run {
         let kind = match work {
             Work::Gates(spec) => Kind::Gates(Box::new(Gates::new(spec, subject.clone(), at))),
             Work::Command(spec) => Kind::Command(Box::new(Command::new(spec))),
+            Work::Release(spec) => Kind::Release(Box::new(ReleaseRun::new(spec, at))),
+            Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(spec, at))),
         };
         let (published, finished, given_up) = (BTreeMap::new(), None, None);
         Run { id, repo, subject, seq: 1, created_at: at, signals_taken: 0, published, finished, updated_at: at, given_up, kind }
@@ -136,11 +152,15 @@ impl Run {
             | RunEvent::StepStarted { .. }
             | RunEvent::StepFinished { .. }
             | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed => {}
+            | RunEvent::Obeyed
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. } => {}
         }
         match &mut self.kind {
             Kind::Gates(gates) => gates.apply(at, event),
             Kind::Command(command) => command.apply(event),
+            Kind::Release(release) => release.apply(at, event),
+            Kind::Rollout(rollout) => rollout.apply(at, event),
         }
         self.seq += 1;
         self.updated_at = at;
@@ -167,6 +187,8 @@ impl Run {
             | RunEvent::StepFinished { .. }
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -176,6 +198,8 @@ impl Run {
         match &self.kind {
             Kind::Gates(gates) => gates.check(event),
             Kind::Command(command) => command.check(event),
+            Kind::Release(release) => release.check(event),
+            Kind::Rollout(rollout) => rollout.check(event),
         }
     }
 
@@ -183,7 +207,7 @@ impl Run {
     pub fn gates(&self) -> Option<&Gates> {
         match &self.kind {
             Kind::Gates(gates) => Some(gates),
-            Kind::Command(_) => None,
+            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) => None,
         }
     }
 
@@ -191,7 +215,33 @@ impl Run {
     pub fn command(&self) -> Option<&Command> {
         match &self.kind {
             Kind::Command(command) => Some(command),
-            Kind::Gates(_) => None,
+            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) => None,
+        }
+    }
+
+    /// The release, where that is what it makes.
+    pub fn release(&self) -> Option<&ReleaseRun> {
+        match &self.kind {
+            Kind::Release(release) => Some(release),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) => None,
+        }
+    }
+
+    /// The rollout, where that is what it is.
+    pub fn rollout(&self) -> Option<&Rollout> {
+        match &self.kind {
+            Kind::Rollout(rollout) => Some(rollout),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) => None,
+        }
+    }
+
+    /// The commit that it is about, where it is about one.
+    pub fn commit(&self) -> Option<&CommitId> {
+        match &self.kind {
+            Kind::Gates(gates) => Some(&gates.spec.head),
+            Kind::Command(command) => command.spec.head.as_ref(),
+            Kind::Release(release) => release.release().map(|release| &release.commit).or(release.spec.commit.as_ref()),
+            Kind::Rollout(rollout) => Some(&rollout.spec.release.commit),
         }
     }
 
@@ -203,6 +253,8 @@ impl Run {
         match &self.kind {
             Kind::Gates(gates) => gates.conclusion(),
             Kind::Command(command) => command.conclusion(),
+            Kind::Release(release) => release.conclusion(),
+            Kind::Rollout(rollout) => rollout.conclusion(),
         }
     }
 
@@ -220,8 +272,8 @@ impl Run {
         match (self.shown_as(key), self.published.contains_key(key)) {
             (Some(id), _) => Known::Id(id),
             (None, true) => Known::Maybe,
-            // All runs of a pull request share its comment, so an earlier one may have made it.
-            (None, false) if *key == ReportKey::Comment => Known::Maybe,
+            // All runs of a pull request share its comments, so an earlier one may have made it.
+            (None, false) if [ReportKey::Comment, ReportKey::ReleaseComment].contains(key) => Known::Maybe,
             (None, false) => Known::Never,
         }
     }

@@ -1,6 +1,10 @@
 //! What a run wants done now.
 
 use super::gates::Need;
+use jiff::Timestamp;
+
+use super::release::ReleaseAction;
+use super::rollout::{RolloutAction, RolloutKey, Wanted};
 use super::{Command, Gates, Kind, Run, Step, StepState};
 use crate::ids::GateName;
 use crate::report::{Conclusion, Known, ReportKey};
@@ -11,7 +15,12 @@ use crate::run::RunEvent;
 pub enum Next {
     /// These, in any order and at the same time. What is under way already is named again until it has ended; what is
     /// no longer named can be given up.
-    Perform(Vec<Action>),
+    Perform {
+        /// What.
+        actions: Vec<Action>,
+        /// When something else will be wanted, whatever happens until then.
+        wake_at: Option<Timestamp>,
+    },
     /// Nothing any more.
     Over(Conclusion),
 }
@@ -44,6 +53,10 @@ pub enum Action {
     Rule,
     /// Do all that was ruled.
     Obey,
+    /// Go on with a release.
+    Release(ReleaseAction),
+    /// Go on with a rollout.
+    Rollout(RolloutAction),
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -82,6 +95,10 @@ pub enum ActionKey {
     Rule,
     /// [`Action::Obey`].
     Obey,
+    /// [`Action::Release`].
+    Release(ReleaseAction),
+    /// [`Action::Rollout`].
+    Rollout(RolloutKey),
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
     /// [`Action::SetAside`].
@@ -100,6 +117,8 @@ impl Action {
             Action::Stop { gate } => ActionKey::Stop(gate.clone()),
             Action::Rule => ActionKey::Rule,
             Action::Obey => ActionKey::Obey,
+            Action::Release(action) => ActionKey::Release(action.clone()),
+            Action::Rollout(action) => ActionKey::Rollout(action.key()),
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
             Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
@@ -118,6 +137,8 @@ impl Action {
             | Action::Stop { .. }
             | Action::Rule
             | Action::Obey
+            | Action::Release(_)
+            | Action::Rollout(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         }
@@ -126,24 +147,35 @@ impl Action {
 
 impl Run {
     /// What is to be done now.
-    pub fn next(&self) -> Next {
+    pub fn next(&self, now: Timestamp) -> Next {
         if let Some((conclusion, _)) = self.finished {
             return Next::Over(conclusion);
         }
         if let Some((cause, _)) = &self.given_up {
             let publish = self.publish_actions();
             let aside = Action::SetAside { cause: cause.clone() };
-            return Next::Perform(if publish.is_empty() { vec![aside] } else { publish });
+            return Next::Perform { actions: if publish.is_empty() { vec![aside] } else { publish }, wake_at: None };
         }
-        let (mut actions, over) = match &self.kind {
+        let (mut actions, wake_at, over) = match &self.kind {
             Kind::Gates(gates) => gates.next(),
             Kind::Command(command) => command.next(),
+            Kind::Release(release) => {
+                let shown = |key: &ReportKey| {
+                    self.published.get(key).is_some_and(|state| state.shown.is_some() || state.refused.is_some())
+                };
+                let (actions, wake_at, over) = release.next(now, shown);
+                (actions.into_iter().map(Action::Release).collect(), wake_at, over)
+            }
+            Kind::Rollout(rollout) => {
+                let Wanted { actions, wake_at, over } = rollout.next(now);
+                (actions.into_iter().map(Action::Rollout).collect(), wake_at, over)
+            }
         };
         actions.extend(self.publish_actions());
         if actions.is_empty() && over {
             actions.push(Action::Finish { conclusion: self.conclusion() });
         }
-        Next::Perform(actions)
+        Next::Perform { actions, wake_at }
     }
 
     fn publish_actions(&self) -> Vec<Action> {
@@ -161,11 +193,11 @@ impl Run {
 
 impl Gates {
     /// What is to be done beside publishing, and whether the rest is only that.
-    fn next(&self) -> (Vec<Action>, bool) {
+    fn next(&self) -> (Vec<Action>, Option<Timestamp>, bool) {
         if self.prepared.is_none() && self.cancel.is_none() {
-            return (vec![Action::Prepare], false);
+            return (vec![Action::Prepare], None, false);
         }
-        (self.steps.iter().filter_map(|step| self.step_action(step)).collect(), self.steps.iter().all(Step::is_over))
+        (self.steps.iter().filter_map(|step| self.step_action(step)).collect(), None, self.steps.iter().all(Step::is_over))
     }
 
     fn step_action(&self, step: &Step) -> Option<Action> {
@@ -184,11 +216,11 @@ impl Gates {
 
 impl Command {
     /// What is to be done beside publishing, and whether the rest is only that.
-    fn next(&self) -> (Vec<Action>, bool) {
+    fn next(&self) -> (Vec<Action>, Option<Timestamp>, bool) {
         match (&self.ruled, self.obeyed) {
-            (None, _) => (vec![Action::Rule], false),
-            (Some(_), false) => (vec![Action::Obey], false),
-            (Some(_), true) => (Vec::new(), true),
+            (None, _) => (vec![Action::Rule], None, false),
+            (Some(_), false) => (vec![Action::Obey], None, false),
+            (Some(_), true) => (Vec::new(), None, true),
         }
     }
 }

@@ -137,8 +137,8 @@ fn cancel() -> RunEvent {
 }
 
 fn wanted(run: &Run) -> Vec<Action> {
-    match run.next() {
-        Next::Perform(actions) => actions,
+    match run.next(Timestamp::UNIX_EPOCH) {
+        Next::Perform { actions, .. } => actions,
         Next::Over(_) => Vec::new(),
     }
 }
@@ -151,6 +151,8 @@ fn claims(run: &Run) -> Vec<String> {
         | Action::Stop { .. }
         | Action::Rule
         | Action::Obey
+        | Action::Release(_)
+        | Action::Rollout(_)
         | Action::Publish { .. }
         | Action::SetAside { .. }
         | Action::Finish { .. } => None,
@@ -231,6 +233,8 @@ fn a_check_whose_making_was_cut_short_is_looked_for_before_it_is_made() {
             | Action::Stop { .. }
             | Action::Rule
             | Action::Obey
+            | Action::Release(_)
+            | Action::Rollout(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         })
@@ -335,7 +339,7 @@ fn a_finished_run_takes_nothing_more() {
     let mut run = created();
     apply(&mut run, [cancel(), RunEvent::Finished { conclusion: Conclusion::Cancelled }]);
     assert!(run.apply(now(2), &RunEvent::Resumed { attempt: 1, worker: "w".to_owned() }).is_err());
-    assert_eq!(run.next(), Next::Over(Conclusion::Cancelled));
+    assert_eq!(run.next(Timestamp::UNIX_EPOCH), Next::Over(Conclusion::Cancelled));
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn somebody_who_cancels_does_not_stop_the_run_that_shows_what_was_ordered() {
     };
     let mut run = created_with(Some(Vec::new()));
     apply(&mut run, [by_user()]);
-    assert!(matches!(&wanted(&run)[..], [Action::Prepare]), "{:?}", run.next());
+    assert!(matches!(&wanted(&run)[..], [Action::Prepare]), "{:?}", run.next(Timestamp::UNIX_EPOCH));
     let mut run = created();
     apply(&mut run, [by_user()]);
     assert_eq!(run.conclusion(), Conclusion::Cancelled);
@@ -532,8 +536,8 @@ fn effects(action: &Action, passes: bool, graph: &[PlannedGate]) -> Vec<RunEvent
         Action::Claim { gate, attempt } => Some(RunEvent::StepStarted { gate: gate.clone(), attempt: *attempt }),
         Action::Execute { gate, .. } => Some(finished(gate, status)),
         Action::Stop { gate } => Some(finished(gate, VerdictStatus::Cancelled)),
-        Action::Rule | Action::Obey | Action::SetAside { .. } => {
-            unreachable!("these runs obey no command, and nobody gives them up")
+        Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_) | Action::SetAside { .. } => {
+            unreachable!("these runs check commits, and nobody gives them up")
         }
         Action::Publish { key, digest, .. } => Some(RunEvent::Published { key: key.clone(), digest: digest.clone(), id: 1 }),
         Action::Finish { conclusion } => Some(RunEvent::Finished { conclusion: *conclusion }),
@@ -569,7 +573,7 @@ proptest! {
         let mut refused = false;
         let more = std::iter::repeat_with(|| Stroke::Do(0, true)).take(200);
         for stroke in strokes.into_iter().chain(more) {
-            let Next::Perform(actions) = run.next() else { break };
+            let Next::Perform { actions, .. } = run.next(Timestamp::UNIX_EPOCH) else { break };
             prop_assert!(!actions.is_empty(), "open, and nothing to do: {run:?}");
             let events = match stroke {
                 Stroke::Do(n, passes) => effects(&actions[n % actions.len()], passes, &graph),

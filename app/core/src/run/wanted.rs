@@ -3,10 +3,10 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Command, Gates, Kind, Preparation, Run, Step, StepState};
+use super::{Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
 use crate::config::GateEvent;
 use crate::order::OrderKey;
-use crate::report::{CheckStatus, Conclusion, Reaction, ReportKey};
+use crate::report::{CheckStatus, Conclusion, DeploymentState, Reaction, ReportKey};
 use crate::verdict::{Exit, VerdictStatus};
 
 /// Part of every digest: a change of how reports are rendered makes it another, so that open runs are shown anew.
@@ -26,6 +26,8 @@ impl Run {
             }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
+            Kind::Release(release) => release.wanted(|key| self.published.contains_key(key)),
+            Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
         }
     }
 }
@@ -46,6 +48,64 @@ impl Command {
             wanted.extend(ruled.outdated.iter().map(|(run, _)| (ReportKey::Resolved(*run), digest(&"resolved"))));
         }
         wanted
+    }
+}
+
+impl ReleaseRun {
+    /// `made` says whether the run has made a report before.
+    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+        let mut wanted = Vec::new();
+        // An artefact belongs to a release that is there.
+        let there = made(&ReportKey::Release);
+        for key in self.draft().filter(|key| *key == ReportKey::Release || there) {
+            let shown = match &key {
+                ReportKey::Release => digest(&(self.drafted, &self.notes)),
+                _ => digest(&self.artefacts.iter().find(|artefact| ReportKey::Asset(artefact.name.clone()) == key)),
+            };
+            wanted.push((key, shown));
+        }
+        if self.is_one() && self.pull().is_some() {
+            let states: Vec<_> = self.rollouts.iter().flatten().map(|(name, _, state)| (name, state)).collect();
+            let gates = self.gates.as_ref().map(|gates| match gates {
+                GatesState::Passed { .. } => "passed",
+                GatesState::Running { .. } => "running",
+                GatesState::Failed { .. } => "failed",
+            });
+            let published = self.drafted;
+            let shown = digest(&(self.problem(), &self.tag_trouble, gates, published, states));
+            wanted.push((ReportKey::ReleaseComment, shown));
+        }
+        wanted
+    }
+}
+
+impl Rollout {
+    /// `made` says whether the run has made a report before.
+    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+        let key = ReportKey::Deployment(self.spec.environment.name.clone());
+        let (state, words) = self.deployment();
+        // What was given up before anybody saw it need not be seen.
+        if state == DeploymentState::Cancelled && !made(&key) {
+            return Vec::new();
+        }
+        vec![(key, digest(&(state, words)))]
+    }
+
+    /// How far it is, as a deployment of the forge, with a line for people.
+    pub fn deployment(&self) -> (DeploymentState, String) {
+        match self.state() {
+            RolloutState::Waiting { waits } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
+            RolloutState::Waiting { waits } => {
+                let waits: Vec<String> = waits.iter().map(ToString::to_string).collect();
+                (DeploymentState::Waiting, format!("waits for {}", waits.join(" and ")))
+            }
+            RolloutState::Moving { percent, .. } => (DeploymentState::InProgress, format!("at {percent} %")),
+            RolloutState::Paused { because, .. } => (DeploymentState::InProgress, because),
+            RolloutState::RollingBack { because } => (DeploymentState::InProgress, format!("going back: {because}")),
+            RolloutState::Promoted => (DeploymentState::Success, format!("{} is live", self.spec.release.tag)),
+            RolloutState::RolledBack { because } => (DeploymentState::Failure, format!("rolled back: {because}")),
+            RolloutState::GivenUp { because } => (DeploymentState::Cancelled, because),
+        }
     }
 }
 

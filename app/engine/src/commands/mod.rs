@@ -17,17 +17,26 @@ use crate::render::escape;
 
 mod approve;
 mod cancel;
+mod deploy;
+pub(crate) mod environment;
 mod explain;
+mod freeze;
 mod help;
 mod hold;
 pub(crate) mod may;
 pub mod parse;
+mod pause;
+mod promote;
 mod rerun;
+mod resume;
+mod rollback;
 mod run;
 mod skip;
 mod status;
+mod unfreeze;
 mod unhold;
 
+use environment::EnvironmentCase;
 use may::Rules;
 
 /// A person's words (a reason) are cut to so many characters.
@@ -75,6 +84,10 @@ pub(crate) struct Case<'a> {
     pub(crate) busy: bool,
     /// What stands about it.
     pub(crate) orders: &'a [Order],
+    /// The environments, where a command is about one.
+    pub(crate) environments: &'a [EnvironmentCase],
+    /// The repository's tags, where a command may name one.
+    pub(crate) tags: &'a [String],
 }
 
 /// A command that is obeyed.
@@ -101,7 +114,8 @@ fn weigh(case: &Case<'_>, call: &Call) -> Answer {
     if !case.may(name) {
         return Err(not_allowed(case, name));
     }
-    if case.pull.is_some_and(|pull| !pull.open) {
+    // What becomes of a release is said where it came from: in a pull request that was merged.
+    if case.pull.is_some_and(|pull| !pull.open) && !environment::is_about_one(name) {
         return Err("it is closed. Reopen it first.".to_owned());
     }
     obey(name)(case, &call.args)
@@ -120,6 +134,13 @@ fn obey(name: CommandName) -> fn(&Case<'_>, &[String]) -> Answer {
         CommandName::Skip => skip::obey,
         CommandName::Hold => hold::obey,
         CommandName::Unhold => unhold::obey,
+        CommandName::Deploy => deploy::obey,
+        CommandName::Promote => promote::obey,
+        CommandName::Pause => pause::obey,
+        CommandName::Resume => resume::obey,
+        CommandName::Rollback => rollback::obey,
+        CommandName::Freeze => freeze::obey,
+        CommandName::Unfreeze => unfreeze::obey,
     }
 }
 
@@ -266,6 +287,7 @@ impl Case<'_> {
             start: Start::UnlessTold,
             signals: keys.map(|key| (target(key), signal.clone())).collect(),
             orders: vec![change],
+            elsewhere: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! In these neither forge looks for mentions, references, links, images, HTML, comments or slash commands.
 
 /// A text on one line, at most so many characters, without control characters.
-pub(super) fn one_line(text: &str, chars_max: usize) -> String {
+pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let text = without_controls(text, false);
     let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = words.char_indices().nth(chars_max) {
@@ -27,7 +27,7 @@ pub(super) fn code(text: &str, chars_max: usize) -> String {
 }
 
 /// A code block. Empty where the text has nothing to show.
-pub(super) fn fenced(text: &str) -> String {
+pub(crate) fn fenced(text: &str) -> String {
     let text = without_controls(text, true);
     if text.trim().is_empty() {
         return String::new();

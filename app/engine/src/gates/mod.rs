@@ -18,7 +18,7 @@ mod benchmarks;
 mod command;
 mod coverage;
 mod findings;
-mod markdown;
+pub(crate) mod markdown;
 mod policy;
 mod tests;
 

@@ -262,7 +262,7 @@ impl<'a> Driver<'a> {
     /// Begins what is wanted, as far as there are slots. What is to be published is nobody's here.
     fn begin_steps(&mut self, under_way: &mut UnderWay<'a>) -> Result<(), Impossible> {
         while under_way.len() < self.this.jobs.max(1) {
-            let Next::Perform(actions) = self.run.next() else { return Ok(()) };
+            let Next::Perform { actions, .. } = self.run.next(Timestamp::now()) else { return Ok(()) };
             let claim = actions.into_iter().find_map(|action| match action {
                 Action::Claim { gate, attempt } => Some((gate, attempt)),
                 Action::Prepare
@@ -270,6 +270,8 @@ impl<'a> Driver<'a> {
                 | Action::Stop { .. }
                 | Action::Rule
                 | Action::Obey
+                | Action::Release(_)
+                | Action::Rollout(_)
                 | Action::Publish { .. }
                 | Action::SetAside { .. }
                 | Action::Finish { .. } => None,

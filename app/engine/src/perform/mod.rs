@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use gatewright_core::GateName;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::run::{Action, Kind, Run, RunEvent};
+use gatewright_core::run::{Action, Kind, RolloutAction, Run, RunEvent, Way};
 use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
-use crate::Engine;
 use crate::slots::Slot;
+use crate::{Engine, release, rollout};
 
 mod execute;
 mod obey;
 mod prepare;
 mod publish;
 mod rule;
+
+pub(crate) use prepare::read;
 
 /// What came of an action.
 pub(crate) enum Done {
@@ -57,11 +59,24 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
         }
         (Action::Rule, Kind::Command(command)) => rule::rule(&engine, &run, command).await,
         (Action::Obey, Kind::Command(command)) => obey::obey(&engine, &run, command).await,
+        (Action::Release(action), Kind::Release(of)) => release::perform(&engine, &run, of, action).await,
+        (Action::Rollout(action), Kind::Rollout(of)) => rollout::perform(&engine, &run, of, action, &stop).await,
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
-        (Action::Prepare | Action::Execute { .. }, Kind::Command(_)) | (Action::Rule | Action::Obey, Kind::Gates(_)) => {
-            unreachable!("a kind of run wants only what it does")
-        }
+        (
+            Action::Prepare | Action::Execute { .. } | Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_),
+        ) => unreachable!("a kind of run wants only what it does"),
         (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
+    }
+}
+
+/// Whether an action of a rollout begins something that takes long. What is short, and what goes back, is done even while the process
+/// is about to stop.
+pub(crate) fn starts_work(action: &RolloutAction) -> bool {
+    match action {
+        RolloutAction::Look | RolloutAction::Measure => true,
+        RolloutAction::Make { way, .. } => *way == Way::Forth,
+        RolloutAction::Tell { .. } => false,
     }
 }
 
@@ -81,7 +96,7 @@ pub(crate) fn cancelled_step(gate: &GateName, because: &str) -> RunEvent {
 }
 
 /// What a failed question to a forge means: ask again, or the forge's final word.
-fn again_or_final(error: ForgeError) -> Result<Done, String> {
+pub(crate) fn again_or_final(error: ForgeError) -> Result<Done, String> {
     match error {
         ForgeError::RateLimited { wait_secs, .. } => {
             let after = Some(Duration::from_secs(wait_secs.max(1)));

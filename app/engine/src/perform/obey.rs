@@ -35,13 +35,13 @@ fn acceptance(run: &Run, command: &Command, ruled: &Ruled, n: usize, ruling: &Ru
         commit: ruled.head.clone(),
         outcome: format!("{}: {outcome}", ruling.command),
     };
-    let Deed { run: start_run, start, signals, orders } = deed;
+    let Deed { run: start_run, start, signals, orders, elsewhere } = deed;
     let key = about.key(&run.repo);
     Acceptance {
         run: start_run,
         start: if signals.is_empty() { Start::Always } else { start },
         signals,
-        orders: orders.into_iter().map(|change| (key.clone(), change)).collect(),
+        orders: orders.into_iter().map(|change| (key.clone(), change)).chain(elsewhere).collect(),
         audit: vec![audit],
         ..Acceptance::internal(&format!("command/{}/{n}", run.id), Timestamp::now())
     }
@@ -56,6 +56,11 @@ fn refused_by_store(run: &Run, error: &StoreError) -> Done {
 pub(super) fn about(subject: &Subject) -> &Subject {
     match subject {
         Subject::Commands { about } => about,
-        Subject::Pull { .. } | Subject::MergeGroup { .. } | Subject::Branch { .. } => subject,
+        Subject::Pull { .. }
+        | Subject::MergeGroup { .. }
+        | Subject::Branch { .. }
+        | Subject::Tag { .. }
+        | Subject::Release { .. }
+        | Subject::Environment { .. } => subject,
     }
 }

@@ -244,8 +244,10 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
                 (None, None) => spec.head.clone(),
             }
         }
-        Subject::Commands { about } => {
-            let cause = format!("what is said about {about} has no gates");
+        // The release that asks for these gates has found out what the tag is, and looks again afterwards.
+        Subject::Tag { .. } => spec.base.clone().unwrap_or_else(|| spec.head.clone()),
+        Subject::Release { .. } | Subject::Environment { .. } | Subject::Commands { .. } => {
+            let cause = format!("{} has no gates", run.subject);
             return Err(Short::Outcome(Preparation::Gone { cause }));
         }
     };
@@ -288,7 +290,7 @@ async fn standing_orders(engine: &Engine, run: &Run) -> Result<Vec<Order>, Store
     Ok(orders)
 }
 
-pub(super) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
+pub(crate) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
     let not_text = |_| vec![Problem { line: 1, column: 1, message: "the file is not UTF-8 text; save it as UTF-8".to_owned() }];
     config::parse(std::str::from_utf8(text).map_err(not_text)?)
 }
@@ -297,15 +299,11 @@ async fn changed_files(forge: &dyn Forge, run: &Run, spec: &GatesSpec, config: &
     if !plan::needs_changed_files(config) {
         return Ok(ChangedFiles::default());
     }
-    let change = match (&run.subject, &spec.compare_from) {
-        (Subject::Pull { number }, _) => Change::Pull { number: *number },
-        (Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. }, Some(base)) => {
-            Change::Between { base: base.clone(), head: spec.head.clone() }
-        }
+    let change = match (run.subject.pull(), &spec.compare_from) {
+        (Some(number), _) => Change::Pull { number },
+        (None, Some(base)) => Change::Between { base: base.clone(), head: spec.head.clone() },
         // A new branch has nothing to be compared with, so everything counts as changed.
-        (Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. }, None) => {
-            return Ok(ChangedFiles { incomplete: true, ..ChangedFiles::default() });
-        }
+        (None, None) => return Ok(ChangedFiles { incomplete: true, ..ChangedFiles::default() }),
     };
     Ok(forge.changed_files(&run.repo, &change).await?)
 }
@@ -365,7 +363,7 @@ fn config_of(gates: &Gates) -> Option<RepoConfig> {
     match gates.preparation()? {
         Preparation::Planned { plan, commands, .. } => {
             let gates = plan.gates.iter().map(|planned| planned.config.clone()).collect();
-            Some(RepoConfig { gates, commands: commands.clone() })
+            Some(RepoConfig { gates, releases: None, environments: Vec::new(), commands: commands.clone() })
         }
         Preparation::NoConfig { .. }
         | Preparation::ConfigBroken { .. }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_core::report::{Holds, Known, Report, ReportKey, ScanReport};
+use gatewright_core::report::{AssetName, AssetReport, Holds, Known, Report, ReportKey, ScanReport};
 use gatewright_core::run::{Run, RunEvent, Step};
 use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,12 @@ pub(super) async fn publish(
         | ReportKey::Seen
         | ReportKey::Answered
         | ReportKey::Reply
-        | ReportKey::Resolved(_) => None,
+        | ReportKey::Resolved(_)
+        | ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => None,
     };
     if stop.is_cancelled() {
         // While this one waited, a newer run took the comment over.
@@ -43,12 +48,17 @@ pub(super) async fn publish(
     let rendered = match &key {
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
         ReportKey::Scan(gate) => scan(engine, run, gate).await,
+        ReportKey::Asset(name) => asset(engine, run, name).await,
         ReportKey::Gate(_)
         | ReportKey::Aggregate
         | ReportKey::Comment
         | ReportKey::Seen
         | ReportKey::Answered
-        | ReportKey::Reply => render::report(run, &key, engine.options.public_url.as_deref()),
+        | ReportKey::Reply
+        | ReportKey::Release
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => render::report(run, &key, engine.options.public_url.as_deref()),
     };
     let report = match rendered {
         Ok(report) => report,
@@ -73,6 +83,22 @@ pub(super) async fn publish(
 async fn outdated(engine: &Engine, earlier: RunId) -> Result<Report, String> {
     let run = engine.run(earlier).await.map_err(|error| error.to_string())?;
     render::reply(&run.ok_or("the earlier command has been pruned")?, Holds::NoLonger)
+}
+
+/// An artefact of a release.
+async fn asset(engine: &Engine, run: &Run, name: &AssetName) -> Result<Report, String> {
+    let release = run.release().ok_or("the run is no release")?;
+    let artefact = release.artefacts.iter().find(|artefact| artefact.name == *name).ok_or("the release has no such artefact")?;
+    let content = engine.deps.blobs.get(&artefact.blob).await.map_err(|error| error.to_string())?;
+    let url = engine.options.public_url.as_ref().map(|url| format!("{url}/runs/{}/artefacts/{name}", run.id));
+    Ok(Report::Asset(Box::new(AssetReport {
+        tag: release.spec.tag.clone(),
+        name: name.clone(),
+        content_type: "application/octet-stream".to_owned(),
+        content: content.ok_or("the artefact has been pruned")?,
+        sha256: artefact.blob.to_string(),
+        url,
+    })))
 }
 
 /// What the findings of a gate are for code scanning.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use gatewright_core::command::{COMMANDS, CommandName};
 use gatewright_core::config::{self, RepoConfig};
 use gatewright_core::event::User;
-use gatewright_core::forge::{Forge, ForgeError, PullState};
+use gatewright_core::forge::{Forge, ForgeError, Protection, PullState};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{Command, Flood, Origin, Ruled, Ruling, RulingOutcome, Run, RunEvent};
 use gatewright_core::store::{Phase, RunFilter, StoreError};
-use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
+use gatewright_core::{CommitId, EnvironmentName, GateName, RunId, Subject, Timestamp};
 
 use jiff::SignedDuration;
 
@@ -17,8 +17,10 @@ use super::obey::about;
 use super::prepare::{self, last_valid_config};
 use super::{Done, again_or_final};
 use crate::Engine;
+use crate::commands::environment::EnvironmentCase;
 use crate::commands::{self, Case, may::Rules, parse};
 use crate::flood::{COMMANDS_PER_MINUTE, COMMANDS_PER_MINUTE_EACH};
+use crate::rollout::EnvironmentOrders;
 
 /// So many earlier commands are looked at for replies that no longer hold.
 const EARLIER_COMMANDS_MAX: usize = 20;
@@ -26,6 +28,9 @@ const EARLIER_COMMANDS_MAX: usize = 20;
 /// A person gets so many replies about a pull request within an hour; each of them rings a bell for all who follow it.
 const REPLIES_PER_HOUR: usize = 5;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many rollouts to one environment that are not over are looked at.
+const OPEN_ROLLOUTS_MAX: usize = 20;
 
 /// To find the merge groups that a pull request is in, so many open runs of the repository are looked at.
 const OPEN_RUNS_MAX: usize = 1_000;
@@ -111,6 +116,7 @@ struct Matter {
     /// The repository file in force, and whether it could be read.
     rules: Rules,
     gates: Vec<GateName>,
+    environments: Vec<EnvironmentName>,
 }
 
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
@@ -127,6 +133,10 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
     let latest = engine.runs(&of_head, 1).await?;
     let newest = engine.runs(&RunFilter { subject: Some(key.clone()), ..RunFilter::default() }, 1).await?;
     let open = RunFilter { subject: Some(key.clone()), phase: Some(Phase::Open), ..RunFilter::default() };
+    let (environments, tags) = match is_about_environments(command) {
+        true => (environments(engine, run, &matter).await?, tags(forge, run, command).await?),
+        false => (Vec::new(), Vec::new()),
+    };
     let case = Case {
         run: run.id,
         now: Timestamp::now(),
@@ -144,6 +154,8 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
         latest: latest.first(),
         head_since: newest.first().and_then(|run| head_since(run, &matter.head)),
         queued: &queued(engine, run, about).await?,
+        environments: &environments,
+        tags: &tags,
         busy: !engine.deps.store.list(&open, 1).await?.is_empty(),
         orders: &engine.deps.store.orders(&key).await?,
     };
@@ -159,6 +171,12 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
 fn asked_about(command: &Command) -> Vec<CommandName> {
     let names: Vec<CommandName> = command.spec.calls.iter().filter_map(|call| call.name.parse().ok()).collect();
     if names.contains(&CommandName::Help) { COMMANDS.iter().map(|line| line.name).collect() } else { names }
+}
+
+/// Whether some of what was said is about an environment.
+fn is_about_environments(command: &Command) -> bool {
+    let about_one = |name: CommandName| commands::environment::is_about_one(name);
+    command.spec.calls.iter().any(|call| call.name.parse().is_ok_and(about_one))
 }
 
 /// Since when this commit is the head, by the newest run about the pull request. None where that one is about another
@@ -180,6 +198,33 @@ async fn queued(engine: &Engine, run: &Run, about: &Subject) -> Result<Vec<Strin
     Ok(open.into_iter().map(|record| record.subject).filter(is_in).collect())
 }
 
+/// What is known of the environments of the repository file. Those of a branch that anybody may push to decide nothing.
+async fn environments(engine: &Engine, run: &Run, matter: &Matter) -> Result<Vec<EnvironmentCase>, StoreError> {
+    let mut cases = Vec::new();
+    for name in &matter.environments {
+        let orders = EnvironmentOrders::of(engine, &run.repo, name).await?;
+        let subject = Some(orders.key.clone());
+        let filter = RunFilter { subject, phase: Some(Phase::Open), ..RunFilter::default() };
+        cases.push(EnvironmentCase {
+            name: name.clone(),
+            live: orders.live().cloned(),
+            frozen_by: orders.freeze(Timestamp::now()).map(|(order, _, _)| order.by.login.clone()),
+            hold: orders.hold(),
+            arrivals: orders.arrivals().into_iter().cloned().collect(),
+            open: engine.runs(&filter, OPEN_ROLLOUTS_MAX).await?,
+        });
+    }
+    Ok(cases)
+}
+
+/// The tags that a command may mean.
+async fn tags(forge: &dyn Forge, run: &Run, command: &Command) -> Result<Vec<String>, Short> {
+    if !command.spec.calls.iter().any(|call| call.name.parse() == Ok(CommandName::Deploy)) {
+        return Ok(Vec::new());
+    }
+    Ok(forge.tags(&run.repo).await?.tags.into_iter().map(|(name, _)| name).collect())
+}
+
 fn unread(count: u32) -> Option<Ruling> {
     let because = format!("a comment may have {} commands. Write the others into another one.", parse::CALLS_MAX);
     let command = format!("({count} more)");
@@ -193,7 +238,12 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (Some(pull.clone()), pull.head, pull.base)
         }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::MergeGroup { .. } | Subject::Branch { .. } | Subject::Commands { .. } => {
+        Subject::MergeGroup { .. }
+        | Subject::Branch { .. }
+        | Subject::Tag { .. }
+        | Subject::Release { .. }
+        | Subject::Environment { .. }
+        | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
             let pressed = engine.run(*pressed).await?;
             let gates = pressed.as_ref().and_then(Run::gates).ok_or(Short::Silent)?;
@@ -201,21 +251,29 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (None, gates.spec.head.clone(), base.unwrap_or_else(|| gates.spec.head.clone()))
         }
     };
-    let (rules, gates) = match forge.file(&run.repo, &base, config::PATH).await? {
-        None => (Rules::Written(Default::default()), Vec::new()),
+    if is_about_environments(command)
+        && let Protection::Off { .. } = forge.protection(&run.repo, &base).await?
+    {
+        let because = "what it is about is on no protected branch, whose file alone says who may do this.".to_owned();
+        return Err(Short::Refused { because, quiet: false });
+    }
+    let (rules, gates, environments) = match forge.file(&run.repo, &base, config::PATH).await? {
+        None => (Rules::Written(Default::default()), Vec::new(), Vec::new()),
         Some(text) => match prepare::read(&text) {
             Ok(config) => in_force(config),
             Err(_) => match last_valid_config(engine, run, pull.as_ref()).await? {
                 Some(config) => in_force(config),
-                None => (Rules::Unreadable, Vec::new()),
+                None => (Rules::Unreadable, Vec::new(), Vec::new()),
             },
         },
     };
-    Ok(Matter { pull, head, rules, gates })
+    Ok(Matter { pull, head, rules, gates, environments })
 }
 
-fn in_force(config: RepoConfig) -> (Rules, Vec<GateName>) {
-    (Rules::Written(config.commands), config.gates.into_iter().map(|gate| gate.name).collect())
+fn in_force(config: RepoConfig) -> (Rules, Vec<GateName>, Vec<EnvironmentName>) {
+    let gates = config.gates.into_iter().map(|gate| gate.name).collect();
+    let environments = config.environments.into_iter().map(|environment| environment.name).collect();
+    (Rules::Written(config.commands), gates, environments)
 }
 
 /// The runs of earlier commands of this person about the same.
@@ -243,7 +301,12 @@ fn resolved_by(run: &Run) -> Vec<RunId> {
         | ReportKey::Comment
         | ReportKey::Seen
         | ReportKey::Answered
-        | ReportKey::Reply => None,
+        | ReportKey::Reply
+        | ReportKey::Release
+        | ReportKey::Asset(_)
+        | ReportKey::ReleaseComment
+        | ReportKey::Deployment(_)
+        | ReportKey::ProtectionRule => None,
     };
     run.published.iter().filter_map(resolved).collect()
 }

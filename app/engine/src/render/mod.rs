@@ -19,7 +19,9 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use crate::commands::parse::written;
 
 mod escape;
+mod release;
 pub use escape::escape;
+pub use release::words as rollout_words;
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
@@ -46,6 +48,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("table", include_str!("../../../../templates/comments/table.md")),
         ("notes", include_str!("../../../../templates/comments/notes.md")),
         ("reply", include_str!("../../../../templates/comments/reply.md")),
+        ("release", include_str!("../../../../templates/comments/release.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
     }
@@ -78,6 +81,11 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Reply => reply(run, Holds::Yes),
         ReportKey::Scan(_) => Err("what code scanning is given is stored, not rendered".to_owned()),
         ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
+        ReportKey::Release => release::release(run.release().ok_or("the run is no release")?),
+        ReportKey::ReleaseComment => release::comment(run, run.release().ok_or("the run is no release")?, details_url.as_deref()),
+        ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
+        ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
+        ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
     }
 }
 
@@ -283,7 +291,13 @@ fn hold(gates: &Gates) -> Option<Value> {
     let order = gates.order(&OrderKey::Hold)?;
     let reason = match &order.what {
         Ordered::Hold { reason } => reason.as_deref(),
-        Ordered::Approval { .. } | Ordered::Skip { .. } | Ordered::Answer { .. } => None,
+        Ordered::Approval { .. }
+        | Ordered::Skip { .. }
+        | Ordered::Answer { .. }
+        | Ordered::Lock
+        | Ordered::Live { .. }
+        | Ordered::Freeze { .. }
+        | Ordered::Arrival { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -299,7 +313,13 @@ fn answer(gates: &Gates) -> Option<Value> {
         Ordered::Answer { question, body, .. } => {
             Some(context! { by => order.by.login.as_str(), question, body => Value::from_safe_string(body.clone()) })
         }
-        Ordered::Hold { .. } | Ordered::Approval { .. } | Ordered::Skip { .. } => None,
+        Ordered::Hold { .. }
+        | Ordered::Approval { .. }
+        | Ordered::Skip { .. }
+        | Ordered::Lock
+        | Ordered::Live { .. }
+        | Ordered::Freeze { .. }
+        | Ordered::Arrival { .. } => None,
     }
 }
 
@@ -380,6 +400,8 @@ pub fn headline(run: &Run) -> String {
             let said: Vec<String> = command.spec.calls.iter().map(written).collect();
             format!("{} said: {}", command.spec.by.login, said.join("; "))
         }
+        Kind::Release(of) => release::headline(of),
+        Kind::Rollout(of) => release::headline_of_rollout(of),
     }
 }
 

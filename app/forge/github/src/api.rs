@@ -69,6 +69,8 @@ struct Permissions {
     #[serde(skip_serializing_if = "Option::is_none")]
     contents: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    deployments: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<&'static str>,
     metadata: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,8 @@ impl Permissions {
             Scope::Clone => Permissions { contents: Some("read"), ..least },
             Scope::Members => Permissions { members: Some("read"), ..least },
             Scope::Scanning => Permissions { security_events: Some("write"), ..least },
+            Scope::Releases => Permissions { contents: Some("write"), ..least },
+            Scope::Deployments => Permissions { deployments: Some("write"), ..least },
             Scope::Listing => least,
         }
     }
@@ -158,6 +162,18 @@ impl Api {
     /// Writes code scanning. Refused where the repository's owner did not grant that.
     pub(crate) async fn for_scanning(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
         let key = self.token_key(repo, Scope::Scanning).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Reads and writes releases; drafts are shown to who may write only. Refused where the repository's owner did not grant that.
+    pub(crate) async fn for_releases(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Releases).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Reads and writes deployments. Refused where the repository's owner did not grant that.
+    pub(crate) async fn for_deployments(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Deployments).await?;
         self.signed(key, Some(repo), call).await
     }
 

@@ -1,5 +1,7 @@
 //! One request, before it is known as whom it is sent.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use gatewright_core::forge::ForgeError;
 use http::Method;
@@ -19,6 +21,7 @@ pub(crate) struct Call {
     /// Path and query.
     pub(crate) target: String,
     pub(crate) body: Bytes,
+    pub(crate) content_type: Cow<'static, str>,
     pub(crate) cost: Cost,
     pub(crate) repeat: Repeat,
     /// Asks for an answer only if it is no longer this one.
@@ -30,6 +33,8 @@ pub(crate) struct Call {
 pub(crate) enum ApiKind {
     Rest,
     Graphql,
+    /// Where artefacts go.
+    Uploads,
 }
 
 /// What a request takes from the budget.
@@ -76,6 +81,12 @@ impl Call {
         Ok(Call { api: ApiKind::Graphql, ..call })
     }
 
+    /// A `POST` of a file.
+    pub(crate) fn upload(operation: &'static str, target: String, body: Bytes, content_type: String) -> Self {
+        let call = Call::new(operation, Method::POST, target, Cost::Write, Repeat::Never);
+        Call { api: ApiKind::Uploads, body, content_type: content_type.into(), ..call }
+    }
+
     /// A `POST` without a body.
     pub(crate) fn trigger(operation: &'static str, target: String) -> Self {
         Call::new(operation, Method::POST, target, Cost::Write, Repeat::Never)
@@ -94,6 +105,16 @@ impl Call {
     }
 
     fn new(operation: &'static str, method: Method, target: String, cost: Cost, repeat: Repeat) -> Self {
-        Call { operation, method, api: ApiKind::Rest, target, body: Bytes::new(), cost, repeat, etag: None }
+        Call {
+            operation,
+            method,
+            api: ApiKind::Rest,
+            target,
+            body: Bytes::new(),
+            content_type: "application/json".into(),
+            cost,
+            repeat,
+            etag: None,
+        }
     }
 }

@@ -110,6 +110,8 @@ pub struct Timeouts {
     pub read: Duration,
     /// From the request's first byte to the answer's last.
     pub total: Duration,
+    /// The same for a request that carries an artefact.
+    pub upload: Duration,
     /// For [`GitHub::probe`](crate::GitHub::probe), as a whole.
     pub probe: Duration,
     /// The shortest wait before something repeatable is sent again within a call. It doubles, with jitter, and a call
@@ -123,6 +125,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(5),
             read: Duration::from_secs(15),
             total: Duration::from_secs(30),
+            upload: Duration::from_secs(10 * 60),
             probe: Duration::from_secs(3),
             retry_delay: Duration::from_millis(200),
         }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
-    Reviews, Standing,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, Protection,
+    PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, RepoRef, Timestamp};
@@ -167,6 +167,10 @@ impl Forge for GitHub {
             Report::Comment(comment) => self.publish_comment(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
             Report::Scan(scan) => self.publish_scan(repo, scan).await,
+            Report::Release(release) => self.publish_release(repo, release, known).await,
+            Report::Asset(asset) => self.publish_asset(repo, asset).await,
+            Report::Deployment(deployment) => self.publish_deployment(repo, deployment, known).await,
+            Report::ProtectionRule(answer) => self.publish_protection(repo, answer, known).await,
         }
     }
 }
@@ -175,6 +179,34 @@ impl Forge for GitHub {
 impl Reviews for GitHub {
     async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
         self.read_approvals(repo, number).await
+    }
+}
+
+#[async_trait]
+impl Releases for GitHub {
+    async fn tag(&self, repo: &RepoRef, name: &str) -> Result<Option<TagState>, ForgeError> {
+        self.read_tag(repo, name).await
+    }
+
+    async fn tags(&self, repo: &RepoRef) -> Result<Tags, ForgeError> {
+        self.read_tags(repo).await
+    }
+
+    async fn protection(&self, repo: &RepoRef, commit: &CommitId) -> Result<Protection, ForgeError> {
+        self.read_protection(repo, commit).await
+    }
+
+    async fn commits_between(
+        &self,
+        repo: &RepoRef,
+        from: Option<&CommitId>,
+        to: &CommitId,
+    ) -> Result<ReleasedCommits, ForgeError> {
+        self.read_commits_between(repo, from, to).await
+    }
+
+    async fn pull_of(&self, repo: &RepoRef, commit: &CommitId) -> Result<Option<u64>, ForgeError> {
+        self.read_pull_of(repo, commit).await
     }
 }
 

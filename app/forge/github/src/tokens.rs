@@ -106,6 +106,10 @@ pub(crate) enum Scope {
     Members,
     /// Giving its findings to code scanning.
     Scanning,
+    /// Writing releases and their artefacts.
+    Releases,
+    /// Writing deployments, and answering workflows that wait for leave.
+    Deployments,
     /// Listing what an installation covers.
     Listing,
 }

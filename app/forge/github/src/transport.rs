@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use gatewright_core::forge::ForgeError;
@@ -40,6 +40,7 @@ const REPEAT_DELAY_GROWTH_MAX: u32 = 8;
 pub(crate) struct Transport {
     rest: Octocrab,
     graphql: Octocrab,
+    uploads: Octocrab,
     base: Url,
     budget: Budget,
     /// Requests under way. What waits here has not been sent.
@@ -60,10 +61,12 @@ impl Transport {
             return Err(ConfigError::Limits);
         }
         describe_metrics();
-        let client = client(ways.timeouts)?;
+        let client = client(ways.timeouts, ways.timeouts.total)?;
+        let patient = self::client(Timeouts { read: ways.timeouts.upload, ..ways.timeouts }, ways.timeouts.upload)?;
         Ok(Transport {
             rest: octocrab(&client, &base)?,
             graphql: octocrab(&client, &graphql_base(&base))?,
+            uploads: octocrab(&patient, &uploads_base(&base))?,
             base,
             budget: Budget::new(limits),
             permits: Semaphore::new(limits.concurrent),
@@ -121,6 +124,11 @@ impl Transport {
         let octocrab = match call.api {
             ApiKind::Rest => &self.rest,
             ApiKind::Graphql => &self.graphql,
+            ApiKind::Uploads => &self.uploads,
+        };
+        let limit = match call.api {
+            ApiKind::Rest | ApiKind::Graphql => self.timeouts.total,
+            ApiKind::Uploads => self.timeouts.upload,
         };
         let exchange = async {
             let response = octocrab.send(request).await.map_err(|e| failure(&e))?;
@@ -133,7 +141,7 @@ impl Transport {
             Ok(Answer::new(head.status.as_u16(), &head.headers, body, bearer.expose_secret(), &self.base))
         };
         // reqwest has this limit too, but octocrab's queue in front of it has none.
-        match timeout(self.timeouts.total, exchange).await {
+        match timeout(limit, exchange).await {
             Ok(result) => result,
             Err(_) => Err(unavailable("no whole answer in time")),
         }
@@ -173,11 +181,11 @@ impl Transport {
     }
 }
 
-fn client(timeouts: Timeouts) -> Result<reqwest::Client, ConfigError> {
+fn client(timeouts: Timeouts, total: Duration) -> Result<reqwest::Client, ConfigError> {
     reqwest::Client::builder()
         .connect_timeout(timeouts.connect)
         .read_timeout(timeouts.read)
-        .timeout(timeouts.total)
+        .timeout(total)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|e| ConfigError::Client { cause: deepest(&e) })
@@ -201,6 +209,23 @@ fn graphql_base(rest: &Url) -> Url {
     base
 }
 
+/// Where artefacts go: `https://uploads.github.com`, or `https://HOST/api/uploads` where REST is at `https://HOST/api/v3`. A release
+/// names that address too, but requests go only where the configuration says.
+fn uploads_base(rest: &Url) -> Url {
+    let mut base = rest.clone();
+    let path = rest.path().trim_end_matches('/');
+    if let Some(api) = path.strip_suffix("/v3").filter(|path| path.ends_with("/api")) {
+        base.set_path(&format!("{api}/uploads"));
+    }
+    let host = rest.host_str().unwrap_or_default();
+    let domain = host.strip_prefix("api.").filter(|domain| *domain == "github.com" || domain.ends_with(".ghe.com"));
+    if let Some(domain) = domain {
+        // A valid host with another first part is a valid host, so this cannot fail.
+        let _ = base.set_host(Some(&format!("uploads.{domain}")));
+    }
+    base
+}
+
 fn request(call: &Call, target: &str, bearer: &SecretString) -> Result<Request<octocrab::OctoBody>, ForgeError> {
     // Neither error text below may quote its value: one is the token.
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))
@@ -217,7 +242,7 @@ fn request(call: &Call, target: &str, bearer: &SecretString) -> Result<Request<o
         request = request.header(IF_NONE_MATCH, etag);
     }
     if !call.body.is_empty() {
-        request = request.header(CONTENT_TYPE, "application/json");
+        request = request.header(CONTENT_TYPE, call.content_type.as_ref());
     }
     let body = octocrab::OctoBody::from(call.body.clone());
     request.body(body).map_err(|_| refused("the request cannot be formed"))
@@ -287,6 +312,16 @@ impl fmt::Debug for Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn artefacts_go_where_each_kind_of_github_takes_them() {
+        let of = |rest: &str| uploads_base(&Url::parse(rest).expect("valid")).to_string();
+        assert_eq!(of("https://api.github.com"), "https://uploads.github.com/");
+        assert_eq!(of("https://api.octo.ghe.com/"), "https://uploads.octo.ghe.com/");
+        assert_eq!(of("https://ghe.example/api/v3"), "https://ghe.example/api/uploads");
+        assert_eq!(of("https://proxy.example/ghe/api/v3/"), "https://proxy.example/ghe/api/uploads");
+        assert_eq!(of("http://127.0.0.1:8081"), "http://127.0.0.1:8081/");
+    }
 
     #[test]
     fn graphql_is_beside_rest() {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, PullState,
-    Reviews, Standing,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, Protection,
+    PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
@@ -180,6 +180,10 @@ impl Forge for GitLab {
             Report::Comment(comment) => self.publish_note(repo, comment, known).await,
             Report::Reaction(reaction) => self.publish_reaction(repo, reaction, known).await,
             Report::Scan(_) => Err(refused("it takes findings from its own jobs only")),
+            Report::Release(release) => self.publish_release(repo, release).await,
+            Report::Asset(asset) => self.publish_asset(repo, asset).await,
+            Report::Deployment(deployment) => self.publish_deployment(repo, deployment, known).await,
+            Report::ProtectionRule(_) => Err(refused("it asks nobody for leave to deploy")),
         }
     }
 }
@@ -188,6 +192,34 @@ impl Forge for GitLab {
 impl Reviews for GitLab {
     async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
         self.read_approvals(repo, number).await
+    }
+}
+
+#[async_trait]
+impl Releases for GitLab {
+    async fn tag(&self, repo: &RepoRef, name: &str) -> Result<Option<TagState>, ForgeError> {
+        self.read_tag(repo, name).await
+    }
+
+    async fn tags(&self, repo: &RepoRef) -> Result<Tags, ForgeError> {
+        self.read_tags(repo).await
+    }
+
+    async fn protection(&self, repo: &RepoRef, commit: &CommitId) -> Result<Protection, ForgeError> {
+        self.read_protection(repo, commit).await
+    }
+
+    async fn commits_between(
+        &self,
+        repo: &RepoRef,
+        from: Option<&CommitId>,
+        to: &CommitId,
+    ) -> Result<ReleasedCommits, ForgeError> {
+        self.read_commits_between(repo, from, to).await
+    }
+
+    async fn pull_of(&self, repo: &RepoRef, commit: &CommitId) -> Result<Option<u64>, ForgeError> {
+        self.read_pull_of(repo, commit).await
     }
 }
 

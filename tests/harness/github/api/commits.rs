@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Call, Reply};
 use crate::github::git::FileChange;
 use crate::github::shape::{node_id, signature_json};
-use crate::github::world::{Repo, World};
+use crate::github::world::{Pull, Repo, World};
 
 /// The commits of a comparison that are told, over all pages.
 const COMMITS_MAX: usize = 10_000;
@@ -59,7 +59,7 @@ pub(super) fn git_commit(world: &mut World, call: &Call) -> Result<Reply, Reply>
         "html_url": format!("{html}/{}", commit.sha), "author": signature_json(&commit.author),
         "committer": signature_json(&commit.committer), "tree": {"sha": commit.tree, "url": format!("{url}/git/trees/{}", commit.tree)},
         "message": commit.message, "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),
-        "verification": {"verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null},
+        "verification": world.verification_json(&commit.sha),
     });
     Ok(Reply::json(200, body))
 }
@@ -68,7 +68,11 @@ pub(super) fn pulls(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let repo = call.repo(world);
     let sha = call.param("commit_sha");
     let contains = |head: &str| head == sha || repo.git.is_ancestor(sha, head);
-    let found: Vec<_> = repo.pulls.values().filter(|p| contains(&p.head) && !repo.git.is_ancestor(sha, &p.base)).collect();
+    let merged = |pull: &Pull| pull.merged.as_ref().is_some_and(|merged| merged.commit == sha);
+    let brought = |pull: &Pull| merged(pull) || contains(&pull.head) && !repo.git.is_ancestor(sha, &pull.base);
+    // Of what is in the default branch, only the pull request is told that brought it there.
+    let default = repo.branch(&repo.default_branch).is_some_and(|tip| repo.git.is_ancestor(sha, tip));
+    let found: Vec<_> = repo.pulls.values().filter(|p| brought(p) && (!default || p.merged.is_some())).collect();
     Ok(call.list(found, |pull| world.pull_simple_json(repo, pull)))
 }
 

@@ -7,14 +7,17 @@ mod comments;
 mod commits;
 mod contents;
 mod deliveries;
+mod deployments;
 mod diff_comments;
 mod pulls;
+mod releases;
 mod repos;
 mod reviews;
 mod scanning;
 mod statuses;
 mod teams;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub(crate) use checks::broken_rule;
@@ -74,6 +77,9 @@ const fn write(permissions: &'static [&'static str]) -> Needs {
 
 const METADATA: Needs = read(&["metadata"]);
 const CONTENTS: Needs = read(&["contents"]);
+const CONTENTS_WRITE: Needs = write(&["contents"]);
+const DEPLOYMENTS: Needs = read(&["deployments"]);
+const DEPLOYMENTS_WRITE: Needs = write(&["deployments"]);
 const CHECKS: Needs = read(&["checks"]);
 const CHECKS_WRITE: Needs = write(&["checks"]);
 const PULLS: Needs = read(&["pull_requests"]);
@@ -108,6 +114,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/tags", METADATA, repos::tags),
     route("GET", "/repos/{owner}/{repo}/git/ref/{ref}", CONTENTS, repos::git_ref),
     route("GET", "/repos/{owner}/{repo}/git/matching-refs/{ref}", CONTENTS, repos::matching_refs),
+    route("GET", "/repos/{owner}/{repo}/git/tags/{tag_sha}", CONTENTS, releases::tag_object),
     route("GET", "/repos/{owner}/{repo}/git/commits/{commit_sha}", CONTENTS, commits::git_commit),
     route("GET", "/repos/{owner}/{repo}/git/trees/{tree_sha}", CONTENTS, contents::tree),
     route("GET", "/repos/{owner}/{repo}/commits", CONTENTS, commits::list),
@@ -153,6 +160,27 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/check-suites/{check_suite_id}", CHECKS, checks::suite),
     route("GET", "/repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs", CHECKS, checks::in_suite),
     route("POST", "/repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest", CHECKS_WRITE, checks::rerequest_suite),
+    route("GET", "/repos/{owner}/{repo}/releases", CONTENTS, releases::list),
+    route("POST", "/repos/{owner}/{repo}/releases", CONTENTS_WRITE, releases::create),
+    route("GET", "/repos/{owner}/{repo}/releases/latest", CONTENTS, releases::latest),
+    route("GET", "/repos/{owner}/{repo}/releases/tags/{tag}", CONTENTS, releases::by_tag),
+    route("GET", "/repos/{owner}/{repo}/releases/{release_id}", CONTENTS, releases::get),
+    route("PATCH", "/repos/{owner}/{repo}/releases/{release_id}", CONTENTS_WRITE, releases::update),
+    route("DELETE", "/repos/{owner}/{repo}/releases/{release_id}", CONTENTS_WRITE, releases::delete),
+    route("GET", "/repos/{owner}/{repo}/releases/{release_id}/assets", CONTENTS, releases::assets),
+    route("POST", "/repos/{owner}/{repo}/releases/{release_id}/assets", CONTENTS_WRITE, releases::upload),
+    route("DELETE", "/repos/{owner}/{repo}/releases/assets/{asset_id}", CONTENTS_WRITE, releases::delete_asset),
+    route("GET", "/repos/{owner}/{repo}/deployments", DEPLOYMENTS, deployments::list),
+    route("POST", "/repos/{owner}/{repo}/deployments", DEPLOYMENTS_WRITE, deployments::create),
+    route("GET", "/repos/{owner}/{repo}/deployments/{deployment_id}", DEPLOYMENTS, deployments::get),
+    route("GET", "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", DEPLOYMENTS, deployments::statuses),
+    route("POST", "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", DEPLOYMENTS_WRITE, deployments::add_status),
+    route(
+        "POST",
+        "/repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule",
+        DEPLOYMENTS_WRITE,
+        deployments::answer_rule,
+    ),
     route("POST", "/repos/{owner}/{repo}/statuses/{sha}", write(&["statuses"]), statuses::create),
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses", read(&["statuses"]), statuses::list),
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/status", read(&["statuses"]), statuses::combined),
@@ -170,6 +198,9 @@ pub(crate) struct Call {
     /// Decoded.
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
+    /// The body of an upload, which is no JSON, and its media type.
+    pub(crate) file: Bytes,
+    pub(crate) content_type: String,
     pub(crate) accept: String,
     pub(crate) caller: Caller,
     /// The address without its query, as the caller knows it: what links to other pages are made of.
@@ -315,7 +346,7 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<(Str
 }
 
 /// Parameters that may hold slashes.
-const LONG: [&str; 4] = ["{path}", "{ref}", "{branch}", "{basehead}"];
+const LONG: [&str; 5] = ["{path}", "{ref}", "{branch}", "{basehead}", "{tag}"];
 
 fn matches(template: &[&str], parts: &[&str], found: &mut Vec<(String, String)>) -> bool {
     let (Some(first), Some(part)) = (template.first(), parts.first()) else { return template.is_empty() && parts.is_empty() };

@@ -48,9 +48,11 @@ fn named<'r>(repo: &'r Repo, prefix: &str) -> Vec<(&'r str, &'r String)> {
 pub(super) fn branches(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let repo = call.repo(world);
     let protected = call.query("protected") == Some("true");
-    let branches = if protected { Vec::new() } else { named(repo, "refs/heads/") };
+    let is_protected = |name: &str| world.shipping.protected.contains(&(repo.id, name.to_owned()));
+    let branches = named(repo, "refs/heads/").into_iter().filter(|(name, _)| !protected || is_protected(name)).collect();
     Ok(call.list(branches, |(name, sha)| {
-        json!({"name": name, "commit": {"sha": sha, "url": format!("{}/commits/{sha}", world.repo_url(repo))}, "protected": false})
+        let url = format!("{}/commits/{sha}", world.repo_url(repo));
+        json!({"name": name, "commit": {"sha": sha, "url": url}, "protected": is_protected(name)})
     }))
 }
 
@@ -61,9 +63,10 @@ pub(super) fn branch(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let commit = repo.git.info(sha).ok_or_else(Reply::missing)?;
     let url = format!("{}/branches/{}", world.repo_url(repo), escaped(name));
     let html = format!("{}/{}/tree/{}", world.base, repo.full_name(), escaped(name));
+    let protected = world.shipping.protected.contains(&(repo.id, name.to_owned()));
     let body = json!({
-        "name": name, "commit": world.commit_json(repo, &commit), "_links": {"self": url, "html": html}, "protected": false,
-        "protection": {"enabled": false, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
+        "name": name, "commit": world.commit_json(repo, &commit), "_links": {"self": url, "html": html}, "protected": protected,
+        "protection": {"enabled": protected, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
         "protection_url": format!("{url}/protection"),
     });
     Ok(Reply::json(200, body))
@@ -75,6 +78,7 @@ pub(super) fn tags(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     tags.reverse();
     Ok(call.list(tags, |(name, sha)| {
         let url = world.repo_url(repo);
+        let sha = repo.git.resolve(sha).unwrap_or_else(|| (*sha).clone());
         json!({
             "name": name, "commit": {"sha": sha, "url": format!("{url}/commits/{sha}")}, "node_id": node_id("Ref", name),
             "zipball_url": format!("{url}/zipball/refs/tags/{name}"), "tarball_url": format!("{url}/tarball/refs/tags/{name}"),
@@ -84,9 +88,10 @@ pub(super) fn tags(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 
 fn ref_json(world: &World, repo: &Repo, name: &str, sha: &str) -> Value {
     let url = world.repo_url(repo);
+    let kind = repo.git.kind(sha);
     json!({
         "ref": name, "node_id": node_id("Ref", name), "url": format!("{url}/git/{}", escaped(name)),
-        "object": {"type": "commit", "sha": sha, "url": format!("{url}/git/commits/{sha}")},
+        "object": {"type": kind, "sha": sha, "url": format!("{url}/git/{kind}s/{sha}")},
     })
 }
 
