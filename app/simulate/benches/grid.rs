@@ -21,7 +21,14 @@ fn main() {
         ("Latency", Grid::Latency, trials, own),
     ] {
         let began = Instant::now();
-        let job = Job { cells: grid.cells(), methods, trials: u32::try_from(trials).unwrap_or(u32::MAX), seed, warm_up_secs: grid.warm_up_secs(), threads };
+        let job = Job {
+            cells: grid.cells(),
+            methods,
+            trials: u32::try_from(trials).unwrap_or(u32::MAX),
+            seed,
+            warm_up_secs: grid.warm_up_secs(),
+            threads,
+        };
         let results = run(&job, &|| {});
         let report = match grid {
             Grid::Reference => Report::by_cell(&job, &results),

@@ -10,8 +10,8 @@ use super::wealth::{Draw, Happened, log_add, log_factor, tilted};
 
 /// The factors of which the least that it lies below is told.
 const TOLD: [f64; 32] = [
-    0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.75, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0,
-    15.0, 20.0, 30.0, 50.0, 100.0,
+    0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.75, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0,
+    8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0,
 ];
 
 /// So many times the factor is what is bet on, with these parts of the stake.

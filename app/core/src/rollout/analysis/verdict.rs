@@ -165,7 +165,15 @@ struct Compared {
 
 impl Compared {
     fn new(metric: Metric, tolerated: f64) -> Compared {
-        Compared { metric, tolerated, clusters: Clusters::default(), wealth: Wealth::new(tolerated), bound: Bound::default(), happened: 0, of: 0 }
+        Compared {
+            metric,
+            tolerated,
+            clusters: Clusters::default(),
+            wealth: Wealth::new(tolerated),
+            bound: Bound::default(),
+            happened: 0,
+            of: 0,
+        }
     }
 
     fn take(&mut self, draw: &Draw) {
