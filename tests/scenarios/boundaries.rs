@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
@@ -35,6 +35,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
     ("gatewright-target", &["gatewright-core"]),
+    ("gatewright-simulate", &["gatewright-core"]),
     ("gatewright-action", &["gatewright-core", "gatewright-engine", "gatewright-forge-shared", "gatewright-reports"]),
     (
         "gatewright",

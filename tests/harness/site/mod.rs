@@ -86,8 +86,16 @@ impl Router {
     /// Where it does not within some seconds.
     pub async fn reload(&self) {
         let before = self.worker().await;
-        signal(self.process.id(), "USR2");
-        until("HAProxy is reloaded", || async { self.worker().await.is_some_and(|now| Some(now) != before) }).await;
+        let mut tries = 0;
+        until("HAProxy is reloaded", || {
+            // A master that is just about a reload hears no other; so it is told again, every half second.
+            if tries % 25 == 0 {
+                signal(self.process.id(), "USR2");
+            }
+            tries += 1;
+            async { self.worker().await.is_some_and(|now| Some(now) != before) }
+        })
+        .await;
     }
 
     /// Killed at once, as by a crash, and started again.
