@@ -212,7 +212,8 @@ fn combined(requests_per_sec: &[u32], base_percent: &[f64], faults: &[Fault], on
 }
 
 fn reference() -> Vec<Cell> {
-    let cell = |base_percent, confounder, fault| Cell { requests_per_sec: 20, base_percent, fault, onset: Onset::Start, confounder };
+    let cell =
+        |base_percent, confounder, fault| Cell { requests_per_sec: 20, base_percent, fault, onset: Onset::Start, confounder };
     vec![
         cell(0.5, Confounder::None, Fault::None),
         cell(1.5, Confounder::None, Fault::None),

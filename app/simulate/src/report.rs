@@ -70,9 +70,8 @@ impl Report {
             let of = pooled(results, method, |other| other == cell);
             if is_healthy(cell) { percent(of.rolled_back) } else { format!("{} ({})", percent(of.rolled_back), of.quantile(0.5)) }
         };
-        let row = |cell: &Cell| {
-            std::iter::once(cell.to_string()).chain(job.methods.iter().map(|method| of(cell, *method))).collect()
-        };
+        let row =
+            |cell: &Cell| std::iter::once(cell.to_string()).chain(job.methods.iter().map(|method| of(cell, *method))).collect();
         let mut header = strings(&["cell"]);
         header.extend(job.methods.iter().map(ToString::to_string));
         let title = "Rolled back, % (median seconds)".to_owned();
@@ -97,7 +96,8 @@ impl Report {
             }
             let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
             out.push_str(&line(&table.header));
-            let rules: Vec<String> = table.header.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "--:" }.to_owned()).collect();
+            let rules: Vec<String> =
+                table.header.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "--:" }.to_owned()).collect();
             out.push_str(&line(&rules));
             out.extend(table.rows.iter().map(|row| line(row)));
         }
@@ -200,7 +200,9 @@ fn summary(methods: impl Iterator<Item = Method>, results: &[CellResult]) -> Tab
         ]
     };
     Table {
-        title: "From 20 requests/s, faults of 4 times the errors (1.5 times the latency) and more, over all confounders and onsets".to_owned(),
+        title:
+            "From 20 requests/s, faults of 4 times the errors (1.5 times the latency) and more, over all confounders and onsets"
+                .to_owned(),
         header: strings(&[
             "method",
             "sensitivity %",
@@ -257,8 +259,18 @@ fn by_effect(method: Method, results: &[CellResult]) -> Table {
         }
     }
     Table {
-        title: format!("{method}: what is found, over all confounders, onsets and rates of errors; seconds are from the onset on"),
-        header: strings(&["fault", "found %", "median s", "p90 s", "promoted %", "inconclusive %", "rolled back before the onset %"]),
+        title: format!(
+            "{method}: what is found, over all confounders, onsets and rates of errors; seconds are from the onset on"
+        ),
+        header: strings(&[
+            "fault",
+            "found %",
+            "median s",
+            "p90 s",
+            "promoted %",
+            "inconclusive %",
+            "rolled back before the onset %",
+        ]),
         rows,
     }
 }
@@ -267,7 +279,12 @@ fn healthy(method: Method, results: &[CellResult]) -> Table {
     let rates = distinct(results.iter().map(|result| (result.cell.requests_per_sec, result.cell.base_percent)));
     let row = |(rate, base): &(u32, f64)| {
         let of = pooled(results, method, |cell| is_healthy(cell) && cell.requests_per_sec == *rate && cell.base_percent == *base);
-        vec![format!("{rate} requests/s, {base} % errors"), percent(of.promoted), percent(of.inconclusive), percent(of.rolled_back)]
+        vec![
+            format!("{rate} requests/s, {base} % errors"),
+            percent(of.promoted),
+            percent(of.inconclusive),
+            percent(of.rolled_back),
+        ]
     };
     Table {
         title: format!("{method}: what becomes of healthy versions, over all confounders"),
@@ -290,7 +307,8 @@ fn failing(method: Method, results: &[CellResult]) -> Table {
         let rate = |count| percent(Rate { count, of: result.trials });
         vec![result.cell.to_string(), rate(result.rolled_back), rate(result.promoted), rate(result.inconclusive)]
     };
-    let meant = results.iter().filter(|result| result.method == method && (is_declared(&result.cell) || is_healthy(&result.cell)));
+    let meant =
+        results.iter().filter(|result| result.method == method && (is_declared(&result.cell) || is_healthy(&result.cell)));
     Table {
         title: format!(
             "{FAILING}, of {}: shown (95 %) to find less than 99 % of declared faults from 20 requests/s on, or to undo more than 1 % of healthy versions",

@@ -82,7 +82,11 @@ impl World {
         }
         let mut rng = Pcg64Mcg::seed_from_u64(mixed(self.seed ^ mixed(u64::from(secs) + 1)));
         let now = f64::from(secs);
-        let wave = if self.cell.confounder == Confounder::Drift { (self.phase + now / self.period * std::f64::consts::TAU).sin() } else { 0.0 };
+        let wave = if self.cell.confounder == Confounder::Drift {
+            (self.phase + now / self.period * std::f64::consts::TAU).sin()
+        } else {
+            0.0
+        };
         let requests = poisson(&mut rng, f64::from(self.cell.requests_per_sec * BUCKET_SECS) * (1.0 + 0.5 * wave));
         let canary_share = self.share(&mut rng, percent);
         let canary_requests = binomial(&mut rng, requests, canary_share);
