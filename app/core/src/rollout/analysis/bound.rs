@@ -15,7 +15,7 @@ const TOLD: [f64; 32] = [
 ];
 
 /// So many times the factor is what is bet on, with these parts of the stake.
-const BETTER: [(f64, f64); 3] = [(0.7, 0.55), (0.45, 0.3), (0.1, 0.15)];
+const BETTER: [(f64, f64); 4] = [(0.9, 0.12), (0.7, 0.5), (0.45, 0.25), (0.1, 0.13)];
 
 /// A bound is wrong with at most this probability.
 pub(super) const BETA: f64 = 0.05;
