@@ -19,6 +19,8 @@ echo "== how often the analysis of rollouts is wrong"
 cargo bench --quiet --package gatewright-simulate --bench grid
 echo "== report readers"
 cargo bench --quiet --package gatewright-reports
+echo "== report readers, against others"
+app/reports/benches/peers/run.sh
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"
 cargo bench --quiet --package gatewright-store --bench journal
 echo "== intake against probot and webhook"

@@ -76,5 +76,5 @@ lint_action action.yml
 lint_workflow templates/ci/github-*.yml
 lint_pipeline templates/ci/gitlab-*.yml
 lint_component templates/*/template.yml
-lint_shell action/*.sh tests/lint/*.sh tests/setup/*.sh tests/benches/*.sh
+lint_shell action/*.sh tests/lint/*.sh tests/setup/*.sh tests/benches/*.sh app/reports/benches/*/*.sh
 exit "$failed"

@@ -18,6 +18,8 @@ mod payloads;
 mod publishing;
 #[path = "fake_gitlab/rules.rs"]
 mod rules;
+#[path = "fake_gitlab/shipping.rs"]
+mod shipping;
 #[path = "fake_gitlab/shown.rs"]
 mod shown;
 #[path = "fake_gitlab/statuses.rs"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the forge's own API description and example deliveries, pinned by package-lock.json, into .tools/npm.
+# Installs the npm packages of package.json, pinned by package-lock.json, into .tools/npm.
 # Skipped where what the lock names is there.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh

@@ -111,7 +111,7 @@ pub type Signals = Vec<(u64, Signal)>;
 pub enum Release {
     /// The run is over; its journal says how.
     Finished(Conclusion),
-    /// Nothing to do until then. The attempt is not counted.
+    /// Nothing to do until then, unless it was told something that its journal has not taken. The attempt is not counted.
     WaitUntil(Timestamp),
     /// Somebody else may go on at once. The attempt is not counted.
     HandBack,

@@ -276,7 +276,7 @@ impl Scan {
         while let Some(byte) = bytes.get(at) {
             match self.state {
                 State::InString => {
-                    at += bytes[at..].iter().take_while(|b| !matches!(b, b'"' | b'\\')).count();
+                    at += memchr::memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
                     match bytes.get(at) {
                         Some(b'"') if self.depth == 0 => return (at + 1, true),
                         Some(b'"') => self.state = State::Between,
@@ -289,6 +289,11 @@ impl Scan {
                     return (at, true);
                 }
                 State::Plain => {}
+                // Most of it are commas, colons, white space and digits.
+                State::Between if !matches!(byte, b'"' | b'{' | b'[' | b'}' | b']') => {
+                    at += bytes[at..].iter().take_while(|b| !matches!(b, b'"' | b'{' | b'[' | b'}' | b']')).count();
+                    continue;
+                }
                 State::Begin | State::Between => match byte {
                     b'"' => self.state = State::InString,
                     b'{' | b'[' => (self.depth, self.state) = (self.depth + 1, State::Between),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::attributes::Attributes;
+use quick_xml::events::attributes::{Attribute, Attributes};
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::reader::Reader;
 
@@ -133,12 +133,20 @@ impl<R: Read> Xml<R> {
                 if values[at].is_some() {
                     return Err(self.broken(format!("<{}> has {:?} twice", self.name(), keys[at])));
                 }
-                let value = attribute.normalized_value(XmlVersion::Implicit1_0);
-                let value = value.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))?;
-                values[at] = Some(value);
+                values[at] = Some(self.value(&attribute)?);
             }
         }
         Ok(values)
+    }
+
+    /// What an attribute says, with the characters that its references stand for.
+    fn value<'v>(&self, attribute: &Attribute<'v>) -> Result<Cow<'v, str>, ReportError> {
+        // Nearly all are short and have nothing in them to be replaced.
+        if !attribute.value.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r')) {
+            return Ok(attribute.value.clone());
+        }
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+        value.map_err(|error| self.broken(format!("<{}>: {error}", self.name())))
     }
 
     /// A number that an attribute of the latest element is.

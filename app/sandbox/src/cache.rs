@@ -11,11 +11,22 @@ use std::time::{Duration, SystemTime};
 use gatewright_core::sandbox::CacheUse;
 use sha2::{Digest, Sha256};
 
-/// All entries together may have so many bytes. Beyond that, those that were used longest ago go.
-const BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// How much is kept, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// All entries together may have so many bytes. Beyond that, those that were used longest ago go.
+    pub bytes: u64,
+    /// A folder of an entry may have so many bytes. A larger one is not kept.
+    pub folder_bytes: u64,
+    /// An entry that nobody has used for so long goes.
+    pub unused: Duration,
+}
 
-/// An entry that nobody has used for so long goes.
-const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+impl Default for CacheLimits {
+    fn default() -> CacheLimits {
+        CacheLimits { bytes: 10 << 30, folder_bytes: 2 << 30, unused: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
 
 /// A draft that is older than this was left by a process that died.
 const DRAFT_MAX: Duration = Duration::from_secs(3600);
@@ -23,10 +34,14 @@ const DRAFT_MAX: Duration = Duration::from_secs(3600);
 /// Where drafts are made.
 const DRAFTS: &str = "drafts";
 
+/// Says which archives an entry has, a line each: its number and its bytes.
+const CONTENTS: &str = "contents";
+
 /// All entries, in one folder: `SHELF/DIGEST/N.tar`.
 #[derive(Debug)]
 pub(crate) struct Caches {
     root: PathBuf,
+    pub(crate) limits: CacheLimits,
 }
 
 /// What may be restored for a step, and under which name it is saved.
@@ -48,6 +63,34 @@ pub(crate) struct Entry {
     pub(crate) folder: PathBuf,
     /// Whether it was made of the same files.
     pub(crate) exact: bool,
+}
+
+impl Entry {
+    /// Its archives, each with the number of the folder that it is of. An error where one is missing or not as it was written:
+    /// a part of what belongs together is worse than nothing.
+    pub(crate) fn archives(&self) -> io::Result<Vec<(usize, PathBuf)>> {
+        let contents = std::fs::read_to_string(self.folder.join(CONTENTS))?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not as it was written");
+        let one = |line: &str| {
+            let (n, bytes) = line.split_once(' ')?;
+            Some((n.parse().ok()?, bytes.parse::<u64>().ok()?))
+        };
+        let mut archives = Vec::new();
+        for line in contents.lines() {
+            let (n, bytes) = one(line).ok_or_else(damaged)?;
+            let path = self.folder.join(archive(n));
+            if path.metadata()?.len() != bytes {
+                return Err(damaged());
+            }
+            archives.push((n, path));
+        }
+        Ok(archives)
+    }
+}
+
+/// The archive of the folder of that number.
+pub(crate) fn archive(n: usize) -> String {
+    format!("{n}.tar")
 }
 
 impl Plan {
@@ -78,8 +121,8 @@ impl Plan {
 }
 
 impl Caches {
-    pub(crate) fn new(root: PathBuf) -> Caches {
-        Caches { root }
+    pub(crate) fn new(root: PathBuf, limits: CacheLimits) -> Caches {
+        Caches { root, limits }
     }
 
     /// The entry that fits best: of the same files on any of the shelves, else the newest one of the first shelf that has any.
@@ -105,6 +148,13 @@ impl Caches {
     /// Makes a draft an entry. Where somebody else was quicker, theirs stays.
     pub(crate) fn keep(&self, plan: &Plan, draft: tempfile::TempDir) -> io::Result<()> {
         let Some(shelf) = &plan.write else { return Ok(()) };
+        let mut contents = String::new();
+        for n in 0..plan.paths.len() {
+            if let Ok(metadata) = draft.path().join(archive(n)).metadata() {
+                contents += &format!("{n} {}\n", metadata.len());
+            }
+        }
+        std::fs::write(draft.path().join(CONTENTS), contents)?;
         std::fs::create_dir_all(shelf)?;
         match std::fs::rename(draft.path(), shelf.join(&plan.digest)) {
             Err(error) if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => Err(error),
@@ -132,7 +182,7 @@ impl Caches {
         let age = |used: SystemTime| now.duration_since(used).unwrap_or_default();
         for (folder, used, size) in entries {
             bytes = bytes.saturating_add(size);
-            if bytes > BYTES_MAX || age(used) > UNUSED_MAX {
+            if bytes > self.limits.bytes || age(used) > self.limits.unused {
                 let _ = std::fs::remove_dir_all(&folder);
                 // Fails where the shelf holds others still.
                 let _ = folder.parent().map(std::fs::remove_dir);
@@ -192,7 +242,7 @@ mod tests {
     #[test]
     fn the_same_files_are_found_in_any_scope_before_the_newest_of_the_own_one() {
         let folder = tempfile::tempdir().unwrap();
-        let caches = Caches::new(folder.path().to_owned());
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits::default());
         let of_pull = |digest: &str| plan(&caches, &["pull/7", "branch/main"], Some("pull/7"), digest);
         assert_eq!(found(&caches, &of_pull("a")), None);
         save(&caches, "branch/main", "a", "main's a");
@@ -208,7 +258,7 @@ mod tests {
     #[test]
     fn another_gate_image_or_folder_has_a_cache_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        let caches = Caches::new(folder.path().to_owned());
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits::default());
         save(&caches, "branch/main", "a", "x");
         let of = |gate: &str, image: &str, path: &str| {
             let cache = CacheUse { paths: vec![path.to_owned()], ..cache(&["branch/main"], None) };
@@ -221,7 +271,7 @@ mod tests {
     #[test]
     fn an_entry_that_is_there_is_never_written_again() {
         let folder = tempfile::tempdir().unwrap();
-        let caches = Caches::new(folder.path().to_owned());
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits::default());
         assert!(plan(&caches, &[], Some("s"), "a").is_to_be_saved());
         save(&caches, "s", "a", "first");
         assert!(!plan(&caches, &[], Some("s"), "a").is_to_be_saved());
@@ -233,13 +283,44 @@ mod tests {
     #[test]
     fn what_nobody_has_used_for_long_goes_and_so_does_what_a_dead_process_has_left() {
         let folder = tempfile::tempdir().unwrap();
-        let caches = Caches::new(folder.path().to_owned());
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits::default());
         save(&caches, "s", "a", "x");
         let left = caches.draft().unwrap().keep();
         let soon = SystemTime::now() + Duration::from_secs(60);
         caches.trim(soon);
         assert!(left.is_dir() && found(&caches, &plan(&caches, &["s"], None, "a")).is_some());
-        caches.trim(soon + UNUSED_MAX);
+        caches.trim(soon + caches.limits.unused);
         assert!(!left.is_dir() && found(&caches, &plan(&caches, &["s"], None, "a")).is_none());
+    }
+
+    #[test]
+    fn an_entry_of_which_a_part_is_missing_or_cut_is_not_used_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits::default());
+        for (digest, damage) in [("a", None), ("b", Some(None)), ("c", Some(Some("cu")))] {
+            save(&caches, "s", digest, "cut off");
+            let entry = caches.find(&plan(&caches, &["s"], None, digest)).unwrap();
+            assert_eq!(entry.archives().unwrap(), [(0, entry.folder.join("0.tar"))]);
+            match damage {
+                Some(Some(text)) => std::fs::write(entry.folder.join("0.tar"), text).unwrap(),
+                Some(None) => std::fs::remove_file(entry.folder.join("0.tar")).unwrap(),
+                None => std::fs::remove_file(entry.folder.join(CONTENTS)).unwrap(),
+            }
+            assert!(entry.archives().is_err(), "{digest}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_bound_those_go_that_were_used_longest_ago() {
+        let folder = tempfile::tempdir().unwrap();
+        let caches = Caches::new(folder.path().to_owned(), CacheLimits { bytes: 40, ..CacheLimits::default() });
+        for (digest, ago) in [("old", 3), ("newer", 2), ("newest", 1)] {
+            save(&caches, "s", digest, "ten bytes.");
+            let entry = plan(&caches, &[], Some("s"), digest).write.unwrap().join(digest);
+            std::fs::File::open(entry).unwrap().set_modified(SystemTime::now() - Duration::from_secs(ago * 60)).unwrap();
+        }
+        caches.trim(SystemTime::now());
+        let kept = |digest: &str| !plan(&caches, &[], Some("s"), digest).is_to_be_saved();
+        assert_eq!(["old", "newer", "newest"].map(kept), [false, true, true]);
     }
 }

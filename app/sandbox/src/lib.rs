@@ -19,5 +19,6 @@ mod source;
 mod spool;
 mod wanted;
 
+pub use cache::CacheLimits;
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};
 pub use host::{HostConfig, HostSandbox, HostWorkspace};

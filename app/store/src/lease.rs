@@ -211,7 +211,8 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
     held(tx, lease)?;
     let row = tx.open.change(lease.run, |run| {
         run.holder = None;
-        let Row { record, failed, finished_at, .. } = &mut run.row;
+        let Row { record, failed, finished_at, signals, signals_taken, .. } = &mut run.row;
+        let untaken = *signals_taken < *signals;
         record.updated_at = now;
         match how {
             Release::Finished(conclusion) => {
@@ -220,6 +221,8 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
             }
             Release::WaitUntil(ready_at) => {
                 record.attempts = 0;
+                // What it was told since it looked last, it is to hear now.
+                let ready_at = if untaken { now.min(ready_at) } else { ready_at };
                 record.state = RunState::Ready { ready_at };
             }
             Release::HandBack => {

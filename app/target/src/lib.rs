@@ -3,6 +3,10 @@
 //!
 //! - [`docker`]: instances are containers of one engine.
 //! - [`haproxy`]: a backend of HAProxy is the router, by its runtime API, and its counters are a source of metrics.
+//! - [`exec`]: the operator's own program is target, router or source of metrics, or all of them.
+//! - [`prometheus`]: queries are a source of metrics.
+//! - [`probe`]: requests of our own to the instances are a source of metrics.
+//! - [`sites`]: which repository's environments may use which of them.
 //!
 //! Every call converges: repeated, or repeated after a crash in the middle, it comes to the same. Nothing here decides anything: when
 //! traffic moves, what a number means and when to give up is the engine's. Nothing here is remembered that matters; what holds is read from
@@ -10,4 +14,12 @@
 
 pub mod docker;
 mod error;
+pub mod exec;
 pub mod haproxy;
+mod http;
+mod latency;
+pub mod probe;
+pub mod prometheus;
+pub mod sites;
+
+pub use latency::BOUNDS_MS as LATENCY_BOUNDS_MS;

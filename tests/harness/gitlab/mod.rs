@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `people`, `look` | what people do, and what they see: the handle's verbs |
 //! | `world`, `acts` | the state, and how what people do changes it |
+//! | `shipping` | tags, releases, environments and deployments: state and verbs |
 //! | `server` | one request's way: fault, credential, limit, judgement, handler, log |
 //! | `auth` | whose a token is, and what that account may |
 //! | `description` | GitLab's own description of its API, by which requests are judged |
@@ -29,6 +30,7 @@ mod payload;
 mod people;
 mod server;
 mod shape;
+mod shipping;
 mod world;
 
 use std::sync::{Arc, MutexGuard};

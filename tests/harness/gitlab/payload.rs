@@ -143,11 +143,15 @@ impl World {
         let [before, after] = ends;
         let protected = &self.project(project).protected;
         let protected = name.strip_prefix("refs/heads/").is_some_and(|name| protected.contains(name));
+        // Of an annotated tag, what was pushed is the tag object.
+        let git = &self.project(project).git;
+        let checkout = after.and_then(|after| git.resolve(after));
+        let message = after.and_then(|after| git.tag_of(after)).map(|tag| tag.message.trim_end().to_owned());
         let pushed = after.filter(|_| kind == "push");
         let commits = pushed.map(|after| self.pushed_commits(project, before, after)).unwrap_or_default();
         let payload = json!({
             "object_kind": kind, "event_name": kind, "ref": name, "before": before.unwrap_or(NO_COMMIT),
-            "after": after.unwrap_or(NO_COMMIT), "checkout_sha": after, "message": null, "user_id": by,
+            "after": after.unwrap_or(NO_COMMIT), "checkout_sha": checkout, "message": message, "user_id": by,
             "user_name": self.username(by), "user_username": self.username(by), "user_email": "", "user_avatar": null,
             "project_id": project, "project": self.project_payload(project),
             "repository": self.pushed_repository_payload(project), "push_options": {}, "ref_protected": protected,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::BOT;
 use super::hooks::{Delivery, Hook, HookQueue};
+use super::shipping::Shipping;
 use crate::github::git::{FileChange, Git, Signature};
 
 /// Roles by their access levels. What lies between two has the rights of the lower one; 10 is a Guest.
@@ -200,6 +201,7 @@ pub(super) struct World {
     pub(super) emoji: Vec<Emoji>,
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) statuses: Vec<Status>,
+    pub(super) shipping: Shipping,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) violations: Vec<String>,
     /// What lies between two commits, once it was asked for.
@@ -227,6 +229,7 @@ impl World {
             emoji: Vec::new(),
             pipelines: Vec::new(),
             statuses: Vec::new(),
+            shipping: Shipping::default(),
             deliveries: Vec::new(),
             violations: Vec::new(),
             diffs: Mutex::default(),

@@ -186,3 +186,87 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut is: impl FnMut() ->
     };
     assert!(tokio::time::timeout(START_MAX, waited).await.is_ok(), "{what}: not within {} s", START_MAX.as_secs());
 }
+
+/// A running Prometheus that scrapes instances twice a second.
+pub struct Scraper {
+    /// Removed with this.
+    _dir: tempfile::TempDir,
+    port: u16,
+    process: std::process::Child,
+}
+
+impl Scraper {
+    /// Starts it for instances at these addresses, each with its label `pool`, and waits until it answers.
+    ///
+    /// # Panics
+    /// Where Prometheus is not installed.
+    pub async fn start(instances: &[(String, String)]) -> Scraper {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let port = free_port();
+        let target = |(address, pool): &(String, String)| {
+            format!("      - targets: ['{address}']\n        labels: {{ pool: '{pool}' }}\n")
+        };
+        let targets: String = instances.iter().map(target).collect();
+        let config = format!(
+            "global: {{ scrape_interval: 500ms, scrape_timeout: 400ms }}\nscrape_configs:\n  - job_name: app\n    static_configs:\n{}",
+            targets
+        );
+        let file = dir.path().join("prometheus.yml");
+        std::fs::write(&file, config).expect("the folder is ours");
+        let log = std::fs::File::create(dir.path().join("prometheus.log")).expect("the folder is ours");
+        let mut command = Command::new("/usr/bin/prometheus");
+        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let process = command.stdout(Stdio::null()).stderr(log).spawn().expect("prometheus is installed by tests/setup");
+        let scraper = Scraper { _dir: dir, port, process };
+        until("Prometheus is ready", || async { is_ready(port).await.is_ok_and(|ready| ready) }).await;
+        scraper
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Scraper {
+    fn drop(&mut self) {
+        // An error means that it is dead already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn is_ready(port: u16) -> std::io::Result<bool> {
+    let mut connection = load::Connection::open(&format!("127.0.0.1:{port}")).await?;
+    Ok(connection.get("/-/ready", "").await?.is_some_and(|answer| answer.status == 200))
+}
+
+/// The program of [`IMAGE`] as a file of this machine.
+///
+/// # Panics
+/// Where the image was not built.
+pub fn instance_program() -> String {
+    static PROGRAM: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    PROGRAM.get_or_init(|| copy_out().expect("tests/setup/site.sh has built the image")).clone()
+}
+
+/// One file for each image, which later runs find.
+fn copy_out() -> Option<String> {
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let image = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE])?;
+    let path = std::env::temp_dir().join(format!("gatewright-instance-{}", image.trim_start_matches("sha256:")));
+    if !path.exists() {
+        let container = docker(&["create", IMAGE])?;
+        let beside = format!("{}-{}", path.display(), std::process::id());
+        let copied = docker(&["cp", &format!("{container}:/instance"), &beside]);
+        docker(&["rm", &container])?;
+        copied?;
+        std::fs::rename(beside, &path).ok()?;
+    }
+    Some(path.display().to_string())
+}

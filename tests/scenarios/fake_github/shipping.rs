@@ -37,7 +37,10 @@ async fn a_tag_leads_to_its_commit_and_says_who_signed_it() {
     assert_eq!(adapter.tag(&repo, "v1.0.0").await, Ok(None));
     github.push_tag(REPO, "v1.0.0", &sha, "alice");
     let light = adapter.tag(&repo, "v1.0.0").await.expect("it answers").expect("it is there");
-    assert_eq!((light.commit.as_str(), light.object, light.message, light.signature), (sha.as_str(), None, None, Signature::Unsigned));
+    assert_eq!(
+        (light.commit.as_str(), light.object, light.message, light.signature),
+        (sha.as_str(), None, None, Signature::Unsigned)
+    );
     let object = github.push_annotated_tag(REPO, "releases/v1.1.0", &sha, "the second one", "alice");
     github.sign(&object);
     github.sign_as(&sha, "expired_key");
@@ -453,13 +456,15 @@ async fn the_fake_deploys_as_github_does_where_it_is_not_told_otherwise() {
     assert_eq!(send(json!({"ref": "v1", "required_contexts": []})).await, 409, "the default branch would be merged");
     assert_eq!(send(json!({"ref": "v1", "auto_merge": false, "required_contexts": ["ci"]})).await, 409);
     assert_eq!(send(json!({"ref": "v1", "auto_merge": false})).await, 201, "there is no status yet");
-    let (status, _) = bot.send(Method::POST, &format!("/repos/octo/app/statuses/{sha}"), json!({"state": "pending", "context": "ci"})).await;
+    let (status, _) =
+        bot.send(Method::POST, &format!("/repos/octo/app/statuses/{sha}"), json!({"state": "pending", "context": "ci"})).await;
     assert_eq!(status, 201);
     assert_eq!(send(json!({"ref": "v1", "auto_merge": false})).await, 409, "a status is not green");
     assert_eq!(send(json!({"ref": "v1", "auto_merge": false, "required_contexts": []})).await, 201);
     assert_eq!(send(json!({"ref": "v9", "auto_merge": false})).await, 422);
     github.assert_valid();
-    let (status, _) = bot.send(Method::POST, "/repos/octo/app/releases", json!({"tag_name": "v5", "draft": true, "make_latest": "true"})).await;
+    let (status, _) =
+        bot.send(Method::POST, "/repos/octo/app/releases", json!({"tag_name": "v5", "draft": true, "make_latest": "true"})).await;
     assert_eq!(status, 422);
     assert_eq!(github.take_violations().len(), 1);
     let (status, _) = bot.send(Method::POST, "/repos/octo/app/releases", json!({"tag_name": "v5"})).await;

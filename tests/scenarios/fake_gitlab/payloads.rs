@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use gatewright_core::event::{CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, User};
+use gatewright_core::event::{CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, TagEvent, User};
 use gatewright_core::{ForgeKind, RepoRef};
 use gatewright_tests::gitlab::{Delivery, Signing};
 
@@ -139,8 +139,12 @@ async fn the_service_understands_what_it_is_told_of_notes_and_pushes() {
     let moved: Vec<(&str, bool)> = pushes.iter().map(|push| (push.branch.as_str(), push.before.is_some())).collect();
     assert_eq!(moved, [("topic", false), ("topic", true), ("main", true)]);
     assert_eq!((pushes[2].after.as_str(), pushes[2].default_branch.as_str()), (gitlab.branch(REPO, "main").as_str(), "main"));
+    let tags: Vec<&TagEvent> =
+        events.iter().filter_map(|(_, event)| if let Event::Tag(one) = event { Some(one) } else { None }).collect();
+    let told: Vec<(&str, bool)> = tags.iter().map(|tag| (tag.tag.as_str(), tag.commit.is_some())).collect();
+    assert_eq!(told, [("v1.0.0", true)]);
     for (name, event) in
-        events.iter().filter(|(name, _)| ["build", "pipeline", "tag_push", "emoji"].iter().any(|kind| name.starts_with(kind)))
+        events.iter().filter(|(name, _)| ["build", "pipeline", "emoji"].iter().any(|kind| name.starts_with(kind)))
     {
         assert!(matches!(event, Event::Unused { .. }), "{name}");
     }

@@ -1,7 +1,8 @@
 //! What GitHub's payloads mean.
 
 use gatewright_core::event::{
-    ButtonEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, User,
+    ButtonEvent, Event, MergeGroupEvent, ProtectionRuleEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent,
+    TagEvent, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use gatewright_core::{CommitId, ForgeKind, RepoRef};
@@ -16,8 +17,16 @@ pub(crate) const BASE: &str = "380387fbc80638b734a49e1be1c4dfec1c01b33c";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
 /// The events that are looked into.
-pub(crate) const USED: [&str; 7] =
-    ["pull_request", "merge_group", "push", "check_run", "check_suite", "issue_comment", "pull_request_review_comment"];
+pub(crate) const USED: [&str; 8] = [
+    "pull_request",
+    "merge_group",
+    "push",
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "pull_request_review_comment",
+    "deployment_protection_rule",
+];
 
 pub(crate) fn commit(sha: &str) -> CommitId {
     sha.parse().unwrap()
@@ -214,7 +223,7 @@ fn a_push_moves_a_branch() {
 
 #[test]
 fn pushes_that_leave_no_branch_of_interest_are_not_used() {
-    assert_eq!(reason("push", &pushed("refs/tags/v1", ZERO, HEAD)), "pushes to anything but a branch are not used");
+    assert_eq!(reason("push", &pushed("refs/notes/x", ZERO, HEAD)), "pushes to anything but a branch are not used");
     assert_eq!(reason("push", &pushed("refs/heads/old", BASE, ZERO)), "the branch was deleted");
     let mut deleted = pushed("refs/heads/old", BASE, HEAD);
     deleted["deleted"] = true.into();
@@ -223,6 +232,73 @@ fn pushes_that_leave_no_branch_of_interest_are_not_used() {
     let queued = pushed("refs/heads/gh-readonly-queue/main/pr-7-x", ZERO, HEAD);
     assert_eq!(reason("push", &queued), "the branch is a merge queue's own");
     assert_eq!(reason("push", &pushed("", BASE, HEAD)), "ref is empty");
+}
+
+#[test]
+fn a_push_of_a_tag_names_its_commit_and_what_it_was_before() {
+    let expected = |now: Option<&str>, before: Option<&str>| {
+        Event::Tag(TagEvent {
+            repo: repo(),
+            tag: "releases/v1.2.0".to_owned(),
+            commit: now.map(commit),
+            before: before.map(commit),
+            default_branch: "main".to_owned(),
+            sender: mona(),
+        })
+    };
+    let tag = |before: &str, after: &str| pushed("refs/tags/releases/v1.2.0", before, after);
+    assert_eq!(event("push", &tag(ZERO, HEAD)), expected(Some(HEAD), None));
+    // Of an annotated tag, `after` is the tag object.
+    let mut annotated = tag(BASE, BASE);
+    annotated["head_commit"] = json!({ "id": HEAD });
+    assert_eq!(event("push", &annotated), expected(Some(HEAD), Some(BASE)));
+    for odd in [json!("none"), json!({ "id": "main" }), Value::Null] {
+        annotated["head_commit"] = odd;
+        assert_eq!(event("push", &annotated), expected(Some(BASE), Some(BASE)));
+    }
+    let mut deleted = tag(BASE, ZERO);
+    deleted["deleted"] = true.into();
+    assert_eq!(event("push", &deleted), expected(None, Some(BASE)));
+    assert_eq!(reason("push", &pushed("refs/tags/--upload-pack=x", ZERO, HEAD)), "the tag's name is none that git takes");
+    for told_twice in ["create", "delete", "release", "deployment", "deployment_status"] {
+        assert_eq!(reason(told_twice, &tag(ZERO, HEAD)), format!("{told_twice} events are not used"));
+    }
+}
+
+#[test]
+fn a_workflow_that_waits_for_leave_is_known_by_its_run_and_environment() {
+    let asked = |url: &str| {
+        payload(json!({
+            "action": "requested", "environment": "prod eu", "event": "push", "deployment_callback_url": url,
+            "deployment": { "sha": HEAD, "ref": "v1.2.0", "environment": "prod eu" }, "pull_requests": [],
+        }))
+    };
+    let expected = |head: Option<&str>, deployed: Option<&str>| {
+        Event::ProtectionRule(Box::new(ProtectionRuleEvent {
+            repo: repo(),
+            environment: "prod eu".to_owned(),
+            workflow_run: 77,
+            head: head.map(commit),
+            deployed_ref: deployed.map(str::to_owned),
+            sender: mona(),
+        }))
+    };
+    let whole = asked("https://api.github.com/repos/octo/app/actions/runs/77/deployment_protection_rule");
+    assert_eq!(event("deployment_protection_rule", &whole), expected(Some(HEAD), Some("v1.2.0")));
+    // The number alone is used of the address, wherever that leads.
+    let mut elsewhere = asked("https://evil.example/x/actions/runs/77/deployment_protection_rule");
+    elsewhere["deployment"] = Value::Null;
+    assert_eq!(event("deployment_protection_rule", &elsewhere), expected(None, None));
+    for odd in ["", "https://api.github.com/", "/actions/runs/x/deployment_protection_rule", "/actions/runs/77"] {
+        assert!(reason("deployment_protection_rule", &asked(odd)).contains("deployment_callback_url"), "{odd}");
+    }
+    let mut other = whole.clone();
+    other["action"] = "answered".into();
+    let unused = "deployment_protection_rule events with the action \"answered\" are not used";
+    assert_eq!(reason("deployment_protection_rule", &other), unused);
+    let mut nowhere = whole;
+    nowhere["environment"] = Value::Null;
+    assert_eq!(reason("deployment_protection_rule", &nowhere), "the payload has no environment");
 }
 
 fn check_run(action: &str, app: u64) -> Value {

@@ -65,7 +65,11 @@ fn used_repo<'a>(name: &str, payload: &'a Value) -> Option<&'a str> {
         ("pull_request", Some("opened" | "reopened" | "ready_for_review" | "synchronize" | "closed")) => true,
         ("pull_request", Some("edited")) => payload["changes"]["base"].is_object(),
         ("merge_group", Some("checks_requested" | "destroyed")) => true,
-        ("push", _) => payload["ref"].as_str().unwrap().starts_with("refs/heads/") && payload["deleted"] == false,
+        ("push", _) => {
+            let of = payload["ref"].as_str().unwrap();
+            of.starts_with("refs/tags/") || of.starts_with("refs/heads/") && payload["deleted"] == false
+        }
+        ("deployment_protection_rule", action) => action == Some("requested"),
         ("check_suite", Some("rerequested")) => payload["check_suite"]["app"]["id"] == APP_ID,
         ("check_run", Some("rerequested")) => {
             payload["check_run"]["app"]["id"] == APP_ID && payload["check_run"]["external_id"] != ""

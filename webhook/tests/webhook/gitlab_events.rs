@@ -1,6 +1,6 @@
 //! What GitLab's payloads mean.
 
-use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, User};
+use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, TagEvent, User};
 use gatewright_core::{ForgeKind, RepoRef};
 use gatewright_webhook::gitlab::parse;
 use gatewright_webhook::{COMMENT_BYTES_MAX, Parsed};
@@ -414,7 +414,7 @@ fn a_push_moves_a_branch() {
 #[test]
 fn pushes_that_leave_no_branch_of_interest_are_not_used() {
     for git_ref in
-        ["refs/tags/v1", "refs/merge-requests/7/head", "refs/merge-requests/7/train", "refs/keep-around/x", "main", "refs/heads/"]
+        ["refs/notes/x", "refs/merge-requests/7/head", "refs/merge-requests/7/train", "refs/keep-around/x", "main", "refs/heads/"]
     {
         assert_eq!(reason(&push(git_ref, BEFORE, HEAD)), "pushes to anything but a branch are not used", "{git_ref}");
     }
@@ -427,9 +427,35 @@ fn pushes_that_leave_no_branch_of_interest_are_not_used() {
 }
 
 #[test]
+fn a_push_of_a_tag_names_its_commit_and_what_it_was_before() {
+    let expected = |now: Option<&str>, before: Option<&str>| {
+        Event::Tag(TagEvent {
+            repo: repo(),
+            tag: "releases/v1.2.0".to_owned(),
+            commit: now.map(commit),
+            before: before.map(commit),
+            default_branch: "main".to_owned(),
+            sender: User { id: 31, login: "mona".to_owned() },
+        })
+    };
+    let tag = |before: &str, after: &str| {
+        let kind = with(push("refs/tags/releases/v1.2.0", before, after), "/object_kind", "tag_push".into());
+        with(kind, "/event_name", "tag_push".into())
+    };
+    assert_eq!(event(&tag(ZERO, HEAD)), expected(Some(HEAD), None));
+    // Of an annotated tag, `after` is the tag object.
+    assert_eq!(event(&with(tag(BEFORE, BEFORE), "/checkout_sha", HEAD.into())), expected(Some(HEAD), Some(BEFORE)));
+    assert_eq!(event(&with(tag(BEFORE, HEAD), "/checkout_sha", Value::Null)), expected(Some(HEAD), Some(BEFORE)));
+    assert_eq!(event(&with(tag(BEFORE, ZERO), "/checkout_sha", Value::Null)), expected(None, Some(BEFORE)));
+    // As a system hook tells it.
+    assert_eq!(event(&without(without(tag(ZERO, HEAD), "/object_kind"), "/project/id")), expected(Some(HEAD), None));
+    assert_eq!(reason(&with(tag(ZERO, HEAD), "/ref", "refs/tags/a b".into())), "the tag's name is none that git takes");
+    assert_eq!(reason(&with(tag(ZERO, HEAD), "/ref", "refs/heads/a".into())), "the ref is no tag");
+}
+
+#[test]
 fn events_without_a_use_are_recorded_under_their_own_name() {
     let kinds = [
-        "tag_push",
         "issue",
         "work_item",
         "wiki_page",

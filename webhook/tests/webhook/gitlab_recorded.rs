@@ -103,6 +103,7 @@ fn used_repo(payload: &Value) -> Option<&str> {
             attributes["oldrev"].is_string() || title("previous") && !title("current") || draft("previous") && !draft("current")
         }
         (Some("push"), _) => payload["ref"].as_str().unwrap().starts_with("refs/heads/"),
+        (Some("tag_push"), _) => true,
         _ => false,
     };
     used.then(|| payload["project"]["path_with_namespace"].as_str().unwrap())

@@ -92,8 +92,15 @@ fn rich_gitlab(kind: &str, action: &str) -> Value {
 }
 
 fn gitlab_payload() -> impl Strategy<Value = Value> {
-    let kinds = [("merge_request", "open"), ("merge_request", "update"), ("note", "create"), ("push", "")];
-    prop::sample::select(kinds.to_vec()).prop_map(|(kind, action)| rich_gitlab(kind, action))
+    let kinds = [("merge_request", "open"), ("merge_request", "update"), ("note", "create"), ("push", ""), ("tag_push", "")];
+    prop::sample::select(kinds.to_vec()).prop_map(|(kind, action)| {
+        let mut payload = rich_gitlab(kind, action);
+        if kind == "tag_push" {
+            payload["ref"] = "refs/tags/v1".into();
+            payload["checkout_sha"] = payload["after"].clone();
+        }
+        payload
+    })
 }
 
 /// The payload with something else in one place.

@@ -18,6 +18,7 @@ mod metrics;
 mod pages;
 mod parts;
 mod ready;
+mod sites;
 mod stop;
 mod trend;
 

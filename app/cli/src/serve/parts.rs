@@ -11,7 +11,6 @@ use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
 use gatewright_core::sandbox::Sandbox;
 use gatewright_core::secret::SecretString;
-use gatewright_core::target::{Place, Site, Sites, TargetError};
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig};
@@ -22,6 +21,7 @@ use gatewright_webhook::gitlab::GitlabHook;
 use gatewright_webhook::{GitlabSecrets, SecretsError, WebhookSecrets};
 use uuid::Uuid;
 
+use super::sites;
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
@@ -66,6 +66,9 @@ impl Secrets {
             let clone_token = table.clone_token.as_ref().and_then(|secret| reader.one(secret));
             Some(GitlabHookSecrets { token: token?, clone_token, webhook: webhook? })
         });
+        for secret in sites::secrets(config) {
+            reader.one(secret);
+        }
         if reader.problems.is_empty() { Ok(Secrets { github, gitlab, all: reader.read }) } else { Err(reader.problems) }
     }
 
@@ -77,7 +80,7 @@ impl Secrets {
             .gitlab
             .iter()
             .flat_map(|table| table.webhook_secrets.iter().chain([&table.token]).chain(&table.clone_token));
-        github.chain(gitlab).filter_map(secrets::exposure).collect()
+        github.chain(gitlab).chain(sites::secrets(config)).filter_map(secrets::exposure).collect()
     }
 }
 
@@ -145,19 +148,10 @@ pub(super) struct Hooks {
     pub(super) gitlab: Option<GitlabHook>,
 }
 
-/// No repository may release to anywhere.
-struct NoSites;
-
-impl Sites for NoSites {
-    fn site(&self, place: &Place) -> Result<Site, TargetError> {
-        let cause = "the server file opens no target to it".to_owned();
-        Err(TargetError::Refused { what: place.to_string(), cause })
-    }
-}
-
 /// Makes the parts. Opens the store; asks nobody outside of this machine.
 pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Result<Parts, Failure> {
     let (store, folder) = open_store(config)?;
+    let sites = sites::sites(file, config, &SecretString::from(instance(&folder)?))?;
     let engine_options = engine_options(config, &secrets);
     let (forges, hooks) = forges(file, config, secrets)?;
     let sandbox = sandbox(&config.sandbox, &folder)?;
@@ -172,7 +166,7 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
             blobs: store,
             forges: served,
             sandbox,
-            sites: Arc::new(NoSites),
+            sites,
         },
         hooks,
         engine_options,
@@ -189,6 +183,7 @@ fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Sandbox>, Fai
                 Pull::Missing => PullPolicy::Missing,
                 Pull::Never => PullPolicy::Never,
             },
+            cache_limits: config.caches,
             ..DockerConfig::new(instance, mirrors)
         })),
         Driver::Host => {

@@ -1,5 +1,7 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
+pub(super) mod target;
+
 /// A table of the file.
 pub(super) struct Table {
     /// What it is, for messages.
@@ -45,6 +47,16 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// A list of tables, written `[[name]]`.
     Tables(&'static Table),
+    /// A list of tables, each of which needs these keys.
+    List(&'static Table, &'static [&'static str]),
+    /// A text.
+    Text,
+    /// A list of texts, at least one.
+    Texts,
+    /// A table of references to secrets, by names that the operator chooses.
+    SecretsByName,
+    /// A query in which `{{ pool }}` stands for the name of a pool.
+    Query,
 }
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -68,6 +80,7 @@ pub(super) static FILE: Table = Table {
         key("sandbox", Shape::Table(&SANDBOX), "Where gates run, and within which bounds."),
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
         key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
+        key("target", Shape::List(&target::TARGET, &target::NEEDED), "Where releases may go, one `[[target]]` each."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -175,6 +188,13 @@ static SANDBOX: Table = Table {
         key("wall_secs", number(1, 24 * 3600, 300), "Time limit of a gate that sets none itself."),
         key("concurrency", number(1, 10_000, 4), "Sandboxes open at once."),
         key("concurrency_per_repo", number(1, 10_000, 2), "Sandboxes of one repository open at once."),
+        key(
+            "cache_gib",
+            number(1, 1_000_000, 10),
+            "What gates bring from one run to the next takes so much of the disk at most.",
+        ),
+        key("cache_folder_mib", number(1, 1024 * 1024, 2048), "A larger folder is not brought to the next run."),
+        key("cache_days", number(1, 3650, 30), "What no run has used for so long goes."),
     ],
 };
 

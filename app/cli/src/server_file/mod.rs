@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 
 use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
+use gatewright_sandbox::CacheLimits;
 
 mod keys;
 mod overlay;
 mod read;
 mod schema;
+mod target;
 mod tree;
 
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
+pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
 pub(crate) use tree::{Origin, Problem};
 
 /// A server file may have so many bytes.
@@ -34,6 +37,7 @@ pub(crate) struct ServerConfig {
     pub(crate) sandbox: SandboxTable,
     pub(crate) engine: EngineTable,
     pub(crate) rollout: RolloutTable,
+    pub(crate) targets: Vec<TargetTable>,
     pub(crate) log: LogTable,
 }
 
@@ -116,6 +120,7 @@ pub(crate) struct SandboxTable {
     pub(crate) limits: Limits,
     pub(crate) concurrency: usize,
     pub(crate) concurrency_per_repo: usize,
+    pub(crate) caches: CacheLimits,
 }
 
 /// What makes sandboxes.

@@ -57,9 +57,10 @@ fn lay_in_table(node: &mut Node, table: &'static Table, path: &[String], over: &
     match key.shape {
         Shape::Table(inner) => lay_in_table(node, inner, rest, over),
         // As above: of something else in the file the reading says that it is no list.
-        Shape::Tables(_) if !is_list_or_new(node) => Ok(()),
-        Shape::Tables(inner) => lay_in_table(element(node, rest, over)?, inner, &rest[1..], over),
-        Shape::Secrets if !rest.is_empty() => {
+        Shape::Tables(_) | Shape::List(..) if !is_list_or_new(node) => Ok(()),
+        Shape::Tables(inner) | Shape::List(inner, _) => lay_in_table(element(node, rest, over)?, inner, &rest[1..], over),
+        Shape::SecretsByName => lay_by_name(node, rest, over),
+        Shape::Secrets | Shape::Texts if !rest.is_empty() => {
             let element = element(node, rest, over)?;
             set(element, &rest[1..], over)
         }
@@ -71,10 +72,26 @@ fn lay_in_table(node: &mut Node, table: &'static Table, path: &[String], over: &
         | Shape::LogLevel
         | Shape::Secret
         | Shape::Secrets
+        | Shape::Text
+        | Shape::Texts
+        | Shape::Query
         | Shape::Number { .. }
         | Shape::Real { .. }
         | Shape::Word { .. } => set(node, rest, over),
     }
+}
+
+/// An entry of a table without keys of its own. Its name is in small letters, as all that variables name.
+fn lay_by_name(node: &mut Node, rest: &[String], over: &Override) -> Result<(), Problem> {
+    let Some((name, rest)) = rest.split_first() else {
+        return Err(over.origin.problem("this is a table; a name is to follow behind `__`"));
+    };
+    let Value::Table(entries) = &mut node.value else { return Ok(()) };
+    entries.retain(|entry| entry.key != *name);
+    let mut entry = Node { origin: over.origin.clone(), value: Value::Table(Vec::new()) };
+    set(&mut entry, rest, over)?;
+    entries.push(Entry { key: name.clone(), origin: over.origin.clone(), node: entry });
+    Ok(())
 }
 
 fn set(node: &mut Node, rest: &[String], over: &Override) -> Result<(), Problem> {

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use gatewright_core::sandbox::Limits;
 use gatewright_core::secret::SecretRef;
 use gatewright_forge_shared::address::base_url;
+use gatewright_sandbox::CacheLimits;
 use gatewright_webhook::{SecretsError, WebhookSecrets};
 use url::Url;
 
@@ -15,6 +17,8 @@ use super::{
     Driver, EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, RolloutTable,
     SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
+
+mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const API_URL_DEFAULT: &str = "https://api.github.com";
@@ -40,6 +44,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         engine: reader.engine(&engine),
         rollout: reader.rollout(&rollout),
         log: reader.log(&log),
+        targets: reader.targets(&file),
         forges: reader.forges(&file)?,
     })
 }
@@ -149,6 +154,11 @@ impl Reader<'_> {
             },
             concurrency: self.size(fields, "concurrency"),
             concurrency_per_repo: self.size(fields, "concurrency_per_repo"),
+            caches: CacheLimits {
+                bytes: self.number(fields, "cache_gib") << 30,
+                folder_bytes: self.number(fields, "cache_folder_mib") << 20,
+                unused: Duration::from_secs(self.number(fields, "cache_days") * 24 * 3600),
+            },
         }
     }
 

@@ -60,6 +60,17 @@ fn shape(shape: Shape) -> Value {
         Shape::Real { min, max, default } => json!({ "type": "number", "minimum": min, "maximum": max, "default": default }),
         Shape::Word { words, .. } => json!({ "enum": words }),
         Shape::Table(inner) => table(inner),
+        Shape::Text => json!({ "type": "string", "minLength": 1 }),
+        Shape::Texts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 }),
+        Shape::SecretsByName => json!({ "type": "object", "additionalProperties": secret() }),
+        Shape::Query => json!({ "type": "string", "pattern": r"\{\{\s*pool\s*\}\}" }),
+        Shape::List(inner, needed) => {
+            let mut item = table(inner);
+            if let Value::Object(object) = &mut item {
+                object.insert("required".to_owned(), json!(needed));
+            }
+            json!({ "type": "array", "items": item })
+        }
         Shape::Tables(inner) => {
             let mut item = table(inner);
             if let Value::Object(object) = &mut item {

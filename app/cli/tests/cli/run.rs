@@ -91,6 +91,22 @@ fn a_gate_that_fails_ends_with_1_and_shows_the_end_of_its_log_and_the_places() {
 }
 
 #[test]
+fn what_cannot_be_judged_and_which_rules_are_broken_is_said_where_the_gate_is() {
+    let bench = tree(
+        "image: unused\ngates:\n  report: { run: \"echo '<testsuite><testcase time=\\\"-5\\\"/></testsuite>' > r.xml\", junit: r.xml }\n  \
+         policy: { require: { touched: docs/** } }\n",
+    );
+    git(bench.folder.path(), &["checkout", "--quiet", "-b", "change"]);
+    bench.write("b.txt", "");
+    let done = bench.run(&["run", "--sandbox", "host"]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    let said = "   The report `r.xml:1:12` cannot be read: `<testcase> has time=\"-5\", which cannot be`\n";
+    assert!(done.stdout.contains(said), "{}", done.stdout);
+    let said = "── policy failed: the one changed file matches none of `docs/**`\n   | rule | | |\n   | `touched` | ❌ | ";
+    assert!(done.stdout.contains(said), "{}", done.stdout);
+}
+
+#[test]
 fn what_is_on_the_disk_is_checked_and_what_is_ignored_is_not() {
     let bench = tree(&format!("image: {IMAGE}\ngates:\n  list: {{ run: 'ls; cat a.txt' }}\n"));
     bench.write("a.txt", "2\n");

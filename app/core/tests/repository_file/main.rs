@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod agreement;
+mod environments;
+mod generated;
 mod messages;
 mod reading;
+mod releases;

@@ -44,7 +44,7 @@ fn a_second_document_is_refused() {
 #[test]
 fn a_list_is_no_file() {
     let file = "- image: a\n";
-    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env`, `gates` and `commands`; found a list");
+    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env`, `gates`, `releases`, `environments` and `commands`; found a list");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_misspelt_key_gets_the_nearest() {
 #[test]
 fn a_key_near_to_nothing_gets_the_list() {
     let file = "image: a\nvolumes: [x]\ngates: { t: { run: x } }\n";
-    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env`, `gates` and `commands`");
+    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env`, `gates`, `releases`, `environments` and `commands`");
 }
 
 #[test]
@@ -250,10 +250,10 @@ fn a_need_twice_is_named() {
 fn times_out_of_bounds_are_named() {
     let file = "image: a\ngates:\n  a: { run: x, timeout: 0 }\n  b: { run: x, timeout: 25h }\n  c: { run: x, timeout: 1.5s }\n  d: { run: x, timeout: -5 }\n  e: { run: x, timeout: 1 fortnight }\n";
     assert_snapshot!(told(file), @"
-    3:25: `0` is not possible: a time limit is whole seconds, 1 s to 24 h
-    4:25: `25h` is not possible: a time limit is whole seconds, 1 s to 24 h
-    5:25: `1.5s` is not possible: a time limit is whole seconds, 1 s to 24 h
-    6:25: `-5` is not possible: a time limit is whole seconds, 1 s to 24 h
+    3:25: `0` is not possible: this takes whole seconds, 1 s to 24 h
+    4:25: `25h` is not possible: this takes whole seconds, 1 s to 24 h
+    5:25: `1.5s` is not possible: this takes whole seconds, 1 s to 24 h
+    6:25: `-5` is not possible: this takes whole seconds, 1 s to 24 h
     7:25: expected a time such as `90s`, `10m` or `1h30m`, or a number of seconds, found the text `1 fortnight`
     ");
 }
@@ -338,13 +338,13 @@ fn commands_are_told_what_is_wrong_with_them() {
 gates: { t: { run: x } }
 commands:
   aprove: { who: write }
-  deploy: { who: maintain }
+  do: { who: maintain }
   skip: { who: [maintian, read] }
   rerun: {}
 ";
     assert_snapshot!(told(file), @"
     4:3: unknown command `aprove`; did you mean `approve`?
-    5:3: the command `deploy` is not supported by this version of Gatewright
+    5:3: the command `do` is not supported by this version of Gatewright
     6:17: unknown role `maintian`; did you mean `maintain`?
     6:27: `skip` cannot be given to `read`: on a public repository that is everybody
     7:3: the command `rerun` has no `who`; it needs a role, a user or a team

@@ -10,6 +10,8 @@ use gatewright_core::config::{
 };
 use proptest::prelude::*;
 
+use crate::generated;
+
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
     config.gates.iter().find(|gate| gate.name.as_str() == name).unwrap()
 }
@@ -262,7 +264,7 @@ fn printed(config: &RepoConfig) -> String {
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
-    file
+    file + &generated::printed(config.releases.as_ref(), &config.environments)
 }
 
 /// What a policy that [`a_policy`] makes looks like in the file.
@@ -412,11 +414,13 @@ prop_compose! {
 }
 
 fn a_config() -> impl Strategy<Value = RepoConfig> {
-    (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>()).prop_map(|gates| RepoConfig {
-        gates,
-        releases: None,
-        environments: Vec::new(),
-        commands: BTreeMap::new(),
+    let gates = (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>());
+    (gates, proptest::option::of(generated::some_releases())).prop_map(|(gates, releases)| {
+        let (mut releases, environments) = releases.map_or((None, Vec::new()), |(releases, all)| (Some(releases), all));
+        if let Some(releases) = &mut releases {
+            releases.require = gates.iter().step_by(2).map(|gate| gate.name.clone()).collect();
+        }
+        RepoConfig { gates, releases, environments, commands: BTreeMap::new() }
     })
 }
 
@@ -424,6 +428,12 @@ fn a_config() -> impl Strategy<Value = RepoConfig> {
 fn yaml_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("gates:"),
+        Just("releases: { on: { tag: v* } }"),
+        Just("environments:"),
+        Just("target: { exec: { service: a } }"),
+        Just("after: "),
+        Just("strategy: "),
+        Just("windows: "),
         Just("image:"),
         Just("run:"),
         Just("needs:"),
@@ -481,6 +491,11 @@ proptest! {
         for gate in &mut read.gates {
             prop_assert!(gate.line > 0);
             gate.line = 0;
+        }
+        let lines = read.releases.iter_mut().map(|releases| &mut releases.line);
+        for line in lines.chain(read.environments.iter_mut().map(|environment| &mut environment.line)) {
+            prop_assert!(*line > 0);
+            *line = 0;
         }
         prop_assert_eq!(read, config);
     }

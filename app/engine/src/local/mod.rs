@@ -21,7 +21,7 @@ use gatewright_core::run::{
     Signal, Step, StepState, Work,
 };
 use gatewright_core::sandbox::{Limits, Sandbox, SandboxKey, Source};
-use gatewright_core::verdict::{Exit, StepOutcome, VerdictStatus};
+use gatewright_core::verdict::{Exit, ReportFile, StepOutcome, VerdictStatus};
 use gatewright_core::{CommitId, GateName, RepoRef, RunId, Subject, Timestamp};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,11 @@ pub trait Observer: Send + Sync {
 
     /// A gate's command has written something. It is passed on as it is: not redacted, and hostile. Must not block.
     fn output(&self, gate: &GateName, bytes: &[u8]);
+
+    /// Of a gate's files those were read that match `glob`: of each try anew, the last one's last.
+    fn read(&self, gate: &GateName, glob: &str, files: &[ReportFile]) {
+        let _ = (gate, glob, files);
+    }
 
     /// A gate is over, or it is certain that it does not run.
     fn over(&self, step: &Step);

@@ -11,7 +11,7 @@ use gatewright_core::{CommitId, GateName};
 
 use super::Observer;
 
-/// Passes everything on, and what commands write to the observer too.
+/// Passes everything on, and to the observer too what commands write and which files of theirs are read.
 pub(super) struct Watched<'a> {
     pub(super) inner: &'a dyn Sandbox,
     pub(super) observer: &'a dyn Observer,
@@ -54,7 +54,9 @@ impl Sandbox for Watched<'_> {
         files_max: usize,
         bytes_max: u64,
     ) -> Result<Vec<ReportFile>, SandboxError> {
-        self.inner.read(sandbox, glob, files_max, bytes_max).await
+        let files = self.inner.read(sandbox, glob, files_max, bytes_max).await?;
+        self.observer.read(&sandbox.key.gate, glob, &files);
+        Ok(files)
     }
 
     async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {

@@ -60,7 +60,7 @@ fn said(judgement: &Judgement) -> String {
 #[test]
 fn a_benchmark_that_got_slower_than_allowed_is_named_with_its_interval() {
     let judgement = judged(&interleaved("5"), rounds(&[("parse", 1.0), ("render | <b>@all</b>", 1.12), ("load", 0.8)]));
-    assert_snapshot!(said(&judgement), @"Failed: 1 of 3 benchmarks more than 5 % slower, 1 faster [12.2 % slower (11.4..12.9)]");
+    assert_snapshot!(said(&judgement), @"Failed: 1 of 3 benchmarks more than 5 % slower, 1 faster [12.2 % slower (11.4..12.9 %)]");
     assert_snapshot!(judgement.verdict.summary, @r"
     Base and head were measured in turn in the same sandbox, 12 rounds. Where none is more than 5 % slower, one is said to be so in at most 2.5 % of runs. This is a sign-flip test of the rounds' ratios, for all benchmarks together; it assumes nothing of how the noise is shaped.
 
@@ -74,16 +74,16 @@ fn a_benchmark_that_got_slower_than_allowed_is_named_with_its_interval() {
 
 #[test]
 fn nothing_changed_is_a_pass() {
-    assert_snapshot!(said(&judged(&interleaved("5"), rounds(&[("parse", 1.0)]))), @"Passed: 1 benchmark, none slower [no change (-0.5..0.79)]");
-    assert_snapshot!(said(&judged(&interleaved("0"), rounds(&[("parse", 1.0)]))), @"Passed: 1 benchmark, none slower [no change (-0.5..0.79)]");
-    assert_snapshot!(said(&judged(&interleaved("5"), rounds(&[("parse", 1.03)]))), @"Passed: 1 of 1 benchmark slower, within what is allowed [3.17 % slower (2.49..3.82)]");
+    assert_snapshot!(said(&judged(&interleaved("5"), rounds(&[("parse", 1.0)]))), @"Passed: 1 benchmark, none slower [no change (-0.5..0.79 %)]");
+    assert_snapshot!(said(&judged(&interleaved("0"), rounds(&[("parse", 1.0)]))), @"Passed: 1 benchmark, none slower [no change (-0.5..0.79 %)]");
+    assert_snapshot!(said(&judged(&interleaved("5"), rounds(&[("parse", 1.03)]))), @"Passed: 1 of 1 benchmark slower, within what is allowed [3.17 % slower (2.49..3.82 %)]");
     assert_snapshot!(said(&judged(&interleaved("5"), rounds(&[("parse", 0.5), ("load", 1.0)]))), @"Passed: 2 benchmarks, none slower, 1 faster [none slower]");
 }
 
 #[test]
 fn without_a_limit_nothing_fails_and_all_is_told() {
     let config = gate(", compare: interleaved");
-    assert_snapshot!(said(&judged(&config, rounds(&[("parse", 1.5), ("load", 1.0)]))), @"Passed: 1 of 2 benchmarks slower [50.2 % slower (49.3..51.2)]");
+    assert_snapshot!(said(&judged(&config, rounds(&[("parse", 1.5), ("load", 1.0)]))), @"Passed: 1 of 2 benchmarks slower [50.2 % slower (49.3..51.2 %)]");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn benchmarks_that_came_or_went_are_named() {
     }
     all.list[3].head = measured(&[("parse", 12.5)]);
     let judgement = judged(&interleaved("50"), all);
-    assert_snapshot!(said(&judgement), @"Passed: 3 benchmarks, none slower, 1 faster [4.2 % faster (-6.34..-1.98)]");
+    assert_snapshot!(said(&judgement), @"Passed: 3 benchmarks, none slower, 1 faster [4.2 % faster (-6.34..-1.98 %)]");
     assert!(judgement.verdict.summary.contains("| `load` | 13.1 ms |  |  |  | gone |"), "{}", judgement.verdict.summary);
     assert!(judgement.verdict.summary.contains("| `brand new` |  | 3 ms |  |  | new |"), "{}", judgement.verdict.summary);
 }
@@ -140,10 +140,10 @@ fn speeds_are_worse_when_they_fall_and_nothing_to_something_has_a_size() {
         said(&judged(&interleaved("5"), Rounds { list, wanted: 12, cut_short: None }))
     };
     let speed = |value: u32| format!(r#"[{{"name": "x", "unit": "ops/s", "better": "bigger", "value": {value}}}]"#);
-    assert_snapshot!(both(&speed(200), &speed(100)), @"Failed: 1 of 1 benchmark more than 5 % slower [100 % slower (100..100)]");
-    assert_snapshot!(both(&speed(100), &speed(200)), @"Passed: 1 benchmark, none slower, 1 faster [50 % faster (-50..-50)]");
+    assert_snapshot!(both(&speed(200), &speed(100)), @"Failed: 1 of 1 benchmark more than 5 % slower [100 % slower (100..100 %)]");
+    assert_snapshot!(both(&speed(100), &speed(200)), @"Passed: 1 benchmark, none slower, 1 faster [50 % faster (-50..-50 %)]");
     let bytes = |value: u32| format!(r#"[{{"name": "x", "unit": "B/op", "value": {value}}}]"#);
-    assert_snapshot!(both(&bytes(0), &bytes(0)), @"Passed: 1 benchmark, none slower [no change (0..0)]");
+    assert_snapshot!(both(&bytes(0), &bytes(0)), @"Passed: 1 benchmark, none slower [no change (0..0 %)]");
     assert_snapshot!(both(&bytes(0), &bytes(16)), @"Failed: 1 of 1 benchmark more than 5 % slower [over 1000 times slower]");
 }
 
@@ -181,9 +181,9 @@ fn against_history_the_spread_between_runs_counts() {
     let config = gate(", require: { slower-at-most: 10 }");
     let against = |value: f64, past: &[f64]| gates::judge(&config, &Evidence { history: history(past), ..plain(value) });
     let calm = [12.5, 12.6, 12.4, 12.5, 12.7, 12.5];
-    assert_snapshot!(said(&against(12.6, &calm)), @"Passed: 1 benchmark, none slower [no change (-1.74..2.86)]");
-    assert_snapshot!(said(&against(15.0, &calm)), @"Failed: 1 of 1 benchmark more than 10 % slower [19.7 % slower (17..22.4)]");
-    assert_snapshot!(said(&against(15.0, &[12.5, 9.0, 15.0, 12.0, 17.0])), @"Passed: inconclusive for 1 of 1 benchmark [unclear (-43.9..145)]");
+    assert_snapshot!(said(&against(12.6, &calm)), @"Passed: 1 benchmark, none slower [no change (-1.74..2.86 %)]");
+    assert_snapshot!(said(&against(15.0, &calm)), @"Failed: 1 of 1 benchmark more than 10 % slower [19.7 % slower (17..22.4 %)]");
+    assert_snapshot!(said(&against(15.0, &[12.5, 9.0, 15.0, 12.0, 17.0])), @"Passed: inconclusive for 1 of 1 benchmark [unclear (-43.9..145 %)]");
     assert_snapshot!(said(&against(15.0, &[12.5, 12.5])), @"Passed: inconclusive for 1 of 1 benchmark [unclear]");
     assert_snapshot!(said(&against(15.0, &[])), @"Passed: inconclusive: 1 benchmark, none compared []");
     assert_snapshot!(against(15.0, &calm).verdict.summary, @r"

@@ -14,10 +14,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use super::error::{lost, within};
 use super::shape::WORKSPACE;
 use super::{DockerSandbox, read, write};
-use crate::cache::{Entry, Plan};
-
-/// A folder may have so many bytes. A larger one is not kept.
-const FOLDER_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+use crate::cache::{Entry, Plan, archive};
 
 /// Folders of that size take some seconds either way.
 const COPY_MAX: Duration = Duration::from_secs(300);
@@ -48,8 +45,13 @@ pub(super) async fn restore(this: &DockerSandbox, docker: &Docker, id: &str, pla
 }
 
 async fn restore_all(docker: &Docker, id: &str, plan: &Plan, entry: &Entry) -> Result<(), SandboxError> {
-    for (n, path) in plan.paths.iter().enumerate() {
-        let Ok(archive) = File::open(entry.folder.join(name(n))).await else { continue };
+    let unread = |error: std::io::Error| SandboxError::Report(format!("a cache cannot be read: {error}"));
+    let mut archives = Vec::new();
+    // All are opened first, so that none can go while another is being restored.
+    for (n, archive) in entry.archives().map_err(unread)? {
+        archives.extend(plan.paths.get(n).zip(Some(File::open(archive).await.map_err(unread)?)));
+    }
+    for (path, archive) in archives {
         let above = Path::new(path).parent().unwrap_or(Path::new(""));
         write::folders(docker, id, above).await?;
         let into = Path::new(WORKSPACE).join(above);
@@ -76,28 +78,23 @@ async fn save_all(this: &DockerSandbox, docker: &Docker, sandbox: &SandboxHandle
     let draft = this.caches.draft().map_err(unkept)?;
     for (n, path) in plan.paths.iter().enumerate() {
         if read::is_there(docker, sandbox, Path::new(path)).await? {
-            save_one(docker, &sandbox.name, path, draft.path().join(name(n))).await?;
+            save_one(docker, &sandbox.name, path, draft.path().join(archive(n)), this.caches.limits.folder_bytes).await?;
         }
     }
     this.caches.keep(plan, draft).map_err(unkept)
 }
 
-async fn save_one(docker: &Docker, id: &str, path: &str, to: PathBuf) -> Result<(), SandboxError> {
+async fn save_one(docker: &Docker, id: &str, path: &str, to: PathBuf, bytes_max: u64) -> Result<(), SandboxError> {
     let from = Path::new(WORKSPACE).join(path);
     let options = DownloadFromContainerOptionsBuilder::default().path(&from.to_string_lossy()).build();
-    let archive = docker.download_from_container(id, Some(options)).map_err(std::io::Error::other);
-    let mut archive = StreamReader::new(Box::pin(archive)).take(FOLDER_BYTES_MAX + 1);
+    let content = docker.download_from_container(id, Some(options)).map_err(std::io::Error::other);
+    let mut content = StreamReader::new(Box::pin(content)).take(bytes_max.saturating_add(1));
     let unkept = |error: std::io::Error| SandboxError::HostDiskFull(error.to_string());
     let mut file = File::create(to).await.map_err(unkept)?;
-    let copied = tokio::io::copy(&mut archive, &mut file).await.map_err(unkept)?;
+    let copied = tokio::io::copy(&mut content, &mut file).await.map_err(unkept)?;
     file.flush().await.map_err(unkept)?;
-    if copied > FOLDER_BYTES_MAX {
-        return Err(SandboxError::Report(format!("`{path}` is larger than {} GiB and is not kept", FOLDER_BYTES_MAX >> 30)));
+    if copied > bytes_max {
+        return Err(SandboxError::Report(format!("`{path}` is larger than {} MiB and is not kept", bytes_max >> 20)));
     }
     Ok(())
-}
-
-/// The archive of the folder of that number.
-fn name(n: usize) -> String {
-    format!("{n}.tar")
 }

@@ -16,7 +16,7 @@ use gatewright_core::survey::{Survey, SurveyWanted};
 use gatewright_core::verdict::ReportFile;
 use tokio::sync::OnceCell;
 
-use crate::cache::{Caches, Plan};
+use crate::cache::{CacheLimits, Caches, Plan};
 use crate::source::Sources;
 use crate::wanted::Bounds;
 
@@ -57,6 +57,8 @@ pub struct DockerConfig {
     pub local: Option<PathBuf>,
     /// The folder of what gates bring from one run to the next. Made if it is not there.
     pub caches: PathBuf,
+    /// How much of that is kept.
+    pub cache_limits: CacheLimits,
     /// Whether a missing image is fetched.
     pub pull: PullPolicy,
     /// The environment of every sandbox, under each one's own.
@@ -71,6 +73,7 @@ impl DockerConfig {
             engine: None,
             instance: instance.into(),
             caches: mirrors.with_file_name("caches"),
+            cache_limits: CacheLimits::default(),
             mirrors,
             local: None,
             pull: PullPolicy::Missing,
@@ -113,7 +116,7 @@ impl DockerSandbox {
     /// Connects to nothing yet and creates nothing.
     pub fn new(config: DockerConfig) -> Self {
         let sources = Sources::new(config.mirrors.clone(), config.local.clone());
-        let caches = Caches::new(config.caches.clone());
+        let caches = Caches::new(config.caches.clone(), config.cache_limits);
         DockerSandbox {
             config,
             sources,

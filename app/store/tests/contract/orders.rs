@@ -17,6 +17,7 @@ with_every_driver!(
     what_held_for_one_commit_is_gone_when_the_subject_moves_to_another,
     orders_and_audit_lines_are_accepted_once_with_their_acceptance,
     old_orders_are_pruned_and_those_given_anew_stay,
+    a_lock_is_the_first_takers_until_that_one_gives_it_back,
     a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over,
     a_run_about_something_else_that_was_told_keeps_none_from_starting,
     answers_without_end_leave_room_for_what_stops_a_run,
@@ -96,6 +97,22 @@ async fn old_orders_are_pruned_and_those_given_anew_stay(bed: Bed) {
     order(&bed, "b", vec![hold(RunId::new())], day(10)).await;
     bed.store.prune(day(ORDERS_KEPT_DAYS + 5), 1000).await.unwrap();
     assert_eq!(keys(&bed, SUBJECT).await, ["hold"]);
+}
+
+async fn a_lock_is_the_first_takers_until_that_one_gives_it_back(bed: Bed) {
+    let (older, newer) = (RunId::new(), RunId::new());
+    let take = |run| OrderChange::Take { order: Order { by: by(), at: at(0), run, what: Ordered::Lock } };
+    let give_back = |run| OrderChange::Yield { key: OrderKey::Lock, run };
+    let holder = async || bed.store.orders(SUBJECT).await.unwrap().first().map(|order| order.run);
+    order(&bed, "a", vec![take(newer)], at(1)).await;
+    order(&bed, "b", vec![take(older)], at(2)).await;
+    order(&bed, "c", vec![give_back(older)], at(3)).await;
+    assert_eq!(holder().await, Some(newer), "whoever is the older run, and whatever others give back");
+    order(&bed, "d", vec![take(newer)], at(4)).await;
+    order(&bed, "e", vec![give_back(newer)], at(5)).await;
+    assert_eq!(holder().await, None);
+    order(&bed, "f", vec![take(older)], at(6)).await;
+    assert_eq!(holder().await, Some(older), "a newer run had it, and has it no more");
 }
 
 async fn a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over(bed: Bed) {

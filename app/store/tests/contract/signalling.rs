@@ -12,6 +12,7 @@ with_every_driver!(
     a_signal_to_a_run_that_is_over_goes_nowhere,
     signals_come_in_order_and_each_once,
     a_signal_wakes_a_run_that_waits,
+    what_a_run_was_told_while_it_went_to_wait_it_hears_at_once,
 );
 
 fn by_user(login: &str) -> Signal {
@@ -75,4 +76,12 @@ async fn a_signal_wakes_a_run_that_waits(bed: Bed) {
     assert!(bed.lease(51).await.is_none());
     tell(&bed, "b", SignalTarget::Run { run }, by_user("x")).await;
     assert_eq!(bed.lease(51).await.map(|leased| leased.lease.run), Some(run));
+}
+
+async fn what_a_run_was_told_while_it_went_to_wait_it_hears_at_once(bed: Bed) {
+    let run = bed.start(Wanted::by("a")).await;
+    let lease = bed.lease(1).await.unwrap().lease;
+    tell(&bed, "b", SignalTarget::Run { run }, by_user("x")).await;
+    bed.store.release(&lease, Release::WaitUntil(at(5000)), at(2)).await.unwrap();
+    assert_eq!(bed.lease(3).await.map(|leased| leased.lease.run), Some(run));
 }

@@ -140,28 +140,29 @@ async fn create(this: &DockerTarget, place: &Place, blueprint: &Blueprint<'_>, n
     let docker = this.docker().await?;
     let hash = blueprint.made().hash(&this.config.hash_key);
     let body = shape::container(blueprint.config, &blueprint.around(), &hash);
-    let options = CreateContainerOptionsBuilder::default().name(name).build();
     let created = async {
-        match docker.create_container(Some(options), body).await {
-            Ok(_) => Ok(()),
-            Err(e) if status(&e) == Some(409) => taken(this, place, name).await,
-            Err(e) if status(&e) == Some(404) => Err(refused(format!("container `{name}`"), words(&e))),
-            Err(e) => Err(called(&e)),
+        loop {
+            let options = CreateContainerOptionsBuilder::default().name(name).build();
+            match docker.create_container(Some(options), body.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(e) if status(&e) == Some(409) => match inspect(this, name).await? {
+                    // Another call of this one has just made it.
+                    Some(container) if is_of(&container, place) => return Ok(()),
+                    Some(_) => return Err(taken(name)),
+                    // A call that was cut off is still making or removing it.
+                    None => tokio::time::sleep(REMOVAL_POLL).await,
+                },
+                Err(e) if status(&e) == Some(404) => return Err(refused(format!("container `{name}`"), words(&e))),
+                Err(e) => return Err(called(&e)),
+            }
         }
     };
     within("making a container", START_MAX, created).await
 }
 
-/// What there is to say of a name that is taken: another call of this one may just have made it.
-async fn taken(this: &DockerTarget, place: &Place, name: &str) -> Result<(), TargetError> {
-    match inspect(this, name).await? {
-        Some(container) if !is_of(&container, place) => {
-            let cause =
-                "its name is taken by a container that is not Gatewright's, or of another place; remove or rename that one";
-            Err(refused(format!("container `{name}`"), cause))
-        }
-        Some(_) | None => Ok(()),
-    }
+fn taken(name: &str) -> TargetError {
+    let cause = "its name is taken by a container that is not Gatewright's, or of another place; remove or rename that one";
+    refused(format!("container `{name}`"), cause)
 }
 
 fn is_of(container: &ContainerInspectResponse, place: &Place) -> bool {
@@ -183,9 +184,12 @@ async fn start(this: &DockerTarget, name: &str) -> Result<(), TargetError> {
     within("starting a container", START_MAX, started).await
 }
 
-/// 400 and 404 when starting: no such program in the image, no such network, a limit that the kernel does not take.
+/// 400 and 404 when starting: no such program in the image, no such network, a limit that the kernel does not take. That the container itself
+/// is not there is another matter: a call that was cut off was still removing it.
 fn is_for_good(error: &bollard::errors::Error) -> bool {
-    matches!(status(error), Some(400 | 404)) || words(error).contains("OCI runtime create failed")
+    let words = words(error);
+    let answered = matches!(status(error), Some(400 | 404)) && !words.contains("No such container");
+    answered || words.contains("OCI runtime create failed")
 }
 
 /// Removes those of these names that are the place's.

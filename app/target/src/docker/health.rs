@@ -7,14 +7,10 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status};
 use gatewright_core::target::Health;
 use jiff::{SignedDuration, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::{DockerTarget, labels};
 use crate::error::cut;
-
-/// So much of an answer is read: its first line says all that counts.
-const ANSWER_BYTES_MAX: u64 = 1024;
+use crate::http;
 
 /// Where labels do not tell.
 const TIMEOUT_SECS_DEFAULT: u64 = 5;
@@ -42,8 +38,7 @@ pub(super) async fn of(this: &DockerTarget, container: &ContainerInspectResponse
     let labels = container.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
     let timeout = Duration::from_secs(number(&labels, labels::HEALTH_TIMEOUT, TIMEOUT_SECS_DEFAULT));
     let path = labels.get(labels::HEALTH_PATH).map(String::as_str);
-    let asked = tokio::time::timeout(timeout, ask(address, path)).await;
-    let answer = asked.unwrap_or_else(|_| Err(format!("no answer within {} s", timeout.as_secs())));
+    let answer = ask(address, path, timeout).await;
     let id = container.id.clone().unwrap_or_default();
     let since = state.started_at.clone().unwrap_or_default();
     let age = age(&since);
@@ -117,46 +112,17 @@ fn restarted(state: &ContainerState, restarts: i64) -> String {
 }
 
 /// Ready is what is answered with 2xx or 3xx; without a path, that there is a connection. An error says what came instead.
-async fn ask(address: &str, path: Option<&str>) -> Result<(), String> {
-    let mut stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    let Some(path) = path else { return Ok(()) };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: gatewright\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
-    let mut answer = Vec::new();
-    let mut stream = stream.take(ANSWER_BYTES_MAX);
-    while !answer.contains(&b'\n') {
-        if stream.read_buf(&mut answer).await.map_err(|error| error.to_string())? == 0 {
-            break;
-        }
-    }
-    judge(path, &answer)
-}
-
-fn judge(path: &str, answer: &[u8]) -> Result<(), String> {
-    let line = String::from_utf8_lossy(answer.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-    let mut words = line.split_whitespace();
-    let version = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
-    match words.next().and_then(|status| status.parse::<u16>().ok()) {
-        Some(200..=399) if version => Ok(()),
-        Some(status) if version => Err(format!("{path} is answered {status}")),
-        Some(_) | None => Err(format!("{path} is answered with something that is no HTTP")),
+async fn ask(address: &str, path: Option<&str>, limit: Duration) -> Result<(), String> {
+    let Some(path) = path else { return http::connect(address, limit).await };
+    match http::get(address, path, limit).await? {
+        200..=399 => Ok(()),
+        status => Err(format!("{path} is answered {status}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_of_2xx_or_3xx_is_ready() {
-        for ready in ["HTTP/1.1 200 OK\r\n", "HTTP/1.0 204 \r\n", "HTTP/1.1 302 Found\r\nLocation: /"] {
-            assert_eq!(judge("/h", ready.as_bytes()), Ok(()));
-        }
-        assert_eq!(judge("/h", b"HTTP/1.1 503 Service Unavailable\r\n"), Err("/h is answered 503".to_owned()));
-        for other in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1\r\n", "200 OK\r\n"] {
-            assert!(judge("/h", other.as_bytes()).is_err(), "{other}");
-        }
-    }
 
     #[test]
     fn what_does_not_run_says_how_it_ended() {

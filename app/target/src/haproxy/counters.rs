@@ -8,11 +8,7 @@ use gatewright_core::target::{Latency, PoolId, TargetError, Totals};
 use super::Haproxy;
 use super::stat::{self, Counters, Row};
 use crate::error::refused;
-
-/// The upper bounds of the buckets of latencies, in milliseconds. The configuration's table has a counter for each, and one for what took
-/// longer.
-pub const LATENCY_BOUNDS_MS: [u32; 25] =
-    [1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000];
+use crate::latency;
 
 /// The most requests without an answer that were seen of each server, by name: see [`unanswered`].
 pub(super) type Unanswered = HashMap<String, Seen>;
@@ -41,7 +37,7 @@ pub(super) async fn read(this: &Haproxy, pools: &[PoolId]) -> Result<BTreeMap<Po
         totals.requests += requests;
         totals.errors += errors;
         if let Some(latencies) = &latencies {
-            add(totals.latency.get_or_insert_with(none), row, latencies);
+            add(totals.latency.get_or_insert_with(latency::none), row, latencies);
         }
     }
     Ok(all)
@@ -52,12 +48,7 @@ async fn latencies(this: &Haproxy, table: &str) -> Result<HashMap<String, Vec<u6
     if !answer.starts_with("# table:") {
         return Err(refused(this.client.name(), format!("its table `{table}` cannot be read: {answer}")));
     }
-    Ok(stat::table(&answer, LATENCY_BOUNDS_MS.len() + 1))
-}
-
-fn none() -> Latency {
-    let bounds_ms = LATENCY_BOUNDS_MS.iter().map(|bound| f64::from(*bound)).collect::<Vec<_>>();
-    Latency { counts: vec![0; bounds_ms.len() + 1], bounds_ms }
+    Ok(stat::table(&answer, latency::BOUNDS_MS.len() + 1))
 }
 
 fn add(latency: &mut Latency, row: &Row, latencies: &HashMap<String, Vec<u64>>) {

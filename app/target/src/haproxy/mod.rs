@@ -31,7 +31,6 @@ mod weights;
 use crate::error::refused;
 use client::Client;
 pub use client::{Address, InvalidAddress};
-pub use counters::LATENCY_BOUNDS_MS;
 use stat::{Backend, Row};
 
 /// How servers are checked unless the configuration says otherwise. A new server takes requests after one good check, at once after it

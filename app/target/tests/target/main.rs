@@ -7,5 +7,8 @@
 mod site;
 
 mod docker;
+mod exec;
 mod haproxy;
+mod local;
+mod prometheus;
 mod world;

@@ -34,21 +34,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> World {
-        let id = u64::from(uuid::Uuid::new_v4().as_fields().0);
-        let repo = RepoRef { forge: ForgeKind::Github, id, path: "octo/app".to_owned(), installation: None };
-        let place = Place { repo, environment: "production".parse().unwrap(), service: format!("t{id:x}") };
-        World { place, target: World::target_with(SECRET) }
+        World { place: place(), target: World::target_with(SECRET) }
     }
 
     /// Another process of the same service, whose secret has this value.
     pub(crate) fn target_with(secret: &'static str) -> DockerTarget {
-        DockerTarget::new(Config {
+        DockerTarget::new(World::config(secret))
+    }
+
+    pub(crate) fn config(secret: &'static str) -> Config {
+        Config {
             engine: None,
             network: "bridge".to_owned(),
             pull: PullPolicy::Never,
             secrets: Arc::new(OneSecret(secret)),
             hash_key: SecretString::from("key of the tests"),
-        })
+        }
     }
 
     pub(crate) async fn deploy(&self, pool: &Pool, replicas: u32) -> Vec<Instance> {
@@ -69,6 +70,13 @@ impl World {
         .await;
         of_pool(self.observe().await)
     }
+}
+
+/// A place that no other test has.
+pub(crate) fn place() -> Place {
+    let id = u64::from(uuid::Uuid::new_v4().as_fields().0);
+    let repo = RepoRef { forge: ForgeKind::Github, id, path: "octo/app".to_owned(), installation: None };
+    Place { repo, environment: "production".parse().unwrap(), service: format!("t{id:x}") }
 }
 
 impl Drop for World {

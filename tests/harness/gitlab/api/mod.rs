@@ -10,6 +10,7 @@ mod projects;
 mod quick_actions;
 mod repository;
 mod shapes;
+mod shipping;
 mod statuses;
 
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ const fn documented(method: &'static str, template: &'static str, shape: Shape, 
     Route { method, template, shape: Some(shape), act }
 }
 
-const TABLES: [&[Route]; 9] = [
+const TABLES: [&[Route]; 10] = [
     people::ROUTES,
     projects::ROUTES,
     repository::ROUTES,
@@ -63,6 +64,7 @@ const TABLES: [&[Route]; 9] = [
     emoji::ROUTES,
     statuses::ROUTES,
     checks::ROUTES,
+    shipping::ROUTES,
 ];
 
 /// The operation of a path, and its parameters by name.

@@ -12,6 +12,7 @@ use crate::gitlab::world::World;
 
 pub(super) const ROUTES: &[Route] = &[
     known("GET", "/projects/:id/repository/branches/:branch", branch),
+    known("GET", "/projects/:id/repository/commits", commits),
     known("GET", "/projects/:id/repository/commits/:sha", commit),
     known("GET", "/projects/:id/repository/commits/:sha/merge_requests", requests_of_commit),
     known("GET", "/projects/:id/repository/compare", compare),
@@ -45,11 +46,24 @@ fn commit(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::json(200, commit_answer(&url(world, project), &commit)))
 }
 
+/// So many are told, over all pages.
+const COMMITS_MAX: usize = 1_000;
+
+fn commits(world: &mut World, call: &Call) -> Answer {
+    let project = call.code(world)?;
+    let git = &world.project(project).git;
+    let sha = git.resolve(call.query("ref_name").unwrap_or("HEAD")).ok_or_else(|| Reply::missing("Ref"))?;
+    let found = git.history(&sha, COMMITS_MAX);
+    Ok(page(call, found.iter().map(|commit| commit_answer(&url(world, project), commit)).collect()))
+}
+
 fn requests_of_commit(world: &mut World, call: &Call) -> Answer {
     let project = call.code(world)?;
     let sha = world.project(project).git.resolve(call.param("sha")).ok_or_else(|| Reply::missing("Commit"))?;
     let has = |head: &str| world.project(project).git.is_ancestor(&sha, head);
-    let found = world.requests.iter().filter(|mr| mr.project == project && has(&mr.sha) && !has_base(world, mr, &sha));
+    let merged = |mr: &crate::gitlab::world::MergeRequest| mr.merge_commit.as_ref() == Some(&sha);
+    let brought = |mr: &crate::gitlab::world::MergeRequest| merged(mr) || has(&mr.sha) && !has_base(world, mr, &sha);
+    let found = world.requests.iter().filter(|mr| mr.project == project && brought(mr));
     Ok(page(call, found.map(|mr| world.request_in_list(mr)).collect()))
 }
 
@@ -69,7 +83,7 @@ fn compare(world: &mut World, call: &Call) -> Answer {
     let straight = call.query("straight") == Some("true");
     let base = if straight { Some(from.clone()) } else { git.merge_base(&from, &to) };
     let commits: Vec<Value> =
-        git.log(Some(&from), &to, 100).iter().rev().map(|commit| commit_answer(&url(world, project), commit)).collect();
+        git.log(Some(&from), &to, COMMITS_MAX).iter().rev().map(|commit| commit_answer(&url(world, project), commit)).collect();
     let files: Vec<Value> = git.diff(base.as_deref(), &to).iter().map(file_answer).collect();
     let answer = json!({
         "commit": commits.last(), "commits": commits, "diffs": files, "compare_timeout": false, "compare_same_ref": from == to,

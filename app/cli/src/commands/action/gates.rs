@@ -21,7 +21,7 @@ use gatewright_sandbox::local::{Base, Content, WorkingTree};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 use tokio_util::sync::CancellationToken;
 
-use super::keep::Keeping;
+use super::keep::Kept;
 use super::show::{self, Output};
 use super::{base, event, write, wrong};
 use crate::commands::run::file;
@@ -48,13 +48,12 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let scratch = tempfile::Builder::new().prefix("gatewright-").tempdir();
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
     let source = Checkout::of(&job, &inputs, &here, scratch.path()).await?;
-    let keeping = Keeping::new(sandbox(&inputs, &source, scratch.path()));
-    let sandbox = Arc::clone(&keeping) as Arc<dyn Sandbox>;
+    let sandbox = sandbox(&inputs, &source, scratch.path());
     let local = local_run(&job, &inputs, config, &source, (sandbox, scratch.path()));
-    let report = driven(&job, &inputs, &local).await?;
+    let (report, kept) = driven(&job, &inputs, &local).await?;
     let checked = checked(&job, &source, &report);
     let survey = survey(&local, &source).await;
-    let left = write::Left { kept: keeping.take(), survey: &survey, root: source.root.clone(), config: &local.config };
+    let left = write::Left { kept, survey: &survey, root: source.root.clone(), config: &local.config };
     let coverage = folder.reports(&left, &report)?;
     let left_out = show::end(job.runner, &checked, coverage.as_deref())?;
     let text = summary::markdown(&checked, summary::Details::Ours, left_out, summary::SUMMARY_BYTES_MAX);
@@ -185,13 +184,15 @@ fn local_run(
     }
 }
 
-async fn driven(job: &Job, inputs: &Inputs, local: &LocalRun) -> Result<LocalReport, Failure> {
+/// What came of the run, and the reports that its gates left.
+async fn driven(job: &Job, inputs: &Inputs, local: &LocalRun) -> Result<(LocalReport, Vec<Kept>), Failure> {
     if local.plan().gates.iter().any(|planned| planned.applies == Applies::Yes && planned.config.run.is_some()) {
         local.sandbox.probe().await.map_err(|error| Failure::Outside(error.to_string()))?;
     }
     let output = Output::new(job.runner, inputs.sandbox == SandboxKind::Runner);
     let ran = local.run(&output, &stopped_by_the_runner()).await;
-    ran.map_err(|error| Failure::Outside(format!("the run came to something that cannot be, which is our fault: {error}")))
+    let wrong = |error| Failure::Outside(format!("the run came to something that cannot be, which is our fault: {error}"));
+    Ok((ran.map_err(wrong)?, output.reports.into_list()))
 }
 
 /// Is cancelled when the job is: the runner sends SIGINT, and SIGTERM some seconds later.

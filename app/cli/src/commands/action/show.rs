@@ -14,11 +14,12 @@ use gatewright_action::job::Runner;
 use gatewright_action::summary;
 use gatewright_core::config::Problem;
 use gatewright_core::run::{Step, StepState};
-use gatewright_core::verdict::{Annotation, AnnotationLevel};
+use gatewright_core::verdict::{Annotation, AnnotationLevel, ReportFile};
 use gatewright_core::{GateName, Timestamp};
 use gatewright_engine::local::Observer;
 use uuid::Uuid;
 
+use super::keep::Reports;
 use crate::failure::Failure;
 use crate::print::{self, printable};
 
@@ -30,6 +31,8 @@ pub(super) struct Output {
     runner: Runner,
     live: bool,
     gates: Mutex<BTreeMap<GateName, Shown>>,
+    /// What gates left.
+    pub(super) reports: Reports,
 }
 
 /// What was shown of a gate, or waits for that.
@@ -46,7 +49,7 @@ struct Shown {
 impl Output {
     /// `live`: no two gates run at once.
     pub(super) fn new(runner: Runner, live: bool) -> Output {
-        Output { runner, live, gates: Mutex::default() }
+        Output { runner, live, gates: Mutex::default(), reports: Reports::default() }
     }
 
     fn gates(&self) -> MutexGuard<'_, BTreeMap<GateName, Shown>> {
@@ -101,6 +104,10 @@ impl Observer for Output {
         } else {
             shown.waiting.extend_from_slice(now);
         }
+    }
+
+    fn read(&self, gate: &GateName, glob: &str, files: &[ReportFile]) {
+        self.reports.keep(gate, glob, files);
     }
 
     fn over(&self, step: &Step) {

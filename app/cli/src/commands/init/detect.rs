@@ -27,8 +27,10 @@ pub(super) struct Gate {
     pub(super) env: Vec<(&'static str, String)>,
     /// Commands, a line each.
     pub(super) run: Vec<String>,
-    /// A glob of test reports.
+    /// A glob of test reports in JUnit.
     pub(super) junit: Option<String>,
+    /// A glob of test reports in another format.
+    pub(super) tests: Option<String>,
     /// Whether what it needs is fetched.
     pub(super) network: bool,
     pub(super) timeout: Option<&'static str>,

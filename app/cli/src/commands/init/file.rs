@@ -68,6 +68,9 @@ fn push_rest(text: &mut String, gate: &Gate) {
     if let Some(glob) = &gate.junit {
         let _ = writeln!(text, "    junit: {}", scalar(glob));
     }
+    if let Some(glob) = &gate.tests {
+        let _ = writeln!(text, "    tests: {}", scalar(glob));
+    }
     if let Some(timeout) = gate.timeout {
         let _ = writeln!(text, "    timeout: {timeout}");
     }

@@ -2,6 +2,9 @@
 
 use super::detect::{Gate, Project, numbers, version};
 
+/// What the tests write in place of a log.
+const REPORT: &str = "go-test.json";
+
 /// Used where the project names no version.
 const VERSION: &str = "1.25";
 
@@ -14,7 +17,8 @@ pub(super) fn gates(project: &Project<'_>) -> Vec<Gate> {
         name: "tests".to_owned(),
         image: format!("golang:{version}-bookworm"),
         env,
-        run: vec!["go vet ./...".to_owned(), "go test ./...".to_owned()],
+        run: vec!["go vet ./...".to_owned(), format!("go test -json ./... > {REPORT}")],
+        tests: Some(project.path(REPORT)),
         network: true,
         timeout: Some("15m"),
         ..Gate::default()

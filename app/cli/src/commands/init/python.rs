@@ -28,7 +28,18 @@ pub(super) fn gates(project: &Project<'_>) -> Vec<Gate> {
     let env = if project.has("uv.lock") { vec![("UV_PROJECT_ENVIRONMENT", "/tmp/venv".to_owned())] } else { Vec::new() };
     let junit = pytest.then(|| project.path("junit.xml"));
     let timeout = Some("15m");
-    vec![Gate { name: "tests".to_owned(), about: Vec::new(), image, env, run, junit, network: true, timeout, advisory: false }]
+    vec![Gate {
+        name: "tests".to_owned(),
+        about: Vec::new(),
+        image,
+        env,
+        run,
+        junit,
+        tests: None,
+        network: true,
+        timeout,
+        advisory: false,
+    }]
 }
 
 fn uses_pytest(project: &Project<'_>) -> bool {

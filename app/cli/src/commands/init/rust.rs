@@ -26,7 +26,7 @@ pub(super) fn gates(project: &Project<'_>) -> Vec<Gate> {
     ];
     let image = format!("rust:{version}-bookworm");
     let timeout = Some("20m");
-    vec![Gate { name: "tests".to_owned(), about, image, env, run, junit, network: true, timeout, advisory: false }]
+    vec![Gate { name: "tests".to_owned(), about, image, env, run, junit, tests: None, network: true, timeout, advisory: false }]
 }
 
 /// The channel that a toolchain file names, in either of its forms.

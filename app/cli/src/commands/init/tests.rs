@@ -158,7 +158,8 @@ fn go_with_the_version_of_its_module() {
     let gate = gate(&[("go.mod", "module example.com/x\n\ngo 1.23.4\n"), ("x_test.go", "")]);
     assert_eq!(gate.image, "golang:1.23-bookworm");
     assert_eq!(gate.env["GOPATH"], "/tmp/go");
-    runs(&gate, "go test ./...");
+    runs(&gate, "go test -json ./... > go-test.json");
+    assert_eq!(gate.tests, ["go-test.json"]);
     assert_eq!(self::gate(&[("go.mod", "go 1.23\ntoolchain go1.24.1\n")]).image, "golang:1.24-bookworm");
 }
 

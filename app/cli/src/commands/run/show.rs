@@ -17,6 +17,9 @@ const TAIL_LINES_MAX: usize = 30;
 /// A line of a log is cut to so many characters.
 const LINE_CHARS_MAX: usize = 500;
 
+/// So many lines are shown of what a gate says; the report and the JSON have all.
+const WORDS_LINES_MAX: usize = 30;
+
 /// So many places are shown of one gate; the report and the JSON have more.
 const PLACES_MAX: usize = 50;
 
@@ -36,7 +39,9 @@ pub(super) async fn failures(done: &Done<'_>) -> Result<(), Failure> {
 
 async fn failure(done: &Done<'_>, step: &Step, outcome: &StepOutcome) -> Result<(), Failure> {
     let (name, word) = (&step.gate.name, words::verdict(outcome.verdict.status));
-    print::line(&printable(&format!("── {name} {word}: {} ({})", outcome.verdict.title, words::exit(&outcome.exit))))?;
+    // A gate without a command has ended in no way of its own.
+    let exit = step.gate.run.as_ref().map(|_| format!(" ({})", words::exit(&outcome.exit))).unwrap_or_default();
+    print::line(&printable(&format!("── {name} {word}: {}{exit}", outcome.verdict.title)))?;
     if let Some(log) = &outcome.log
         && let Ok(Some(bytes)) = done.report.blobs.get(&log.blob).await
     {
@@ -50,8 +55,25 @@ async fn failure(done: &Done<'_>, step: &Step, outcome: &StepOutcome) -> Result<
             print::line(&format!("   {}", printable_lines(&line.chars().take(LINE_CHARS_MAX).collect::<String>())))?;
         }
     }
+    // What a command wrote does not say why its reports cannot be judged, nor which rules a change breaks.
+    if outcome.verdict.status == VerdictStatus::Errored || step.gate.run.is_none() {
+        words_of(&outcome.verdict.summary)?;
+    }
     places(&outcome.verdict.annotations)?;
     print::line("")
+}
+
+/// What a gate says, as the Markdown that it is.
+fn words_of(summary: &str) -> Result<(), Failure> {
+    // What follows a heading is long, or shown here in another way.
+    let lines: Vec<&str> = summary.lines().take_while(|line| !line.starts_with("#") && !line.starts_with("<details>")).collect();
+    for line in lines.iter().take(WORDS_LINES_MAX).filter(|line| !line.is_empty() && !line.starts_with("|---")) {
+        print::line(&format!("   {}", printable(&line.chars().take(LINE_CHARS_MAX).collect::<String>())))?;
+    }
+    match lines.len().checked_sub(WORDS_LINES_MAX) {
+        Some(more @ 1..) => print::line(&format!("   [{more} more lines are in the report]")),
+        Some(0) | None => Ok(()),
+    }
 }
 
 /// Places in the source as compilers name them, for editors to jump to.

@@ -122,7 +122,7 @@ fn approvals(reader: &mut Reader, node: &Node) -> Approvals {
         && who.len() < count as usize
         && !who.is_empty()
     {
-        reader.wrong(node.place, format!("{count} people have to agree, and only {} are named", who.len()));
+        reader.wrong(node.place, format!("{count} people have to agree, and `who` names only {}", who.len()));
     }
     let author = if reader.flag(&fields, "author", true) { AuthorCounts::Yes } else { AuthorCounts::No };
     Approvals { count: count.unwrap_or(1), who, author }

@@ -73,8 +73,14 @@ fn artefacts(reader: &mut Reader, node: &Node, of_file: &Fields<'_>) -> Vec<Stri
 
 fn changelog(reader: &mut Reader, node: &Node) -> Option<String> {
     let path = text(reader, node, "the path of a file, such as `CHANGELOG.md`")?;
-    let wildcard = path.contains(['*', '?', '[', ']', '{', '}', '\\']).then(|| "a file is named without wildcards".to_owned());
-    match wildcard.or_else(|| wrong_path(path)) {
+    let cause = if path.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        Some("a file is named without wildcards".to_owned())
+    } else if path.ends_with('/') || path.contains("//") || path.split('/').any(|part| part == ".") {
+        Some("it names a folder".to_owned())
+    } else {
+        wrong_path(path)
+    };
+    match cause {
         None => Some(path.to_owned()),
         Some(cause) => {
             reader.wrong(node.place, format!("{} cannot be the path of a file: {cause}", quoted(path)));

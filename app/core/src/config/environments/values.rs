@@ -189,6 +189,10 @@ pub(super) fn zone(reader: &mut Reader, node: &Node) -> Option<String> {
     if window::zone(name).is_some() {
         return Some(name.to_owned());
     }
+    // All names are looked at for the nearest one, which is not worth it once more problems are known than are named.
+    if reader.is_full() {
+        return None;
+    }
     let zones: Vec<String> = window::zones().filter(|name| window::zone(name).is_some()).collect();
     let hint = match keys::nearest(name, zones.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),

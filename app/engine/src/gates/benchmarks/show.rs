@@ -79,12 +79,12 @@ fn counted(benchmarks: usize) -> String {
     format!("{benchmarks} benchmark{}", if benchmarks == 1 { "" } else { "s" })
 }
 
-/// The worst in a few words: `12 % slower (10..14)`.
+/// The worst in a few words: `12 % slower (10..14 %)`.
 fn change(lines: &[Line], intervals: &[Option<(f64, f64)>]) -> String {
     let mut compared = lines.iter().zip(intervals).filter_map(|(line, interval)| Some((line.found?, *interval)));
     let Some((found, interval)) = compared.next() else { return String::new() };
     let alone = compared.next().is_none();
-    let range = interval.map(|(low, high)| format!(" ({}..{})", number(percent(low)), number(percent(high))));
+    let range = interval.map(|(low, high)| format!(" ({}..{} %)", number(percent(low)), number(percent(high))));
     let range = range.filter(|_| !is_beyond(found.change)).unwrap_or_default();
     let words = match (found.way, found.allowed) {
         (Way::Slower, _) => words(found.change),

@@ -14,4 +14,5 @@ mod reactions;
 mod reads;
 mod safety;
 mod scanning;
+mod shipping;
 mod stub;

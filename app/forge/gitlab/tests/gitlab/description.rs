@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use gatewright_core::event::{CommentPlace, CommentRef, User};
-use gatewright_core::forge::{CatchUp, Change, Forge};
-use gatewright_core::report::{Conclusion, Known, Reaction, ReactionReport, Report};
+use gatewright_core::forge::{CatchUp, Change, Forge, Releases};
+use gatewright_core::report::{Conclusion, DeploymentState, Known, Reaction, ReactionReport, Report};
 use serde_json::{Value, json};
 
 use crate::stub::*;
@@ -89,14 +89,36 @@ async fn everything(stub: &Stub) {
     gitlab.publish(&repo, &reaction, &Known::Never).await.unwrap();
     let over = completed(Conclusion::Failure);
     gitlab.publish(&repo, &report(aggregate(over)), &Known::Maybe).await.unwrap();
+    shipped(&gitlab).await;
     let older = gatewright_core::report::CheckReport { head: commit('e'), ..crate::stub::check(over) };
     gitlab.publish(&repo, &report(older), &Known::Maybe).await.unwrap();
+}
+
+/// The same of what is shipped.
+async fn shipped(gitlab: &gatewright_forge_gitlab::GitLab) {
+    let repo = repo();
+    gitlab.tag(&repo, "v1").await.unwrap();
+    gitlab.tags(&repo).await.unwrap();
+    gitlab.protection(&repo, &commit('a')).await.unwrap();
+    gitlab.commits_between(&repo, Some(&commit('b')), &commit('a')).await.unwrap();
+    gitlab.commits_between(&repo, None, &commit('a')).await.unwrap();
+    gitlab.publish(&repo, &crate::shipping::release("new"), &Known::Never).await.unwrap();
+    gitlab.publish(&repo, &crate::shipping::release("v1"), &Known::Never).await.unwrap();
+    gitlab.publish(&repo, &crate::shipping::asset(Some("https://ci.example/1")), &Known::Never).await.unwrap();
+    for environment in ["new", "there"] {
+        let report = crate::shipping::deployment(environment, DeploymentState::Success);
+        gitlab.publish(&repo, &report, &Known::Never).await.unwrap();
+        gitlab.publish(&repo, &report, &Known::Id(90)).await.unwrap();
+    }
 }
 
 fn answer(seen: &Seen) -> Option<Reply> {
     let path = seen.path();
     if seen.method == "POST" {
-        return Reply::made(json!({"id": 90}));
+        return Reply::made(json!({"id": 90, "name": "app.tar.gz", "url": "x"}));
+    }
+    if let Some(reply) = crate::shipping::answer(seen) {
+        return Some(reply);
     }
     match path {
         REQUEST => Reply::ok(merge_request_with(json!({"head_pipeline": {
@@ -106,7 +128,7 @@ fn answer(seen: &Seen) -> Option<Reply> {
         _ if path.contains("/members/all/") => Some(Reply::status(404)),
         _ if path.contains("/branches/") => Some(branch_reply('d')),
         _ if path.ends_with("/raw") => Some(Reply::text(200, "x")),
-        _ if path.ends_with("/compare") => Reply::ok(json!({"diffs": []})),
+        _ if path.ends_with("/compare") => Reply::ok(json!({"diffs": [], "commits": [{"id": commit('b')}]})),
         _ if path.ends_with(commit('f').as_str()) => Reply::ok(json!({"parent_ids": [commit('a')]})),
         "/api/v4/user" => None,
         _ => Reply::ok(json!([])),

@@ -15,5 +15,6 @@ mod reads;
 mod recorded;
 mod remarks;
 mod safety;
+mod shipping;
 mod statuses;
 mod stub;
