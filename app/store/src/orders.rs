@@ -122,7 +122,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, ages: Vec<Key>) -> Result<(), StoreError> 
         let row = keys::row_of_age(&age).to_vec();
         let stored: Option<Stored> = tx.get(&row)?.map(|value| row::read(&value)).transpose()?;
         // What an environment runs is so until something else is, however long that takes. Without its age it is looked at no more.
-        if !stored.and_then(|stored| stored.order).is_some_and(|order| order.key() == OrderKey::Live) {
+        if stored.and_then(|stored| stored.order).is_none_or(|order| order.key() != OrderKey::Live) {
             tx.remove(row);
         }
         tx.remove(age);

@@ -81,7 +81,8 @@ impl MetricSource for HttpProbe {
     async fn read(&self, place: &Place, pools: &[PoolId]) -> Result<Reading, TargetError> {
         let mut instances = self.target.observe(place).await?.instances;
         // One that still starts is not measured yet. One that is dead is: it answers nobody.
-        instances.retain(|instance| pools.contains(&instance.pool) && instance.health != gatewright_core::target::Health::Starting);
+        instances
+            .retain(|instance| pools.contains(&instance.pool) && instance.health != gatewright_core::target::Health::Starting);
         let asked: Vec<_> = instances.iter().map(|instance| self.ask(instance)).collect();
         let asked: Vec<Totals> = stream::iter(asked).buffered(AT_ONCE).collect().await;
         let mut all = BTreeMap::new();

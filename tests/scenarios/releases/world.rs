@@ -91,7 +91,13 @@ impl World {
 
     /// Merges a change with this repository file and tags it. Returns the commit.
     pub(crate) fn tag(&self, tag: &str, file: &str) -> String {
-        let commit = self.github.commit(REPO, "main", "alice", &format!("feat: what {tag} brings"), [(".gatewright.yml", file), ("f", tag)]);
+        let commit = self.github.commit(
+            REPO,
+            "main",
+            "alice",
+            &format!("feat: what {tag} brings"),
+            [(".gatewright.yml", file), ("f", tag)],
+        );
         self.github.push_tag(REPO, tag, &commit, "alice");
         commit
     }
@@ -121,7 +127,8 @@ impl World {
 impl Drop for Containers {
     fn drop(&mut self) {
         let docker = |arguments: &[&str]| std::process::Command::new("docker").args(arguments).output();
-        let Ok(listed) = docker(&["ps", "-a", "--format", "{{.ID}} {{.Label \"gatewright.place\"}}", "--filter", "label=gatewright.place"])
+        let Ok(listed) =
+            docker(&["ps", "-a", "--format", "{{.ID}} {{.Label \"gatewright.place\"}}", "--filter", "label=gatewright.place"])
         else {
             return;
         };

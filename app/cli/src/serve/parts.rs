@@ -160,14 +160,7 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps {
-            store: store.clone(),
-            upkeep: store.clone(),
-            blobs: store,
-            forges: served,
-            sandbox,
-            sites,
-        },
+        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox, sites },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),

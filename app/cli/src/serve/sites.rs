@@ -16,7 +16,9 @@ use gatewright_target::sites::{Opened, OpenedSites};
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
-use crate::server_file::{LocatedSecret, MetricsTable, Problem, ProgramTable, Pull, RouterTable, Runs, ServerConfig, TargetTable};
+use crate::server_file::{
+    LocatedSecret, MetricsTable, Problem, ProgramTable, Pull, RouterTable, Runs, ServerConfig, TargetTable,
+};
 
 /// Every secret of every target, for looking whether it is there, and whether anybody may read it.
 pub(super) fn secrets(config: &ServerConfig) -> impl Iterator<Item = &LocatedSecret> {
@@ -155,7 +157,8 @@ impl docker::Secrets for PlaceSecrets {
         let refused = |cause: String| TargetError::Refused { what: format!("secret `{name}` of {place}"), cause };
         let all = self.0.get(&(place.service.clone(), place.environment.to_string()));
         let secret = all.and_then(|all| all.get(name));
-        let secret = secret.ok_or_else(|| refused("the operator gives it none of this name, in `[target.secrets]`".to_owned()))?;
+        let secret =
+            secret.ok_or_else(|| refused("the operator gives it none of this name, in `[target.secrets]`".to_owned()))?;
         secrets::resolve(secret).map_err(|problem| refused(problem.message))
     }
 }

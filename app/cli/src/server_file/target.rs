@@ -27,11 +27,7 @@ pub(crate) struct TargetTable {
 #[derive(Debug, Clone)]
 pub(crate) enum Runs {
     /// Containers.
-    Docker {
-        engine: Option<String>,
-        network: String,
-        pull: Pull,
-    },
+    Docker { engine: Option<String>, network: String, pull: Pull },
     /// A program of the operator's.
     Exec(ProgramTable),
 }

@@ -39,7 +39,7 @@ pub enum Work {
     /// What becomes of a tag.
     Release(ReleaseSpec),
     /// A release on its way into an environment.
-    Rollout(RolloutSpec),
+    Rollout(Box<RolloutSpec>),
 }
 
 /// Which gates of which commit are to be run.

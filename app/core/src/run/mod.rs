@@ -124,7 +124,7 @@ impl Run {
             Work::Gates(spec) => Kind::Gates(Box::new(Gates::new(spec, subject.clone(), at))),
             Work::Command(spec) => Kind::Command(Box::new(Command::new(spec))),
             Work::Release(spec) => Kind::Release(Box::new(ReleaseRun::new(spec, at))),
-            Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(spec, at))),
+            Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(*spec, at))),
         };
         let (published, finished, given_up) = (BTreeMap::new(), None, None);
         Run { id, repo, subject, seq: 1, created_at: at, signals_taken: 0, published, finished, updated_at: at, given_up, kind }

@@ -35,7 +35,8 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
         baseline_secs: 0,
     };
     let subject = Subject::Environment { name: name.clone() };
-    let run = NewRun { id: RunId::new(), spec: RunSpec { repo: case.repo.clone(), subject, work: Work::Rollout(spec) } };
+    let run =
+        NewRun { id: RunId::new(), spec: RunSpec { repo: case.repo.clone(), subject, work: Work::Rollout(Box::new(spec)) } };
     let means = format!("{name} back to {}", live.release.tag);
     Ok(Granted { deed: Deed { run: Some(run), ..Deed::default() }, means })
 }

@@ -31,7 +31,7 @@ pub(super) async fn start(engine: &Engine, run: &Run, release: &ReleaseRun) -> D
         let name = environment.name.clone();
         let subject = Subject::Environment { name: name.clone() };
         let id = run.id.child(name.as_str());
-        let new = NewRun { id, spec: RunSpec { repo: run.repo.clone(), subject, work: Work::Rollout(spec) } };
+        let new = NewRun { id, spec: RunSpec { repo: run.repo.clone(), subject, work: Work::Rollout(Box::new(spec)) } };
         let words = format!("rollout/{}/{name}", run.id);
         let acceptance = Acceptance { run: Some(new), ..Acceptance::internal(&words, Timestamp::now()) };
         if let Err(error) = engine.accept(acceptance).await {

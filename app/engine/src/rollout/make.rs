@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use gatewright_core::config::TargetConfig;
+use gatewright_core::config::{Strategy, TargetConfig};
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::rollout::{Arrival, Live, Move, Old, Outcome, Seen, Which};
 use gatewright_core::run::{Pace, Rollout, RolloutEvent, Run, Way};
@@ -129,6 +129,9 @@ impl Context<'_> {
             let ready: Vec<Instance> = own.iter().filter(|instance| instance.health == Health::Ready).cloned().collect();
             if ready.len() >= replicas as usize {
                 self.site.router.attach(&self.place, &ready).await?;
+                if which == Which::New {
+                    self.pin(Some(&pool.id)).await?;
+                }
                 return Ok(());
             }
             for instance in &own {
@@ -195,6 +198,16 @@ impl Context<'_> {
         self.take_away(&surplus).await
     }
 
+    /// Has testers get a pool, where the strategy knows some.
+    async fn pin(&self, pool: Option<&PoolId>) -> Result<(), TargetError> {
+        match &self.rollout.spec.environment.strategy {
+            Strategy::Canary { pin: Some(pin), .. } => self.site.router.pin(&self.place, pin, pool).await,
+            Strategy::Canary { pin: None, .. } | Strategy::Recreate | Strategy::Rolling { .. } | Strategy::BlueGreen { .. } => {
+                Ok(())
+            }
+        }
+    }
+
     /// Nothing new, then nothing in flight, then gone.
     async fn take_away(&self, instances: &[String]) -> Result<(), Short> {
         if instances.is_empty() {
@@ -226,6 +239,7 @@ impl Context<'_> {
         if self.rollout.settled && !self.lock_again().await? {
             return Ok(());
         }
+        self.pin(None).await?;
         let observed = self.site.target.observe(&self.place).await?;
         let staying = self.staying();
         let rest = observed.instances.into_iter().filter(|instance| Some(&instance.pool) != staying);

@@ -47,7 +47,8 @@ impl Program {
     async fn ask<T: serde::de::DeserializeOwned>(&self, place: &Place, ask: Ask<'_>) -> Result<T, TargetError> {
         let request = Request::new(place, ask);
         let answer = run::run(self, &request).await?;
-        serde_json::from_slice(&answer).map_err(|error| refused(self.name(&request), format!("its answer is not as it should be: {error}")))
+        serde_json::from_slice(&answer)
+            .map_err(|error| refused(self.name(&request), format!("its answer is not as it should be: {error}")))
     }
 
     /// What errors call a call.
@@ -63,7 +64,9 @@ fn config_hash(pool: &Pool) -> Result<String, TargetError> {
             let text = serde_json::to_vec(&(&pool.version, &config.with)).expect("texts are JSON");
             Ok(hex::encode(Sha256::digest(text)))
         }
-        TargetConfig::Docker(_) => Err(refused("the target", "it runs the operator's own program, and the pool is of containers")),
+        TargetConfig::Docker(_) => {
+            Err(refused("the target", "it runs the operator's own program, and the pool is of containers"))
+        }
     }
 }
 

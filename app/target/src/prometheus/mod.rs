@@ -103,7 +103,9 @@ impl Prometheus {
             Ok(Body { data: Some(data), .. }) if status.is_success() => {
                 data.samples().ok_or_else(|| refused(self.name(), format!("`{query}` gives neither a vector nor a scalar")))
             }
-            Ok(Body { error: Some(error), .. }) if status.is_client_error() => Err(refused(self.name(), format!("`{query}`: {error}"))),
+            Ok(Body { error: Some(error), .. }) if status.is_client_error() => {
+                Err(refused(self.name(), format!("`{query}`: {error}")))
+            }
             Ok(_) | Err(_) if status.is_client_error() => Err(refused(self.name(), format!("it answers {status}"))),
             Ok(_) | Err(_) => Err(unavailable(self.name(), format!("it answers {status}"))),
         }

@@ -32,7 +32,12 @@ fn a_service_is_open_to_one_environment_of_one_repository_only() {
     assert!(sites.site(&place("Octo/App", "production", "web")).is_ok());
     let mut elsewhere = place("octo/app", "production", "web");
     elsewhere.repo.forge = ForgeKind::Gitlab;
-    for closed in [elsewhere, place("octo/other", "production", "web"), place("octo/app", "staging", "web"), place("octo/app", "production", "db")] {
+    for closed in [
+        elsewhere,
+        place("octo/other", "production", "web"),
+        place("octo/app", "staging", "web"),
+        place("octo/app", "production", "db"),
+    ] {
         assert!(sites.site(&closed).is_err(), "{closed}");
     }
 }

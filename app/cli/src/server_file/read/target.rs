@@ -96,7 +96,8 @@ impl Reader<'_> {
     fn repository(&mut self, fields: &Fields<'_>) -> Option<String> {
         self.required(fields, "repository")?;
         let (origin, text) = self.text(fields, "repository")?;
-        let whole = text.split('/').count() >= 2 && text.split('/').all(|part| !part.is_empty()) && !text.contains(char::is_whitespace);
+        let whole =
+            text.split('/').count() >= 2 && text.split('/').all(|part| !part.is_empty()) && !text.contains(char::is_whitespace);
         if !whole || text.contains(':') {
             self.wrong(&origin, "expected the path of one repository, such as `octo/app`");
         }
@@ -109,7 +110,10 @@ impl Reader<'_> {
         let (origin, text) = self.text(fields, key)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if text.len() > NAME_MAX || text.starts_with(['-', '.']) || !text.chars().all(plain) {
-            self.wrong(&origin, format!("`{key}` is 1 to {NAME_MAX} letters, digits, '-', '_' or '.', not starting with '-' or '.'"));
+            self.wrong(
+                &origin,
+                format!("`{key}` is 1 to {NAME_MAX} letters, digits, '-', '_' or '.', not starting with '-' or '.'"),
+            );
         }
         Some(text)
     }
@@ -134,7 +138,11 @@ impl Reader<'_> {
             Some(_) | None => Pull::Missing,
         };
         let network = if fields.get("network").is_some() { self.name(fields, "network") } else { None };
-        Some(Runs::Docker { engine: self.engine_address(fields), network: network.unwrap_or_else(|| NETWORK_DEFAULT.to_owned()), pull })
+        Some(Runs::Docker {
+            engine: self.engine_address(fields),
+            network: network.unwrap_or_else(|| NETWORK_DEFAULT.to_owned()),
+            pull,
+        })
     }
 
     /// The word of a table that says of which kind it is, and that it has no keys of another.
@@ -146,7 +154,10 @@ impl Reader<'_> {
             let key = entry.key.as_str();
             let others: Vec<&str> = kinds.iter().filter(|other| other.own.contains(&key)).map(|other| other.kind).collect();
             if !others.is_empty() && !of.own.contains(&key) {
-                self.wrong(&entry.origin, format!("`{key}` is a key of `{name}` = `{}`; this one is `{kind}`", others.join("` or `")));
+                self.wrong(
+                    &entry.origin,
+                    format!("`{key}` is a key of `{name}` = `{}`; this one is `{kind}`", others.join("` or `")),
+                );
             }
         }
         for needed in of.needed {
@@ -166,7 +177,14 @@ impl Reader<'_> {
         };
         let command = match &node.value {
             Value::List(nodes) if !nodes.is_empty() => nodes.iter().filter_map(|node| self.text_of(node)).collect(),
-            Value::List(_) | Value::Text(_) | Value::Untyped(_) | Value::Integer(_) | Value::Float(_) | Value::Bool | Value::Date | Value::Table(_) => {
+            Value::List(_)
+            | Value::Text(_)
+            | Value::Untyped(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Bool
+            | Value::Date
+            | Value::Table(_) => {
                 self.wrong(&node.origin, format!("`command` is a list of texts, the program first; found {node}"));
                 Vec::new()
             }
@@ -203,7 +221,9 @@ impl Reader<'_> {
     fn server_options(&mut self, fields: &Fields<'_>) -> Option<String> {
         let (origin, text) = self.text(fields, "server_options")?;
         let mut words = text.split_whitespace();
-        if let Some(word) = words.clone().find(|word| ["weight", "slowstart", "disabled", "backup", "cookie", "id"].contains(word)) {
+        if let Some(word) =
+            words.clone().find(|word| ["weight", "slowstart", "disabled", "backup", "cookie", "id"].contains(word))
+        {
             self.wrong(&origin, format!("`{word}` is no option that servers can be added with here"));
         }
         if !words.any(|word| word == "check") {
