@@ -36,7 +36,6 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("gatewright-sandbox", &["gatewright-core"]),
     ("gatewright-simulate", &["gatewright-core"]),
     ("gatewright-target", &["gatewright-core"]),
-    ("gatewright-simulate", &["gatewright-core"]),
     ("gatewright-action", &["gatewright-core", "gatewright-engine", "gatewright-forge-shared", "gatewright-reports"]),
     (
         "gatewright",

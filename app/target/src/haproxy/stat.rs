@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_server_that_had_weight_when_haproxy_began_is_up_until_a_check_fails() {
-        let row = |status: &str, check: &str| Row { status: status.to_owned(), check: check.to_owned(), weight: 9, ..Row::default() };
+        let row =
+            |status: &str, check: &str| Row { status: status.to_owned(), check: check.to_owned(), weight: 9, ..Row::default() };
         assert!(row("UP", "").is_up() && row("UP", "INI").is_up() && !row("UP", "INI").is_unchecked());
         assert!(!row("DOWN", "L4CON").is_up() && !row("MAINT", "").is_up() && !row("UP 1/2", "L7STS").is_unchecked());
     }
