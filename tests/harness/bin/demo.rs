@@ -48,7 +48,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match demo().await {
+    let done = demo().await;
+    release::clean_up();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
             println!("\nThe demo failed: {cause}");

@@ -69,13 +69,15 @@ async fn watch(github: &FakeGitHub, number: u64, tag: &str, end: &str) -> Result
     let started = std::time::Instant::now();
     while started.elapsed() < super::PATIENCE * 2 {
         let told = github.deployments(REPO);
-        let lines: Vec<&str> = told.rsplit(&format!("{tag} to production")).next().unwrap_or_default().lines().skip(1).collect();
+        let own = told.rsplit_once(&format!("{tag} to production")).map_or("", |(_, own)| own);
+        let lines: Vec<&str> = own.lines().skip(1).collect();
         for line in lines.iter().skip(shown) {
             show("production", line.trim());
             shown += 1;
         }
         if lines.last().is_some_and(|line| line.trim().starts_with(end)) {
-            let comment = || async { github.release_comment(REPO, number).filter(|body| !body.contains("🔄")) };
+            let is_last = |body: &String| body.contains("live everywhere") || body.contains("| rolled back:");
+            let comment = || async { github.release_comment(REPO, number).filter(is_last) };
             println!("\n  the comment on #{number}:\n{}", indented(&patiently("the release's comment", comment).await?));
             return Ok(());
         }
@@ -120,4 +122,18 @@ pub(super) async fn releases(github: &FakeGitHub, router: &Router) -> Result<(),
     load.more(100).await;
     show("and now", &answers(&load.stop().await));
     Ok(())
+}
+
+/// Removes what was released: the demo leaves nothing running.
+pub(super) fn clean_up() {
+    let docker = |arguments: &[&str]| std::process::Command::new("docker").args(arguments).output();
+    let Ok(listed) = docker(&["ps", "-aq", "--filter", "label=gatewright.place", "--filter", "name=^gw-web-production-"]) else {
+        return;
+    };
+    let ids = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    if !ids.is_empty() {
+        // What could not be removed is found, and removed, by the next demo.
+        let _ = docker(&[&["rm", "-f", "-v"], ids.as_slice()].concat());
+    }
 }
