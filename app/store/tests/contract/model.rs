@@ -243,6 +243,8 @@ impl Tried {
             known.held = None;
             (known.state, known.attempts) = match how {
                 How::Finished => (State::Finished { at: self.now }, known.attempts),
+                // What it was told it has not taken, so it does not wait.
+                How::Wait if known.signals > 0 => (State::Ready { at: self.now }, 0),
                 How::Wait => (State::Ready { at: later }, 0),
                 How::HandBack => (State::Ready { at: self.now }, known.attempts - 1),
                 How::Failed => (State::Ready { at: later }, known.attempts),
