@@ -56,6 +56,14 @@ impl ForgeKind {
             ForgeKind::Gitlab => false,
         }
     }
+
+    /// Whether a release can be there, and be filled, before everybody sees it.
+    pub fn has_draft_releases(self) -> bool {
+        match self {
+            ForgeKind::Github => true,
+            ForgeKind::Gitlab => false,
+        }
+    }
 }
 
 impl fmt::Display for ForgeKind {

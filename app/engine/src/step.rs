@@ -27,8 +27,12 @@ use crate::gates::{self, Judgement};
 use crate::log::{FinishedLog, StepLog};
 use crate::redact::Redactor;
 
+#[cfg(test)]
+mod fake;
 mod interleaved;
 mod outputs;
+#[cfg(test)]
+mod tests;
 
 use outputs::Outputs;
 

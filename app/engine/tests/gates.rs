@@ -18,8 +18,6 @@ mod hostile;
 mod policy;
 #[path = "gates/tests.rs"]
 mod tests;
-#[path = "gates/tries.rs"]
-mod tries;
 
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};

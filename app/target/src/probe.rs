@@ -47,7 +47,10 @@ impl HttpProbe {
     /// What asking one instance came to.
     async fn ask(&self, instance: &Instance) -> Totals {
         let mut totals = Totals { latency: Some(latency::none()), ..Totals::default() };
-        let Some(address) = &instance.address else { return totals };
+        let Some(address) = &instance.address else {
+            let requests = u64::from(self.config.requests);
+            return Totals { requests, errors: requests, ..totals };
+        };
         for _ in 0..self.config.requests {
             let begun = Instant::now();
             let answer = http::get(address, &self.config.path, self.config.timeout).await;

@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use gatewright_tests::github::{CheckRun, Level, PullSpec};
 use gatewright_tests::gitlab::{self, MergeRequestSpec, Signing};
+use gatewright_tests::site::Router;
 use gatewright_tests::{FakeGitHub, FakeGitLab};
 use tokio::process::{Child, Command};
+
+#[path = "demo/release.rs"]
+mod release;
 
 const REPO: &str = "octo/shop";
 const SECRET: &str = "a secret for the demo";
@@ -61,7 +65,8 @@ async fn demo() -> Result<(), String> {
     gitlab.create_project(REPO);
     let port = free_port()?;
     let url = format!("http://127.0.0.1:{port}");
-    let mut service = start_service(&github, &gitlab, dir.path(), port).await?;
+    let router = release::router().await;
+    let mut service = start_service(&github, &gitlab, &router, dir.path(), port).await?;
     github.set_webhook(&format!("{url}/webhooks/github"), SECRET);
     gitlab.set_webhook(&format!("{url}/webhooks/gitlab"), Signing::Token(SECRET.to_owned()));
     show("GitHub", &github.url());
@@ -94,12 +99,13 @@ async fn demo() -> Result<(), String> {
     check(&github, &slow, "gatewright/tests", "in_progress").await?;
     service.kill().await.map_err(|e| format!("the service cannot be killed: {e}"))?;
     show("killed", "in the middle of gatewright/tests");
-    let mut service = start_service(&github, &gitlab, dir.path(), port).await?;
+    let mut service = start_service(&github, &gitlab, &router, dir.path(), port).await?;
     watch(&github, &slow, "success").await?;
     let made = github.all_check_runs(REPO, &slow).len();
     show("checks made", &format!("{made} for 3 gates and the aggregate: none twice"));
 
     merge_request(&gitlab).await?;
+    release::releases(&github, &router).await?;
 
     let violations = [github.violations(), gitlab.take_violations()].concat();
     if !violations.is_empty() {
@@ -173,13 +179,20 @@ async fn merge_request(gitlab: &FakeGitLab) -> Result<(), String> {
     Ok(())
 }
 
-async fn start_service(github: &FakeGitHub, gitlab: &FakeGitLab, dir: &Path, port: u16) -> Result<Child, String> {
+async fn start_service(
+    github: &FakeGitHub,
+    gitlab: &FakeGitLab,
+    router: &Router,
+    dir: &Path,
+    port: u16,
+) -> Result<Child, String> {
     let url = format!("http://127.0.0.1:{port}");
     let config = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\n\n[store]\nurl = \"sled:./data\"\n\n[[forge]]\nkind = \"github\"\n\
          api_url = \"{github}\"\nclone_url = \"{github}\"\napp_id = {app}\nprivate_key = \"file:./app.pem\"\n\
          webhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[[forge]]\nkind = \"gitlab\"\nurl = \"{gitlab}\"\n\
-         token = \"file:./gitlab.token\"\nwebhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n",
+         token = \"file:./gitlab.token\"\nwebhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n\n{target}",
+        target = release::table(router),
         github = github.url(),
         app = github.app_id(),
         gitlab = gitlab.url(),

@@ -42,6 +42,7 @@ pub(super) fn rollout_word(word: &RolloutWord) -> String {
         RolloutWord::Deploy { by } => format!("told to begin by {}", by.login),
         RolloutWord::Pause { by } => format!("paused by {}", by.login),
         RolloutWord::Resume { by } => format!("resumed by {}", by.login),
+        RolloutWord::GiveWay { tag } => format!("told to make room for {tag}"),
         RolloutWord::RollBack { by, because } if because.is_empty() => format!("told to go back by {}", by.login),
         RolloutWord::RollBack { by, because } => format!("told to go back by {}: {because}", by.login),
     }

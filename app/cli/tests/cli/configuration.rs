@@ -349,7 +349,7 @@ secrets = { database = "env:DATABASE_URL" }
 kind = "haproxy"
 socket = "unix:///run/haproxy/gatewright.sock"
 backend = "web"
-pin_map = "/etc/haproxy/gatewright-web.pins"
+pin_map = "/etc/haproxy/gatewright/web.pins"
 pin_header = "X-Canary"
 
 [[target.metrics]]
@@ -440,4 +440,18 @@ fn two_targets_never_share_names_or_a_backend() {
     server.toml:24:1: the backend `web` is another target's already
     server.toml:30:1: the backend `web` is another target's already
     ");
+}
+
+#[test]
+fn the_service_starts_with_its_targets_and_not_without_their_secrets() {
+    let target = "[[target]]\nservice = \"web\"\nenvironment = \"production\"\nrepository = \"octo/app\"\ndriver = \"docker\"\n\
+                  secrets = { database = \"env:DATABASE_URL\" }\n\
+                  router = { kind = \"haproxy\", socket = \"unix:///nowhere/haproxy.sock\", backend = \"web\" }\n\
+                  metrics = [{ kind = \"haproxy\" }, { kind = \"probe\", path = \"/\" }]\n";
+    let bench = Bench::with_server_file(forge(), "memory:");
+    bench.write("gatewright.toml", &format!("{}\n{target}", server_file(forge(), "memory:")));
+    let said = refusal(&bench);
+    assert!(said.ends_with("`secrets`: the environment variable DATABASE_URL is not set\n"), "{said}");
+    // Neither the engine nor the router has to be there yet.
+    bench.env("DATABASE_URL", "CANARY-of-the-database").serve(&[]).stop();
 }

@@ -160,8 +160,13 @@ impl Run {
             Kind::Gates(gates) => gates.next(),
             Kind::Command(command) => command.next(),
             Kind::Release(release) => {
+                let refused =
+                    self.published.get(&ReportKey::Release).is_some_and(|state| state.shown.is_none() && state.refused.is_some());
+                // Where nothing is there before it is published, artefacts follow it; where nothing will be there, none do.
+                let alone = refused || !self.repo.forge.has_draft_releases();
                 let shown = |key: &ReportKey| {
-                    self.published.get(key).is_some_and(|state| state.shown.is_some() || state.refused.is_some())
+                    let settled = self.published.get(key).is_some_and(|state| state.shown.is_some() || state.refused.is_some());
+                    settled || alone && matches!(key, ReportKey::Asset(_))
                 };
                 let (actions, wake_at, over) = release.next(now, shown);
                 (actions.into_iter().map(Action::Release).collect(), wake_at, over)

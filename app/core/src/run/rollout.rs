@@ -114,6 +114,11 @@ pub enum RolloutWord {
         /// Who.
         by: User,
     },
+    /// It is to make room for a newer release.
+    GiveWay {
+        /// That release's tag.
+        tag: String,
+    },
     /// It is to go back.
     RollBack {
         /// Who.
@@ -302,6 +307,8 @@ pub struct WayBack {
     pub read_back_at: Option<Timestamp>,
     /// Whether it was the analysis that decided.
     pub by_analysis: bool,
+    /// Whether releases do not come by themselves afterwards.
+    pub holds: bool,
 }
 
 /// Something that happened, for the timeline.
@@ -673,6 +680,12 @@ impl Rollout {
                     self.since_pause(at);
                 }
             }
+            RolloutWord::GiveWay { tag } => {
+                self.go_back(at, format!("{tag} takes its place"), false);
+                if let Some(back) = &mut self.back {
+                    back.holds = false;
+                }
+            }
             RolloutWord::RollBack { by, because } => {
                 let because = if because.is_empty() { String::new() } else { format!(": {because}") };
                 self.go_back(at, format!("Rolled back by {}{because}", by.login), false);
@@ -814,7 +827,7 @@ impl Rollout {
         self.made = 0;
         self.since = at;
         self.paused = None;
-        self.back = Some(WayBack { because, decided_at: at, read_back_at: None, by_analysis });
+        self.back = Some(WayBack { because, decided_at: at, read_back_at: None, by_analysis, holds: true });
     }
 }
 

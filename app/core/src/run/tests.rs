@@ -14,6 +14,8 @@ use crate::plan::{Applies, Plan, PlannedGate};
 use crate::report::Known;
 use crate::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 
+mod releases;
+
 fn now(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
 }

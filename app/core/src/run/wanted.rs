@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
 use crate::config::GateEvent;
+use crate::ids::ForgeKind;
 use crate::order::OrderKey;
 use crate::report::{CheckStatus, Conclusion, DeploymentState, Reaction, ReportKey};
 use crate::verdict::{Exit, VerdictStatus};
@@ -26,7 +27,10 @@ impl Run {
             }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
-            Kind::Release(release) => release.wanted(|key| self.published.contains_key(key)),
+            Kind::Release(release) => {
+                let shown = self.published.get(&ReportKey::Release).and_then(|state| state.shown.as_ref());
+                release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
+            }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
         }
     }
@@ -52,14 +56,15 @@ impl Command {
 }
 
 impl ReleaseRun {
-    /// `made` says whether the run has made a report before.
-    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+    /// `shown` is the digest under which the forge shows the release, where it does.
+    fn wanted(&self, forge: ForgeKind, shown: Option<&str>) -> Vec<(ReportKey, String)> {
         let mut wanted = Vec::new();
-        // An artefact belongs to a release that is there.
-        let there = made(&ReportKey::Release);
+        let release = digest(&(self.drafted, &self.notes));
+        // An artefact belongs to a release that is there: as a draft, or where there are no drafts, published.
+        let there = if forge.has_draft_releases() { shown.is_some() } else { self.drafted && shown == Some(&release) };
         for key in self.draft().filter(|key| *key == ReportKey::Release || there) {
             let shown = match &key {
-                ReportKey::Release => digest(&(self.drafted, &self.notes)),
+                ReportKey::Release => release.clone(),
                 _ => digest(&self.artefacts.iter().find(|artefact| ReportKey::Asset(artefact.name.clone()) == key)),
             };
             wanted.push((key, shown));

@@ -238,8 +238,7 @@ async fn busy(engine: &Engine, run: &Run, rollout: &Rollout) -> Result<Wait, Sto
     let here = EnvironmentOrders::of(engine, &run.repo, &rollout.spec.environment.name).await?;
     let holder = here.holder().unwrap_or(run.id);
     if rollout.spec.environment.busy == Busy::Supersede && rollout.spec.pace == Pace::Staged && holder != run.id {
-        let because = format!("{} takes its place", rollout.spec.release.tag);
-        let word = RolloutWord::RollBack { by: service(), because };
+        let word = RolloutWord::GiveWay { tag: rollout.spec.release.tag.clone() };
         let signals = vec![(SignalTarget::Run { run: holder }, Signal::Rollout { word })];
         let words = format!("take-place/{}/{holder}", run.id);
         let acceptance = gatewright_core::store::Acceptance {
@@ -265,7 +264,8 @@ async fn admitted(engine: &Engine, run: &Run, rollout: &Rollout, here: &Environm
         Some(live) if live.pool.id == rollout.spec.pool.id => Old::Same,
         Some(live) => Old::Other(live.replicas()),
     };
-    let baseline = if site.metrics.is_empty() { 0 } else { rollout.spec.baseline_secs };
+    let judged = !site.metrics.is_empty() && !rollout.spec.environment.analysis.is_empty();
+    let baseline = if judged { rollout.spec.baseline_secs } else { 0 };
     let straight = rollout.spec.pace == Pace::Straight;
     let moves = moves(&rollout.spec.environment, old, straight, baseline);
     Ok(RolloutEvent::Admitted { live: live.map(Box::new), digest: planned.digest, config_hash: planned.config_hash, moves })

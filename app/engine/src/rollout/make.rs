@@ -309,23 +309,29 @@ impl Context<'_> {
         };
         let arrival = Arrival { live: live.clone(), outcome, at: now, begun_at: spec.begun_at };
         let mut orders = vec![own(Ordered::Arrival { arrival: Box::new(arrival) }, now)];
-        match &self.rollout.back {
-            None => orders.push(own(Ordered::Live { live: Box::new(live) }, now)),
-            // What undid itself is not begun again by itself.
-            Some(back) => {
-                let reason = format!("{} was rolled back: {}", spec.release.tag, back.because);
-                orders.push(own(Ordered::Hold { reason: Some(reason) }, now));
-            }
+        if self.rollout.back.is_none() {
+            orders.push(own(Ordered::Live { live: Box::new(live) }, now));
         }
-        // Who went back on purpose does not want the newer release to come again by itself.
-        if let (None, Pace::Straight) = (&self.rollout.back, spec.pace) {
-            let reason = format!("somebody went back to {}", spec.release.tag);
-            orders.push(own(Ordered::Hold { reason: Some(reason) }, now));
-        }
+        orders.extend(self.hold(now));
         orders.push(self.unlock());
         let key = EnvironmentOrders::of(self.engine, &self.run.repo, &spec.environment.name).await?.key;
         self.accept("settle", orders.into_iter().map(|change| (key.clone(), change)).collect()).await?;
         Ok(())
+    }
+
+    /// Whether releases come by themselves from now on.
+    fn hold(&self, now: Timestamp) -> Option<OrderChange> {
+        let tag = &self.rollout.spec.release.tag;
+        let reason = match (&self.rollout.back, self.rollout.spec.pace) {
+            // What undid itself is not begun again by itself.
+            (Some(back), _) if back.holds => format!("{tag} was rolled back: {}", back.because),
+            (Some(_), _) => return None,
+            // Who went back on purpose does not want the newer release to come again by itself.
+            (None, Pace::Straight) => format!("somebody went back to {tag}"),
+            // What kept others from coming is mended.
+            (None, Pace::Staged) => return Some(OrderChange::Clear { key: OrderKey::Hold, run: RunId::new() }),
+        };
+        Some(own(Ordered::Hold { reason: Some(reason) }, now))
     }
 
     async fn accept(&self, purpose: &str, orders: Vec<(String, OrderChange)>) -> Result<(), StoreError> {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use gatewright_core::target::TargetError;
-use jiff::Timestamp;
 
 use super::{DockerTarget, labels};
 use crate::error::unavailable;
@@ -53,17 +52,17 @@ async fn answers(this: &DockerTarget) -> bool {
 
 /// When the next event was.
 async fn next(this: &DockerTarget) -> Result<Seen, TargetError> {
-    let docker = this.docker().await?;
+    let engine = this.engine().await?;
     let since = {
         let mut seen = this.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen.get_or_insert_with(|| i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+        *seen.get_or_insert_with(|| i64::try_from(engine.connected_at.as_nanosecond()).unwrap_or(i64::MAX))
     };
     let filters = HashMap::from([("type", vec!["container"]), ("label", vec![labels::PLACE]), ("event", ACTIONS.to_vec())]);
     // The engine's bound is inclusive.
     let from = since.saturating_add(1);
     let from = format!("{}.{:09}", from / 1_000_000_000, from % 1_000_000_000);
     let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
-    let mut events = docker.events(Some(options));
+    let mut events = engine.docker.events(Some(options));
     while let Some(event) = events.next().await {
         let event = event.map_err(|e| unavailable("the container engine's events", super::error::words(&e)))?;
         match event.time_nano {

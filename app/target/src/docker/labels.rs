@@ -64,11 +64,12 @@ pub(super) fn filter(place: &Place, pool: Option<&PoolId>) -> HashMap<String, Ve
     HashMap::from([("label".to_owned(), labels)])
 }
 
-/// The name of a pool's container of this number, from 1.
+/// The name of a pool's container of this number, from 1. In the order of names they are in the order of numbers, so that whoever takes the last
+/// of them away leaves the first ones.
 pub(super) fn name(place: &Place, pool: &PoolId, nth: u32) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let service: String = place.service.chars().map(plain).collect();
-    format!("gw-{service}-{}-{pool}-{nth}", place.environment)
+    format!("gw-{service}-{}-{pool}-{nth:03}", place.environment)
 }
 
 /// Only ours: an image brings labels of its own.

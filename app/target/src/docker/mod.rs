@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use bollard::Docker;
 use gatewright_core::secret::SecretString;
 use gatewright_core::target::{Instance, Observed, Place, Planned, Pool, Target, TargetError};
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 mod deploy;
@@ -89,6 +90,8 @@ struct Engine {
     docker: Docker,
     /// More processors than the machine has are refused by the engine.
     cpus_milli: u64,
+    /// When it was connected to, by the engine's own clock: events are told by that.
+    connected_at: Timestamp,
 }
 
 impl DockerTarget {
@@ -119,7 +122,8 @@ impl DockerTarget {
         let docker = docker.map_err(|e| at(&address, &e))?.negotiate_version().await.map_err(|e| at(&address, &e))?;
         let info = docker.info().await.map_err(|e| at(&address, &e))?;
         let cpus = u64::try_from(info.ncpu.unwrap_or(1)).unwrap_or(1).max(1);
-        Ok(Engine { docker, cpus_milli: cpus.saturating_mul(1000) })
+        let connected_at = info.system_time.as_deref().and_then(|time| time.parse().ok());
+        Ok(Engine { docker, cpus_milli: cpus.saturating_mul(1000), connected_at: connected_at.unwrap_or_else(Timestamp::now) })
     }
 }
 

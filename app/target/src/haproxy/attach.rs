@@ -19,13 +19,11 @@ pub(super) async fn attach(this: &Haproxy, instances: &[Instance]) -> Result<(),
             None => commands.extend(added(this, &wanted)),
         }
     }
-    if !commands.is_empty() {
-        if backend.sticky {
-            // Servers that are added get a cookie's value only by this. It changes nothing for those that have one.
-            commands.push(format!("enable dynamic-cookie backend {}", this.config.backend));
-        }
-        this.client.tell(&commands).await?;
+    if backend.sticky {
+        // Servers that are added get a cookie's value only by this. It changes nothing for those that have one.
+        commands.push(format!("enable dynamic-cookie backend {}", this.config.backend));
     }
+    this.client.tell(&commands).await?;
     file::keep(this, &this.backend().await?).await;
     Ok(())
 }
@@ -67,19 +65,20 @@ fn added(this: &Haproxy, wanted: &Wanted) -> Vec<String> {
 /// What one that is there lacks. A crash between the steps of adding it leaves it without checks or out of service.
 fn kept(this: &Haproxy, row: &Row, wanted: &Wanted) -> Vec<String> {
     let at = this.at(&row.name);
+    let moved = row.address != wanted.address;
     let mut commands = Vec::new();
-    if row.address != wanted.address
-        && let Some((host, port)) = wanted.address.rsplit_once(':')
-    {
+    if moved && let Some((host, port)) = wanted.address.rsplit_once(':') {
         let host = host.trim_matches(['[', ']']);
-        // The instance was made anew: until a check has passed it is down.
         commands.push(format!("set server {at} state maint"));
         commands.push(format!("set server {at} addr {host} port {port}"));
-        commands.push(format!("set server {at} weight 0"));
     }
-    if !commands.is_empty() || row.in_maintenance() || row.status.starts_with("no check") {
+    if moved || row.in_maintenance() || row.status.starts_with("no check") {
         commands.push(format!("enable health {at}"));
         commands.push(format!("set server {at} state ready"));
+    }
+    if moved {
+        // The instance was made anew. It keeps its weight, and gets what that asks for once a check has passed.
+        commands.push(format!("set server {at} health down"));
     }
     commands
 }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use gatewright_core::target::{PoolId, Routes, Shares, TargetError};
+use gatewright_core::target::{Routes, Shares, TargetError};
 
 use super::stat::{Backend, Row};
 use super::weights::{self, Unable, Weight};
 use super::{Haproxy, file, routes};
 use crate::error::unavailable;
 
-/// A server that was out of service is checked at once, and every fifth of a second until a check has passed; it is waited for
-/// this long. Beyond it the split is not begun.
+/// A server that is new, or was out of service, is checked at once; it is waited for this long. Beyond it, what is up has to do.
 const UP_MAX: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether it is up.
@@ -39,44 +38,37 @@ fn cannot(this: &Haproxy, unable: &Unable) -> TargetError {
     unavailable(this.name(), cause)
 }
 
-/// The backend, once the servers of each pool that is to get requests are in service.
+/// The backend, once the servers of each pool that is to get requests are in service and checked.
 async fn open(this: &Haproxy, shares: &Shares) -> Result<Backend, TargetError> {
-    let backend = this.backend().await?;
-    let gets = |pool: &PoolId| shares.of(pool) > 0;
-    let closed = |row: &&Row| row.in_maintenance() && row.owner().is_some_and(|(pool, _)| gets(&pool));
+    let mut backend = this.backend().await?;
+    let gets = |row: &Row| row.owner().is_some_and(|(pool, _)| shares.of(&pool) > 0);
+    let closed = |row: &&Row| row.in_maintenance() && gets(row);
     let names: Vec<String> = backend.servers.iter().filter(closed).map(|row| row.name.clone()).collect();
-    if names.is_empty() {
-        return Ok(backend);
-    }
     let open = |name: &String| {
         let at = this.at(name);
         // Weight from before would count at once; it is set again when the server is up.
         [format!("set server {at} weight 0"), format!("enable health {at}"), format!("set server {at} state ready")]
     };
-    this.client.tell(&names.iter().flat_map(open).collect::<Vec<_>>()).await?;
-    let up = async {
-        loop {
-            let backend = this.backend().await?;
-            let waits = |row: &Row| names.contains(&row.name) && !row.is_up();
-            if !backend.servers.iter().any(waits) {
-                return Ok(backend);
-            }
-            tokio::time::sleep(UP_EVERY).await;
-        }
-    };
-    match tokio::time::timeout(UP_MAX, up).await {
-        Ok(backend) => backend,
-        // Some may be up; whether they suffice is told by who asks for weights.
-        Err(_) => this.backend().await,
+    if !names.is_empty() {
+        this.client.tell(&names.iter().flat_map(open).collect::<Vec<_>>()).await?;
+        backend = this.backend().await?;
     }
+    let waits = |row: &Row| (gets(row) && row.is_unchecked()) || (names.contains(&row.name) && !row.is_up());
+    let started = tokio::time::Instant::now();
+    // Some may be up when the time is over; whether they suffice is told by who asks for weights.
+    while backend.servers.iter().any(waits) && started.elapsed() < UP_MAX {
+        tokio::time::sleep(UP_EVERY).await;
+        backend = this.backend().await?;
+    }
+    Ok(backend)
 }
 
-/// Where a cookie keeps users with their server, weight 0 does not keep them out. A server that was chosen by weight before, and so may
-/// be in cookies, is taken out of service: what it has in flight it ends, and users are given another.
+/// Where a cookie keeps users with their server, weight 0 does not keep them out. A server that has or had weight, and so may be in
+/// cookies, is taken out of service: what it has in flight it ends, and users are given another.
 fn closed(this: &Haproxy, backend: &Backend, shares: &Shares) -> Vec<String> {
     let close = |row: &&Row| {
         let nothing = row.owner().is_some_and(|(pool, _)| shares.of(&pool) == 0);
-        backend.sticky && nothing && row.chosen > 0 && !row.in_maintenance()
+        backend.sticky && nothing && (row.weight > 0 || row.chosen > 0) && !row.in_maintenance()
     };
     backend.servers.iter().filter(close).map(|row| format!("set server {} state maint", this.at(&row.name))).collect()
 }

@@ -85,10 +85,23 @@ impl Row {
         self.status.starts_with("MAINT")
     }
 
-    /// Whether it is in service and has passed a check. A server that was added counts as up for HAProxy before its first check.
+    /// Whether HAProxy sends it what its weight asks for: it is in service and has passed a check, or it had weight when HAProxy began and no
+    /// check has failed since. A server that was added counts as up for HAProxy before its first check too, but has no weight then.
     pub(super) fn is_up(&self) -> bool {
-        let in_service = ["UP", "DRAIN", "NOLB"].iter().any(|word| self.status.starts_with(word));
-        in_service && self.has_passed()
+        self.in_service() && (self.has_passed() || (self.weight > 0 && self.check_is_to_come()))
+    }
+
+    /// Whether its first check is still to come.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.in_service() && !self.is_up() && self.check_is_to_come()
+    }
+
+    fn in_service(&self) -> bool {
+        ["UP", "DRAIN", "NOLB", "no check"].iter().any(|word| self.status.starts_with(word))
+    }
+
+    fn check_is_to_come(&self) -> bool {
+        self.check.is_empty() || self.check.trim_start_matches("* ") == "INI"
     }
 
     /// Whether it is known to be down.
@@ -218,6 +231,14 @@ mod tests {
         {
             assert!(!row(status, check).is_up(), "{status} {check}");
         }
+    }
+
+    #[test]
+    fn a_server_that_had_weight_when_haproxy_began_is_up_until_a_check_fails() {
+        let row =
+            |status: &str, check: &str| Row { status: status.to_owned(), check: check.to_owned(), weight: 9, ..Row::default() };
+        assert!(row("UP", "").is_up() && row("UP", "INI").is_up() && !row("UP", "INI").is_unchecked());
+        assert!(!row("DOWN", "L4CON").is_up() && !row("MAINT", "").is_up() && !row("UP 1/2", "L7STS").is_unchecked());
     }
 
     #[test]

@@ -74,7 +74,7 @@ async fn pools_do_not_touch_each_other() {
 async fn containers_that_are_not_the_places_are_left_alone() {
     let world = World::new();
     let pool = pool("1.0.0");
-    let name = format!("gw-{}-production-{}-1", world.place.service, pool.id);
+    let name = format!("gw-{}-production-{}-001", world.place.service, pool.id);
     let foreign = docker(&["create", "--name", &name, "gatewright-instance:local"]);
     let refused = world.target.deploy(&world.place, &pool, 1).await.unwrap_err();
     let kept = world.target.remove(&world.place, std::slice::from_ref(&name)).await.unwrap_err();

@@ -110,6 +110,32 @@ async fn releases_go_through_and_come_back_a_hundred_times_without_a_failed_requ
 }
 
 #[tokio::test]
+async fn versions_replace_each_other_and_their_containers_go_without_a_failed_request() {
+    let (world, bench) = (World::new(), Bench::start(Shape::default()).await);
+    let mut before: Option<Vec<Instance>> = None;
+    let mut load = None;
+    for version in ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"] {
+        let next = pool(version);
+        let instances = world.ready(&next, 2).await;
+        bench.haproxy.attach(&bench.place, &instances).await.unwrap();
+        bench.haproxy.split(&bench.place, &Shares::all_to(next.id.clone())).await.unwrap();
+        let load = load.get_or_insert_with(|| Load::start(&bench.router.address(), People { eager: 6, slow: 4, talking: 0 }));
+        load.more(50).await;
+        if let Some(old) = before.replace(instances) {
+            until("nothing is in flight", || async {
+                bench.haproxy.detach(&bench.place, &ids(&old), Cut::Nothing).await.unwrap() == Detached::Done
+            })
+            .await;
+            world.target.remove(&world.place, &ids(&old)).await.unwrap();
+        }
+    }
+    let seen = load.expect("it was started").stop().await;
+    assert_eq!(seen.bad, BTreeMap::new());
+    assert!(seen.of("1.0.0") > 0 && seen.of("1.4.0") > 0, "{seen:?}");
+    assert_eq!(world.observe().await.len(), 2);
+}
+
+#[tokio::test]
 async fn every_share_is_exact_when_read_back_for_any_numbers_of_instances() {
     for (canaries, stables) in [(1, 1), (1, 7), (7, 1), (2, 3), (7, 7)] {
         let bench = Bench::start(Shape::default()).await;
@@ -122,6 +148,21 @@ async fn every_share_is_exact_when_read_back_for_any_numbers_of_instances() {
             assert_eq!(routes.is_all(&id("stable")), percent == 0);
         }
     }
+}
+
+#[tokio::test]
+async fn a_hundred_instances_with_long_names_are_no_more_than_a_few_lines_to_haproxy() {
+    let bench = Bench::start(Shape::default()).await;
+    let (long, other) = ("1.2.3-a-version-with-a-name-as-long-as-a-pool-can-h-0a1b2c3d", "stable");
+    let (new, old) = (Local::several(long, 50).await, Local::several(other, 50).await);
+    bench.attach(&new).await;
+    bench.attach(&old).await;
+    for percent in [7, 100, 0, 50] {
+        let routes = bench.split(&Shares::split(id(long), percent, id(other))).await;
+        assert_eq!(routes.share_millipercent(&id(long)), u64::from(percent) * 1000);
+    }
+    bench.detach(&new).await;
+    assert_eq!(bench.read().await.servers.len(), 50);
 }
 
 #[tokio::test]
@@ -191,11 +232,14 @@ async fn an_instance_that_was_made_anew_is_reached_at_its_new_address() {
     bench.all_to("stable").await;
     let anew = Local::start("stable", 0).await;
     bench.attach(std::slice::from_ref(&anew)).await;
-    let routes = bench.all_to("stable").await;
-    assert_eq!(routes.servers[0].address, anew.instance.address.clone().unwrap());
-    until("it is up", || async { bench.read().await.servers[0].up }).await;
-    bench.all_to("stable").await;
+    let server = || async { bench.read().await.servers[0].clone() };
+    assert_eq!(server().await.address, anew.instance.address.clone().unwrap());
+    until("it is up", || async { server().await.up }).await;
+    // With the weight that it had: nobody has to share out anything again.
     assert_eq!(weights(&bench.read().await).values().copied().collect::<Vec<_>>(), [256, 256]);
+    for _ in 0..4 {
+        assert_eq!(bench.get("").await.0, 200);
+    }
 }
 
 #[tokio::test]
@@ -240,6 +284,21 @@ async fn a_reload_changes_nothing_and_fails_no_request() {
 }
 
 #[tokio::test]
+async fn a_rollback_right_after_a_reload_leaves_no_stable_instance_without_weight() {
+    let bench = Bench::start(Shape::default()).await;
+    let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 5).await);
+    bench.attach(&old).await;
+    bench.attach(&new).await;
+    bench.split(&canary(30)).await;
+    for percent in [0, 30, 0] {
+        bench.router.reload().await;
+        let routes = bench.haproxy.split(&bench.place, &canary(percent)).await.unwrap();
+        assert_eq!(routes.share_millipercent(&id("canary")), u64::from(percent) * 1000);
+        assert!(routes.servers.iter().all(|server| server.pool == id("canary") || server.weight > 0), "{routes:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_crash_of_haproxy_changes_nothing_either() {
     let mut bench = Bench::start(Shape::default()).await;
     let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 2).await);
@@ -269,6 +328,17 @@ async fn without_a_file_servers_are_attached_again_after_a_reload() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_written_is_no_reason_to_stop() {
+    let bench = Bench::start(Shape::default()).await;
+    let haproxy = Haproxy::new(Config { servers_file: Some("/nowhere/web.cfg".into()), ..config(&bench.router) });
+    let old = Local::several("stable", 1).await;
+    let bench = Bench { haproxy, ..bench };
+    bench.attach(&old).await;
+    assert!(bench.all_to("stable").await.is_all(&id("stable")));
+    bench.detach(&old).await;
+}
+
+#[tokio::test]
 async fn users_whom_a_cookie_keeps_are_with_the_canary_only_while_it_has_a_share() {
     let bench = Bench::start(Shape { sticky: true, ..Shape::default() }).await;
     let (new, old) = (Local::several("canary", 1).await, Local::several("stable", 2).await);
@@ -284,7 +354,9 @@ async fn users_whom_a_cookie_keeps_are_with_the_canary_only_while_it_has_a_share
     for _ in 0..5 {
         assert_eq!(bench.get(&cookie).await.1, "canary");
     }
-    bench.all_to("stable").await;
+    // Also of a process that has chosen nobody yet.
+    bench.router.reload().await;
+    bench.haproxy.split(&bench.place, &Shares::all_to(id("stable"))).await.unwrap();
     for _ in 0..5 {
         assert_eq!(bench.get(&cookie).await.1, "stable");
     }

@@ -16,7 +16,7 @@ use crate::serve::html::Text;
 const TAGS: [&str; 8] = ["<details>", "<details open>", "</details>", "<summary>", "</summary>", "<sub>", "</sub>", "<br>"];
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328;\
-background:#fff}table{border-collapse:collapse}th,td{border:1px solid #d1d9e0;padding:.3rem .7rem;text-align:left}\
+background:#fff}table{border-collapse:collapse;display:block;overflow-x:auto}th,td{border:1px solid #d1d9e0;padding:.3rem .7rem;text-align:left}\
 pre{background:#f6f8fa;padding:1rem;overflow:auto;border-radius:6px}code{background:#f6f8fa}\
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre,code{background:#161b22}th,td{border-color:#3d444d}}";
 
