@@ -13,6 +13,9 @@ use crate::report::{AssetName, Conclusion, Latest, ReportKey};
 use crate::rollout::Release;
 use crate::target::Pool;
 
+#[cfg(test)]
+mod tests;
+
 /// A tag is to be made a release of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseSpec {
