@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-const MANUAL: &str = "    strategy: { canary: { steps: [{ percent: 50, hold: manual }, 100], every: 1s, keep: 0s } }\n    analysis: { warm-up: 0s, extend-at-most: 20s }\n";
+const MANUAL: &str = "    strategy: { canary: { steps: [{ percent: 50, hold: manual }, 100], every: 1s, keep: 0s } }\n    analysis: { errors: none, warm-up: 0s, extend-at-most: 20s }\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_others_have_to_agree_and_the_author_does_not_count() {
@@ -45,6 +45,8 @@ async fn a_release_is_paused_resumed_promoted_and_taken_back_by_words() {
     assert!(seen.bad.is_empty() && seen.good() == seen.of("1.0.0"), "{seen:?}");
     // Who says `deploy` has seen that, and it begins anew.
     world.say(pull, "max", "/gw deploy production v1.1.0").await;
+    let again = || async { world.github.deployments(crate::world::REPO).matches("v1.1.0 to production").count() == 2 };
+    gatewright_tests::service::until("it comes a second time", again).await;
     world.until_at("v1.1.0", "production", "until somebody says").await;
     world.say(pull, "max", "/gw promote production").await;
     world.idle().await;

@@ -4,7 +4,8 @@ use gatewright_tests::site::load::{Load, People};
 
 use crate::world::World;
 
-const QUICK: &str = "    analysis: { warm-up: 0s, extend-at-most: 20s }\n";
+/// So short a time is too little to compare errors in.
+const QUICK: &str = "    analysis: { errors: none, warm-up: 0s, extend-at-most: 20s }\n";
 
 fn strategy(words: &str) -> String {
     format!("    strategy: {words}\n{QUICK}")
@@ -111,13 +112,13 @@ async fn a_hook_that_fails_before_leaves_everything_and_one_after_undoes_everyth
     let pull = world.merge("v1.1.0", &world.file(&hooked("    hooks: { before: { name: migrate, run: exit 7 } }\n"), ""));
     world.idle().await;
     let last = world.steps("production").pop().unwrap_or_default();
-    assert!(last.starts_with("rolled back: \\`migrate\\` failed: exit code 7"), "{last}");
+    assert!(last.starts_with("rolled back: ") && last.contains("migrate") && last.contains("exit code 7"), "{last}");
     assert_eq!(world.containers(), ["1.0.0", "1.0.0"]);
     world.say(pull, "max", "/gw resume production").await;
     world.tag("v1.2.0", &world.file(&hooked("    hooks: { after: { name: smoke, run: 'test $GATEWRIGHT_VERSION = 1' } }\n"), ""));
     world.idle().await;
     let last = world.steps("production").pop().unwrap_or_default();
-    assert!(last.starts_with("rolled back: \\`smoke\\` failed: exit code 1"), "{last}");
+    assert!(last.starts_with("rolled back: ") && last.contains("smoke") && last.contains("exit code 1"), "{last}");
     let seen = world.answers(30).await;
     assert!(seen.bad.is_empty() && seen.good() == seen.of("1.0.0"), "{seen:?}");
     assert_eq!(world.containers(), ["1.0.0", "1.0.0"]);
