@@ -5,3 +5,15 @@ mod world;
 
 #[path = "releases/flow.rs"]
 mod flow;
+
+#[path = "releases/strategies.rs"]
+mod strategies;
+
+#[path = "releases/said.rs"]
+mod said;
+
+#[path = "releases/tags.rs"]
+mod tags;
+
+#[path = "releases/crash.rs"]
+mod crash;

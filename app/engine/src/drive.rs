@@ -197,6 +197,10 @@ impl Driver {
             | Action::Publish { .. }
             | Action::SetAside { .. } => None,
         }) {
+            // What was begun for a release or a rollout is waited for: it may come to something, such as a lock that was taken.
+            if self.flights.values().any(|flight| matches!(flight.key, ActionKey::Release(_) | ActionKey::Rollout(_))) {
+                return Ok(false);
+            }
             self.finish(conclusion).await?;
             return Ok(true);
         }

@@ -194,8 +194,8 @@ fn rolling(replicas: u32, old_replicas: u32, batch_hundredths: u32, every_secs: 
         if every_secs > 0 {
             moves.push(Move::Hold { percent, hold: StepHold::Secs(every_secs) });
         }
-        // As many old ones stay as the new ones do not yet stand for.
-        let left = u64::from(old_replicas) * u64::from(replicas - there) / u64::from(replicas.max(1));
+        // As many old ones stay as the new ones do not yet stand for: one at least, as long as they get anything.
+        let left = (u64::from(old_replicas) * u64::from(replicas - there)).div_ceil(u64::from(replicas.max(1)));
         moves.push(Move::Shrink { pool: Which::Old, replicas: u32::try_from(left).unwrap_or(old_replicas) });
     }
     moves

@@ -13,6 +13,9 @@ use crate::report::{AssetName, Conclusion, Latest, ReportKey};
 use crate::rollout::Release;
 use crate::target::Pool;
 
+#[cfg(test)]
+mod tests;
+
 /// A tag is to be made a release of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseSpec {
@@ -216,6 +219,8 @@ pub struct ReleaseRun {
     pub drafted: bool,
     /// Its rollouts, in the order of the file, with how each stands as far as it has told.
     pub rollouts: Option<Vec<(EnvironmentName, RunId, Option<RolloutState>)>>,
+    /// What rollouts told before it was written down that they were started.
+    early: Vec<(RunId, RolloutState)>,
     /// Whether somebody may have moved or deleted the tag.
     pub tag_doubtful: bool,
     /// What has happened to the tag since, for people.
@@ -256,6 +261,7 @@ impl ReleaseRun {
             artefacts: Vec::new(),
             drafted: false,
             rollouts: None,
+            early: Vec::new(),
             tag_doubtful: false,
             tag_trouble: None,
             cancel: None,
@@ -397,9 +403,10 @@ impl ReleaseRun {
             Signal::Cancel { .. } | Signal::Order { .. } | Signal::Rollout { .. } => {}
             Signal::Release { word } => match word {
                 ReleaseWord::Rollout { run, state, .. } => {
-                    let of_run = self.rollouts.iter_mut().flatten().find(|(_, of, _)| of == run);
-                    if let Some((_, _, known)) = of_run {
-                        *known = Some(state.clone());
+                    match &mut self.rollouts {
+                        Some(rollouts) => tell(rollouts, *run, state),
+                        // After a crash the rollouts may be further than this journal.
+                        None => self.early.push((*run, state.clone())),
                     }
                 }
                 ReleaseWord::TagChanged => self.tag_doubtful = true,
@@ -425,7 +432,13 @@ impl ReleaseRun {
             }
             ReleaseEvent::Drafted => self.drafted = true,
             ReleaseEvent::Started { rollouts } => {
-                self.rollouts = Some(rollouts.iter().map(|(name, run)| (name.clone(), *run, None)).collect());
+                let mut rollouts: Vec<_> = rollouts.iter().map(|(name, run)| (name.clone(), *run, None)).collect();
+                for (run, state) in std::mem::take(&mut self.early) {
+                    tell(&mut rollouts, run, &state);
+                }
+                self.rollouts = Some(rollouts);
+                // What has been started is its rollouts' matter.
+                self.cancel = None;
             }
             ReleaseEvent::TagSeen { commit } => self.tag_seen(commit.as_ref()),
         }
@@ -473,5 +486,12 @@ impl ReleaseRun {
             | RunEvent::Finished { .. } => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
+    }
+}
+
+/// One of its rollouts has told how it stands.
+fn tell(rollouts: &mut [(EnvironmentName, RunId, Option<RolloutState>)], run: RunId, state: &RolloutState) {
+    if let Some((_, _, known)) = rollouts.iter_mut().find(|(_, of, _)| *of == run) {
+        *known = Some(state.clone());
     }
 }

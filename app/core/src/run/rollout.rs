@@ -17,6 +17,9 @@ use crate::rollout::analysis::Instances;
 use crate::rollout::{Finding, HookOutcome, Live, Move, Old, Release, Seen, Wait, Which, way_back};
 use crate::target::{Pool, Reading};
 
+#[cfg(test)]
+mod tests;
+
 /// After each so many looks the time between two grows by what it was at first, so that one that somebody holds for days has a
 /// journal that can still be read.
 const LOOKS_THINNED: u64 = 1_000;
@@ -135,6 +138,8 @@ pub enum RolloutEvent {
         waits: Vec<Wait>,
         /// When to look again, where nobody says so before.
         look_at: Timestamp,
+        /// So many words it had heard when the look began. What it heard since is not looked at yet.
+        heard: u64,
     },
     /// It holds the environment's lock and begins.
     Admitted {
@@ -326,6 +331,8 @@ pub struct Rollout {
     pub waits: Vec<Wait>,
     /// When to look again whether it may begin. None: now.
     pub look_at: Option<Timestamp>,
+    /// So many words it has heard.
+    pub heard: u64,
     /// Who has agreed. Whether that person may is found out when it is looked whether it may begin.
     pub approvals: Vec<User>,
     /// Who has said that it is to begin.
@@ -433,6 +440,7 @@ impl Rollout {
             created_at,
             waits: Vec::new(),
             look_at: None,
+            heard: 0,
             approvals: Vec::new(),
             commanded: None,
             admission: None,
@@ -654,6 +662,7 @@ impl Rollout {
     fn hear(&mut self, at: Timestamp, word: &RolloutWord) {
         // Whatever it was told, it may be what it waited for.
         self.look_at = None;
+        self.heard += 1;
         match word {
             RolloutWord::Look => {}
             RolloutWord::Deploy { by } => self.commanded = Some(by.clone()),
@@ -717,10 +726,12 @@ impl Rollout {
 
     fn happened(&mut self, at: Timestamp, event: &RolloutEvent) {
         match event {
-            RolloutEvent::Looked { waits, look_at } => {
+            RolloutEvent::Looked { waits, look_at, heard } => {
                 self.waits.clone_from(waits);
-                self.look_at = Some(*look_at);
+                self.look_at = (*heard == self.heard).then_some(*look_at);
             }
+            // It was called off while it took the lock: telling that once more gives the lock back.
+            RolloutEvent::Admitted { .. } if self.refused.is_some() => self.told = None,
             RolloutEvent::Admitted { live, digest, config_hash, moves } => {
                 self.admission = Some(Admission { at, live: live.clone(), config_hash: config_hash.clone() });
                 self.spec.pool.digest.clone_from(digest);
@@ -783,11 +794,11 @@ impl Rollout {
             }
             Finding::Pause { .. } | Finding::GoOn | Finding::Wait { .. } => {}
         }
-        if at >= self.deadline() {
+        if self.waits_for_somebody().is_some() && at >= self.deadline() {
             return self.go_back(at, "Nobody said `promote` in time".to_owned(), false);
         }
         let over = match self.current() {
-            Some(Move::Baseline { secs }) => at >= after(self.since, *secs),
+            Some(Move::Baseline { secs }) => at >= after(self.since, *secs) && self.paused.is_none(),
             Some(Move::Hold { hold: StepHold::Secs(secs), .. }) => {
                 at >= after(self.since, *secs) && matches!(finding, Finding::GoOn) && self.paused.is_none()
             }

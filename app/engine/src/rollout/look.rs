@@ -86,6 +86,9 @@ async fn looked(engine: &Engine, run: &Run, rollout: &Rollout, now: Timestamp) -
         Pace::Straight => Vec::new(),
     };
     if waits.is_empty() && take_lock(engine, run, rollout, now).await? {
+        // Only who has the lock knows what the environment runs: another rollout may have ended since it was looked.
+        let here = EnvironmentOrders::of(engine, &run.repo, &environment.name).await?;
+        overtaken(rollout, &here)?;
         return admitted(engine, run, rollout, &here).await;
     }
     let waits = if waits.is_empty() { vec![busy(engine, run, rollout).await?] } else { waits };
@@ -96,7 +99,7 @@ async fn looked(engine: &Engine, run: &Run, rollout: &Rollout, now: Timestamp) -
         return Err(Short::Refused(format!("it waited {days:.1} days for {}", waits.join(" and "))));
     }
     let look_at = waits.iter().map(|wait| look_at(wait, now)).min().unwrap_or(now + LOOK_AGAIN);
-    Ok(RolloutEvent::Looked { waits, look_at })
+    Ok(RolloutEvent::Looked { waits, look_at, heard: rollout.heard })
 }
 
 fn look_at(wait: &Wait, now: Timestamp) -> Timestamp {

@@ -84,15 +84,29 @@ pub(super) async fn make(
         Err(error) => return again(error),
     };
     let context = Context { engine, run, rollout, place, site, way };
+    // A change of shares that has begun is brought to its end, so that it is known what users get.
+    let stopped = async {
+        match what {
+            Move::Share { .. } => std::future::pending().await,
+            Move::Hook { .. }
+            | Move::Deploy { .. }
+            | Move::Baseline { .. }
+            | Move::Hold { .. }
+            | Move::Shrink { .. }
+            | Move::Settle
+            | Move::Keep { .. }
+            | Move::Clean => stop.cancelled().await,
+        }
+    };
     let made = tokio::select! {
         made = context.make(what) => made,
-        () = stop.cancelled() => return Done::GivenUp,
+        () = stopped => return Done::GivenUp,
     };
     match made {
         Ok(Made { seen }) => done(RolloutEvent::Made { way, n, seen, hook: None }),
         Err(Short::Again(done)) => done,
-        // There is no way back from a way back: it is tried until it is done.
-        Err(Short::Failed(cause)) if way == Way::Back => Done::Again { after: None, cause },
+        // There is no way back from a way back, nor from what is settled: it is tried until it is done.
+        Err(Short::Failed(cause)) if way == Way::Back || rollout.settled => Done::Again { after: None, cause },
         Err(Short::Failed(because)) => done(RolloutEvent::Failed { way, n, because, hook: None }),
     }
 }

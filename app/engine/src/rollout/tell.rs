@@ -1,7 +1,7 @@
 //! Tell: others learn how a rollout stands. The release that it belongs to, and, where it never began, those that wait for it.
 
 use gatewright_core::Timestamp;
-use gatewright_core::order::Ordered;
+use gatewright_core::order::{OrderChange, OrderKey, Ordered};
 use gatewright_core::rollout::{Arrival, Live, Outcome};
 use gatewright_core::run::{ReleaseWord, Rollout, RolloutEvent, RolloutState, Run, Signal, SignalTarget};
 use gatewright_core::store::StoreError;
@@ -39,6 +39,8 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
             rollout: run.id,
         };
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
+        // It may have been called off in the moment in which it took the lock.
+        acceptance.orders.push((here.key.clone(), OrderChange::Yield { key: OrderKey::Lock, run: run.id }));
         // What has arrived has arrived, whoever gave up bringing it again.
         if here.arrival(&spec.release.tag).is_none() {
             let arrival =

@@ -1,0 +1,93 @@
+//! Tags that come together, move, go, or are none to release.
+
+use crate::world::{REPO, World};
+
+const MANUAL: &str = "    strategy: { canary: { steps: [{ percent: 50, hold: manual }, 100], every: 1s, keep: 0s } }\n    analysis: { warm-up: 0s, extend-at-most: 20s }\n";
+
+const AT_ONCE: &str = "    strategy: { blue-green: { watch: 0s, keep: 0s } }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_releases_the_second_waits_for_the_first() {
+    let world = World::start().await;
+    world.tag("v1.0.0", &world.file(MANUAL, ""));
+    world.idle().await;
+    let pull = world.merge("v1.1.0", &world.file(MANUAL, ""));
+    world.until_at("v1.1.0", "production", "until somebody says").await;
+    world.tag("v1.2.0", &world.file(AT_ONCE, ""));
+    world.until_at("v1.2.0", "production", "another rollout to end").await;
+    world.say(pull, "max", "/gw promote production").await;
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.2.0 is live"));
+    assert_eq!(world.containers(), ["1.2.0", "1.2.0"]);
+    let deployed = world.github.deployed(REPO, "production");
+    assert!(deployed.iter().all(|(_, state)| state == "success" || state == "inactive"), "{deployed:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_release_takes_the_place_of_one_on_its_way() {
+    let world = World::start().await;
+    world.tag("v1.0.0", &world.file(MANUAL, ""));
+    world.idle().await;
+    world.tag("v1.1.0", &world.file(MANUAL, ""));
+    world.until_at("v1.1.0", "production", "until somebody says").await;
+    world.tag("v1.2.0", &world.file(&format!("{AT_ONCE}    busy: supersede\n"), ""));
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.2.0 is live"));
+    let told = world.github.deployments(REPO);
+    assert!(told.contains("v1.2.0 takes its place"), "{told}");
+    assert_eq!(world.containers(), ["1.2.0", "1.2.0"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_moved_or_deleted_while_its_gates_run_is_not_released() {
+    let world = World::start().await;
+    let slow =
+        |tag: &str| world.file(AT_ONCE, "").replace("good: { run: 'true' }", &format!("good: {{ run: 'sleep 3; : {tag}' }}"));
+    let commit = world.tag("v1.0.0", &slow("v1.0.0"));
+    let runs = || async { world.service.runs().await.iter().any(|run| run.subject.contains("/tag/")) };
+    gatewright_tests::service::until("its gates run", runs).await;
+    world.github.delete_tag(REPO, "v1.0.0", "alice");
+    world.idle().await;
+    assert_eq!((world.github.deployments(REPO), world.containers()), (String::new(), vec![]));
+    assert_eq!(world.github.releases(REPO), "");
+    // It comes again, elsewhere: that is a release of its own.
+    let other = world.github.commit(REPO, "main", "alice", "fix: it", [("f", "again")]);
+    assert_ne!(commit, other);
+    world.github.push_tag(REPO, "v1.0.0", &other, "alice");
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.0.0 is live"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_on_no_protected_branch_is_refused_where_people_read_it() {
+    let world = World::start().await;
+    let file = world.file(AT_ONCE, "");
+    world.github.commit(REPO, "main", "alice", "feat: w", [("f", "w")]);
+    world.github.commit(REPO, "develop", "alice", "feat: x", [("h", "x")]);
+    world.github.commit(REPO, "topic", "alice", "feat: y", [(".gatewright.yml", file.as_str()), ("g", "y")]);
+    let spec = gatewright_tests::github::PullSpec::of("alice", "topic").into_branch("develop");
+    let pull = world.github.open_pull(REPO, spec);
+    world.idle().await;
+    let commit = world.github.merge_pull(REPO, pull, "wendy");
+    let commit = commit.expect("nothing conflicts");
+    world.github.push_tag(REPO, "v1.0.0", &commit, "alice");
+    world.idle().await;
+    let comment = world.github.release_comment(REPO, pull).unwrap_or_default();
+    assert!(comment.contains("is on no protected branch"), "{comment}");
+    assert_eq!((world.github.deployments(REPO), world.github.releases(REPO)), (String::new(), String::new()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_whose_gates_fail_goes_nowhere() {
+    let world = World::start().await;
+    let pull = world.merge("v1.0.0", &world.file(AT_ONCE, "").replace("good: { run: 'true' }", "good: { run: exit 3 }"));
+    world.idle().await;
+    let comment = world.github.release_comment(REPO, pull).unwrap_or_default();
+    assert!(comment.contains("good did not pass"), "{comment}");
+    assert_eq!((world.github.deployments(REPO), world.containers()), (String::new(), vec![]));
+    world.end().await;
+}
