@@ -15,6 +15,10 @@ echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== how often the benchmark gate is wrong"
 cargo bench --quiet --package gatewright-engine --bench interleaved
+echo "== how often the analysis of rollouts is wrong"
+cargo bench --quiet --package gatewright-simulate --bench grid
+echo "== report readers"
+cargo bench --quiet --package gatewright-reports
 echo "== report readers, against others"
 app/reports/benches/peers/run.sh
 echo "== journal of 1,000, 100,000 and 1,000,000 runs"

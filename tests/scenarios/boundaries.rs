@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
@@ -34,6 +34,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("gatewright-store", &["gatewright-core"]),
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
+    ("gatewright-simulate", &["gatewright-core"]),
     ("gatewright-target", &["gatewright-core"]),
     ("gatewright-action", &["gatewright-core", "gatewright-engine", "gatewright-forge-shared", "gatewright-reports"]),
     (
@@ -47,6 +48,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
             "gatewright-forge-shared",
             "gatewright-reports",
             "gatewright-sandbox",
+            "gatewright-simulate",
             "gatewright-store",
             "gatewright-target",
             "gatewright-webhook",

@@ -68,6 +68,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  gatewright replay delivery.json\n  gatewright replay payload.json --event pull_request --repository-file .gatewright.yml\n  gatewright replay payload.json --event 'Merge Request Hook'\n  gatewright replay --id github/72d3162e-cc78-11e3-81ab-4c9367dc0958"
     )]
     Replay(ReplayArgs),
+    /// Look at rollouts and their analysis
+    Rollout {
+        #[command(subcommand)]
+        command: RolloutCommand,
+    },
     /// List runs, show one, or have one tried again
     #[command(
         args_conflicts_with_subcommands = true,
@@ -94,6 +99,56 @@ pub(crate) enum Command {
 pub(crate) enum ActionCommand {
     /// Publish what an earlier step, or the job of a pull request, has found: with the token in INPUT_TOKEN
     Publish,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RolloutCommand {
+    /// Try rollouts that never happened, and say how often their analysis is wrong
+    ///
+    /// Nothing is read and nothing is written but the result. Exit code 1 means that a promise of `docs/rollout-analysis.md` was not
+    /// kept; with few trials that can be chance.
+    #[command(
+        after_help = "Examples:\n  gatewright rollout simulate --cells quick\n  gatewright rollout simulate --cells reference --trials 600\n  gatewright rollout simulate --method gatewright --method mann-whitney --report markdown > figures.md"
+    )]
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SimulateArgs {
+    /// So many trials of each cell
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) trials: u32,
+    /// What the numbers are drawn from; the same seed gives the same figures
+    #[arg(long, value_name = "NUMBER", default_value_t = 2026)]
+    pub(crate) seed: u64,
+    /// What is tried
+    #[arg(long, value_enum, default_value_t = Cells::Full)]
+    pub(crate) cells: Cells,
+    /// Only this way to judge; may be given several times [default: all of them, of faults of latency `gatewright`]
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    pub(crate) method: Vec<gatewright_simulate::Method>,
+    /// On so many threads; it changes no figure [default: one for each processor]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// As JSON, with every cell
+    #[arg(long, conflicts_with = "report")]
+    pub(crate) json: bool,
+    /// As a report that can be kept or sent
+    #[arg(long, value_name = "FORMAT", value_parser = ["markdown"])]
+    pub(crate) report: Option<String>,
+}
+
+/// What a simulation tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cells {
+    /// Every combination of traffic, errors, faults of errors, onsets and confounders
+    Full,
+    /// The same of faults of latency
+    Latency,
+    /// The scenario that the method was first published with
+    Reference,
+    /// A few, to see that it works
+    Quick,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -366,6 +421,15 @@ pub(crate) struct AuditArgs {
     /// What was done within one second is always on one page, which may be longer than the limit for it.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) before: Option<Timestamp>,
+}
+
+/// A way to judge, by its name.
+fn method(text: &str) -> Result<gatewright_simulate::Method, String> {
+    let all = gatewright_simulate::Method::ALL;
+    all.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
+        let names = all.map(gatewright_simulate::Method::as_str).join("`, `");
+        format!("it is one of `{names}`")
+    })
 }
 
 /// `NAME=VALUE`, or `NAME` with the value from here.

@@ -113,3 +113,62 @@ fn try_cell(job: &Job, cell: Cell) -> Vec<CellResult> {
     }
     results
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Confounder, Fault, Grid, Onset, Report};
+
+    fn job(threads: usize, cells: Vec<Cell>, trials: u32) -> Job {
+        Job { cells, methods: Method::ALL.to_vec(), trials, seed: 3, warm_up_secs: 60, threads }
+    }
+
+    fn cell(fault: Fault, confounder: Confounder) -> Cell {
+        Cell { requests_per_sec: 200, base_percent: 0.5, fault, onset: Onset::Start, confounder }
+    }
+
+    #[test]
+    fn figures_follow_from_the_seed_whatever_the_threads_and_the_other_cells() {
+        let all = run(&job(3, Grid::Quick.cells(), 3), &|| {});
+        assert_eq!(run(&job(1, Grid::Quick.cells(), 3), &|| {}), all);
+        let last = Grid::Quick.cells().split_off(Grid::Quick.cells().len() - 1);
+        assert_eq!(run(&job(1, last, 3), &|| {}), all[all.len() - Method::ALL.len()..]);
+        let other = Job { seed: 4, ..job(1, Grid::Quick.cells(), 3) };
+        assert_ne!(run(&other, &|| {}), all);
+    }
+
+    #[test]
+    fn faulty_versions_are_rolled_back_and_healthy_ones_are_not() {
+        let cells = Confounder::ALL.map(|confounder| [Fault::None, Fault::Errors(10.0)].map(|fault| cell(fault, confounder)));
+        let job = Job { methods: vec![Method::Gatewright], ..job(2, cells.concat(), 10) };
+        let results = run(&job, &|| {});
+        for result in &results {
+            let expected = if result.cell.fault == Fault::None { 0 } else { 10 };
+            assert_eq!(result.rolled_back, expected, "{}", result.cell);
+        }
+        let report = Report::of(&job, &results);
+        assert!(report.is_held() && report.promises.len() == 8, "{:?}", report.promises);
+    }
+
+    #[test]
+    fn a_shared_incident_misleads_fixed_thresholds() {
+        let job = Job { methods: vec![Method::Fixed99], ..job(1, vec![cell(Fault::None, Confounder::Incident)], 10) };
+        assert_eq!(run(&job, &|| {})[0].rolled_back, 10);
+    }
+
+    #[test]
+    fn a_report_reads_as_markdown() {
+        let job = Job { methods: vec![Method::Gatewright, Method::MannWhitney], ..job(1, Grid::Reference.cells(), 2) };
+        let markdown = Report::by_cell(&job, &run(&job, &|| {})).markdown();
+        let head: Vec<&str> = markdown.lines().take(7).collect();
+        insta::assert_snapshot!(head.join("\n"), @r"
+        2 trials a cell, seed 3.
+
+        **Rolled back, % (median seconds)**
+
+        | cell | gatewright | mann-whitney |
+        | --- | --: | --: |
+        | 20 requests/s, 0.5 % errors, healthy | 0 | 0 |
+        ");
+    }
+}

@@ -46,7 +46,8 @@ mod tests {
         let none = Rate { count: 0, of: 300 };
         assert!((none.at_most(0.05) - 100.0 * (1.0 - 0.05_f64.powf(1.0 / 300.0))).abs() < 1e-6, "{}", none.at_most(0.05));
         assert!(none.at_least(0.05).abs() < 1e-9);
-        // R: binom.test(10, 100, alternative = "greater")$conf.int begins at 0.05525.
-        assert!((Rate { count: 10, of: 100 }.at_least(0.05) - 5.525).abs() < 0.001);
+        // At this share, 10 or more of 100 have the chance 0.05, as summed up from the binomial distribution.
+        let some = Rate { count: 10, of: 100 }.at_least(0.05);
+        assert!((some - 5.5263).abs() < 0.001, "{some}");
     }
 }

@@ -15,6 +15,7 @@ mod check;
 mod init;
 mod lists;
 mod replay;
+mod rollout;
 mod run;
 mod runs;
 mod schema;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),
+        Command::Rollout { command } => rollout::run(command),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Deliveries(args) => wait_for(lists::deliveries(args)),
         Command::Audit(args) => wait_for(lists::audit(args)),

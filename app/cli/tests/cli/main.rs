@@ -5,6 +5,7 @@ mod files;
 mod init;
 mod journal;
 mod pages;
+mod rollout;
 mod run;
 mod service;
 mod support;

@@ -15,7 +15,7 @@ const TOLD: [f64; 32] = [
 ];
 
 /// So many times the factor is what is bet on, with these parts of the stake.
-const BETTER: [(f64, f64); 3] = [(0.7, 0.55), (0.45, 0.3), (0.1, 0.15)];
+const BETTER: [(f64, f64); 4] = [(0.9, 0.12), (0.7, 0.5), (0.45, 0.25), (0.1, 0.13)];
 
 /// A bound is wrong with at most this probability.
 pub(super) const BETA: f64 = 0.05;
@@ -24,14 +24,23 @@ pub(super) const BETA: f64 = 0.05;
 const KEPT_MAX: usize = 17_280;
 
 /// The bound of one metric.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Bound {
+    /// The factor that is asked for at every look, and its bets.
+    usual: f64,
+    logs: [f64; BETTER.len()],
     /// The share of the requests in each bucket in which anything happened, and what did.
     kept: VecDeque<(f64, Happened)>,
 }
 
 impl Bound {
+    /// Of one factor above all.
+    pub(super) fn new(usual: f64) -> Bound {
+        Bound { usual, logs: begun(), kept: VecDeque::new() }
+    }
+
     pub(super) fn take(&mut self, draw: &Draw, happened: &Happened) {
+        bet(&mut self.logs, self.usual, draw.share(), happened);
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
         }
@@ -40,19 +49,32 @@ impl Bound {
 
     /// Whether it is shown that it happens to the new version less than so many times as often.
     pub(super) fn is_below(&self, factor: f64) -> bool {
-        let mut logs = BETTER.map(|(_, part)| part.ln());
-        for (w, happened) in &self.kept {
-            let at_factor = tilted(*w, factor);
-            for (log, (better, _)) in logs.iter_mut().zip(BETTER) {
-                *log += log_factor(at_factor, tilted(*w, factor * better), happened);
-            }
-        }
+        let bets = || {
+            self.kept.iter().fold(begun(), |mut logs, (w, happened)| {
+                bet(&mut logs, factor, *w, happened);
+                logs
+            })
+        };
+        let logs = if factor == self.usual { self.logs } else { bets() };
         logs.into_iter().fold(f64::NEG_INFINITY, log_add) >= -BETA.ln()
     }
 
     /// The least factor of a list that it is shown to lie below. None where it can be anything.
     pub(super) fn at_most(&self) -> Option<f64> {
         TOLD.get(TOLD.partition_point(|factor| !self.is_below(*factor))).copied()
+    }
+}
+
+/// The logarithms of the stakes.
+fn begun() -> [f64; BETTER.len()] {
+    BETTER.map(|(_, part)| part.ln())
+}
+
+/// Bets on a bucket that it is better than a factor.
+fn bet(logs: &mut [f64; BETTER.len()], factor: f64, w: f64, happened: &Happened) {
+    let at_factor = tilted(w, factor);
+    for (log, (better, _)) in logs.iter_mut().zip(BETTER) {
+        *log += log_factor(at_factor, tilted(w, factor * better), happened);
     }
 }
 

@@ -24,6 +24,7 @@ mod bucket;
 mod config;
 mod evidence;
 mod fixed;
+mod picture;
 mod verdict;
 mod wealth;
 
@@ -33,4 +34,5 @@ mod tests;
 pub use bucket::{Baseline, Bucket, Counts, Pools, Thresholds};
 pub use config::{AnalysisConfig, ErrorLimit, FixedLimits, Times};
 pub use evidence::{Evidence, Metric, MetricEvidence, Odds, Rule, Seen};
+pub use picture::Picture;
 pub use verdict::{Analysis, Instances, Moment, Reason, Stage, Verdict, judge};

@@ -69,9 +69,9 @@ pub enum Reason {
     TooLittleKnown {
         /// The metric.
         metric: Metric,
-        /// How much worse it can be. None: any.
+        /// How many times as many there can be. None: any, or the stage can still be drawn out.
         at_most: Option<Times>,
-        /// How much worse it may be.
+        /// How many times as many there may be.
         tolerated: Times,
     },
     /// It rather looks worse, if not yet enough to roll back.
@@ -170,7 +170,7 @@ impl Compared {
             tolerated,
             clusters: Clusters::default(),
             wealth: Wealth::new(tolerated),
-            bound: Bound::default(),
+            bound: Bound::new(tolerated),
             happened: 0,
             of: 0,
         }
@@ -288,9 +288,16 @@ impl Analysis {
         if let Some(rule) = self.broken(moment) {
             return Verdict::RollBack { evidence: Box::new(self.evidence(moment.now, Some(rule))) };
         }
-        let Some(because) = self.wanting(moment) else { return Verdict::Promote };
+        let Some(mut because) = self.wanting(moment) else { return Verdict::Promote };
         let end = later(moment.stage.since, moment.stage.secs.saturating_add(self.config.extend_at_most_secs));
-        if moment.now < end { Verdict::Extend { because } } else { Verdict::Inconclusive { because } }
+        if moment.now < end {
+            return Verdict::Extend { because };
+        }
+        if let Reason::TooLittleKnown { metric, at_most, .. } = &mut because {
+            *at_most =
+                self.compared().find(|compared| compared.metric == *metric).and_then(|it| it.bound.at_most()).and_then(times);
+        }
+        Verdict::Inconclusive { because }
     }
 
     /// What is known, for people.
@@ -317,7 +324,7 @@ impl Analysis {
 
     /// The logarithm of the e-value of all metrics: their mean, which is an e-value however they depend on each other (Vovk and Wang,
     /// *E-values: calibration, combination and applications*, Annals of Statistics 2021).
-    fn log_odds(&self) -> f64 {
+    pub(super) fn log_odds(&self) -> f64 {
         let count = self.compared().count();
         if count == 0 {
             return 0.0;
@@ -325,7 +332,7 @@ impl Analysis {
         self.compared().map(|metric| metric.wealth.log()).fold(f64::NEG_INFINITY, log_add) - (count as f64).ln()
     }
 
-    fn log_needed(&self) -> f64 {
+    pub(super) fn log_needed(&self) -> f64 {
         let (least, most) = AnalysisConfig::ALPHA_RANGE;
         -(f64::from(self.config.alpha.clamp(least, most).hundredths) / 10_000.0).ln()
     }
@@ -394,7 +401,7 @@ impl Analysis {
             let is_known = is_few || metric.bound.is_below(tolerated);
             (!is_known).then(|| Reason::TooLittleKnown {
                 metric: metric.metric,
-                at_most: metric.bound.at_most().and_then(times),
+                at_most: None,
                 tolerated: times(tolerated).unwrap_or(Times::RANGE.1),
             })
         })
@@ -433,8 +440,8 @@ impl fmt::Display for Reason {
             Reason::TooLittleKnown { metric, at_most: Some(at_most), tolerated } => {
                 write!(f, "{metric} can still be up to {at_most} as many, and may be {tolerated}")
             }
-            Reason::TooLittleKnown { metric, at_most: None, .. } => {
-                write!(f, "there was too little traffic to tell how many more {metric} there are")
+            Reason::TooLittleKnown { metric, at_most: None, tolerated } => {
+                write!(f, "too little is known to say that {metric} are at most {tolerated} as many as the stable version's")
             }
             Reason::LooksWorse { odds } => write!(f, "it rather looks worse, at odds of {odds}"),
         }

@@ -79,15 +79,17 @@ const CAUTION: f64 = 0.25;
 pub(super) fn log_factor(w: f64, q: f64, happened: &Happened) -> f64 {
     let Happened { count, seen, cluster } = *happened;
     let ahead = q - w;
-    let (win, lose) = ((q / w).ln(), ((1.0 - q) / (1.0 - w)).ln());
     let single = ahead / (w * (1.0 - w));
     let several = ahead / (w * (1.0 - w) / count + CAUTION * (1.0 - 1.0 / count) * ahead * ahead);
     // The stake of a single one never loses everything, and is what more of them begin from.
     let stake = if ahead < 0.0 { several.max(-LOST_MAX / (1.0 - w)).min(single) } else { several.min(LOST_MAX / w).max(single) };
-    let promised = (stake * ahead).ln_1p();
+    // Of one cluster, the bet on the mean always promises more.
     let clusters = count / cluster;
-    if clusters * (q * win + (1.0 - q) * lose) > promised {
-        return clusters * (seen * win + (1.0 - seen) * lose);
+    if clusters > 1.0 {
+        let (win, lose) = ((q / w).ln(), ((1.0 - q) / (1.0 - w)).ln());
+        if clusters * (q * win + (1.0 - q) * lose) > (stake * ahead).ln_1p() {
+            return clusters * (seen * win + (1.0 - seen) * lose);
+        }
     }
     (stake * (seen - w)).ln_1p()
 }
