@@ -106,7 +106,7 @@ fn missing() -> Response {
 fn refused(error: &DeskError) -> Response {
     match error {
         DeskError::Missing(_) => missing(),
-        DeskError::Failed(cause) => {
+        DeskError::Refused(cause) | DeskError::Failed(cause) => {
             tracing::warn!(cause, "a page could not be read");
             (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now; try again\n").into_response()
         }

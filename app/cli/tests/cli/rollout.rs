@@ -19,7 +19,10 @@ fn every_cell_is_in_the_json() {
     let args = ["rollout", "simulate", "--cells", "reference", "--trials", "2", "--json", "--method", "fixed-99"];
     let done = Bench::new().run(&args);
     let answer: Value = serde_json::from_str(&done.stdout).expect("this is JSON");
-    assert_eq!((done.code, answer["report"]["trials"].as_u64(), answer["cells"].as_array().map(Vec::len)), (Some(0), Some(2), Some(8)));
+    assert_eq!(
+        (done.code, answer["report"]["trials"].as_u64(), answer["cells"].as_array().map(Vec::len)),
+        (Some(0), Some(2), Some(8))
+    );
 }
 
 #[test]

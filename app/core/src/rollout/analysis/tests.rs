@@ -224,7 +224,8 @@ fn slow_requests_are_compared_where_both_versions_tell_them() {
 fn reading(secs: i64, canary: Option<u64>, stable: u64, latency: Option<&Latency>) -> Reading {
     let totals = |requests| Totals { requests, errors: requests / 100, latency: latency.cloned() };
     let pools = [("new", canary), ("old", Some(stable))];
-    let pools = pools.into_iter().filter_map(|(name, requests)| Some((name.parse::<PoolId>().unwrap(), totals(requests?)))).collect();
+    let pools =
+        pools.into_iter().filter_map(|(name, requests)| Some((name.parse::<PoolId>().unwrap(), totals(requests?)))).collect();
     Reading { at: at(secs), pools }
 }
 
@@ -273,7 +274,8 @@ fn the_picture_has_no_script_and_nothing_that_is_not_a_number() {
     let config = AnalysisConfig::default();
     let found = evidence(verdict(config, &buckets, 610));
     let steps = [(at(-20), 5), (at(100), 10)];
-    let draw = |buckets, evidence| Picture { config: &config, baseline: &Baseline::default(), buckets, steps: &steps, evidence }.svg();
+    let draw =
+        |buckets, evidence| Picture { config: &config, baseline: &Baseline::default(), buckets, steps: &steps, evidence }.svg();
     let svg = draw(&buckets, Some(&found));
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>") && svg.len() < 40_000);
     assert!(svg.contains("not measured") && svg.contains("rolled back at 100 to 1"));
@@ -348,7 +350,8 @@ fn any_buckets() -> impl Strategy<Value = Vec<Bucket>> {
 }
 
 fn whole() -> (AnalysisConfig, Baseline) {
-    let fixed = FixedLimits { max_p95_ms: Some(100), max_error_rate: Some(Percent { hundredths: 500 }), ..FixedLimits::default() };
+    let fixed =
+        FixedLimits { max_p95_ms: Some(100), max_error_rate: Some(Percent { hundredths: 500 }), ..FixedLimits::default() };
     let config = AnalysisConfig { latency_p95: Some(Times { hundredths: 120 }), fixed, ..warm() };
     (config, Baseline { thresholds: Thresholds::exact(80.0, 1.2), ..Baseline::default() })
 }
