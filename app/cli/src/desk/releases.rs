@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use gatewright_core::run::{Artefact, Call, GatesState, PlannedEnvironment, ReleaseRun, RolloutState, Run};
 use gatewright_core::store::RunFilter;
 use gatewright_core::{CommitId, EnvironmentName, RepoRef, RunId, Timestamp};
@@ -189,6 +190,26 @@ impl Desk {
         let operation = Operation { id: query.id, repo: repo.clone(), environment: environment.clone(), call };
         let outcome = engine.operate(&operation, now).await?;
         Ok(Operated { repo, environment, outcome })
+    }
+
+    /// A file that is given out with a release.
+    pub(crate) async fn artefact(&self, id: RunId, name: &str) -> Result<Bytes, DeskError> {
+        let run = self.run(id).await?.replayed();
+        let known = run.as_ref().and_then(Run::release).into_iter().flat_map(|release| &release.artefacts);
+        let blob = known.into_iter().find(|artefact| artefact.name.to_string() == name).map(|artefact| artefact.blob.clone());
+        let blob = blob.ok_or_else(|| DeskError::Missing(format!("run {id} gives out no file {name}")))?;
+        let bytes = self.blobs.get(&blob).await?;
+        bytes.ok_or_else(|| DeskError::Missing(format!("{name} of run {id} has been pruned")))
+    }
+
+    /// The log of a command around a rollout, by its place among them.
+    pub(crate) async fn hook_log(&self, id: RunId, n: usize) -> Result<Bytes, DeskError> {
+        let run = self.run(id).await?.replayed();
+        let hook = run.as_ref().and_then(Run::rollout).and_then(|rollout| rollout.hooks.get(n));
+        let blob = hook.and_then(|hook| hook.log.clone());
+        let blob = blob.ok_or_else(|| DeskError::Missing(format!("run {id} has no log of a hook {n}")))?;
+        let bytes = self.blobs.get(&blob).await?;
+        bytes.ok_or_else(|| DeskError::Missing(format!("the log of hook {n} in run {id} has been pruned")))
     }
 
     /// The environment of this name, where anything is known of it.
