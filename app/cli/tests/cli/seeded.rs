@@ -7,9 +7,7 @@ use gatewright_core::config::{self, Environment, RepoConfig, StepHold};
 use gatewright_core::event::User;
 use gatewright_core::order::{Order, OrderChange, Ordered};
 use gatewright_core::report::{Conclusion, Latest};
-use gatewright_core::rollout::analysis::{
-    Evidence, Instances, Metric, MetricEvidence, Odds, Rule, Seen as Counted, Times,
-};
+use gatewright_core::rollout::analysis::{Evidence, Instances, Metric, MetricEvidence, Odds, Rule, Seen as Counted, Times};
 use gatewright_core::rollout::fill::pool_id;
 use gatewright_core::rollout::{Arrival, Finding, HookOutcome, Live, Move, Old, Outcome, Release, Seen, Wait, moves, way_back};
 use gatewright_core::run::{
@@ -17,7 +15,7 @@ use gatewright_core::run::{
     RolloutEvent, RolloutSpec, RolloutState, RunEvent, RunSpec, Signal, Valid, Way, Work,
 };
 use gatewright_core::store::{Acceptance, Blobs, LeaseRequest, Release as End, Store};
-use gatewright_core::target::{Instance, Health, Pool, Reading, Routes, Server, Totals};
+use gatewright_core::target::{Health, Instance, Pool, Reading, Routes, Server, Totals};
 use gatewright_core::{CommitId, ForgeKind, RepoRef, RunId, Subject, Timestamp};
 use gatewright_store::EmbeddedStore;
 
@@ -44,7 +42,8 @@ environments:
 ";
 
 /// Why the second release was rolled back. A log that somebody can write into is in it.
-pub(crate) const WHY: &str = "Errors are 6.1 times as many as the stable version's, at odds of 5,012 to 1 <script>alert(1)</script>";
+pub(crate) const WHY: &str =
+    "Errors are 6.1 times as many as the stable version's, at odds of 5,012 to 1 <script>alert(1)</script>";
 
 /// What is in the store, by what it is called here.
 pub(crate) struct Seeded {
@@ -129,11 +128,9 @@ impl Seeder {
     async fn run(&self, id: RunId, subject: Subject, work: Work, events: Vec<(Timestamp, RunEvent)>, end: End) {
         let spec = RunSpec { repo: self.repo.clone(), subject, work };
         let at = events.first().map_or(self.now, |(at, _)| *at);
-        let acceptance =
-            Acceptance { run: Some(NewRun { id, spec }), ..Acceptance::internal(&format!("seed/{id}"), at) };
+        let acceptance = Acceptance { run: Some(NewRun { id, spec }), ..Acceptance::internal(&format!("seed/{id}"), at) };
         self.store.accept(acceptance).await.expect("it is taken");
-        let request =
-            LeaseRequest { worker: "seed".to_owned(), now: at, lease_secs: 36_000, per_repo_max: 10, attempts_max: 5 };
+        let request = LeaseRequest { worker: "seed".to_owned(), now: at, lease_secs: 36_000, per_repo_max: 10, attempts_max: 5 };
         let leased = self.store.lease(&request).await.expect("it can be asked").expect("one is ready");
         assert_eq!(leased.lease.run, id);
         for (seq, (at, event)) in (leased.seq..).zip(&events) {
@@ -210,8 +207,7 @@ impl Seeder {
             events.push((at(30), RunEvent::Signalled { n, signal: Signal::Release { word } }));
         }
         events.push((at(30), RunEvent::Finished { conclusion: Conclusion::Success }));
-        let spec =
-            ReleaseSpec { tag: release.tag.clone(), commit: None, by: Some(user("ann")), only: None, commanded: None };
+        let spec = ReleaseSpec { tag: release.tag.clone(), commit: None, by: Some(user("ann")), only: None, commanded: None };
         let subject = Subject::Release { tag: release.tag.clone() };
         self.run(run, subject, Work::Release(spec), events, End::Finished(Conclusion::Success)).await;
     }
