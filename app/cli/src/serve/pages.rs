@@ -33,7 +33,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;mar
     h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
     td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d1d9e0}\
     pre{background:#f6f8fa;padding:1rem;overflow:auto;max-height:30rem}code{font:13px/1.45 ui-monospace,monospace}\
-    svg{max-width:100%;height:auto}.bar{background:#d1d9e0;width:12rem;height:.6rem;border-radius:.3rem;overflow:hidden;display:inline-block;margin-right:.6rem}\
+    svg{max-width:100%;height:auto}.when{white-space:nowrap}.bar{background:#d1d9e0;width:12rem;height:.6rem;border-radius:.3rem;overflow:hidden;display:inline-block;margin-right:.6rem}\
     .bar span{display:block;height:100%;background:#0969da}\
     .good{color:#1a7f37}.bad{color:#b3261e}.quiet{color:#59636e}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#151b23}td,th{border-color:#3d444d}\
@@ -156,13 +156,16 @@ fn render(
     let title = format!("{} {}", record.repo.path, record.title);
     let title = Text(&title);
     let state = words::state(&record.state, now);
+    // Of a tag it is found out what commit it names.
+    let of_release = run.and_then(Run::release).and_then(|release| Some(&release.release()?.commit));
+    let commit = record.commit.as_ref().or(of_release);
     // Writing to a String cannot fail.
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"robots\" content=\"noindex\"><title>{title}: {state}</title><style>{STYLE}</style></head><body><main>\
-         <h1>{title}: {state}</h1><p class=\"quiet\">commit <code>{}</code>, accepted {} UTC, run <code>{}</code></p>",
-        Text(record.commit.as_ref().map_or("", |commit| commit.as_str())),
+         <h1>{title}: {state}</h1><p class=\"quiet\">{}accepted {} UTC, run <code>{}</code></p>",
+        commit.map(|commit| format!("commit <code>{commit}</code>, ")).unwrap_or_default(),
         words::time(record.created_at),
         record.id,
     );
@@ -191,8 +194,12 @@ fn render(
     }
     out.push_str("<h2>What happened</h2><table><thead><tr><th>When (UTC)</th><th>What</th></tr></thead><tbody>");
     for entry in &page.journal {
-        let _ =
-            write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(entry.at), Text(&words::event_in_public(&entry.event)));
+        let _ = write!(
+            out,
+            "<tr><td class=\"when\">{}</td><td>{}</td></tr>",
+            words::time(entry.at),
+            Text(&words::event_in_public(&entry.event))
+        );
     }
     out.push_str("</tbody></table></main></body></html>\n");
     out

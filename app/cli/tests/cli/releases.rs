@@ -171,14 +171,16 @@ fn the_page_of_a_rollout_says_why_it_went_back_and_nothing_on_it_is_markup() {
     let service = bench.serve(&[]);
     let page = service.get(&format!("/runs/{}", seeded.rolled_back));
     assert_eq!(page.status, 200);
-    for (n, id) in [seeded.rolled_back, seeded.waiting, seeded.release, seeded.live].iter().enumerate() {
-        std::fs::write(format!("/tmp/w/page{n}.html"), service.get(&format!("/runs/{id}")).body).unwrap();
-    }
     assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
     let body = &page.body;
-    for text in
-        ["<h2>v1.5.0 to production</h2>", "<h2>Moves of the way back</h2>", "<svg ", "<h2>Checkpoints</h2>", "<h2>Timeline</h2>"]
-    {
+    for text in [
+        "<h2>v1.5.0 to production</h2>",
+        "<h2>Moves of the way back</h2>",
+        "look at 25 % for 5 min <small>(went back here)</small>",
+        "<svg ",
+        "<h2>Checkpoints</h2>",
+        "<h2>Timeline</h2>",
+    ] {
         assert!(body.contains(text), "{text}: {body}");
     }
     assert!(WHY.contains("<script>") && !body.contains("<script"), "{body}");
@@ -200,6 +202,7 @@ fn the_page_of_a_release_leads_to_its_rollouts_and_gives_out_its_artefacts() {
     let service = bench.serve(&[]);
     let page = service.get(&format!("/runs/{}", seeded.release)).body;
     assert!(page.contains(&format!("<a href=\"/runs/{}\">production</a>", seeded.live)), "{page}");
+    assert!(page.contains(&format!("commit <code>{}</code>", "140".repeat(13) + "1")), "{page}");
     let artefact = service.get(&format!("/runs/{}/artefacts/shop.tar.gz", seeded.release));
     assert_eq!((artefact.status, artefact.body.as_str()), (200, "what is given out\n"));
     assert!(artefact.head.contains("content-disposition: attachment"), "{}", artefact.head);

@@ -143,6 +143,7 @@ fn list(out: &mut String, title: &str, moves: &[Move], made: usize, goes_on: boo
         let (class, word) = match n {
             n if n < made => ("good", "made"),
             n if n == made && goes_on => ("", "now"),
+            n if n == made => ("bad", "went back here"),
             _ => ("quiet", if goes_on { "to come" } else { "not made" }),
         };
         let _ = write!(out, "<li class=\"{class}\">{} <small>({word})</small></li>", Text(&what.words()));
@@ -163,7 +164,7 @@ fn measured(out: &mut String, rollout: &Rollout, journal: &[JournalEntry]) {
     let (new, old) = (&rollout.spec.pool.id, rollout.live().map(|live| &live.pool.id));
     let _ = write!(
         out,
-        "<table><thead><tr><th>When (UTC)</th><th>Share</th><th>New: requests, errors</th><th>Stable: requests, errors</th>\
+        "<h3>The last looks</h3><table><thead><tr><th>When (UTC)</th><th>Share</th><th>New: requests, errors</th><th>Stable: requests, errors</th>\
          <th>Ready</th><th>Finding</th></tr></thead><tbody>"
     );
     let from = rollout.looks.len().saturating_sub(LOOKS_SHOWN_MAX);
@@ -173,7 +174,7 @@ fn measured(out: &mut String, rollout: &Rollout, journal: &[JournalEntry]) {
         let ready = look.instances.map(|instances| format!("{} of {}", instances.ready, instances.all)).unwrap_or_default();
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{} %</td><td>{}</td><td>{}</td><td>{ready}</td><td>{}</td></tr>",
+            "<tr><td class=\"when\">{}</td><td>{} %</td><td>{}</td><td>{}</td><td>{ready}</td><td>{}</td></tr>",
             words::time(*at),
             look.share_millipercent as f64 / 1_000.0,
             counted(Some(new)),
@@ -265,7 +266,7 @@ fn checkpoints(out: &mut String, rollout: &Rollout) {
         };
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td class=\"when\">{}</td><td>{}</td><td>{}</td></tr>",
             words::time(*at),
             before.map(pools).unwrap_or_default(),
             after.map(pools).unwrap_or_default()
@@ -291,7 +292,7 @@ fn timeline(out: &mut String, rollout: &Rollout) {
     }
     out.push_str("<h2>Timeline</h2><table><thead><tr><th>When (UTC)</th><th>What</th></tr></thead><tbody>");
     for past in &rollout.timeline {
-        let _ = write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(past.at), Text(&past.what));
+        let _ = write!(out, "<tr><td class=\"when\">{}</td><td>{}</td></tr>", words::time(past.at), Text(&past.what));
     }
     out.push_str("</tbody></table>");
 }
