@@ -7,6 +7,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use url::Url;
 
+mod release;
+
+pub(crate) use release::{EnvironmentArgs, ReleaseCommand, RepoArgs, RolloutCommand};
+
 /// The server file, unless another is named.
 pub(crate) const SERVER_FILE: &str = "gatewright.toml";
 
@@ -68,7 +72,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  gatewright replay delivery.json\n  gatewright replay payload.json --event pull_request --repository-file .gatewright.yml\n  gatewright replay payload.json --event 'Merge Request Hook'\n  gatewright replay --id github/72d3162e-cc78-11e3-81ab-4c9367dc0958"
     )]
     Replay(ReplayArgs),
-    /// Look at rollouts and their analysis
+    /// Look at releases, at what one would change, and at how they went
+    #[command(
+        after_help = "Examples:\n  gatewright release list --repo acme/shop\n  gatewright release plan v1.4.0\n  gatewright release stats --days 90 --json"
+    )]
+    Release {
+        #[command(subcommand)]
+        command: ReleaseCommand,
+    },
+    /// Look at environments and drive what goes into them
+    #[command(
+        after_help = "Examples:\n  gatewright rollout status --repo acme/shop\n  gatewright rollout rollback production errors at the checkout\n  gatewright rollout deploy production 1.4.0"
+    )]
     Rollout {
         #[command(subcommand)]
         command: RolloutCommand,
@@ -99,18 +114,6 @@ pub(crate) enum Command {
 pub(crate) enum ActionCommand {
     /// Publish what an earlier step, or the job of a pull request, has found: with the token in INPUT_TOKEN
     Publish,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RolloutCommand {
-    /// Try rollouts that never happened, and say how often their analysis is wrong
-    ///
-    /// Nothing is read and nothing is written but the result. Exit code 1 means that a promise of `docs/rollout-analysis.md` was not
-    /// kept; with few trials that can be chance.
-    #[command(
-        after_help = "Examples:\n  gatewright rollout simulate --cells quick\n  gatewright rollout simulate --cells reference --trials 600\n  gatewright rollout simulate --method gatewright --method mann-whitney --report markdown > figures.md"
-    )]
-    Simulate(SimulateArgs),
 }
 
 #[derive(Debug, ClapArgs)]

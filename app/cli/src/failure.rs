@@ -6,6 +6,9 @@ use std::process::ExitCode;
 /// A command could not do what it was asked for. Its texts hold no secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// It was understood, and is not done as things stand: exit code 1.
+    #[error("{0}")]
+    Refused(String),
     /// The call or the configuration is wrong: exit code 2.
     #[error("{0}")]
     Wrong(String),
@@ -24,6 +27,7 @@ impl Failure {
 
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Failure::Refused(_) => Self::NOT_PASSED,
             Failure::Wrong(_) => Self::WRONG,
             Failure::Outside(_) => Self::OUTSIDE,
         })

@@ -5,7 +5,8 @@
 //! store itself where no service runs (`desk/`).
 //!
 //! Deliberately absent: any decision about events, runs, gates and reports (those are core's and the engine's), and any
-//! way to change what runs do but `runs retry`. Who calls it: `main.rs`, and the crash tests, which pass a hook that kills.
+//! way to change what runs do but `runs retry` and `rollout`, whose rules are the engine's. Who calls it: `main.rs`, and the
+//! crash tests, which pass a hook that kills.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -7,8 +7,8 @@ use gatewright_core::Timestamp;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, Preparation, Prepared, Ruled, RulingOutcome, RunEvent, RunSpec, Signal, Step,
-    StepState, Work,
+    Call, CancelReason, Cause, CommandSpec, Look, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome, RunEvent, RunSpec,
+    Signal, Step, StepState, Work,
 };
 use gatewright_core::store::RunState;
 use gatewright_core::verdict::{Exit, VerdictStatus};
@@ -81,6 +81,14 @@ pub(crate) fn event_name(name: &str, action: Option<&str>) -> String {
 pub(crate) fn event_in_public(event: &RunEvent) -> String {
     if let RunEvent::Resumed { attempt, .. } = event {
         return format!("taken up, attempt {attempt}");
+    }
+    if let RunEvent::Rollout { event } = event
+        && let RolloutEvent::Measured { look, finding } = event.as_ref()
+        && look.unmeasured.is_some()
+    {
+        // Why a source could not be read says where it is.
+        let look = Look { unmeasured: Some("a source could not be read".to_owned()), ..(**look).clone() };
+        return release::rollout_event(&RolloutEvent::Measured { look: Box::new(look), finding: finding.clone() });
     }
     self::event(event)
 }

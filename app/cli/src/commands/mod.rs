@@ -14,6 +14,7 @@ mod action;
 mod check;
 mod init;
 mod lists;
+mod release;
 mod replay;
 mod rollout;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Schema { of } => schema::run(of),
         Command::Replay(args) => wait_for(replay::run(args)),
+        Command::Release { command } => wait_for(release::run(command)),
         Command::Rollout { command } => rollout::run(command),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Deliveries(args) => wait_for(lists::deliveries(args)),

@@ -12,6 +12,7 @@ use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Subject, Timestamp
 use gatewright_engine::{Engine, Wait};
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod releases;
 pub(crate) mod socket;
 pub(crate) mod source;
 
@@ -111,6 +112,9 @@ pub(crate) enum DeskError {
     /// There is no such thing.
     #[error("{0}")]
     Missing(String),
+    /// It is not done as things stand.
+    #[error("{0}")]
+    Refused(String),
     /// The store, or the way to it, failed.
     #[error("{0}")]
     Failed(String),

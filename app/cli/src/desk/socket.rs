@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::releases::{DeploymentsQuery, EnvironmentsQuery, OperateQuery, ReleasesQuery};
 use super::{AuditQuery, DeliveriesQuery, Desk, DeskError, RunsQuery};
 
 /// The socket's name in the store's folder.
@@ -95,6 +96,7 @@ impl IntoResponse for DeskError {
     fn into_response(self) -> Response {
         let status = match self {
             DeskError::Missing(_) => StatusCode::NOT_FOUND,
+            DeskError::Refused(_) => StatusCode::CONFLICT,
             DeskError::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, Json(ErrorAnswer { error: self.to_string() })).into_response()
@@ -112,6 +114,11 @@ fn routes(desk: Desk) -> Router {
         .route("/deliveries", get(deliveries))
         .route("/delivery", post(delivery))
         .route("/audit", get(audit))
+        .route("/environments", post(environments))
+        .route("/releases", post(releases))
+        .route("/releases/plan", post(plan))
+        .route("/deployments", post(deployments))
+        .route("/operate", post(operate))
         .with_state(Arc::new(desk))
 }
 
@@ -157,6 +164,27 @@ async fn delivery(State(desk): Shared, Json(id): Json<DeliveryId>) -> Response {
 
 async fn audit(State(desk): Shared, Query(query): Query<AuditQuery>) -> Response {
     answer(desk.audited(&query).await)
+}
+
+// Names of repositories, tags and environments have slashes in them, so they come in bodies.
+async fn environments(State(desk): Shared, Json(query): Json<EnvironmentsQuery>) -> Response {
+    answer(desk.environments(&query, Timestamp::now()).await)
+}
+
+async fn releases(State(desk): Shared, Json(query): Json<ReleasesQuery>) -> Response {
+    answer(desk.releases(&query).await)
+}
+
+async fn plan(State(desk): Shared, Json(query): Json<ReleasesQuery>) -> Response {
+    answer(desk.plan(&query, Timestamp::now()).await)
+}
+
+async fn deployments(State(desk): Shared, Json(query): Json<DeploymentsQuery>) -> Response {
+    answer(desk.deployments(&query).await)
+}
+
+async fn operate(State(desk): Shared, Json(query): Json<OperateQuery>) -> Response {
+    answer(desk.operate(query, Timestamp::now()).await)
 }
 
 fn answer<T: Serialize>(found: Result<T, DeskError>) -> Response {

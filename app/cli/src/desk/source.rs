@@ -7,10 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use gatewright_core::store::{AuditEntry, DeliveryRecord, RunRecord};
 use gatewright_core::{DeliveryId, GateName, RunId, Timestamp};
+use gatewright_engine::operator::ReleasePlan;
+use gatewright_engine::overview::Deployment;
 use gatewright_store::EmbeddedStore;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::releases::{DeploymentsQuery, Environments, EnvironmentsQuery, OperateQuery, Operated, ReleaseView, ReleasesQuery};
 use super::socket::{self, ErrorAnswer};
 use super::{AuditQuery, DeliveriesQuery, DeliveryPage, Desk, DeskError, Retried, RunPage, RunsQuery};
 use crate::failure::Failure;
@@ -18,6 +21,9 @@ use crate::server_file::{ServerConfig, StorePlace};
 
 /// The service answers from its own disk; one that takes longer than this is stuck.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Planning a release asks a forge and every target, which may fetch an image to know what is in it.
+const PLAN_WITHIN: Duration = Duration::from_secs(300);
 
 /// The host in the socket's addresses, which nobody looks at.
 const HOST: &str = "http://gatewright";
@@ -34,6 +40,7 @@ impl From<DeskError> for Failure {
     fn from(error: DeskError) -> Self {
         match error {
             DeskError::Missing(message) => Failure::Wrong(message),
+            DeskError::Refused(message) => Failure::Refused(message),
             DeskError::Failed(message) => Failure::Outside(message),
         }
     }
@@ -120,6 +127,42 @@ impl Source {
             Source::Store(desk) => desk.audited(query).await,
         }
     }
+
+    pub(crate) async fn environments(&self, query: &EnvironmentsQuery, now: Timestamp) -> Result<Environments, DeskError> {
+        match self {
+            Source::Service(client) => json(client.post(format!("{HOST}/environments")).json(query)).await,
+            Source::Store(desk) => desk.environments(query, now).await,
+        }
+    }
+
+    pub(crate) async fn releases(&self, query: &ReleasesQuery) -> Result<Vec<ReleaseView>, DeskError> {
+        match self {
+            Source::Service(client) => json(client.post(format!("{HOST}/releases")).json(query)).await,
+            Source::Store(desk) => desk.releases(query).await,
+        }
+    }
+
+    pub(crate) async fn deployments(&self, query: &DeploymentsQuery) -> Result<Vec<Deployment>, DeskError> {
+        match self {
+            Source::Service(client) => json(client.post(format!("{HOST}/deployments")).json(query)).await,
+            Source::Store(desk) => desk.deployments(query).await,
+        }
+    }
+
+    pub(crate) async fn plan(&self, query: &ReleasesQuery, now: Timestamp) -> Result<ReleasePlan, DeskError> {
+        match self {
+            // It asks the forge and every target.
+            Source::Service(client) => json(client.post(format!("{HOST}/releases/plan")).json(query).timeout(PLAN_WITHIN)).await,
+            Source::Store(desk) => desk.plan(query, now).await,
+        }
+    }
+
+    pub(crate) async fn operate(&self, query: OperateQuery, now: Timestamp) -> Result<Operated, DeskError> {
+        match self {
+            Source::Service(client) => json(client.post(format!("{HOST}/operate")).json(&query)).await,
+            Source::Store(desk) => desk.operate(query, now).await,
+        }
+    }
 }
 
 /// A client of the service that has this store. None where no service answers.
@@ -147,7 +190,11 @@ async fn send(request: RequestBuilder) -> Result<Response, DeskError> {
     }
     let answer = response.json::<ErrorAnswer>().await;
     let message = answer.map_or_else(|_| format!("the service answered {status}"), |answer| answer.error);
-    Err(if status == StatusCode::NOT_FOUND { DeskError::Missing(message) } else { DeskError::Failed(message) })
+    Err(match status {
+        StatusCode::NOT_FOUND => DeskError::Missing(message),
+        StatusCode::CONFLICT => DeskError::Refused(message),
+        _ => DeskError::Failed(message),
+    })
 }
 
 fn broken(error: &reqwest::Error) -> DeskError {

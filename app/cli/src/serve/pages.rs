@@ -10,9 +10,13 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use gatewright_core::run::{Gates, Run, Step};
 use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
+
+mod release;
+mod rollout;
 
 use super::html::{InPath, Text};
 use super::trend;
@@ -29,6 +33,8 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;mar
     h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
     td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d1d9e0}\
     pre{background:#f6f8fa;padding:1rem;overflow:auto;max-height:30rem}code{font:13px/1.45 ui-monospace,monospace}\
+    svg{max-width:100%;height:auto}.when{white-space:nowrap}.bar{background:#d1d9e0;width:12rem;height:.6rem;border-radius:.3rem;overflow:hidden;display:inline-block;margin-right:.6rem}\
+    .bar span{display:block;height:100%;background:#0969da}\
     .good{color:#1a7f37}.bad{color:#b3261e}.quiet{color:#59636e}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#151b23}td,th{border-color:#3d444d}\
     .good{color:#3fb950}.bad{color:#ff7b72}.quiet{color:#9198a1}a{color:#4493f8}}";
@@ -40,6 +46,8 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/logs/{gate}", get(log))
         .route("/runs/{id}/outputs/{gate}/{*path}", get(output))
+        .route("/runs/{id}/artefacts/{name}", get(artefact))
+        .route("/runs/{id}/hooks/{n}", get(hook))
         .with_state(Arc::new(desk))
 }
 
@@ -85,7 +93,27 @@ async fn log(State(desk): Shared, Path((id, gate)): Path<(String, String)>) -> R
 /// A file that a gate has kept. A step's program wrote it: browsers are to save it, never to show it as a page of this service.
 async fn output(State(desk): Shared, Path((id, gate, path)): Path<(String, String, String)>) -> Response {
     let (Ok(id), Ok(gate)) = (id.parse::<RunId>(), gate.parse::<GateName>()) else { return missing() };
-    match desk.output(id, &gate, &path).await {
+    saved(desk.output(id, &gate, &path).await)
+}
+
+/// A file that is given out with a release.
+async fn artefact(State(desk): Shared, Path((id, name)): Path<(String, String)>) -> Response {
+    let Ok(id) = id.parse::<RunId>() else { return missing() };
+    saved(desk.artefact(id, &name).await)
+}
+
+/// The log of a command around a rollout, by its place among them.
+async fn hook(State(desk): Shared, Path((id, n)): Path<(String, String)>) -> Response {
+    let (Ok(id), Ok(n)) = (id.parse::<RunId>(), n.parse::<usize>()) else { return missing() };
+    match desk.hook_log(id, n).await {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Bytes that a browser is to save.
+fn saved(found: Result<Bytes, DeskError>) -> Response {
+    match found {
         Ok(bytes) => {
             let headers = [
                 (header::CONTENT_TYPE, "application/octet-stream"),
@@ -106,7 +134,7 @@ fn missing() -> Response {
 fn refused(error: &DeskError) -> Response {
     match error {
         DeskError::Missing(_) => missing(),
-        DeskError::Failed(cause) => {
+        DeskError::Refused(cause) | DeskError::Failed(cause) => {
             tracing::warn!(cause, "a page could not be read");
             (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now; try again\n").into_response()
         }
@@ -128,13 +156,16 @@ fn render(
     let title = format!("{} {}", record.repo.path, record.title);
     let title = Text(&title);
     let state = words::state(&record.state, now);
+    // Of a tag it is found out what commit it names.
+    let of_release = run.and_then(Run::release).and_then(|release| Some(&release.release()?.commit));
+    let commit = record.commit.as_ref().or(of_release);
     // Writing to a String cannot fail.
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"robots\" content=\"noindex\"><title>{title}: {state}</title><style>{STYLE}</style></head><body><main>\
-         <h1>{title}: {state}</h1><p class=\"quiet\">commit <code>{}</code>, accepted {} UTC, run <code>{}</code></p>",
-        Text(record.commit.as_ref().map_or("", |commit| commit.as_str())),
+         <h1>{title}: {state}</h1><p class=\"quiet\">{}accepted {} UTC, run <code>{}</code></p>",
+        commit.map(|commit| format!("commit <code>{commit}</code>, ")).unwrap_or_default(),
         words::time(record.created_at),
         record.id,
     );
@@ -143,6 +174,12 @@ fn render(
         gates.steps.iter().for_each(|step| gate_row(&mut out, step));
         out.push_str("</tbody></table>");
         outputs(&mut out, page, gates);
+    }
+    if let Some((of, rollout)) = run.and_then(|run| Some((run, run.rollout()?))) {
+        rollout::sections(&mut out, of.id, rollout, &page.journal);
+    }
+    if let Some((of, release)) = run.and_then(|run| Some((run, run.release()?))) {
+        release::sections(&mut out, of.id, of, release);
     }
     for (gate, table) in trends {
         let _ = write!(out, "<h2>Benchmarks of {gate}</h2>{table}");
@@ -157,8 +194,12 @@ fn render(
     }
     out.push_str("<h2>What happened</h2><table><thead><tr><th>When (UTC)</th><th>What</th></tr></thead><tbody>");
     for entry in &page.journal {
-        let _ =
-            write!(out, "<tr><td>{}</td><td>{}</td></tr>", words::time(entry.at), Text(&words::event_in_public(&entry.event)));
+        let _ = write!(
+            out,
+            "<tr><td class=\"when\">{}</td><td>{}</td></tr>",
+            words::time(entry.at),
+            Text(&words::event_in_public(&entry.event))
+        );
     }
     out.push_str("</tbody></table></main></body></html>\n");
     out

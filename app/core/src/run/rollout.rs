@@ -361,6 +361,8 @@ pub struct Rollout {
     pub back: Option<WayBack>,
     /// Whether what is live was written down.
     pub settled: bool,
+    /// When it was.
+    pub settled_at: Option<Timestamp>,
     /// What came of the commands around it.
     pub hooks: Vec<HookOutcome>,
     /// What target and router looked like around each change of shares.
@@ -455,6 +457,7 @@ impl Rollout {
             paused: None,
             back: None,
             settled: false,
+            settled_at: None,
             hooks: Vec::new(),
             checkpoints: Vec::new(),
             timeline: Vec::new(),
@@ -766,7 +769,10 @@ impl Rollout {
                 }
             }
             Move::Shrink { pool: Which::Old, .. } => self.shrunk = true,
-            Move::Settle => self.settled = true,
+            Move::Settle => {
+                self.settled = true;
+                self.settled_at = Some(at);
+            }
             Move::Hook { .. }
             | Move::Deploy { .. }
             | Move::Baseline { .. }

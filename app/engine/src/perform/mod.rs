@@ -19,6 +19,7 @@ mod publish;
 mod rule;
 
 pub(crate) use prepare::read;
+pub(crate) use rule::environments;
 
 /// What came of an action.
 pub(crate) enum Done {

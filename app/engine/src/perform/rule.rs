@@ -9,7 +9,7 @@ use gatewright_core::forge::{Forge, ForgeError, Protection, PullState};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{Command, Flood, Origin, Ruled, Ruling, RulingOutcome, Run, RunEvent};
 use gatewright_core::store::{Phase, RunFilter, StoreError};
-use gatewright_core::{CommitId, EnvironmentName, GateName, RunId, Subject, Timestamp};
+use gatewright_core::{CommitId, EnvironmentName, GateName, RepoRef, RunId, Subject, Timestamp};
 
 use jiff::SignedDuration;
 
@@ -134,7 +134,7 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
     let newest = engine.runs(&RunFilter { subject: Some(key.clone()), ..RunFilter::default() }, 1).await?;
     let open = RunFilter { subject: Some(key.clone()), phase: Some(Phase::Open), ..RunFilter::default() };
     let (environments, tags) = match is_about_environments(command) {
-        true => (environments(engine, run, &matter).await?, tags(forge, run, command).await?),
+        true => (environments(engine, &run.repo, &matter.environments).await?, tags(forge, run, command).await?),
         false => (Vec::new(), Vec::new()),
     };
     let case = Case {
@@ -199,10 +199,14 @@ async fn queued(engine: &Engine, run: &Run, about: &Subject) -> Result<Vec<Strin
 }
 
 /// What is known of the environments of the repository file. Those of a branch that anybody may push to decide nothing.
-async fn environments(engine: &Engine, run: &Run, matter: &Matter) -> Result<Vec<EnvironmentCase>, StoreError> {
+pub(crate) async fn environments(
+    engine: &Engine,
+    repo: &RepoRef,
+    names: &[EnvironmentName],
+) -> Result<Vec<EnvironmentCase>, StoreError> {
     let mut cases = Vec::new();
-    for name in &matter.environments {
-        let orders = EnvironmentOrders::of(engine, &run.repo, name).await?;
+    for name in names {
+        let orders = EnvironmentOrders::of(engine, repo, name).await?;
         let subject = Some(orders.key.clone());
         let filter = RunFilter { subject, phase: Some(Phase::Open), ..RunFilter::default() };
         cases.push(EnvironmentCase {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gatewright_core::run::{
-    Cause, Gates, GatesSpec, GatesState, NewRun, ReleaseEvent, ReleaseRun, Run, RunSpec, StepState, Work,
+    Cause, Gates, GatesSpec, GatesState, NewRun, ReleaseEvent, ReleaseRun, Run, RunSpec, StepState, Valid, Work,
 };
 use gatewright_core::store::{Acceptance, RunFilter, StoreError};
 use gatewright_core::verdict::VerdictStatus;
@@ -34,10 +34,10 @@ async fn state(engine: &Engine, run: &Run, release: &ReleaseRun, now: Timestamp)
         return Ok(GatesState::Passed { run: None });
     }
     let known = known(engine, run, &valid.release.commit).await?;
-    let own = run.id.child("gates");
     if let Some(state) = judged(wanted, &known) {
         return Ok(state);
     }
+    let own = run.id.child("gates");
     match engine.run(own).await? {
         Some(gates) if gates.finished.is_some() => Ok(not_judged(own, wanted, &known)),
         Some(_) => Ok(GatesState::Running { run: own, look_at: now + LOOK_AGAIN }),
@@ -51,6 +51,15 @@ async fn state(engine: &Engine, run: &Run, release: &ReleaseRun, now: Timestamp)
             Ok(GatesState::Running { run: own, look_at: now + LOOK_AGAIN })
         }
     }
+}
+
+/// What the gates say that were run already. None where one has not said anything.
+pub(super) async fn known_state(engine: &Engine, run: &Run, valid: &Valid) -> Result<Option<GatesState>, StoreError> {
+    let wanted = &valid.config.require;
+    if wanted.is_empty() {
+        return Ok(Some(GatesState::Passed { run: None }));
+    }
+    Ok(judged(wanted, &known(engine, run, &valid.release.commit).await?))
 }
 
 fn spec(run: &Run, tag: &str, commit: &CommitId, wanted: &[GateName]) -> RunSpec {

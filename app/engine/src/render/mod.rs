@@ -21,7 +21,7 @@ use crate::commands::parse::written;
 mod escape;
 mod release;
 pub use escape::escape;
-pub use release::words as rollout_words;
+pub use release::{headline as release_headline, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";

@@ -12,7 +12,7 @@ use minijinja::{Value, context};
 use super::{escape, render};
 
 /// A release in one line.
-pub(super) fn headline(of: &ReleaseRun) -> String {
+pub fn headline(of: &ReleaseRun) -> String {
     if let Some(Refusal::NotOne { because }) = &of.refused {
         return format!("no release: {because}");
     }

@@ -16,7 +16,8 @@ pub(super) fn judge(rollout: &Rollout, look: &Look, now: Timestamp) -> Finding {
     }
     let Some(stage) = stage(rollout) else { return Finding::GoOn };
     let config = config(rollout);
-    let (baseline, buckets) = measured(rollout, look);
+    let looks: Vec<&Look> = rollout.looks.iter().map(|(_, look, _)| look).chain([look]).collect();
+    let (baseline, buckets) = measured(rollout, &looks);
     let moment = Moment { now, stage, instances: look.instances };
     let manual = matches!(rollout.current(), Some(Move::Hold { hold: StepHold::Manual, .. }));
     match verdict(&config, &baseline, &buckets, &moment) {
@@ -88,10 +89,10 @@ fn switched_at_once(rollout: &Rollout) -> bool {
 }
 
 /// What was measured: of the old version before the new one got anything, and of both since.
-fn measured(rollout: &Rollout, look: &Look) -> (Baseline, Vec<Bucket>) {
+pub(super) fn measured(rollout: &Rollout, looks: &[&Look]) -> (Baseline, Vec<Bucket>) {
     let new = &rollout.spec.pool.id;
     let Some(old) = rollout.live().map(|live| &live.pool.id) else {
-        let alone = readings(rollout, look).collect::<Vec<_>>();
+        let alone = readings(looks).collect::<Vec<_>>();
         return (
             Baseline::default(),
             pairs(&alone, |before, after| Bucket::between(before, after, Pools { canary: new, stable: new }, None)),
@@ -99,7 +100,7 @@ fn measured(rollout: &Rollout, look: &Look) -> (Baseline, Vec<Bucket>) {
     };
     let shared_at = rollout.checkpoints.iter().map(|(at, _)| *at).nth(shares_of_nothing(rollout));
     let (before, since): (Vec<&Reading>, Vec<&Reading>) =
-        readings(rollout, look).partition(|reading| shared_at.is_none_or(|at| reading.at < at));
+        readings(looks).partition(|reading| shared_at.is_none_or(|at| reading.at < at));
     let baseline = baseline(&before, old, &rollout.spec.environment.analysis);
     let pools = Pools { canary: new, stable: old };
     let buckets = pairs(&since, |a, b| Bucket::between(a, b, pools, baseline.thresholds));
@@ -121,8 +122,8 @@ fn shares_of_nothing(rollout: &Rollout) -> usize {
     shares.take_while(|percent| *percent == 0).count()
 }
 
-fn readings<'a>(rollout: &'a Rollout, look: &'a Look) -> impl Iterator<Item = &'a Reading> {
-    rollout.looks.iter().map(|(_, look, _)| look).chain([look]).filter_map(|look| look.reading.as_ref())
+fn readings<'a>(looks: &[&'a Look]) -> impl Iterator<Item = &'a Reading> {
+    looks.iter().filter_map(|look| look.reading.as_ref())
 }
 
 fn pairs(readings: &[&Reading], bucket: impl Fn(&Reading, &Reading) -> Option<Bucket>) -> Vec<Bucket> {

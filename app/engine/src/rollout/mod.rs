@@ -8,7 +8,7 @@ use gatewright_core::event::User;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::rollout::{Arrival, Live, Seen};
 use gatewright_core::run::{Rollout, RolloutAction, RolloutEvent, Run, RunEvent, Signal, SignalTarget};
-use gatewright_core::store::{Acceptance, Phase, RunFilter, StoreError};
+use gatewright_core::store::{Acceptance, Phase, RunFilter, Store, StoreError};
 use gatewright_core::target::{Place, Pool, Site, TargetError};
 use gatewright_core::{EnvironmentName, RepoRef, RunId, Subject, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,10 @@ mod judge;
 mod look;
 mod make;
 mod measure;
+mod picture;
 mod tell;
+
+pub use picture::{evidence, picture};
 
 /// To tell others that an environment has changed, so many open runs of the repository are looked at.
 const OPEN_RUNS_MAX: usize = 500;
@@ -92,8 +95,12 @@ pub(crate) struct EnvironmentOrders {
 
 impl EnvironmentOrders {
     pub(crate) async fn of(engine: &Engine, repo: &RepoRef, name: &EnvironmentName) -> Result<EnvironmentOrders, StoreError> {
+        Self::read(engine.deps.store.as_ref(), repo, name).await
+    }
+
+    pub(crate) async fn read(store: &dyn Store, repo: &RepoRef, name: &EnvironmentName) -> Result<EnvironmentOrders, StoreError> {
         let key = Subject::Environment { name: name.clone() }.key(repo);
-        let orders = engine.deps.store.orders(&key).await?;
+        let orders = store.orders(&key).await?;
         Ok(EnvironmentOrders { key, orders })
     }
 
