@@ -145,8 +145,8 @@ impl World {
 
     fn last(&self, environment: &str) -> String {
         let deployments = self.github.deployments(REPO);
-        let heads = deployments.lines().filter(|line| !line.starts_with(' '));
-        heads.filter(|line| line.contains(&format!(" to {environment} "))).next_back().unwrap_or_default().to_owned()
+        let is_head = |line: &&str| !line.starts_with(' ') && line.contains(&format!(" to {environment} "));
+        deployments.lines().rfind(is_head).unwrap_or_default().to_owned()
     }
 
     /// The versions that answer so many requests.

@@ -320,7 +320,7 @@ fn of(event: RolloutEvent) -> RunEvent {
 }
 
 fn waits_for(waits: Vec<Wait>, look_at: Timestamp) -> RunEvent {
-    of(RolloutEvent::Looked { waits, look_at })
+    of(RolloutEvent::Looked { waits, look_at, heard: 0 })
 }
 
 fn admitted(live: Option<Box<Live>>, moves: &[Move]) -> RunEvent {
