@@ -5,3 +5,6 @@ mod world;
 
 #[path = "releases/flow.rs"]
 mod flow;
+
+#[path = "releases/operator.rs"]
+mod operator;
