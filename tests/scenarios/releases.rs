@@ -17,3 +17,6 @@ mod tags;
 
 #[path = "releases/crash.rs"]
 mod crash;
+
+#[path = "releases/operator.rs"]
+mod operator;
