@@ -190,6 +190,8 @@ fn help_names_every_command_and_the_exit_codes() {
       check       Check a repository file or a server file
       schema      Print the JSON Schema of a file, for editors
       replay      Say what a delivery would do; nothing is written and no forge is asked
+      release     Look at releases, at what one would change, and at how they went
+      rollout     Look at environments and drive what goes into them
       runs        List runs, show one, or have one tried again
       deliveries  List the deliveries that were taken, newest first
       audit       List who did what, newest first
@@ -206,7 +208,7 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in ["serve", "check", "schema", "replay", "runs", "deliveries", "audit"] {
+    for command in ["serve", "check", "schema", "replay", "release", "rollout", "runs", "deliveries", "audit"] {
         let done = Bench::new().run(&[command, "--help"]);
         assert_eq!(done.code, Some(0));
         assert!(done.stdout.contains(&format!("\n  gatewright {command}")), "{}", done.stdout);
