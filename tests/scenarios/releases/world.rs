@@ -145,8 +145,8 @@ impl World {
 
     fn last(&self, environment: &str) -> String {
         let deployments = self.github.deployments(REPO);
-        let heads = deployments.lines().filter(|line| !line.starts_with(' '));
-        heads.filter(|line| line.contains(&format!(" to {environment} "))).next_back().unwrap_or_default().to_owned()
+        let mut heads = deployments.lines().filter(|line| !line.starts_with(' '));
+        heads.rfind(|line| line.contains(&format!(" to {environment} "))).unwrap_or_default().to_owned()
     }
 
     /// The versions that answer so many requests.
