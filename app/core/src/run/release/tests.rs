@@ -209,7 +209,7 @@ impl Play {
         }
     }
 
-    fn to_its_end(&mut self) {
+    fn plays_out(&mut self) {
         for _ in 0..STEPS_MAX {
             self.now += 1;
             if self.release().rollouts.is_some() {
@@ -233,7 +233,7 @@ proptest! {
         for chance in &chances {
             play.chance(chance);
         }
-        play.to_its_end();
+        play.plays_out();
         let release = play.release();
         prop_assert!(play.starts <= 1);
         prop_assert_eq!(play.starts == 1, release.rollouts.is_some());

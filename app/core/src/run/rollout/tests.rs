@@ -342,7 +342,7 @@ impl Play {
     }
 
     /// Nobody says anything any more, and everything goes well.
-    fn to_its_end(&mut self) {
+    fn plays_out(&mut self) {
         for nth in 0..STEPS_MAX {
             let Some((actions, wake_at)) = self.wants() else {
                 // The driver waits for what it has begun.
@@ -419,7 +419,7 @@ proptest! {
         for (nth, chance) in chances.iter().enumerate() {
             play.chance(nth, chance);
         }
-        play.to_its_end();
+        play.plays_out();
         play.ended_right();
         // Every part of the journal tells of a run, and the whole of it of this one.
         for length in 1..=play.journal.len() {
@@ -480,7 +480,7 @@ fn a_long_timed_hold_is_nobodys_silence() {
         play.journal = fresh.journal;
         fresh.run
     };
-    play.to_its_end();
+    play.plays_out();
     assert_eq!(play.rollout().state(), RolloutState::Promoted);
 }
 
