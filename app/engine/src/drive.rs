@@ -386,6 +386,11 @@ impl Driver {
             next.apply(now, event)?;
         }
         self.engine.deps.store.append(&self.lease, self.run.seq, &events, now).await?;
+        let goes_back = |run: &Run| run.rollout().is_some_and(|rollout| rollout.back.is_some());
+        if goes_back(&next) && !goes_back(&self.run) {
+            // What failed on the way forth is no reason to wait with the way back.
+            self.pauses.clear();
+        }
         self.run = next;
         (self.engine.hook)(Point::Appended);
         Ok(())

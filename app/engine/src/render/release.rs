@@ -9,7 +9,7 @@ use gatewright_core::run::{GatesState, Refusal, ReleaseRun, Rollout, RolloutStat
 use gatewright_core::{CommitId, EnvironmentName};
 use minijinja::{Value, context};
 
-use super::{escape, render};
+use super::render;
 
 /// A release in one line.
 pub fn headline(of: &ReleaseRun) -> String {
@@ -155,7 +155,8 @@ pub(super) fn deployment(run: &Run, of: &Rollout, details_url: Option<String>) -
         commit: of.spec.release.commit.clone(),
         since: of.created_at,
         state,
-        description: escape(&description),
+        // Forges show it as it is.
+        description: description.chars().filter(|c| !c.is_control()).collect(),
         log_url: details_url,
         environment_url: environment.url.clone(),
         tier: if environment.name.as_str().starts_with("prod") { Tier::Production } else { Tier::Before },
