@@ -10,8 +10,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use gatewright_core::report::Conclusion;
-use gatewright_core::run::{Action, ActionKey, CancelReason, Gates, Next, Run, RunEvent};
-use gatewright_core::store::{Lease, Leased, Release, Signals, StoreError};
+use gatewright_core::run::{
+    Action, ActionKey, CancelReason, Cause, Gates, Next, ReleaseWord, Run, RunEvent, Signal, SignalTarget,
+};
+use gatewright_core::store::{Acceptance, Lease, Leased, Release, Signals, StoreError};
 use gatewright_core::{GateName, RunId, Timestamp};
 use jiff::SignedDuration;
 use tokio::sync::Notify;
@@ -150,6 +152,7 @@ impl Driver {
             let (actions, wake_at) = match self.run.next(now) {
                 Next::Over(conclusion) => {
                     self.log_end(conclusion);
+                    self.tell_release().await;
                     let now = Timestamp::now();
                     return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
                 }
@@ -419,6 +422,19 @@ impl Driver {
             }
         }
         Ok(self.engine.deps.store.release(&self.lease, Release::HandBack, Timestamp::now()).await?)
+    }
+
+    /// The release that asked for these gates looks at once what they say. Should it not hear of them, it looks by itself.
+    async fn tell_release(&self) {
+        let Some(Cause::Released { run: release }) = self.run.gates().map(|gates| &gates.spec.cause) else { return };
+        let signal = Signal::Release { word: ReleaseWord::Look };
+        let acceptance = Acceptance {
+            signals: vec![(SignalTarget::Run { run: *release }, signal)],
+            ..Acceptance::internal(&format!("gates-over/{}", self.run.id), Timestamp::now())
+        };
+        if let Err(error) = self.engine.accept(acceptance).await {
+            tracing::warn!(run.id = %self.run.id, %error, "a release was not told that its gates are over");
+        }
     }
 
     fn log_end(&self, conclusion: Conclusion) {
