@@ -60,8 +60,12 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
         }
         (Action::Rule, Kind::Command(command)) => rule::rule(&engine, &run, command).await,
         (Action::Obey, Kind::Command(command)) => obey::obey(&engine, &run, command).await,
-        (Action::Release(action), Kind::Release(of)) => release::perform(&engine, &run, of, action).await,
-        (Action::Rollout(action), Kind::Rollout(of)) => rollout::perform(&engine, &run, of, action, &stop).await,
+        (Action::Release(action), Kind::Release(of)) => {
+            rollout::redacted(&engine.options.secrets, release::perform(&engine, &run, of, action).await)
+        }
+        (Action::Rollout(action), Kind::Rollout(of)) => {
+            rollout::redacted(&engine.options.secrets, rollout::perform(&engine, &run, of, action, &stop).await)
+        }
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
         (
             Action::Prepare | Action::Execute { .. } | Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_),

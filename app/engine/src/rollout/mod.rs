@@ -22,7 +22,10 @@ mod look;
 mod make;
 mod measure;
 mod picture;
+mod redacted;
 mod tell;
+
+pub(crate) use redacted::redacted;
 
 pub use picture::{evidence, picture};
 
