@@ -313,6 +313,51 @@ impl fmt::Display for EnvironmentName {
     }
 }
 
+/// A name of a pipeline of agents as the repository file gives it: 1 to 60 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PipelineName(String);
+
+impl PipelineName {
+    /// The rule in words, for error texts.
+    pub const RULE: &'static str = "1 to 60 letters, digits, '-', '_' or '.', not starting with '-' or '.'";
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PipelineName {
+    type Err = InvalidId;
+    fn from_str(s: &str) -> Result<Self, InvalidId> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if s.is_empty() || s.len() > 60 || s.starts_with(['-', '.']) || !s.chars().all(plain) {
+            return Err(invalid("pipeline name", s, Self::RULE));
+        }
+        Ok(PipelineName(s.to_owned()))
+    }
+}
+
+impl TryFrom<String> for PipelineName {
+    type Error = InvalidId;
+    fn try_from(s: String) -> Result<Self, InvalidId> {
+        s.parse()
+    }
+}
+
+impl From<PipelineName> for String {
+    fn from(name: PipelineName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for PipelineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A repository on a forge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RepoRef {

@@ -7,12 +7,14 @@
 //! Deliberately absent: tokio, HTTP, SQL and a clock. `now` is always an argument, so that a test can be any time
 //! it likes. Every other crate of the workspace depends on this one, and this one on none of them.
 
+pub mod agent;
 pub mod command;
 pub mod config;
 pub mod event;
 pub mod facts;
 pub mod forge;
 pub mod ids;
+pub mod model;
 pub mod order;
 pub mod plan;
 pub mod report;
@@ -24,7 +26,8 @@ pub mod store;
 pub mod suggestion;
 pub mod survey;
 pub mod target;
+pub mod tree;
 pub mod verdict;
 
-pub use ids::{BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, RepoRef, RunId, Subject};
+pub use ids::{BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, PipelineName, RepoRef, RunId, Subject};
 pub use jiff::Timestamp;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
+mod agent;
 mod benchmark;
 mod environments;
 mod findings;
@@ -22,6 +23,10 @@ mod schema;
 mod tree;
 mod values;
 
+pub use agent::{
+    AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, ProgramStage, Role, STAGES_MAX, Stage, Triggers,
+    VerifyStage,
+};
 pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
 pub use keys::nearest;
@@ -53,6 +58,9 @@ pub struct RepoConfig {
     /// Where they go, in the order of the file.
     #[serde(default)]
     pub environments: Vec<Environment>,
+    /// Its pipelines of agents, in the order of the file.
+    #[serde(default)]
+    pub agents: Vec<Pipeline>,
     /// Who may give a command, where that is not as the table of commands has it. One of the list suffices.
     pub commands: BTreeMap<CommandName, Vec<Who>>,
 }

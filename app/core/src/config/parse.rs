@@ -122,7 +122,7 @@ impl Reader {
         let gates = fields.get("gates").and_then(|node| self.gates(node, &shared));
         let releases = releases::releases(self, &fields);
         let environments = environments::environments(self, &fields, shared.image.as_deref());
-        Some(RepoConfig { gates: gates?, releases, environments, commands })
+        Some(RepoConfig { gates: gates?, releases, environments, agents: Vec::new(), commands })
     }
 
     fn commands(&mut self, node: &Node) -> BTreeMap<CommandName, Vec<Who>> {

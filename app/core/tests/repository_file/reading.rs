@@ -420,7 +420,7 @@ fn a_config() -> impl Strategy<Value = RepoConfig> {
         if let Some(releases) = &mut releases {
             releases.require = gates.iter().step_by(2).map(|gate| gate.name.clone()).collect();
         }
-        RepoConfig { gates, releases, environments, commands: BTreeMap::new() }
+        RepoConfig { gates, releases, environments, agents: Vec::new(), commands: BTreeMap::new() }
     })
 }
 

@@ -363,7 +363,7 @@ fn config_of(gates: &Gates) -> Option<RepoConfig> {
     match gates.preparation()? {
         Preparation::Planned { plan, commands, .. } => {
             let gates = plan.gates.iter().map(|planned| planned.config.clone()).collect();
-            Some(RepoConfig { gates, releases: None, environments: Vec::new(), commands: commands.clone() })
+            Some(RepoConfig { gates, releases: None, environments: Vec::new(), agents: Vec::new(), commands: commands.clone() })
         }
         Preparation::NoConfig { .. }
         | Preparation::ConfigBroken { .. }

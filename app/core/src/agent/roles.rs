@@ -1,0 +1,111 @@
+//! The roles that are built in: one table, from which the repository file's messages, the schema and the docs come. Their prompts are
+//! templates of the engine.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Tool;
+use crate::ids::InvalidId;
+
+/// A role's name: one that is built in, or one of the repository file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// The rule in words, for error texts.
+    pub const RULE: &'static str = "1 to 40 lower-case letters, digits or '-', not starting with '-'";
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its line of the table, where it is built in.
+    pub fn built_in(&self) -> Option<&'static BuiltIn> {
+        BUILT_IN.iter().find(|role| role.name == self.0)
+    }
+}
+
+impl FromStr for RoleName {
+    type Err = InvalidId;
+    fn from_str(s: &str) -> Result<Self, InvalidId> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if s.is_empty() || s.len() > 40 || s.starts_with('-') || !s.chars().all(plain) {
+            return Err(crate::ids::invalid("role", s, Self::RULE));
+        }
+        Ok(RoleName(s.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RoleName {
+    type Error = InvalidId;
+    fn try_from(s: String) -> Result<Self, InvalidId> {
+        s.parse()
+    }
+}
+
+impl From<RoleName> for String {
+    fn from(name: RoleName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A role that is built in.
+#[derive(Debug)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, as a sentence.
+    pub about: &'static str,
+    /// What it may use, unless the repository file says otherwise.
+    pub tools: &'static [Tool],
+}
+
+const fn role(name: &'static str, tools: &'static [Tool], about: &'static str) -> BuiltIn {
+    BuiltIn { name, about, tools }
+}
+
+const LOOK: &[Tool] = &[Tool::Read, Tool::List, Tool::Search];
+const TRY: &[Tool] = &[Tool::Read, Tool::List, Tool::Search, Tool::Shell];
+const WORK: &[Tool] = &Tool::ALL;
+const EDIT: &[Tool] = &[Tool::Read, Tool::List, Tool::Search, Tool::Write, Tool::Patch];
+
+/// The roles.
+#[rustfmt::skip]
+pub static BUILT_IN: [BuiltIn; 13] = [
+    role("architect", LOOK, "Plans a change: which files, in which order, and how it will be known to work."),
+    role("coder", WORK, "Writes the code that a plan or a task asks for."),
+    role("tester", WORK, "Writes tests of the behaviour that was asked for."),
+    role("deployer", EDIT, "Writes deployment configuration and the plan of a rollout."),
+    role("monitor", LOOK, "Reads the history of runs, rollouts and metrics, and reports what stands out."),
+    role("diagnose", TRY, "Finds out why a gate fails, and says where and why."),
+    role("repair", WORK, "Mends what was diagnosed, with the smallest change that does it."),
+    role("performance", WORK, "Makes what is measured faster without changing what it does."),
+    role("concurrency", TRY, "Looks for races, deadlocks and lost updates."),
+    role("quality", WORK, "Makes the change as clean as the code around it, and nothing else."),
+    role("documentation", EDIT, "Has documentation and changelog say what the change does."),
+    role("review", LOOK, "Reviews a change: what is wrong, what is missing, what is good enough."),
+    role("security-review", LOOK, "Reviews a change for what an attacker could do with it."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_role_has_a_name_that_is_one() {
+        for role in &BUILT_IN {
+            let name: RoleName = role.name.parse().expect("a role's name");
+            assert!(std::ptr::eq(name.built_in().expect("built in"), role));
+        }
+    }
+}
