@@ -156,7 +156,7 @@ impl Gates {
     /// The kind of event that gates are picked by.
     pub fn event(&self) -> GateEvent {
         match self.subject {
-            Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
+            Subject::Pull { .. } | Subject::Issue { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
             Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
                 GateEvent::Push
@@ -172,6 +172,7 @@ impl Gates {
             Subject::Tag { .. } => Pushed::Tag,
             Subject::Branch { .. }
             | Subject::Pull { .. }
+            | Subject::Issue { .. }
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
@@ -261,6 +262,7 @@ impl Gates {
             }
             Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
             Subject::MergeGroup { .. }
+            | Subject::Issue { .. }
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }

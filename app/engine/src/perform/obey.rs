@@ -57,6 +57,7 @@ pub(super) fn about(subject: &Subject) -> &Subject {
     match subject {
         Subject::Commands { about } => about,
         Subject::Pull { .. }
+        | Subject::Issue { .. }
         | Subject::MergeGroup { .. }
         | Subject::Branch { .. }
         | Subject::Tag { .. }
