@@ -55,7 +55,7 @@ pub fn check(checked: &Checked, origin: &Origin, name: &GateName, head: &CommitI
 /// The sticky comment.
 pub fn comment(checked: &Checked, origin: &Origin, name: &GateName, pull: u64) -> CommentReport {
     CommentReport {
-        pull,
+        on: ItemRef::Pull { number: pull },
         marker: format!("<!-- gatewright:action {name} -->"),
         body: body(checked, origin, COMMENT_BYTES_MAX),
         holds: Holds::Yes,

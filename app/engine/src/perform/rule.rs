@@ -122,6 +122,9 @@ struct Matter {
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
     let about = about(&run.subject);
     let said_at = written(forge, run, command).await?;
+    if let Subject::Issue { .. } = about {
+        return on_issue(engine, forge, run, command).await;
+    }
     let matter = matter(engine, forge, run, command, about).await?;
     let spec = &command.spec;
     let standing = forge.standing(&run.repo, &spec.by, &matter.rules.teams(asked_about(command))).await?;
@@ -162,9 +165,23 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
     let mut rulings: Vec<Ruling> = spec.calls.iter().map(|call| commands::rule(&case, call)).collect();
     rulings.extend(unread(spec.unread));
     let earlier = earlier(engine, run, &spec.by).await?;
+    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
+}
+
+/// An issue has no commit that anything could be done with.
+async fn on_issue(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
+    if forge.standing(&run.repo, &command.spec.by, &[]).await?.bot {
+        return Err(Short::Silent);
+    }
+    let rulings = all_refused(command, "it is about a change, and this is an issue. Say it on a pull request.");
+    let earlier = earlier(engine, run, &command.spec.by).await?;
+    Ok(Ruled { head: None, rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
+}
+
+/// Whether so many replies were given to these commands lately that another is one too many.
+fn is_enough(earlier: &[Run]) -> bool {
     let recent = earlier.iter().filter(|run| Timestamp::now().duration_since(run.created_at) < HOUR);
-    let quiet = recent.filter(|run| run.shown_as(&ReportKey::Reply).is_some()).count() >= REPLIES_PER_HOUR;
-    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet })
+    recent.filter(|run| run.shown_as(&ReportKey::Reply).is_some()).count() >= REPLIES_PER_HOUR
 }
 
 /// The commands for which it matters what team somebody is in: help asks about each.
@@ -242,12 +259,12 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (Some(pull.clone()), pull.head, pull.base)
         }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::MergeGroup { .. }
+        Subject::Issue { .. }
+        | Subject::MergeGroup { .. }
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
-        | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
@@ -312,7 +329,11 @@ fn resolved_by(run: &Run) -> Vec<RunId> {
         | ReportKey::Asset(_)
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => None,
+        | ReportKey::ProtectionRule
+        | ReportKey::AgentComment
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => None,
     };
     run.published.iter().filter_map(resolved).collect()
 }
