@@ -189,8 +189,7 @@ impl Play {
     }
 
     fn act(&mut self, stage: u16, turn: u32, signature: &str, tree: Option<Tree>, over: bool) {
-        let handover =
-            over.then(|| HandoverNote { blob: BlobId::of(b"handover"), summary: "done".to_owned(), findings: 0 });
+        let handover = over.then(|| HandoverNote { blob: BlobId::of(b"handover"), summary: "done".to_owned(), findings: 0 });
         let acts = vec![ActNote { tool: "write".to_owned(), about: "a".to_owned(), failed: false, millis: 1 }];
         let acted = Acted { blob: BlobId::of(b"acted"), bytes: 100, acts, signature: signature.to_owned(), tree, handover };
         self.comes(AgentEvent::Acted { stage, turn, acted: Box::new(acted) });
