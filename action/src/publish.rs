@@ -7,7 +7,7 @@
 use gatewright_core::forge::OpenPull;
 use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Holds};
 use gatewright_core::verdict::VerdictStatus;
-use gatewright_core::{CommitId, GateName, Timestamp};
+use gatewright_core::{CommitId, GateName, ItemRef, Timestamp};
 
 use crate::checked::{Checked, is_bad};
 use crate::summary::{self, Details};
