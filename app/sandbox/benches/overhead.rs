@@ -75,6 +75,7 @@ async fn gate(sandbox: &DockerSandbox) -> [Duration; 3] {
         source: None,
         cache: None,
         base: None,
+        watched: false,
     };
     let began = Instant::now();
     let handle = sandbox.open(&spec).await.expect("it opens");
