@@ -198,7 +198,13 @@ async fn source(
         cause: format!("no access to the source: {error}"),
         may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
     })?;
-    Ok(Source { repo: run.repo.clone(), commit: head.clone(), credential, checkout: gate.checkout })
+    Ok(Source {
+        repo: run.repo.clone(),
+        commit: head.clone(),
+        credential,
+        checkout: gate.checkout,
+        overlay: std::sync::Arc::default(),
+    })
 }
 
 fn observe(run: &Run, gate: &GateName, attempt: u32, outcome: &StepOutcome) {
