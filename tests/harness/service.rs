@@ -60,6 +60,8 @@ pub struct Setting {
     pub sites: Arc<dyn Sites>,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
+    /// What runs is compared with what was released so often, beside what targets tell.
+    pub drift_secs: u64,
 }
 
 /// No repository may release to anywhere.
@@ -197,6 +199,7 @@ impl Setting {
             grace_secs: 10,
             sites: Arc::new(NoSites),
             baseline_secs: 1,
+            drift_secs: 3600,
         }
     }
 
@@ -216,6 +219,7 @@ impl Setting {
         let deps = Deps {
             store: store.clone(),
             upkeep: store.clone(),
+            environments: store.clone(),
             blobs: store.clone(),
             forges,
             sandbox: Arc::new(DockerSandbox::new(docker)),
@@ -250,6 +254,7 @@ impl Setting {
             measure_secs: 1,
             baseline_secs: self.baseline_secs,
             drain_secs: 5,
+            drift_secs: self.drift_secs,
             secrets: self.secrets(),
             ..Options::default()
         }

@@ -149,6 +149,8 @@ fn order_words(order: &Order) -> String {
             format!("frozen by {by}{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())
         }
         Ordered::Arrival { arrival } => format!("{} has arrived: {:?}", arrival.live.release.tag, arrival.outcome),
+        Ordered::Drift { drift } if drift.stands() => format!("drift: {}", drift.words()),
+        Ordered::Drift { .. } => "no drift any more".to_owned(),
     }
 }
 

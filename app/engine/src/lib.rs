@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::Forge;
 use gatewright_core::sandbox::{Limits, Sandbox};
-use gatewright_core::store::{Acceptance, Accepted, Blobs, Store, StoreError, StoreUpkeep};
+use gatewright_core::store::{Acceptance, Accepted, Blobs, Environments, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
 use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 mod catch_up;
 pub mod commands;
+mod drift;
 mod drive;
 mod flood;
 pub mod gates;
@@ -51,6 +52,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// The store's upkeep.
     pub upkeep: Arc<dyn StoreUpkeep>,
+    /// What runs where.
+    pub environments: Arc<dyn Environments>,
     /// Logs.
     pub blobs: Arc<dyn Blobs>,
     /// The forges that are configured.
@@ -96,6 +99,8 @@ pub struct Options {
     pub baseline_secs: u64,
     /// What an instance that is taken away has in flight is waited for so long.
     pub drain_secs: u64,
+    /// What runs is compared with what was released so often, where nothing tells of a change.
+    pub drift_secs: u64,
 }
 
 impl Default for Options {
@@ -117,6 +122,7 @@ impl Default for Options {
             measure_secs: 10,
             baseline_secs: 60,
             drain_secs: 30,
+            drift_secs: 30,
         }
     }
 }

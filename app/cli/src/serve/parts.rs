@@ -160,7 +160,15 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox, sites },
+        deps: Deps {
+            store: store.clone(),
+            upkeep: store.clone(),
+            environments: store.clone(),
+            blobs: store,
+            forges: served,
+            sandbox,
+            sites,
+        },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
@@ -268,6 +276,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         measure_secs: config.rollout.measure_secs,
         baseline_secs: config.rollout.baseline_secs,
         drain_secs: config.rollout.drain_secs,
+        drift_secs: config.rollout.drift_secs,
     }
 }
 

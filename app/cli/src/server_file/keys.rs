@@ -220,6 +220,11 @@ static ROLLOUT: Table = Table {
             "Before anybody gets the new version it is measured for so long what is usual.",
         ),
         key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
+        key(
+            "drift_secs",
+            number(1, 3600, 30),
+            "What runs is compared with what was released so often; changes that targets tell of, at once.",
+        ),
     ],
 };
 

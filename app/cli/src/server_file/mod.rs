@@ -155,6 +155,7 @@ pub(crate) struct RolloutTable {
     pub(crate) measure_secs: u64,
     pub(crate) baseline_secs: u64,
     pub(crate) drain_secs: u64,
+    pub(crate) drift_secs: u64,
 }
 
 /// `[log]`.

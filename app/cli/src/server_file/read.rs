@@ -204,6 +204,7 @@ impl Reader<'_> {
             measure_secs: self.number(fields, "measure_secs"),
             baseline_secs: self.number(fields, "baseline_secs"),
             drain_secs: self.number(fields, "drain_secs"),
+            drift_secs: self.number(fields, "drift_secs"),
         }
     }
 

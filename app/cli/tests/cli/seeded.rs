@@ -107,6 +107,7 @@ impl Seeder {
             environment: Box::new(environment.clone()),
             since,
             rollout,
+            repo: None,
         }
     }
 

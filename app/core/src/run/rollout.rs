@@ -14,8 +14,9 @@ use crate::ids::BlobId;
 
 use crate::report::Conclusion;
 use crate::rollout::analysis::Instances;
+use crate::rollout::drift::Difference;
 use crate::rollout::{Finding, HookOutcome, Live, Move, Old, Release, Seen, Wait, Which, way_back};
-use crate::target::{Pool, Reading};
+use crate::target::{Pool, PoolId, Reading};
 
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,23 @@ pub enum RolloutCause {
         /// Why, in that person's words. Untrusted text.
         because: String,
     },
+    /// What runs is not what was released, and the environment wants that mended: what is live is made again.
+    Drifted {
+        /// The pool that is live. Where another one is by now, there is nothing to mend.
+        pool: PoolId,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+}
+
+impl RolloutCause {
+    /// Whether a release comes to the environment. What is made again there came before.
+    pub fn brings_a_release(&self) -> bool {
+        match self {
+            RolloutCause::Released | RolloutCause::Commanded { .. } | RolloutCause::Restored { .. } => true,
+            RolloutCause::Drifted { .. } => false,
+        }
+    }
 }
 
 /// Whether a rollout takes its time.

@@ -87,6 +87,10 @@ impl ReleaseRun {
 impl Rollout {
     /// `made` says whether the run has made a report before.
     fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+        // Nothing comes to the environment that the forge does not show there already.
+        if !self.spec.cause.brings_a_release() {
+            return Vec::new();
+        }
         let key = ReportKey::Deployment(self.spec.environment.name.clone());
         let (state, words) = self.deployment();
         // What was given up before anybody saw it need not be seen.

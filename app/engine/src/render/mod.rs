@@ -297,7 +297,8 @@ fn hold(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -319,7 +320,8 @@ fn answer(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     }
 }
 

@@ -37,12 +37,13 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
             environment: spec.environment.clone(),
             since: now,
             rollout: run.id,
+            repo: Some(run.repo.clone()),
         };
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
         // It may have been called off in the moment in which it took the lock.
         acceptance.orders.push((here.key.clone(), OrderChange::Yield { key: OrderKey::Lock, run: run.id }));
         // What has arrived has arrived, whoever gave up bringing it again.
-        if here.arrival(&spec.release.tag).is_none() {
+        if spec.cause.brings_a_release() && here.arrival(&spec.release.tag).is_none() {
             let arrival =
                 Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
             acceptance.orders.push((here.key, own(Ordered::Arrival { arrival: Box::new(arrival) }, now)));

@@ -222,7 +222,15 @@ impl Play {
         let live = old.map(|(pool, environment)| {
             let (environment, since) = (Box::new(environment), at(0));
             let config_hash = String::new();
-            Box::new(Live { release: release("v1.0.0"), pool, config_hash, environment, since, rollout: RunId::new() })
+            Box::new(Live {
+                release: release("v1.0.0"),
+                pool,
+                config_hash,
+                environment,
+                since,
+                rollout: RunId::new(),
+                repo: None,
+            })
         });
         let old = match self.before {
             Before::Nothing => Old::Nothing,
