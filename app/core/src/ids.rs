@@ -423,6 +423,16 @@ pub enum Subject {
         /// Its name.
         name: EnvironmentName,
     },
+    /// An issue.
+    Issue {
+        /// Its number in the repository.
+        number: u64,
+    },
+    /// What agents do about another subject.
+    Agents {
+        /// That subject.
+        about: Box<Subject>,
+    },
     /// What people say about another subject. Such runs supersede nothing: each is about what was said once.
     Commands {
         /// That subject.
@@ -440,6 +450,8 @@ impl Subject {
             Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
             Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
             Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
+            Subject::Issue { number } => format!("{}/issue/{number}", repo.key()),
+            Subject::Agents { about } => format!("{}/agents", about.key(repo)),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
     }
@@ -454,7 +466,17 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Issue { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
+        }
+    }
+
+    /// The pull request that it is about in whichever way.
+    pub fn about_pull(&self) -> Option<u64> {
+        match self {
+            Subject::Agents { about } | Subject::Commands { about } => about.about_pull(),
+            other => other.pull(),
         }
     }
 
@@ -467,6 +489,8 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Issue { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
     }
@@ -481,6 +505,8 @@ impl fmt::Display for Subject {
             Subject::Tag { name } => write!(f, "tag {name}"),
             Subject::Release { tag } => write!(f, "release {tag}"),
             Subject::Environment { name } => write!(f, "environment {name}"),
+            Subject::Issue { number } => write!(f, "issue #{number}"),
+            Subject::Agents { about } => write!(f, "agents on {about}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }
     }

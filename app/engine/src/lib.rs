@@ -17,6 +17,7 @@ use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+pub mod agents;
 mod catch_up;
 pub mod commands;
 mod drift;

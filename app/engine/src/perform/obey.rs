@@ -61,6 +61,8 @@ pub(super) fn about(subject: &Subject) -> &Subject {
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }
-        | Subject::Environment { .. } => subject,
+        | Subject::Environment { .. }
+        | Subject::Issue { .. }
+        | Subject::Agents { .. } => subject,
     }
 }

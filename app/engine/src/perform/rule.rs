@@ -247,6 +247,8 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Issue { .. }
+        | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
             let pressed = engine.run(*pressed).await?;
