@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, AgentSpec};
+use super::notice::{NoticeEvent, NoticeSpec};
 use super::release::{ReleaseEvent, ReleaseSpec, ReleaseWord};
 use super::rollout::{RolloutEvent, RolloutSpec, RolloutWord};
 use crate::command::{CommandName, Who};

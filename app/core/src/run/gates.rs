@@ -160,7 +160,7 @@ impl Gates {
                 GateEvent::PullRequest
             }
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
+            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Notice { .. } | Subject::Environment { .. } => {
                 GateEvent::Push
             }
         }
@@ -177,6 +177,7 @@ impl Gates {
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
@@ -271,6 +272,7 @@ impl Gates {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,

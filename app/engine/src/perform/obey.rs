@@ -62,6 +62,7 @@ pub(super) fn about(subject: &Subject) -> &Subject {
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. } => subject,
     }

@@ -247,6 +247,7 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
