@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
@@ -32,6 +32,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-shared", &[]),
     ("gatewright-store", &["gatewright-core"]),
+    ("gatewright-notify", &["gatewright-core"]),
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
     ("gatewright-simulate", &["gatewright-core"]),
@@ -46,6 +47,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
             "gatewright-forge-shared",
+            "gatewright-notify",
             "gatewright-reports",
             "gatewright-sandbox",
             "gatewright-simulate",
@@ -63,6 +65,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "gatewright-engine",
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
+            "gatewright-notify",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-target",

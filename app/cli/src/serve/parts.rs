@@ -168,6 +168,8 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
             forges: served,
             sandbox,
             sites,
+            channels,
+            models: Arc::new(gatewright_core::model::NoModels),
         },
         hooks,
         engine_options,
@@ -277,6 +279,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         baseline_secs: config.rollout.baseline_secs,
         drain_secs: config.rollout.drain_secs,
         drift_secs: config.rollout.drift_secs,
+        ..Options::default()
     }
 }
 

@@ -107,6 +107,7 @@ pub(super) fn rollout_event(event: &RolloutEvent) -> String {
             format!("looked: {finding}{unmeasured}")
         }
         RolloutEvent::Told { state } => format!("others were told: {}", rollout_words(state)),
+        RolloutEvent::Reminded => "people are reminded".to_owned(),
     }
 }
 

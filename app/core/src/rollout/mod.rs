@@ -147,6 +147,19 @@ pub enum Wait {
     Command,
 }
 
+impl Wait {
+    /// Who can do something about it, for people. None where only time does.
+    pub fn owner(&self) -> Option<String> {
+        match self {
+            Wait::Approvals { who, .. } => Some(who.clone()),
+            Wait::Freeze { by, .. } => Some(by.clone()),
+            Wait::Held { .. } => Some("whoever may resume".to_owned()),
+            Wait::Command => Some("whoever may deploy".to_owned()),
+            Wait::After { .. } | Wait::Soak { .. } | Wait::Window { .. } | Wait::Busy { .. } => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

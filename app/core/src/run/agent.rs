@@ -53,8 +53,8 @@ pub struct AgentRun {
     pub turns: u32,
     /// Whether something was used whose price is not known.
     pub unpriced: bool,
-    /// The tree that each gate has passed last.
-    passed: BTreeMap<GateName, Tree>,
+    /// The tree that each gate has passed last, with what it said.
+    passed: BTreeMap<GateName, (Tree, Box<StepOutcome>)>,
     /// Why the rest is not done, for people.
     pub stopped: Option<String>,
     /// What becomes of what was handed over.
@@ -216,7 +216,7 @@ impl AgentRun {
     /// Whether gates have looked at the result, and all of them passed it.
     pub fn is_verified(&self) -> bool {
         let mut gates = self.stages.iter().filter(|stage| stage.proves()).flat_map(StageRun::gates).peekable();
-        gates.peek().is_some() && gates.all(|gate| self.passed.get(gate) == Some(self.result()))
+        gates.peek().is_some() && gates.all(|gate| self.passed.get(gate).is_some_and(|(tree, _)| tree == self.result()))
     }
 
     /// Whether it is known what comes of it: nothing is under way, and nothing more will be.
@@ -342,7 +342,8 @@ impl AgentRun {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => (false, "the run is a pipeline of agents"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. } => (false, "the run is a pipeline of agents"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -405,6 +406,7 @@ impl AgentRun {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -494,7 +496,7 @@ impl AgentRun {
     fn verified(&mut self, stage: u16, gate: &GateName, outcome: &StepOutcome) {
         let Some(stage) = self.stages.get_mut(usize::from(stage)) else { return };
         if matches!(outcome.verdict.status, VerdictStatus::Passed | VerdictStatus::Skipped) {
-            self.passed.insert(gate.clone(), stage.tree.clone());
+            self.passed.insert(gate.clone(), (stage.tree.clone(), Box::new(outcome.clone())));
         }
         if let Some(round) = stage.rounds.last_mut() {
             round.push((gate.clone(), Box::new(outcome.clone())));

@@ -33,6 +33,8 @@ impl Run {
             }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
             Kind::Agent(agent) => agent.wanted(self.subject.about_pull()),
+            // Other channels show it.
+            Kind::Notice(_) => Vec::new(),
         }
     }
 }
@@ -104,8 +106,8 @@ impl Rollout {
     /// How far it is, as a deployment of the forge, with a line for people.
     pub fn deployment(&self) -> (DeploymentState, String) {
         match self.state() {
-            RolloutState::Waiting { waits } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
-            RolloutState::Waiting { waits } => {
+            RolloutState::Waiting { waits, .. } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
+            RolloutState::Waiting { waits, .. } => {
                 let waits: Vec<String> = waits.iter().map(ToString::to_string).collect();
                 (DeploymentState::Waiting, format!("waits for {}", waits.join(" and ")))
             }

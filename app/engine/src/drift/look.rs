@@ -13,9 +13,9 @@ use gatewright_core::target::{Pool, TargetError};
 use gatewright_core::{RunId, Subject, Timestamp};
 
 use super::Watched;
-use crate::Engine;
 use crate::redact::Redactor;
 use crate::rollout::{EnvironmentOrders, own, place_of, seen};
+use crate::{Engine, notices};
 
 /// What differs is looked at again after so long, and counts if it still does: a container that the engine is just starting again is
 /// no drift.
@@ -147,6 +147,7 @@ async fn write(
         outcome: what,
     };
     let acceptance = Acceptance {
+        run: notices::of_drift(engine, repo, name, live, drift, now),
         orders: vec![(here.key.clone(), set(drift, now))],
         audit: vec![audit],
         ..Acceptance::internal(&format!("{action}/{}", drift.id), now)
@@ -201,5 +202,6 @@ fn spec(environment: &Watched, drift: &Drift, now: Timestamp) -> RolloutSpec {
         begun_at: now,
         measure_secs: 10,
         baseline_secs: 0,
+        remind_after_secs: Vec::new(),
     }
 }

@@ -64,7 +64,10 @@ pub(crate) async fn watch_until(engine: Arc<Engine>, stop: CancellationToken) {
         let sweep = Duration::from_secs(engine.options.drift_secs.max(1)).max(breath);
         let told = async {
             tokio::time::sleep(breath).await;
-            changed.notified().await;
+            tokio::select! {
+                () = changed.notified() => {}
+                () = engine.settled.notified() => {}
+            }
         };
         tokio::select! {
             () = told => {}

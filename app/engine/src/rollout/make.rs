@@ -355,6 +355,7 @@ impl Context<'_> {
         let signals = look_again(self.engine, self.run).await?;
         let acceptance = Acceptance { orders, signals, ..acceptance(self.run, purpose, Timestamp::now()) };
         self.engine.accept(acceptance).await?;
+        self.engine.settled.notify_one();
         Ok(())
     }
 }

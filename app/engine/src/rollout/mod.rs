@@ -46,6 +46,7 @@ pub(crate) async fn perform(
         RolloutAction::Make { way, n, what } => make::make(engine, run, rollout, way, n, &what, stop).await,
         RolloutAction::Measure => measure::measure(engine, run, rollout).await,
         RolloutAction::Tell { state } => tell::tell(engine, run, rollout, state).await,
+        RolloutAction::Remind => done(RolloutEvent::Reminded),
     }
 }
 

@@ -7,8 +7,8 @@ use gatewright_core::run::{ReleaseWord, Rollout, RolloutEvent, RolloutState, Run
 use gatewright_core::store::StoreError;
 
 use super::{EnvironmentOrders, acceptance, again, done, look_again, own};
-use crate::Engine;
 use crate::perform::Done;
+use crate::{Engine, notices};
 
 pub(super) async fn tell(engine: &Engine, run: &Run, rollout: &Rollout, state: RolloutState) -> Done {
     match told(engine, run, rollout, &state).await {
@@ -25,6 +25,7 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
         run.id = %run.id, repo = %run.repo, environment = %name, tag = spec.release.tag, state = ?state, "rollout"
     );
     let mut acceptance = acceptance(run, "tell", now);
+    acceptance.run = notices::of_rollout(engine, run, rollout, state, now);
     if let Some(parent) = spec.release.run {
         let word = ReleaseWord::Rollout { environment: name.clone(), run: run.id, state: state.clone() };
         acceptance.signals.push((SignalTarget::Run { run: parent }, Signal::Release { word }));

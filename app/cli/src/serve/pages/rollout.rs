@@ -117,7 +117,8 @@ fn moves(out: &mut String, rollout: &Rollout, journal: &[JournalEntry]) {
             | RolloutEvent::Made { .. }
             | RolloutEvent::Failed { .. }
             | RolloutEvent::Measured { .. }
-            | RolloutEvent::Told { .. } => {}
+            | RolloutEvent::Told { .. }
+            | RolloutEvent::Reminded => {}
         }
     }
     let Some(forth) = forth else { return };

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::stage::{Doing, Feedback, Place, StageState, index};
 use super::{AgentRun, Lane};
 use crate::config::OnRed;
+use crate::ids::GateName;
 use crate::tree::Tree;
 
 /// A row of stages: `None` is the pipeline itself.
@@ -105,12 +106,11 @@ impl AgentRun {
     /// What a gate has said of the very same files need not be said again.
     fn carry(&mut self, n: u16) {
         let Some(of) = self.stages.get(usize::from(n)) else { return };
-        let known = |gate: &&crate::ids::GateName| self.passed.get(*gate) == Some(&of.tree);
-        let said = |gate: &crate::ids::GateName| {
-            let rounds = self.stages.iter().rev().flat_map(|stage| stage.rounds.iter().rev().flatten());
-            rounds.into_iter().find(|(of, _)| of == gate).cloned()
+        let said = |gate: &GateName| {
+            let (_, outcome) = self.passed.get(gate).filter(|(tree, _)| *tree == of.tree)?;
+            Some((gate.clone(), outcome.clone()))
         };
-        let carried: Vec<_> = of.gates().iter().filter(known).filter_map(said).collect();
+        let carried: Vec<_> = of.gates().iter().filter_map(said).collect();
         if let Some(round) = self.stages.get_mut(usize::from(n)).and_then(|stage| stage.rounds.last_mut()) {
             round.extend(carried);
         }

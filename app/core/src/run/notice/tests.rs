@@ -23,7 +23,7 @@ fn run(channels: &[&str]) -> Run {
         url: None,
         at: at(0),
     };
-    let subject = Subject::Notice { key: notice.key.clone() };
+    let subject = Subject::Notice { environment: notice.environment.clone() };
     let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
     let spec = RunSpec { repo, subject, work: Work::Notice(Box::new(NoticeSpec { notice, channels })) };
     Run::new(RunId::new(), &spec, at(0))
@@ -63,7 +63,9 @@ fn a_channel_that_has_taken_it_is_left_alone_while_another_is_tried_again() {
     assert_eq!(due(&run, 306), Vec::<String>::new(), "the channel has asked for more time");
     assert_eq!(due(&run, 307), ["mail"]);
     happened(&mut run, 308, sent("mail"));
-    assert!(matches!(run.next(at(308)), Next::Perform { actions, .. } if matches!(actions[..], [Action::Finish { conclusion: Conclusion::Success }])));
+    assert!(
+        matches!(run.next(at(308)), Next::Perform { actions, .. } if matches!(actions[..], [Action::Finish { conclusion: Conclusion::Success }]))
+    );
 }
 
 #[test]
