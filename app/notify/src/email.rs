@@ -67,9 +67,7 @@ impl Email {
         };
         let builder = builder.port(config.port).timeout(Some(CALL_MAX));
         let builder = match &config.login {
-            Some((user, password)) => {
-                builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()))
-            }
+            Some((user, password)) => builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned())),
             None => builder,
         };
         let to = config.to.iter().map(mailbox).collect::<Result<Vec<_>, _>>()?;
