@@ -342,7 +342,8 @@ impl AgentRun {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => (false, "the run is a pipeline of agents"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. } => (false, "the run is a pipeline of agents"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -405,6 +406,7 @@ impl AgentRun {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }

@@ -33,6 +33,8 @@ impl Run {
             }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
             Kind::Agent(agent) => agent.wanted(self.subject.about_pull()),
+            // Other channels show it.
+            Kind::Notice(_) => Vec::new(),
         }
     }
 }
@@ -88,6 +90,10 @@ impl ReleaseRun {
 impl Rollout {
     /// `made` says whether the run has made a report before.
     fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+        // Nothing comes to the environment that the forge does not show there already.
+        if !self.spec.cause.brings_a_release() {
+            return Vec::new();
+        }
         let key = ReportKey::Deployment(self.spec.environment.name.clone());
         let (state, words) = self.deployment();
         // What was given up before anybody saw it need not be seen.
@@ -100,8 +106,8 @@ impl Rollout {
     /// How far it is, as a deployment of the forge, with a line for people.
     pub fn deployment(&self) -> (DeploymentState, String) {
         match self.state() {
-            RolloutState::Waiting { waits } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
-            RolloutState::Waiting { waits } => {
+            RolloutState::Waiting { waits, .. } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
+            RolloutState::Waiting { waits, .. } => {
                 let waits: Vec<String> = waits.iter().map(ToString::to_string).collect();
                 (DeploymentState::Waiting, format!("waits for {}", waits.join(" and ")))
             }

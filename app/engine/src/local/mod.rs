@@ -273,6 +273,7 @@ impl<'a> Driver<'a> {
                 | Action::Release(_)
                 | Action::Rollout(_)
                 | Action::Agent(_)
+                | Action::Notice(_)
                 | Action::Publish { .. }
                 | Action::SetAside { .. }
                 | Action::Finish { .. } => None,

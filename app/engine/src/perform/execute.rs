@@ -179,6 +179,7 @@ fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
         Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => CacheScopes::default(),

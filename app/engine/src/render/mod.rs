@@ -19,9 +19,9 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use crate::commands::parse::written;
 
 mod escape;
-mod release;
+pub(crate) mod release;
 pub use escape::escape;
-pub use release::{headline as release_headline, words as rollout_words};
+pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
@@ -300,7 +300,8 @@ fn hold(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -322,7 +323,8 @@ fn answer(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     }
 }
 
@@ -406,6 +408,7 @@ pub fn headline(run: &Run) -> String {
         Kind::Release(of) => release::headline(of),
         Kind::Rollout(of) => release::headline_of_rollout(of),
         Kind::Agent(of) => crate::agents::show::headline(of),
+        Kind::Notice(of) => of.spec.notice.title.clone(),
     }
 }
 
