@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 use crate::Engine;
 use crate::perform::Done;
 
+pub(crate) mod fence;
+pub(crate) mod prompt;
 pub mod show;
+pub(crate) mod toolbox;
 
 /// Performs an action of a pipeline.
 pub(crate) async fn perform(
