@@ -243,7 +243,7 @@ pub trait Sandbox: Send + Sync {
     /// repository. Asked on the host, since what runs in a sandbox could tell anything. What only a forge knows stays empty.
     async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError>;
 
-    /// Writes a file into the workspace.
+    /// Writes a file into the workspace, as [`Workshop::lay`] does.
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError>;
 
     /// Kills and removes whatever bears this key. Does nothing where there is nothing, so it is safe at any time.
@@ -273,8 +273,8 @@ pub struct Captured {
 #[async_trait]
 pub trait Workshop: Sandbox {
     /// Has the handle's folder hold these files, and hold no longer those that are gone. Folders are made where they are needed
-    /// and removed where they become empty. Nothing is written or removed through a symbolic link: where one is in the way,
-    /// [`SandboxError::Report`] names the path. Laying the same again changes nothing but the times of the files. What else lies
+    /// and removed where they become empty. Nothing is written or removed through a symbolic link: one in the place of a folder is
+    /// [`SandboxError::Report`], one in the place of a file makes way for it. Laying the same again changes nothing but the times of the files. What else lies
     /// in the folder stays: only a fresh sandbox is sure to hold nothing else.
     async fn lay(&self, sandbox: &SandboxHandle, changes: &[FileChange]) -> Result<(), SandboxError>;
 

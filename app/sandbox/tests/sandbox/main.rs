@@ -2,6 +2,7 @@
 //!
 //! They need what `tests/setup/all.sh` installs and starts, and fail without it.
 
+mod disk;
 mod escape;
 mod git_server;
 mod host;
