@@ -24,14 +24,16 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
     ("gatewright-forge-github", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-shared", &[]),
+    ("gatewright-model", &["gatewright-core"]),
     ("gatewright-store", &["gatewright-core"]),
+    ("gatewright-notify", &["gatewright-core"]),
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
     ("gatewright-simulate", &["gatewright-core"]),
@@ -46,6 +48,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
             "gatewright-forge-shared",
+            "gatewright-model",
+            "gatewright-notify",
             "gatewright-reports",
             "gatewright-sandbox",
             "gatewright-simulate",
@@ -63,6 +67,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "gatewright-engine",
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
+            "gatewright-notify",
             "gatewright-sandbox",
             "gatewright-store",
             "gatewright-target",

@@ -1,5 +1,7 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
+pub(super) mod model;
+pub(super) mod notify;
 pub(super) mod target;
 
 /// A table of the file.
@@ -40,7 +42,7 @@ pub(super) enum Shape {
     /// A whole number within bounds.
     Number { min: u64, max: u64, default: Option<u64> },
     /// A number within bounds.
-    Real { min: f64, max: f64, default: f64 },
+    Real { min: f64, max: f64, default: Option<f64> },
     /// One of these words.
     Word { words: &'static [&'static str], default: Option<&'static str>, later: &'static [&'static str] },
     /// A table.
@@ -81,6 +83,13 @@ pub(super) static FILE: Table = Table {
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
         key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
         key("target", Shape::List(&target::TARGET, &target::NEEDED), "Where releases may go, one `[[target]]` each."),
+        key(
+            "model",
+            Shape::List(&model::MODEL, &model::NEEDED),
+            "The providers of models that agents ask, one `[[model]]` each.",
+        ),
+        key("agents", Shape::Table(&model::AGENTS), "What agents may do."),
+        key("notify", Shape::List(&notify::NOTIFY, &notify::NEEDED), "Whom is told of releases, one `[[notify]]` each."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -182,7 +191,7 @@ static SANDBOX: Table = Table {
             number(16, 4 * 1024 * 1024, 2048),
             "Memory of a sandbox's processes; its workspace and `/tmp` are in memory too, on top.",
         ),
-        key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: 2.0 }, "Processors of a sandbox."),
+        key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: Some(2.0) }, "Processors of a sandbox."),
         key("pids", number(8, 1_000_000, 512), "Processes and threads of a sandbox at once."),
         key("disk_mib", number(1, 4 * 1024 * 1024, 2048), "Size of a sandbox's workspace."),
         key("wall_secs", number(1, 24 * 3600, 300), "Time limit of a gate that sets none itself."),
@@ -220,6 +229,11 @@ static ROLLOUT: Table = Table {
             "Before anybody gets the new version it is measured for so long what is usual.",
         ),
         key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
+        key(
+            "drift_secs",
+            number(1, 3600, 30),
+            "What runs is compared with what was released so often; changes that targets tell of, at once.",
+        ),
     ],
 };
 

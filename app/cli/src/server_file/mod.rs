@@ -11,12 +11,16 @@ use gatewright_core::secret::SecretRef;
 use gatewright_sandbox::CacheLimits;
 
 mod keys;
+mod model;
+mod notify;
 mod overlay;
 mod read;
 mod schema;
 mod target;
 mod tree;
 
+pub(crate) use model::{AgentsTable, ModelKind, ModelTable};
+pub(crate) use notify::{MailTable, NotifyTable, NotifyWay};
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
 pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
@@ -38,6 +42,9 @@ pub(crate) struct ServerConfig {
     pub(crate) engine: EngineTable,
     pub(crate) rollout: RolloutTable,
     pub(crate) targets: Vec<TargetTable>,
+    pub(crate) models: Vec<ModelTable>,
+    pub(crate) agents: AgentsTable,
+    pub(crate) channels: Vec<NotifyTable>,
     pub(crate) log: LogTable,
 }
 
@@ -155,6 +162,7 @@ pub(crate) struct RolloutTable {
     pub(crate) measure_secs: u64,
     pub(crate) baseline_secs: u64,
     pub(crate) drain_secs: u64,
+    pub(crate) drift_secs: u64,
 }
 
 /// `[log]`.

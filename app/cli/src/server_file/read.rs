@@ -18,6 +18,8 @@ use super::{
     SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
+mod model;
+mod notify;
 mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -36,7 +38,9 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
     let sandbox = reader.table(&file, "sandbox");
     let engine = reader.table(&file, "engine");
     let rollout = reader.table(&file, "rollout");
+    let agents = reader.table(&file, "agents");
     let log = reader.table(&file, "log");
+    let models = reader.models(&file);
     Some(ServerConfig {
         server: reader.server(&server),
         store: reader.store(&store),
@@ -45,6 +49,9 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         rollout: reader.rollout(&rollout),
         log: reader.log(&log),
         targets: reader.targets(&file),
+        agents: reader.agents(&agents, &models),
+        channels: reader.channels(&file),
+        models,
         forges: reader.forges(&file)?,
     })
 }
@@ -204,6 +211,7 @@ impl Reader<'_> {
             measure_secs: self.number(fields, "measure_secs"),
             baseline_secs: self.number(fields, "baseline_secs"),
             drain_secs: self.number(fields, "drain_secs"),
+            drift_secs: self.number(fields, "drift_secs"),
         }
     }
 
@@ -448,6 +456,7 @@ impl Reader<'_> {
         let Shape::Real { min, max, default } = fields.key(name).shape else {
             unreachable!("`{name}` is a number in the table of keys")
         };
+        let default = default.unwrap_or(min);
         let Some(node) = fields.get(name) else { return default };
         let number = match &node.value {
             Value::Integer(number) => number.map(|number| number as f64),
