@@ -63,7 +63,8 @@ impl Refusal<'_> {
             401 | 403 | 404 => Trouble::NotAllowed { cause },
             400 if has_reason(error, "API_KEY_INVALID") => Trouble::NotAllowed { cause },
             300..=399 => Trouble::NotAllowed { cause: format!("{cause}; it leads to another address, look at `url`") },
-            408 | 409 | 425 | 429 | 500..=599 => Trouble::Busy { cause, after, soon: !self.is_for_long(error) },
+            408 | 409 | 425 | 429 | 500..=599 if is_of_a_day(error) => Trouble::Busy { cause, after: None, soon: false },
+            408 | 409 | 425 | 429 | 500..=599 => Trouble::Busy { cause, after, soon: !self.forbids_another_try() },
             _ => Trouble::Invalid { cause },
         }
     }
@@ -94,11 +95,9 @@ impl Refusal<'_> {
         }
     }
 
-    /// Whether the limit is one of a day: asking again in a minute only makes it worse.
-    fn is_for_long(&self, error: &Value) -> bool {
-        let violations = details(error).filter_map(|detail| detail["violations"].as_array()).flatten();
-        let of_a_day = |violation: &Value| violation["quotaId"].as_str().is_some_and(|quota| quota.contains("PerDay"));
-        self.headers.get("x-should-retry").is_some_and(|value| value == "false") || violations.into_iter().any(of_a_day)
+    /// Whether the provider says itself that another try is of no use.
+    fn forbids_another_try(&self) -> bool {
+        self.headers.get("x-should-retry").is_some_and(|value| value == "false")
     }
 
     /// When to come again, where the provider says so.
@@ -129,6 +128,12 @@ fn details(error: &Value) -> impl Iterator<Item = &Value> {
 
 fn has_reason(error: &Value, reason: &str) -> bool {
     details(error).any(|detail| detail["reason"] == reason)
+}
+
+/// Whether the limit is one of a day. Gemini names a wait of seconds with it all the same.
+fn is_of_a_day(error: &Value) -> bool {
+    let mut violations = details(error).filter_map(|detail| detail["violations"].as_array()).flatten();
+    violations.any(|violation| violation["quotaId"].as_str().is_some_and(|quota| quota.contains("PerDay")))
 }
 
 /// The seconds until a time as HTTP writes it.

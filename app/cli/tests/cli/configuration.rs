@@ -455,3 +455,68 @@ fn the_service_starts_with_its_targets_and_not_without_their_secrets() {
     // Neither the engine nor the router has to be there yet.
     bench.env("DATABASE_URL", "CANARY-of-the-database").serve(&[]).stop();
 }
+
+#[test]
+fn what_is_wrong_with_providers_of_models_and_with_agents_is_named() {
+    let bench = Bench::new();
+    let file = r#"[[model]]
+kind = "anthropic"
+url = "http://models.example.com"
+key = "env:ANTHROPIC_KEY"
+file = "script.yaml"
+
+[[model.price]]
+model = "claude-sonnet-4-5"
+input = 3
+output = 15.0
+
+[[model.price]]
+model = "claude-haiku-4-5"
+input = -1
+
+[[model]]
+kind = "openai"
+
+[[model]]
+kind = "openai"
+name = "Local One"
+url = "http://10.0.0.7:8000/v1"
+concurency = 2
+
+[[model]]
+kind = "ollama"
+context_tokens = 12
+
+[[model]]
+kind = "ollama"
+
+[[model]]
+kind = "scripted"
+
+[[model]]
+kind = "claude"
+
+[agents]
+models = ["antropic/claude-sonnet-4-5", "claude", "anthropic/claude-opus-4-1", "anthropic/claude-sonnet-4-5"]
+max_concurrent_agents = 0
+per_repository_per_day_usd = 25
+"#;
+    let forge = server_file(nobody(), "memory:");
+    bench.write("server.toml", &format!("{file}\n{forge}"));
+    let done = bench.run(&["check", "server.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert_snapshot!(done.stdout, @"");
+}
+
+#[test]
+fn models_of_all_kinds_are_valid_and_an_environment_can_name_them() {
+    let bench = Bench::with_server_file(nobody(), "memory:")
+        .env("GATEWRIGHT__MODEL__0__KIND", "ollama")
+        .env("GATEWRIGHT__MODEL__0__PRICE__0__MODEL", "*")
+        .env("GATEWRIGHT__MODEL__0__PRICE__0__INPUT", "0")
+        .env("GATEWRIGHT__MODEL__0__PRICE__0__OUTPUT", "0")
+        .env("GATEWRIGHT__AGENTS__MODELS__0", "ollama/qwen3:8b")
+        .env("GATEWRIGHT__AGENTS__PER_REPOSITORY_PER_DAY_USD", "0");
+    let done = bench.run(&["check", "gatewright.toml"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "gatewright.toml: no problems\n"));
+}

@@ -82,16 +82,32 @@ async fn bodies(kind: &str) -> Vec<(String, Value)> {
     names.zip(seen).collect()
 }
 
+/// The body with a key that no provider knows: on its own, in a turn, and in a tool.
+fn wrong(body: &Value) -> [Value; 3] {
+    let turns = ["messages", "contents", "input"].into_iter().find(|key| body.get(key).is_some()).expect("it has turns");
+    [format!("/{turns}/1"), "/tools/0".to_owned(), String::new()].map(|place| {
+        let mut body = body.clone();
+        let object = body.pointer_mut(&place).and_then(Value::as_object_mut).expect("there is an object");
+        object.insert("nonsense".to_owned(), json!(true));
+        body
+    })
+}
+
 #[tokio::test]
 async fn what_is_sent_and_what_the_tests_answer_are_valid_by_the_providers_own_clients() {
     let folder = tempfile::tempdir().expect("a folder");
     for kind in KINDS {
+        let write = |name: &str, body: &Value| {
+            std::fs::write(folder.path().join(format!("{kind}-{name}.json")), body.to_string()).expect("a file");
+        };
         for (name, body) in bodies(kind).await {
-            std::fs::write(folder.path().join(format!("{kind}-request-{name}.json")), body.to_string()).expect("a file");
+            if name == "used" {
+                wrong(&body).iter().enumerate().for_each(|(nth, body)| write(&format!("wrong-{nth}"), body));
+            }
+            write(&format!("request-{name}"), &body);
         }
-        for (name, answer) in [("words", words(kind)), ("wants", wants(kind))] {
-            std::fs::write(folder.path().join(format!("{kind}-answer-{name}.json")), answer.to_string()).expect("a file");
-        }
+        write("answer-words", &words(kind));
+        write("answer-wants", &wants(kind));
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = here.join("../../.tools/python/bin/python");
@@ -99,7 +115,7 @@ async fn what_is_sent_and_what_the_tests_answer_are_valid_by_the_providers_own_c
     let output = Command::new(python).arg(here.join("tests/model/validate.py")).arg(folder.path()).output().expect("it runs");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("60 bodies, 0 of them wrong"), "{said}");
+    assert!(said.contains("75 bodies, 0 of them wrong"), "{said}");
 }
 
 #[tokio::test]
@@ -220,5 +236,16 @@ async fn a_broken_conversation_is_not_sent() {
         assert!(fake.seen().is_empty(), "{name}");
         errors += &format!("{name}: {error}\n");
     }
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @r"
+    nothing: anthropic did not take the question: the conversation is broken and was not sent: there is no message
+    the model first: anthropic did not take the question: the conversation is broken and was not sent: message 1: the model speaks first, or twice in a row
+    the model last: anthropic did not take the question: the conversation is broken and was not sent: the last message is the model's own
+    the model twice: anthropic did not take the question: the conversation is broken and was not sent: message 3: the model speaks first, or twice in a row
+    no results: anthropic did not take the question: the conversation is broken and was not sent: message 3: 2 calls of the message before have no result
+    one of two results: anthropic did not take the question: the conversation is broken and was not sent: message 3: a call does not have exactly one result
+    a result twice: anthropic did not take the question: the conversation is broken and was not sent: message 3: a call does not have exactly one result
+    a foreign result: anthropic did not take the question: the conversation is broken and was not sent: message 3: a result is of no call of the message before
+    results of nothing: anthropic did not take the question: the conversation is broken and was not sent: message 2: results without calls
+    one id for two calls: anthropic did not take the question: the conversation is broken and was not sent: message 2: two calls have the same id
+    ");
 }

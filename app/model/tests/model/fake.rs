@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -104,8 +104,13 @@ async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, b
             response.body(Body::from(body)).expect("a response")
         }
         Canned::Cut(beginning) => {
-            let parts = [Ok(Bytes::from(beginning)), Err(std::io::Error::other("the connection breaks"))];
-            Response::new(Body::from_stream(stream::iter(parts)))
+            let first = stream::iter([Ok(Bytes::from(beginning))]);
+            // What is there is sent once the stream has nothing to give for a moment.
+            let then = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("the connection breaks"))
+            });
+            Response::new(Body::from_stream(first.chain(then)))
         }
         Canned::Hang => std::future::pending().await,
     }

@@ -103,7 +103,40 @@ async fn each_refusal_is_tried_again_or_given_up_as_its_provider_means_it() {
         let headers: String = headers.iter().map(|(name, value)| format!(" ({name}: {value})")).collect();
         listed += &format!("{kind} {status}{headers} -> {} asked, {name}{after}: {error}\n", fake.seen().len());
     }
-    insta::assert_snapshot!(listed, @"");
+    insta::assert_snapshot!(listed, @r"
+    anthropic 429 (retry-after: 0) -> 3 asked, Unavailable, after 0ns: no model answers now: anthropic/m: status 429: Too many tokens a minute.
+    anthropic 429 (retry-after: 3600) -> 1 asked, Unavailable, after 3600s: no model answers now: anthropic/m: status 429: Too many tokens a minute.
+    anthropic 429 -> 1 asked, SpendLimit: the limit of spending at anthropic is reached: status 429: Your spend limit is reached.
+    anthropic 400 -> 1 asked, SpendLimit: the limit of spending at anthropic is reached: status 400: You have reached your specified API usage limits.
+    anthropic 400 -> 1 asked, SpendLimit: the limit of spending at anthropic is reached: status 400: Your credit balance is too low to access the API.
+    anthropic 400 -> 1 asked, Invalid: anthropic did not take the question: status 400: prompt is too long: 300000 tokens > 200000 maximum
+    anthropic 401 -> 1 asked, NotAllowed: anthropic does not let us ask m: status 401: invalid x-api-key
+    anthropic 404 -> 1 asked, NotAllowed: anthropic does not let us ask m: status 404: model: m
+    anthropic 413 -> 1 asked, Invalid: anthropic did not take the question: status 413: Request exceeds the maximum size
+    anthropic 529 -> 3 asked, Unavailable: no model answers now: anthropic/m: status 529: Overloaded
+    anthropic 500 -> 3 asked, Unavailable: no model answers now: anthropic/m: status 500: Internal server error
+    openai 429 -> 3 asked, Unavailable: no model answers now: openai/m: status 429: Rate limit reached.
+    openai 429 (retry-after-ms: 1) -> 3 asked, Unavailable, after 1ms: no model answers now: openai/m: status 429: Rate limit reached.
+    openai 429 (x-should-retry: false) -> 1 asked, Unavailable: no model answers now: openai/m: status 429: Come back.
+    openai 429 -> 1 asked, SpendLimit: the limit of spending at openai is reached: status 429: You exceeded your current quota.
+    openai 429 -> 1 asked, SpendLimit: the limit of spending at openai is reached: status 429: The project's limit.
+    openai 400 -> 1 asked, Invalid: openai did not take the question: status 400: Maximum context length.
+    openai 403 -> 1 asked, NotAllowed: openai does not let us ask m: status 403: Not here.
+    openai 503 -> 3 asked, Unavailable: no model answers now: openai/m: status 503: upstream connect error
+    gemini 429 -> 3 asked, Unavailable, after 0ns: no model answers now: gemini/m: status 429: A minute's quota.
+    gemini 429 -> 1 asked, Unavailable, after 34.5s: no model answers now: gemini/m: status 429: A minute's quota.
+    gemini 429 -> 1 asked, Unavailable: no model answers now: gemini/m: status 429: A day's quota.
+    gemini 429 -> 1 asked, SpendLimit: the limit of spending at gemini is reached: status 429: Your project has exceeded its monthly spending cap.
+    gemini 400 -> 1 asked, NotAllowed: gemini does not let us ask m: status 400: API key not valid.
+    gemini 400 -> 1 asked, Invalid: gemini did not take the question: status 400: Function call is missing a thought_signature.
+    gemini 503 -> 3 asked, Unavailable: no model answers now: gemini/m: status 503: The model is overloaded.
+    perplexity 401 -> 1 asked, NotAllowed: perplexity does not let us ask m: status 401: Invalid API key
+    perplexity 402 -> 1 asked, SpendLimit: the limit of spending at perplexity is reached: status 402: No credits
+    perplexity 422 -> 1 asked, Invalid: perplexity did not take the question: status 422
+    ollama 404 -> 1 asked, NotAllowed: ollama does not let us ask m: status 404: model 'm' not found
+    ollama 500 -> 3 asked, Unavailable: no model answers now: ollama/m: status 500: llama runner process has terminated
+    ollama 301 -> 1 asked, NotAllowed: ollama does not let us ask m: status 301; it leads to another address, look at `url`
+    ");
 }
 
 #[tokio::test]

@@ -105,7 +105,13 @@ async fn what_the_script_does_not_expect_is_an_error_that_names_it() {
     next.messages.push(Message::Model { text: said.text, calls: Vec::new(), opaque: None });
     next.messages.push(user("And?"));
     fails(next).await;
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @r"
+    script did not take the question: the script, conversation 1, exchange 1: the tool `read` is expected to be offered, and none is
+    script did not take the question: the script, conversation 1, exchange 2: `no JSON` is expected in the last message, which is: fn main() something else
+    script did not take the question: the script's conversation 1 ends after 2 exchanges; asked on was: Go on.
+    script does not let us ask any: the script acts out a failure: not allowed
+    the limit of spending at script is reached: the script acts out a failure: the limit of spending
+    ");
 }
 
 #[tokio::test]
@@ -129,5 +135,23 @@ fn a_file_that_is_no_script_is_refused_with_its_place() {
         "conversations: 7",
     ];
     let errors: Vec<String> = bad.iter().map(|text| Script::read(text).expect_err("no script").to_string()).collect();
-    insta::assert_snapshot!(errors.join("\n---\n"), @"");
+    insta::assert_snapshot!(errors.join("\n---\n"), @r"
+    this is no script of a model: it has no conversation
+    ---
+    this is no script of a model: line 3 column 9: unknown field `repli`, expected one of expect, fails, reply, delay_ms
+     --> <input>:3:9
+      |
+    1 | conversations:
+    2 |   - exchanges:
+    3 |       - repli: {}
+      |         ^ unknown field `repli`, expected one of expect, fails, reply, delay_ms
+    ---
+    this is no script of a model: conversation 1, exchange 1 has neither `reply` nor `fails`
+    ---
+    this is no script of a model: line 1 column 16: expected sequence start
+     --> <input>:1:16
+      |
+    1 | conversations: 7
+      |                ^ expected sequence start
+    ");
 }
