@@ -1,14 +1,15 @@
 //! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
 //! here: whoever shows it does that.
 
+mod agent;
 mod release;
 
 use gatewright_core::Timestamp;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, Look, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome, RunEvent, RunSpec,
-    Signal, Step, StepState, Work,
+    Again, Call, CancelReason, Cause, CommandSpec, Look, NoticeEvent, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome,
+    RunEvent, RunSpec, Signal, Step, StepState, Work,
 };
 use gatewright_core::store::RunState;
 use gatewright_core::verdict::{Exit, VerdictStatus};
@@ -45,6 +46,8 @@ pub(crate) fn spec(spec: &RunSpec) -> String {
         Work::Command(command) => format!("{} {}: {}", spec.repo, spec.subject, said(command)),
         Work::Release(of) => format!("{} {}", spec.repo, release::spec(of)),
         Work::Rollout(of) => format!("{} {}", spec.repo, release::rollout_spec(of)),
+        Work::Agent(of) => format!("{} {} ({})", spec.repo, spec.subject, agent::trigger(of)),
+        Work::Notice(of) => format!("{} notice to {}: {}", spec.repo, of.channels.join(", "), of.notice.title),
     }
 }
 
@@ -104,6 +107,14 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Signalled { signal: Signal::Rollout { word }, .. } => release::rollout_word(word),
         RunEvent::Release { event } => release::event(event),
         RunEvent::Rollout { event } => release::rollout_event(event),
+        RunEvent::Agent { event } => agent::event(event),
+        RunEvent::Notice { event: NoticeEvent::Sent { channel } } => format!("{channel} was told"),
+        RunEvent::Notice { event: NoticeEvent::Failed { channel, because, again: Again::Never } } => {
+            format!("{channel} will not be told: {because}")
+        }
+        RunEvent::Notice { event: NoticeEvent::Failed { channel, because, again: Again::After(_) } } => {
+            format!("{channel} was not told: {because}")
+        }
         RunEvent::Prepared { prepared: of } => prepared(of),
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
@@ -149,6 +160,8 @@ fn order_words(order: &Order) -> String {
             format!("frozen by {by}{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())
         }
         Ordered::Arrival { arrival } => format!("{} has arrived: {:?}", arrival.live.release.tag, arrival.outcome),
+        Ordered::Drift { drift } if drift.stands() => format!("drift: {}", drift.words()),
+        Ordered::Drift { .. } => "no drift any more".to_owned(),
     }
 }
 
@@ -218,6 +231,10 @@ fn report(key: &ReportKey) -> String {
         ReportKey::ReleaseComment => "the release's comment".to_owned(),
         ReportKey::Deployment(environment) => format!("the deployment to {environment}"),
         ReportKey::ProtectionRule => "the answer to the workflow that waits".to_owned(),
+        ReportKey::AgentComment => "the agents' comment".to_owned(),
+        ReportKey::Proposal => "the pull request that an agent proposes".to_owned(),
+        ReportKey::Pushed => "the commit that an agent pushes".to_owned(),
+        ReportKey::Issue(n) => format!("issue {} that an agent opens", u16::from(*n) + 1),
     }
 }
 

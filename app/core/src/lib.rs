@@ -15,6 +15,7 @@ pub mod facts;
 pub mod forge;
 pub mod ids;
 pub mod model;
+pub mod notice;
 pub mod order;
 pub mod plan;
 pub mod report;
@@ -29,5 +30,7 @@ pub mod target;
 pub mod tree;
 pub mod verdict;
 
-pub use ids::{BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, PipelineName, RepoRef, RunId, Subject};
+pub use ids::{
+    BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, ItemRef, PipelineName, RepoRef, RunId, Subject,
+};
 pub use jiff::Timestamp;

@@ -40,6 +40,8 @@ impl Row {
             Work::Command(command) => command.head.clone(),
             Work::Release(release) => release.commit.clone(),
             Work::Rollout(rollout) => Some(rollout.release.commit.clone()),
+            Work::Agent(agent) => agent.head.clone(),
+            Work::Notice(_) => None,
         };
         let record = RunRecord {
             id: run.id,

@@ -32,6 +32,8 @@ impl Command {
             | RunEvent::StepFinished { .. }
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -50,7 +52,9 @@ impl Command {
             | RunEvent::StepStarted { .. }
             | RunEvent::StepFinished { .. }
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => (false, "the run obeys a command"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => (false, "the run obeys a command"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

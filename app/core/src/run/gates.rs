@@ -156,11 +156,15 @@ impl Gates {
     /// The kind of event that gates are picked by.
     pub fn event(&self) -> GateEvent {
         match self.subject {
-            Subject::Pull { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
-            Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
-                GateEvent::Push
+            Subject::Pull { .. } | Subject::Issue { .. } | Subject::Agents { .. } | Subject::Commands { .. } => {
+                GateEvent::PullRequest
             }
+            Subject::MergeGroup { .. } => GateEvent::MergeGroup,
+            Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Notice { .. }
+            | Subject::Environment { .. } => GateEvent::Push,
         }
     }
 
@@ -172,9 +176,12 @@ impl Gates {
             Subject::Tag { .. } => Pushed::Tag,
             Subject::Branch { .. }
             | Subject::Pull { .. }
+            | Subject::Issue { .. }
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
         }
     }
@@ -203,6 +210,8 @@ impl Gates {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -228,9 +237,12 @@ impl Gates {
                 let idle = self.steps.iter().all(Step::is_over);
                 idle.then_some(()).ok_or_else(|| "a gate is not over".to_owned())
             }
-            RunEvent::Ruled { .. } | RunEvent::Obeyed | RunEvent::Release { .. } | RunEvent::Rollout { .. } => {
-                Err("the run checks a commit".to_owned())
-            }
+            RunEvent::Ruled { .. }
+            | RunEvent::Obeyed
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => Err("the run checks a commit".to_owned()),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -261,9 +273,12 @@ impl Gates {
             }
             Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
             Subject::MergeGroup { .. }
+            | Subject::Issue { .. }
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
     }

@@ -3,6 +3,8 @@
 use super::gates::Need;
 use jiff::Timestamp;
 
+use super::agent::{AgentAction, AgentKey};
+use super::notice::NoticeAction;
 use super::release::ReleaseAction;
 use super::rollout::{RolloutAction, RolloutKey, Wanted};
 use super::{Command, Gates, Kind, Run, Step, StepState};
@@ -57,6 +59,10 @@ pub enum Action {
     Release(ReleaseAction),
     /// Go on with a rollout.
     Rollout(RolloutAction),
+    /// Go on with a pipeline of agents.
+    Agent(AgentAction),
+    /// Tell people something.
+    Notice(NoticeAction),
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -99,6 +105,10 @@ pub enum ActionKey {
     Release(ReleaseAction),
     /// [`Action::Rollout`].
     Rollout(RolloutKey),
+    /// [`Action::Agent`].
+    Agent(AgentKey),
+    /// [`Action::Notice`].
+    Notice(NoticeAction),
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
     /// [`Action::SetAside`].
@@ -119,6 +129,8 @@ impl Action {
             Action::Obey => ActionKey::Obey,
             Action::Release(action) => ActionKey::Release(action.clone()),
             Action::Rollout(action) => ActionKey::Rollout(action.key()),
+            Action::Agent(action) => ActionKey::Agent(action.key()),
+            Action::Notice(action) => ActionKey::Notice(action.clone()),
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
             Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
@@ -130,6 +142,7 @@ impl Action {
     pub fn begins(&self) -> Option<RunEvent> {
         match self {
             Action::Publish { key, first: true, .. } => Some(RunEvent::PublishBegun { key: key.clone() }),
+            Action::Agent(action) => action.begins().map(|event| RunEvent::Agent { event: Box::new(event) }),
             Action::Publish { .. }
             | Action::Prepare
             | Action::Claim { .. }
@@ -139,6 +152,7 @@ impl Action {
             | Action::Obey
             | Action::Release(_)
             | Action::Rollout(_)
+            | Action::Notice(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         }
@@ -174,6 +188,14 @@ impl Run {
             Kind::Rollout(rollout) => {
                 let Wanted { actions, wake_at, over } = rollout.next(now);
                 (actions.into_iter().map(Action::Rollout).collect(), wake_at, over)
+            }
+            Kind::Notice(notice) => {
+                let (actions, wake_at, over) = notice.next(now);
+                (actions.into_iter().map(Action::Notice).collect(), wake_at, over)
+            }
+            Kind::Agent(agent) => {
+                let (actions, wake_at, over) = agent.next(now);
+                (actions.into_iter().map(Action::Agent).collect(), wake_at, over)
             }
         };
         actions.extend(self.publish_actions());

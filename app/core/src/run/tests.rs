@@ -99,6 +99,7 @@ fn prepared(outcome: Preparation) -> RunEvent {
     let pull = PullState {
         number: 7,
         open: true,
+        head_ref: "topic".to_owned(),
         fork: false,
         base_ref: "main".to_owned(),
         base: head.clone(),
@@ -155,6 +156,8 @@ fn claims(run: &Run) -> Vec<String> {
         | Action::Obey
         | Action::Release(_)
         | Action::Rollout(_)
+        | Action::Agent(_)
+        | Action::Notice(_)
         | Action::Publish { .. }
         | Action::SetAside { .. }
         | Action::Finish { .. } => None,
@@ -237,6 +240,8 @@ fn a_check_whose_making_was_cut_short_is_looked_for_before_it_is_made() {
             | Action::Obey
             | Action::Release(_)
             | Action::Rollout(_)
+            | Action::Agent(_)
+            | Action::Notice(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         })
@@ -440,7 +445,7 @@ fn a_gate_that_nobody_asked_for_runs_where_no_verdict_stands() {
 }
 
 fn said(flood: Flood) -> Run {
-    let comment = CommentRef { pull: 7, id: 9, place: CommentPlace::Conversation };
+    let comment = CommentRef { number: 7, id: 9, place: CommentPlace::Conversation };
     let spec = CommandSpec {
         origin: Origin::Comment { comment },
         by: User { id: 2, login: "alice".to_owned() },
@@ -538,7 +543,13 @@ fn effects(action: &Action, passes: bool, graph: &[PlannedGate]) -> Vec<RunEvent
         Action::Claim { gate, attempt } => Some(RunEvent::StepStarted { gate: gate.clone(), attempt: *attempt }),
         Action::Execute { gate, .. } => Some(finished(gate, status)),
         Action::Stop { gate } => Some(finished(gate, VerdictStatus::Cancelled)),
-        Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_) | Action::SetAside { .. } => {
+        Action::Rule
+        | Action::Obey
+        | Action::Release(_)
+        | Action::Rollout(_)
+        | Action::Agent(_)
+        | Action::Notice(_)
+        | Action::SetAside { .. } => {
             unreachable!("these runs check commits, and nobody gives them up")
         }
         Action::Publish { key, digest, .. } => Some(RunEvent::Published { key: key.clone(), digest: digest.clone(), id: 1 }),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
+use super::{AgentRun, Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
 use crate::config::GateEvent;
 use crate::ids::ForgeKind;
 use crate::order::OrderKey;
@@ -32,6 +32,9 @@ impl Run {
                 release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
             }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
+            Kind::Agent(agent) => agent.wanted(self.subject.about_pull()),
+            // Other channels show it.
+            Kind::Notice(_) => Vec::new(),
         }
     }
 }
@@ -87,6 +90,10 @@ impl ReleaseRun {
 impl Rollout {
     /// `made` says whether the run has made a report before.
     fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+        // Nothing comes to the environment that the forge does not show there already.
+        if !self.spec.cause.brings_a_release() {
+            return Vec::new();
+        }
         let key = ReportKey::Deployment(self.spec.environment.name.clone());
         let (state, words) = self.deployment();
         // What was given up before anybody saw it need not be seen.
@@ -99,8 +106,8 @@ impl Rollout {
     /// How far it is, as a deployment of the forge, with a line for people.
     pub fn deployment(&self) -> (DeploymentState, String) {
         match self.state() {
-            RolloutState::Waiting { waits } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
-            RolloutState::Waiting { waits } => {
+            RolloutState::Waiting { waits, .. } if waits.is_empty() => (DeploymentState::Queued, "getting ready".to_owned()),
+            RolloutState::Waiting { waits, .. } => {
                 let waits: Vec<String> = waits.iter().map(ToString::to_string).collect();
                 (DeploymentState::Waiting, format!("waits for {}", waits.join(" and ")))
             }
@@ -111,6 +118,26 @@ impl Rollout {
             RolloutState::RolledBack { because } => (DeploymentState::Failure, format!("rolled back: {because}")),
             RolloutState::GivenUp { because } => (DeploymentState::Cancelled, because),
         }
+    }
+}
+
+impl AgentRun {
+    /// `pull` is the pull request that it is about, where it is about one.
+    fn wanted(&self, pull: Option<u64>) -> Vec<(ReportKey, String)> {
+        let quiet = self.refused.as_ref().is_some_and(|(_, quiet)| *quiet);
+        let known = self.prepared.is_some() || self.refused.is_some();
+        if quiet || !known || pull.is_none() {
+            return Vec::new();
+        }
+        vec![(ReportKey::Aggregate, digest(&self.progress()))]
+    }
+
+    /// What is told of it while it works: a change of a stage, not of a turn, since each edit costs one of the few writes that the forge
+    /// allows.
+    fn progress(&self) -> impl Serialize {
+        let stages: Vec<_> = self.stages.iter().map(|stage| (stage.word(), stage.tries)).collect();
+        let offers = self.offers.as_ref().map(Vec::len);
+        (stages, &self.refused, &self.stopped, offers, self.cancel.is_some())
     }
 }
 

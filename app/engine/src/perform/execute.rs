@@ -176,9 +176,13 @@ fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
         Subject::Branch { .. } => CacheScopes { read: vec![own.clone()], write: Some(own) },
         Subject::Pull { .. } if !fork => CacheScopes { read: vec![own.clone(), base], write: Some(own) },
         Subject::Pull { .. } | Subject::MergeGroup { .. } => CacheScopes { read: vec![base], write: None },
-        Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } | Subject::Commands { .. } => {
-            CacheScopes::default()
-        }
+        Subject::Tag { .. }
+        | Subject::Release { .. }
+        | Subject::Environment { .. }
+        | Subject::Notice { .. }
+        | Subject::Issue { .. }
+        | Subject::Agents { .. }
+        | Subject::Commands { .. } => CacheScopes::default(),
     }
 }
 
@@ -195,7 +199,13 @@ async fn source(
         cause: format!("no access to the source: {error}"),
         may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
     })?;
-    Ok(Source { repo: run.repo.clone(), commit: head.clone(), credential, checkout: gate.checkout })
+    Ok(Source {
+        repo: run.repo.clone(),
+        commit: head.clone(),
+        credential,
+        checkout: gate.checkout,
+        overlay: std::sync::Arc::default(),
+    })
 }
 
 fn observe(run: &Run, gate: &GateName, attempt: u32, outcome: &StepOutcome) {

@@ -10,7 +10,7 @@ use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slot;
-use crate::{Engine, release, rollout};
+use crate::{Engine, agents, notices, release, rollout};
 
 mod execute;
 mod obey;
@@ -66,10 +66,19 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
         (Action::Rollout(action), Kind::Rollout(of)) => {
             rollout::redacted(&engine.options.secrets, rollout::perform(&engine, &run, of, action, &stop).await)
         }
+        (Action::Agent(action), Kind::Agent(of)) => agents::perform(&engine, &run, of, action, &stop).await,
+        (Action::Notice(action), Kind::Notice(of)) => notices::perform(&engine, of, action).await,
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
         (
-            Action::Prepare | Action::Execute { .. } | Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_),
+            Action::Prepare
+            | Action::Execute { .. }
+            | Action::Rule
+            | Action::Obey
+            | Action::Release(_)
+            | Action::Rollout(_)
+            | Action::Agent(_)
+            | Action::Notice(_),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_),
         ) => unreachable!("a kind of run wants only what it does"),
         (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
     }
@@ -81,7 +90,7 @@ pub(crate) fn starts_work(action: &RolloutAction) -> bool {
     match action {
         RolloutAction::Look | RolloutAction::Measure => true,
         RolloutAction::Make { way, .. } => *way == Way::Forth,
-        RolloutAction::Tell { .. } => false,
+        RolloutAction::Tell { .. } | RolloutAction::Remind => false,
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn publish(
     // make one.
     let lock = match key {
         ReportKey::Comment => Some(engine.comments.lock(&run.subject.key(&run.repo)).await),
+        ReportKey::AgentComment => Some(engine.comments.lock(&format!("{}/agent", run.subject.key(&run.repo))).await),
         ReportKey::Gate(_)
         | ReportKey::Scan(_)
         | ReportKey::Aggregate
@@ -39,7 +40,10 @@ pub(super) async fn publish(
         | ReportKey::Asset(_)
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => None,
+        | ReportKey::ProtectionRule
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => None,
     };
     if stop.is_cancelled() {
         // While this one waited, a newer run took the comment over.
@@ -58,7 +62,11 @@ pub(super) async fn publish(
         | ReportKey::Release
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => render::report(run, &key, engine.options.public_url.as_deref()),
+        | ReportKey::ProtectionRule
+        | ReportKey::AgentComment
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => render::report(run, &key, engine.options.public_url.as_deref()),
     };
     let report = match rendered {
         Ok(report) => report,

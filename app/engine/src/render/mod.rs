@@ -19,9 +19,9 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use crate::commands::parse::written;
 
 mod escape;
-mod release;
+pub(crate) mod release;
 pub use escape::escape;
-pub use release::{headline as release_headline, words as rollout_words};
+pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
@@ -67,11 +67,11 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Aggregate => aggregate_check(run, run.gates().ok_or("the run has no gates")?, details_url),
         ReportKey::Comment => {
             let gates = run.gates().ok_or("the run has no gates")?;
-            let pull = run.subject.pull().ok_or("the run is about no pull request")?;
+            let on = run.subject.item().ok_or("the run is about no pull request")?;
             let evidence = if run.repo.forge.checks_hold_text() { Vec::new() } else { evidence(run, gates)? };
             let view = context! { evidence, ..view(run, gates, details_url.as_deref()) };
             let body = render("comment", &view)?;
-            Ok(Report::Comment(CommentReport { pull, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
+            Ok(Report::Comment(CommentReport { on, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
         }
         ReportKey::Seen => reaction(run, Reaction::Eyes),
         ReportKey::Answered => {
@@ -86,6 +86,9 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
+        ReportKey::AgentComment | ReportKey::Proposal | ReportKey::Pushed | ReportKey::Issue(_) => {
+            Err("no agent has worked on this".to_owned())
+        }
     }
 }
 
@@ -100,11 +103,11 @@ fn reaction(run: &Run, reaction: Reaction) -> Result<Report, String> {
 pub fn reply(run: &Run, holds: Holds) -> Result<Report, String> {
     let ruled = run.command().and_then(|command| command.ruled.as_ref()).ok_or("nothing was ruled yet")?;
     let Subject::Commands { about } = &run.subject else { return Err("the run is about no command".to_owned()) };
-    let pull = about.pull().ok_or("what it is about has no comments")?;
+    let on = about.item().ok_or("what it is about has no comments")?;
     let refusal = |(command, because): (&str, &str)| context! { command, because => Value::from_safe_string(because.to_owned()) };
     let refusals: Vec<Value> = ruled.refusals().map(refusal).collect();
     let body = render("reply", &context! { refusals })?;
-    Ok(Report::Comment(CommentReport { pull, marker: reply_marker(run.id), body, holds }))
+    Ok(Report::Comment(CommentReport { on, marker: reply_marker(run.id), body, holds }))
 }
 
 fn render(template: &str, view: &Value) -> Result<String, String> {
@@ -297,7 +300,8 @@ fn hold(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -319,7 +323,8 @@ fn answer(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     }
 }
 
@@ -402,6 +407,8 @@ pub fn headline(run: &Run) -> String {
         }
         Kind::Release(of) => release::headline(of),
         Kind::Rollout(of) => release::headline_of_rollout(of),
+        Kind::Agent(of) => crate::agents::show::headline(of),
+        Kind::Notice(of) => of.spec.notice.title.clone(),
     }
 }
 
