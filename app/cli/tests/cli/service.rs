@@ -274,13 +274,12 @@ fn providers_of_models_are_named_and_their_keys_are_nowhere() {
 
 #[test]
 fn a_service_does_not_start_with_a_key_or_a_script_that_is_not_there() {
-    let bench = Bench::new();
-    bench.write("app.pem", private_key());
+    let bench = Bench::with_server_file(forge(), "memory:");
     let tables = "[[model]]\nkind = \"anthropic\"\nkey = \"env:NO_SUCH_KEY\"\n";
     bench.write("gatewright.toml", &format!("{}\n{tables}", server_file(forge(), "memory:")));
     let done = bench.run(&["serve"]);
     assert_eq!(done.code, Some(2));
-    assert!(done.stderr.contains(":18:7: `key`: the environment variable NO_SUCH_KEY is not set"), "{}", done.stderr);
+    assert!(done.stderr.contains(":20:7: `key`: the environment variable NO_SUCH_KEY is not set"), "{}", done.stderr);
     let tables = "[[model]]\nkind = \"scripted\"\nfile = \"demo.yaml\"\n";
     bench.write("gatewright.toml", &format!("{}\n{tables}", server_file(forge(), "memory:")));
     bench.write("demo.yaml", "conversations: []");

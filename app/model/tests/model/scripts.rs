@@ -127,6 +127,13 @@ async fn without_a_server_file_the_script_itself_is_the_model() {
 }
 
 #[test]
+fn the_script_on_the_page_about_models_is_one() {
+    let page = include_str!("../../../../docs/models.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the page has an example");
+    assert_eq!(Script::read(example).expect("a script").conversations[0].exchanges.len(), 2);
+}
+
+#[test]
 fn a_file_that_is_no_script_is_refused_with_its_place() {
     let bad = [
         "conversations: []",
