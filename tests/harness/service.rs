@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::forge::Forge;
+use gatewright_core::model::{Model, NoModels};
 use gatewright_core::secret::SecretString;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
 use gatewright_core::target::{Place, Site, Sites, TargetError};
@@ -58,6 +59,8 @@ pub struct Setting {
     pub grace_secs: u64,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
+    /// The models that agents ask.
+    pub models: Arc<dyn Model>,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
 }
@@ -196,6 +199,7 @@ impl Setting {
             wall_secs: 60,
             grace_secs: 10,
             sites: Arc::new(NoSites),
+            models: Arc::new(NoModels),
             baseline_secs: 1,
         }
     }
@@ -220,6 +224,7 @@ impl Setting {
             forges,
             sandbox: Arc::new(DockerSandbox::new(docker)),
             sites: Arc::clone(&self.sites),
+            models: Arc::clone(&self.models),
         };
         (deps, store)
     }

@@ -24,13 +24,14 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),
     ("gatewright-forge-github", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-gitlab", &["gatewright-core", "gatewright-forge-shared"]),
     ("gatewright-forge-shared", &[]),
+    ("gatewright-model", &["gatewright-core"]),
     ("gatewright-store", &["gatewright-core"]),
     ("gatewright-reports", &[]),
     ("gatewright-sandbox", &["gatewright-core"]),
@@ -46,6 +47,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
             "gatewright-forge-shared",
+            "gatewright-model",
             "gatewright-reports",
             "gatewright-sandbox",
             "gatewright-simulate",

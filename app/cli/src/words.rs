@@ -1,6 +1,7 @@
 //! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
 //! here: whoever shows it does that.
 
+mod agent;
 mod release;
 
 use gatewright_core::Timestamp;
@@ -45,6 +46,7 @@ pub(crate) fn spec(spec: &RunSpec) -> String {
         Work::Command(command) => format!("{} {}: {}", spec.repo, spec.subject, said(command)),
         Work::Release(of) => format!("{} {}", spec.repo, release::spec(of)),
         Work::Rollout(of) => format!("{} {}", spec.repo, release::rollout_spec(of)),
+        Work::Agent(of) => format!("{} {} ({})", spec.repo, spec.subject, agent::trigger(of)),
     }
 }
 
@@ -104,6 +106,7 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Signalled { signal: Signal::Rollout { word }, .. } => release::rollout_word(word),
         RunEvent::Release { event } => release::event(event),
         RunEvent::Rollout { event } => release::rollout_event(event),
+        RunEvent::Agent { event } => agent::event(event),
         RunEvent::Prepared { prepared: of } => prepared(of),
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),

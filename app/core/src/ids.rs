@@ -428,6 +428,11 @@ pub enum Subject {
         /// Its name.
         name: EnvironmentName,
     },
+    /// What agents do about another subject.
+    Agents {
+        /// That subject.
+        about: Box<Subject>,
+    },
     /// What people say about another subject. Such runs supersede nothing: each is about what was said once.
     Commands {
         /// That subject.
@@ -446,6 +451,7 @@ impl Subject {
             Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
             Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
             Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
+            Subject::Agents { about } => format!("{}/agents", about.key(repo)),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
     }
@@ -461,7 +467,16 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
+        }
+    }
+
+    /// The pull request that it is about in whichever way.
+    pub fn about_pull(&self) -> Option<u64> {
+        match self {
+            Subject::Agents { about } | Subject::Commands { about } => about.about_pull(),
+            other => other.pull(),
         }
     }
 
@@ -475,6 +490,7 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
     }
@@ -489,6 +505,7 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
     }
@@ -543,6 +560,7 @@ impl fmt::Display for Subject {
             Subject::Tag { name } => write!(f, "tag {name}"),
             Subject::Release { tag } => write!(f, "release {tag}"),
             Subject::Environment { name } => write!(f, "environment {name}"),
+            Subject::Agents { about } => write!(f, "agents on {about}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }
     }

@@ -170,11 +170,11 @@ pub struct Reply {
     pub opaque: Option<Value>,
     /// Why it ends.
     pub finish: Finish,
-    /// What it used.
+    /// What was used over all tries and models that are billed, this answer among them.
     pub usage: Usage,
     /// The model that answered.
     pub model: ModelName,
-    /// What asking came to over all tries and models, in millionths of a US dollar. None: the model's price is not known.
+    /// What asking came to over all tries and models, in millionths of a US dollar. None: the price of one of them is not known.
     pub micro_usd: Option<u64>,
 }
 
@@ -325,3 +325,32 @@ pub trait Model: Send + Sync {
     /// How the providers are.
     fn health(&self) -> Vec<ProviderHealth>;
 }
+
+/// No models: what a service without `[[model]]` has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoModels;
+
+#[async_trait]
+impl Model for NoModels {
+    async fn reply(&self, _ask: &Ask) -> Result<Reply, ModelError> {
+        Err(ModelError::Unknown(NO_MODELS.to_owned()))
+    }
+
+    fn price(&self, _model: &ModelName) -> Option<Price> {
+        None
+    }
+
+    fn usual(&self) -> Vec<ModelName> {
+        Vec::new()
+    }
+
+    fn unknown(&self, _model: &ModelName) -> Option<String> {
+        Some(NO_MODELS.to_owned())
+    }
+
+    fn health(&self) -> Vec<ProviderHealth> {
+        Vec::new()
+    }
+}
+
+const NO_MODELS: &str = "no model is configured; the server file needs `[[model]]`";

@@ -197,6 +197,7 @@ impl Driver {
             | Action::Obey
             | Action::Release(_)
             | Action::Rollout(_)
+            | Action::Agent(_)
             | Action::Publish { .. }
             | Action::SetAside { .. } => None,
         }) {
@@ -233,7 +234,7 @@ impl Driver {
         let key = action.key();
         let paused = self.pauses.get(&key).is_some_and(|pause| pause.until > Instant::now());
         let starts_work = match action {
-            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Release(_) => true,
+            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Release(_) | Action::Agent(_) => true,
             Action::Rollout(action) => perform::starts_work(action),
             Action::Stop { .. }
             | Action::Rule

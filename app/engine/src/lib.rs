@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::Forge;
+use gatewright_core::model::Model;
 use gatewright_core::sandbox::{Limits, Sandbox};
 use gatewright_core::store::{Acceptance, Accepted, Blobs, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
@@ -17,6 +18,7 @@ use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+pub mod agents;
 mod catch_up;
 pub mod commands;
 mod drive;
@@ -59,6 +61,8 @@ pub struct Deps {
     pub sandbox: Arc<dyn Sandbox>,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
+    /// The models that agents ask. `NoModels` where there are none.
+    pub models: Arc<dyn Model>,
 }
 
 /// The engine's limits and ways.
@@ -96,6 +100,14 @@ pub struct Options {
     pub baseline_secs: u64,
     /// What an instance that is taken away has in flight is waited for so long.
     pub drain_secs: u64,
+    /// So many agents are at work at once; further ones wait.
+    pub agents_max: usize,
+    /// An answer to an agent may have so many tokens.
+    pub agent_tokens_max: u32,
+    /// The agents of one repository may cost so much in a day (UTC), in millionths of a US dollar. None: no limit of the service's.
+    pub agents_day_micro_usd: Option<u64>,
+    /// The agents of one repository may use so many tokens in a day (UTC). None: no limit of the service's.
+    pub agents_day_tokens: Option<u64>,
 }
 
 impl Default for Options {
@@ -117,6 +129,10 @@ impl Default for Options {
             measure_secs: 10,
             baseline_secs: 60,
             drain_secs: 30,
+            agents_max: 10,
+            agent_tokens_max: 16_384,
+            agents_day_micro_usd: None,
+            agents_day_tokens: None,
         }
     }
 }

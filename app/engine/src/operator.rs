@@ -236,6 +236,8 @@ fn weigh(
         head_since: None,
         queued: &[],
         busy: false,
+        pipelines: &[],
+        agents: &[],
         orders: &[],
         environments,
         tags,

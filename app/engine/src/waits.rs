@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use gatewright_core::report::ReportKey;
-use gatewright_core::run::{ActionKey, ReleaseAction, RolloutKey, Way};
+use gatewright_core::run::{ActionKey, AgentAction, AgentKey, ReleaseAction, RolloutKey, Way};
 use gatewright_core::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,8 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Rollout(RolloutKey::Make(Way::Back, n)) => format!("move {} of the way back", n + 1),
         ActionKey::Rollout(RolloutKey::Measure) => "looking how the rollout goes".to_owned(),
         ActionKey::Rollout(RolloutKey::Tell) => "telling others how the rollout stands".to_owned(),
+        ActionKey::Agent(AgentKey::Turn(..)) => "asking a model".to_owned(),
+        ActionKey::Agent(AgentKey::Other(action)) => agent_words(action),
         ActionKey::Publish(ReportKey::Gate(gate)) => format!("showing the check of the gate {gate}"),
         ActionKey::Publish(ReportKey::Aggregate) => "showing the check of the whole".to_owned(),
         ActionKey::Publish(ReportKey::Scan(gate)) => format!("giving the findings of the gate {gate} to code scanning"),
@@ -96,6 +98,18 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Publish(ReportKey::Issue(_)) => "opening an issue".to_owned(),
         ActionKey::SetAside => "setting the run aside".to_owned(),
         ActionKey::Finish => "ending the run".to_owned(),
+    }
+}
+
+fn agent_words(action: &AgentAction) -> String {
+    match action {
+        AgentAction::Prepare => "asking the forge what agents are to work on".to_owned(),
+        AgentAction::Turn { .. } => "asking a model".to_owned(),
+        AgentAction::Act { .. } => "doing what a model wants".to_owned(),
+        AgentAction::Program { .. } => "running an agent's program".to_owned(),
+        AgentAction::Verify { gate, .. } => format!("having the gate {gate} look at the work"),
+        AgentAction::Expire { .. } | AgentAction::Stop { .. } => "ending what took too long".to_owned(),
+        AgentAction::Judge => "deciding what is shown of the work".to_owned(),
     }
 }
 

@@ -115,6 +115,8 @@ pub(crate) fn size_hint(events: &[RunEvent]) -> usize {
         // Notes and environments; what target and router look like.
         RunEvent::Release { .. } => 64 * 1024,
         RunEvent::Rollout { .. } => 16 * 1024,
+        // A pipeline with its gates, or a tree; what was said is in blobs.
+        RunEvent::Agent { .. } => 16 * 1024,
         // Answers to questions, and what is to be started.
         RunEvent::GivenUp { cause } => cause.len(),
         RunEvent::Ruled { ruled } => 16 * 1024 * ruled.rulings.len(),
@@ -191,6 +193,7 @@ pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
         RunEvent::StepFinished { outcome, .. } => outcome.blobs().collect(),
         RunEvent::Rollout { event } => event.blobs().collect(),
         RunEvent::Release { event } => event.blobs().collect(),
+        RunEvent::Agent { event } => event.blobs(),
         RunEvent::Created { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }

@@ -40,6 +40,7 @@ impl Row {
             Work::Command(command) => command.head.clone(),
             Work::Release(release) => release.commit.clone(),
             Work::Rollout(rollout) => Some(rollout.release.commit.clone()),
+            Work::Agent(agent) => agent.head.clone(),
         };
         let record = RunRecord {
             id: run.id,

@@ -15,6 +15,7 @@ pub(crate) mod html;
 mod http;
 mod logs;
 mod metrics;
+mod models;
 mod pages;
 mod parts;
 mod ready;
@@ -65,6 +66,7 @@ fn log_start(file: &Path, config: &ServerConfig) {
         github = config.forges.github.as_ref().map(|table| table.api_url.as_str()),
         app_id = config.forges.github.as_ref().map(|table| table.app_id),
         gitlab = config.forges.gitlab.as_ref().map(|table| table.url.as_str()),
+        models = config.models.len(),
         sandboxes = config.sandbox.concurrency,
         memory_mib = config.sandbox.limits.memory_mib,
         cpus = config.sandbox.limits.cpus,
@@ -99,7 +101,7 @@ async fn serve(
     let Parts { forges, deps, hooks, engine_options, scratch } = parts::build(file, config, secrets)?;
     let listener = listen(config).await?;
     let desk = Desk { store: deps.store.clone(), upkeep: deps.upkeep.clone(), blobs: deps.blobs.clone(), engine: None };
-    let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), forges);
+    let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), forges, deps.models.clone());
     let engine = Engine::new(deps, engine_options, hook);
     let desk = Desk { engine: Some(engine.clone()), ..desk };
 

@@ -2,7 +2,8 @@
 //!
 //! Only a store that cannot take deliveries makes the service not ready: then a forge had better be told to come back. With
 //! the forge down runs wait, and with the container engine down gates end as not judged and say so; deliveries are taken in
-//! either case, so the service stays in service and says `degraded`.
+//! either case, so the service stays in service and says `degraded`. Providers of models are not asked: what their circuits say is
+//! shown, and one that is open makes the service `degraded` and no more.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::Timestamp;
+use gatewright_core::model::{Circuit, Model, ProviderHealth};
 use gatewright_core::sandbox::Sandbox;
 use gatewright_core::store::{StoreStats, StoreUpkeep};
 use metrics::gauge;
@@ -62,6 +64,9 @@ struct PartReports {
     github: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gitlab: Option<Part>,
+    /// The providers of models, by name. Left out where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    models: BTreeMap<String, Part>,
     queue: Queue,
     /// How many seconds ago the last delivery of each forge was taken. A forge without one since the start is not there.
     last_delivery_secs: BTreeMap<&'static str, f64>,
@@ -87,6 +92,7 @@ pub(super) struct Readiness {
     upkeep: Arc<dyn StoreUpkeep>,
     sandbox: Arc<dyn Sandbox>,
     forges: Forges,
+    models: Arc<dyn Model>,
     /// What was found last. Held while the parts are asked, so that many who ask at once make one call.
     last: Mutex<Last>,
 }
@@ -109,11 +115,12 @@ struct Found {
     git: Part,
     github: Option<Part>,
     gitlab: Option<Part>,
+    models: BTreeMap<String, Part>,
 }
 
 impl Readiness {
-    pub(super) fn new(upkeep: Arc<dyn StoreUpkeep>, sandbox: Arc<dyn Sandbox>, forges: Forges) -> Self {
-        Readiness { upkeep, sandbox, forges, last: Mutex::default() }
+    pub(super) fn new(upkeep: Arc<dyn StoreUpkeep>, sandbox: Arc<dyn Sandbox>, forges: Forges, models: Arc<dyn Model>) -> Self {
+        Readiness { upkeep, sandbox, forges, models, last: Mutex::default() }
     }
 
     /// What is found now, or was a few seconds ago.
@@ -129,12 +136,17 @@ impl Readiness {
         let (store, sandbox, git, github, gitlab) =
             tokio::join!(self.store(), self.sandbox(), seldom(git, git::probe()), self.github(github), self.gitlab(gitlab));
         let part = |asked: &Asked| asked.as_ref().map(|(_, part)| part.clone());
-        let found = Found { store, sandbox, git: git.1.clone(), github: part(&github), gitlab: part(&gitlab) };
+        let found =
+            Found { store, sandbox, git: git.1.clone(), github: part(&github), gitlab: part(&gitlab), models: self.models() };
         (last.git, last.github, last.gitlab) = (Some(git), github, gitlab);
         let stats = self.upkeep.stats(now).await.unwrap_or_default();
         let report = report(found, &stats, now);
         last.report = Some((Instant::now(), report.clone()));
         report
+    }
+
+    fn models(&self) -> BTreeMap<String, Part> {
+        self.models.health().into_iter().map(|health| (health.provider.clone(), provider(&health))).collect()
     }
 
     async fn store(&self) -> Part {
@@ -182,13 +194,24 @@ async fn seldom<E: Display>(last: Asked, probe: impl Future<Output = Result<Stri
     (Instant::now(), part)
 }
 
+fn provider(health: &ProviderHealth) -> Part {
+    let last = health.last_failure.as_deref().unwrap_or("none");
+    match health.circuit {
+        Circuit::Closed => Part::Ok { detail: "the circuit is closed".to_owned() },
+        Circuit::HalfOpen => Part::Ok { detail: format!("the circuit is half-open; the last failure was: {last}") },
+        Circuit::Open { until } => {
+            Part::Down { cause: format!("the circuit is open until {until:.0}; the last failure was: {last}") }
+        }
+    }
+}
+
 fn too_late() -> Part {
     Part::Down { cause: format!("no answer within {} s", ANSWER_WITHIN.as_secs()) }
 }
 
 fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
     let up = |part: &Part| matches!(part, Part::Ok { .. });
-    let Found { store, sandbox, git, github, gitlab } = found;
+    let Found { store, sandbox, git, github, gitlab, models } = found;
     let own = [("store", &store), ("sandbox", &sandbox), ("git", &git)];
     let forges = [("github", &github), ("gitlab", &gitlab)].into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
     let mut all_up = true;
@@ -196,6 +219,7 @@ fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
         gauge!("gatewright_part_up", "part" => name).set(if up(part) { 1.0 } else { 0.0 });
         all_up &= up(part);
     }
+    all_up &= models.values().all(up);
     let status = match (up(&store), all_up) {
         (true, true) => Status::Ready,
         (true, false) => Status::Degraded,
@@ -209,7 +233,7 @@ fn report(found: Found, stats: &StoreStats, now: Timestamp) -> Report {
         oldest_ready_secs: oldest_secs(stats, now),
     };
     let last_delivery_secs = last_delivery_secs(stats, now).collect();
-    Report { status, parts: PartReports { store, sandbox, git, github, gitlab, queue, last_delivery_secs } }
+    Report { status, parts: PartReports { store, sandbox, git, github, gitlab, models, queue, last_delivery_secs } }
 }
 
 impl Report {
@@ -224,7 +248,7 @@ mod tests {
     use super::*;
 
     fn status(store: Part, sandbox: Part, git: Part, github: Part) -> Status {
-        let found = Found { store, sandbox, git, github: Some(github), gitlab: None };
+        let found = Found { store, sandbox, git, github: Some(github), gitlab: None, models: BTreeMap::new() };
         report(found, &StoreStats::default(), Timestamp::UNIX_EPOCH).status
     }
 

@@ -1,5 +1,6 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
+pub(super) mod model;
 pub(super) mod target;
 
 /// A table of the file.
@@ -40,7 +41,7 @@ pub(super) enum Shape {
     /// A whole number within bounds.
     Number { min: u64, max: u64, default: Option<u64> },
     /// A number within bounds.
-    Real { min: f64, max: f64, default: f64 },
+    Real { min: f64, max: f64, default: Option<f64> },
     /// One of these words.
     Word { words: &'static [&'static str], default: Option<&'static str>, later: &'static [&'static str] },
     /// A table.
@@ -81,6 +82,12 @@ pub(super) static FILE: Table = Table {
         key("engine", Shape::Table(&ENGINE), "How runs are driven."),
         key("rollout", Shape::Table(&ROLLOUT), "How rollouts are driven."),
         key("target", Shape::List(&target::TARGET, &target::NEEDED), "Where releases may go, one `[[target]]` each."),
+        key(
+            "model",
+            Shape::List(&model::MODEL, &model::NEEDED),
+            "The providers of models that agents ask, one `[[model]]` each.",
+        ),
+        key("agents", Shape::Table(&model::AGENTS), "What agents may do."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -182,7 +189,7 @@ static SANDBOX: Table = Table {
             number(16, 4 * 1024 * 1024, 2048),
             "Memory of a sandbox's processes; its workspace and `/tmp` are in memory too, on top.",
         ),
-        key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: 2.0 }, "Processors of a sandbox."),
+        key("cpus", Shape::Real { min: 0.1, max: 1024.0, default: Some(2.0) }, "Processors of a sandbox."),
         key("pids", number(8, 1_000_000, 512), "Processes and threads of a sandbox at once."),
         key("disk_mib", number(1, 4 * 1024 * 1024, 2048), "Size of a sandbox's workspace."),
         key("wall_secs", number(1, 24 * 3600, 300), "Time limit of a gate that sets none itself."),

@@ -11,12 +11,14 @@ use gatewright_core::secret::SecretRef;
 use gatewright_sandbox::CacheLimits;
 
 mod keys;
+mod model;
 mod overlay;
 mod read;
 mod schema;
 mod target;
 mod tree;
 
+pub(crate) use model::{AgentsTable, ModelKind, ModelTable};
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
 pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
@@ -38,6 +40,8 @@ pub(crate) struct ServerConfig {
     pub(crate) engine: EngineTable,
     pub(crate) rollout: RolloutTable,
     pub(crate) targets: Vec<TargetTable>,
+    pub(crate) models: Vec<ModelTable>,
+    pub(crate) agents: AgentsTable,
     pub(crate) log: LogTable,
 }
 

@@ -18,6 +18,7 @@ use super::{
     SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
+mod model;
 mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -36,7 +37,9 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
     let sandbox = reader.table(&file, "sandbox");
     let engine = reader.table(&file, "engine");
     let rollout = reader.table(&file, "rollout");
+    let agents = reader.table(&file, "agents");
     let log = reader.table(&file, "log");
+    let models = reader.models(&file);
     Some(ServerConfig {
         server: reader.server(&server),
         store: reader.store(&store),
@@ -45,6 +48,8 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         rollout: reader.rollout(&rollout),
         log: reader.log(&log),
         targets: reader.targets(&file),
+        agents: reader.agents(&agents, &models),
+        models,
         forges: reader.forges(&file)?,
     })
 }
@@ -448,6 +453,7 @@ impl Reader<'_> {
         let Shape::Real { min, max, default } = fields.key(name).shape else {
             unreachable!("`{name}` is a number in the table of keys")
         };
+        let default = default.unwrap_or(min);
         let Some(node) = fields.get(name) else { return default };
         let number = match &node.value {
             Value::Integer(number) => number.map(|number| number as f64),

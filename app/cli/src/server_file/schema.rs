@@ -57,7 +57,13 @@ fn shape(shape: Shape) -> Value {
             }
             schema
         }
-        Shape::Real { min, max, default } => json!({ "type": "number", "minimum": min, "maximum": max, "default": default }),
+        Shape::Real { min, max, default } => {
+            let mut schema = json!({ "type": "number", "minimum": min, "maximum": max });
+            if let (Some(default), Value::Object(object)) = (default, &mut schema) {
+                object.insert("default".to_owned(), json!(default));
+            }
+            schema
+        }
         Shape::Word { words, .. } => json!({ "enum": words }),
         Shape::Table(inner) => table(inner),
         Shape::Text => json!({ "type": "string", "minLength": 1 }),

@@ -32,6 +32,7 @@ impl Command {
             | RunEvent::StepFinished { .. }
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -50,7 +51,8 @@ impl Command {
             | RunEvent::StepStarted { .. }
             | RunEvent::StepFinished { .. }
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => (false, "the run obeys a command"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. } => (false, "the run obeys a command"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

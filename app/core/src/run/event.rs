@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::agent::{AgentEvent, AgentSpec};
 use super::release::{ReleaseEvent, ReleaseSpec, ReleaseWord};
 use super::rollout::{RolloutEvent, RolloutSpec, RolloutWord};
 use crate::command::{CommandName, Who};
@@ -40,6 +41,8 @@ pub enum Work {
     Release(ReleaseSpec),
     /// A release on its way into an environment.
     Rollout(Box<RolloutSpec>),
+    /// What a pipeline of agents is to do.
+    Agent(AgentSpec),
 }
 
 /// Which gates of which commit are to be run.
@@ -259,6 +262,11 @@ pub enum RunEvent {
         /// What.
         event: Box<RolloutEvent>,
     },
+    /// Something happened to a pipeline of agents.
+    Agent {
+        /// What.
+        event: Box<AgentEvent>,
+    },
     /// A report is about to be published for the first time; if nothing follows, it may or may not be there.
     PublishBegun {
         /// Its key.
@@ -300,6 +308,7 @@ impl RunEvent {
     pub fn gets_on(&self) -> bool {
         match self {
             RunEvent::Release { .. } | RunEvent::Rollout { .. } => true,
+            RunEvent::Agent { event } => event.gets_on(),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

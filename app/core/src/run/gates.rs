@@ -156,7 +156,9 @@ impl Gates {
     /// The kind of event that gates are picked by.
     pub fn event(&self) -> GateEvent {
         match self.subject {
-            Subject::Pull { .. } | Subject::Issue { .. } | Subject::Commands { .. } => GateEvent::PullRequest,
+            Subject::Pull { .. } | Subject::Issue { .. } | Subject::Agents { .. } | Subject::Commands { .. } => {
+                GateEvent::PullRequest
+            }
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
             Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
                 GateEvent::Push
@@ -176,6 +178,7 @@ impl Gates {
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
         }
     }
@@ -204,6 +207,7 @@ impl Gates {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -229,9 +233,11 @@ impl Gates {
                 let idle = self.steps.iter().all(Step::is_over);
                 idle.then_some(()).ok_or_else(|| "a gate is not over".to_owned())
             }
-            RunEvent::Ruled { .. } | RunEvent::Obeyed | RunEvent::Release { .. } | RunEvent::Rollout { .. } => {
-                Err("the run checks a commit".to_owned())
-            }
+            RunEvent::Ruled { .. }
+            | RunEvent::Obeyed
+            | RunEvent::Release { .. }
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. } => Err("the run checks a commit".to_owned()),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -266,6 +272,7 @@ impl Gates {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! What all runs share (leases, signals, publishing, the end) is here; what a kind of run does is a machine of its own:
 //! [`Gates`] checks a commit, [`Command`] obeys what somebody has said, [`ReleaseRun`] makes a release of a tag, [`Rollout`] brings one to
-//! an environment.
+//! an environment, [`AgentRun`] has a pipeline of agents work.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::ids::{CommitId, RepoRef, RunId, Subject};
 use crate::report::{Conclusion, Known, ReportKey};
 
+mod agent;
 mod command;
 mod event;
 mod gates;
@@ -24,6 +25,10 @@ mod rollout;
 mod tests;
 mod wanted;
 
+pub use agent::{
+    ActNote, Acted, ActedNote, AgentAction, AgentEvent, AgentKey, AgentPrepared, AgentRun, AgentSpec, Amount, Doing, Feedback,
+    HandoverNote, Offer, Place, ProgramEnd, ReplyNote, Reserved, Scarce, StageRun, StageState, Stuck, Trigger, Turn, models_of,
+};
 pub use command::Command;
 pub use event::{
     Call, CancelReason, Cause, CommandSpec, Deed, Flood, GatesSpec, JournalEntry, NewRun, Origin, Preparation, Prepared, Ruled,
@@ -89,6 +94,8 @@ pub enum Kind {
     Release(Box<ReleaseRun>),
     /// It brings a release to an environment.
     Rollout(Box<Rollout>),
+    /// It has a pipeline of agents work.
+    Agent(Box<AgentRun>),
 }
 
 /// What is known of a report on the forge.
@@ -125,6 +132,7 @@ impl Run {
             Work::Command(spec) => Kind::Command(Box::new(Command::new(spec))),
             Work::Release(spec) => Kind::Release(Box::new(ReleaseRun::new(spec, at))),
             Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(*spec, at))),
+            Work::Agent(spec) => Kind::Agent(Box::new(AgentRun::new(spec, at))),
         };
         let (published, finished, given_up) = (BTreeMap::new(), None, None);
         Run { id, repo, subject, seq: 1, created_at: at, signals_taken: 0, published, finished, updated_at: at, given_up, kind }
@@ -154,13 +162,15 @@ impl Run {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => {}
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. } => {}
         }
         match &mut self.kind {
             Kind::Gates(gates) => gates.apply(at, event),
             Kind::Command(command) => command.apply(event),
             Kind::Release(release) => release.apply(at, event),
             Kind::Rollout(rollout) => rollout.apply(at, event),
+            Kind::Agent(agent) => agent.apply(at, event),
         }
         self.seq += 1;
         self.updated_at = at;
@@ -189,6 +199,7 @@ impl Run {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -200,6 +211,7 @@ impl Run {
             Kind::Command(command) => command.check(event),
             Kind::Release(release) => release.check(event),
             Kind::Rollout(rollout) => rollout.check(event),
+            Kind::Agent(agent) => agent.check(event),
         }
     }
 
@@ -207,7 +219,7 @@ impl Run {
     pub fn gates(&self) -> Option<&Gates> {
         match &self.kind {
             Kind::Gates(gates) => Some(gates),
-            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) => None,
+            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
         }
     }
 
@@ -215,7 +227,7 @@ impl Run {
     pub fn command(&self) -> Option<&Command> {
         match &self.kind {
             Kind::Command(command) => Some(command),
-            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) => None,
+            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
         }
     }
 
@@ -223,7 +235,7 @@ impl Run {
     pub fn release(&self) -> Option<&ReleaseRun> {
         match &self.kind {
             Kind::Release(release) => Some(release),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
         }
     }
 
@@ -231,7 +243,15 @@ impl Run {
     pub fn rollout(&self) -> Option<&Rollout> {
         match &self.kind {
             Kind::Rollout(rollout) => Some(rollout),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Agent(_) => None,
+        }
+    }
+
+    /// The pipeline of agents, where that is what works.
+    pub fn agent(&self) -> Option<&AgentRun> {
+        match &self.kind {
+            Kind::Agent(agent) => Some(agent),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) => None,
         }
     }
 
@@ -242,6 +262,7 @@ impl Run {
             Kind::Command(command) => command.spec.head.as_ref(),
             Kind::Release(release) => release.release().map(|release| &release.commit).or(release.spec.commit.as_ref()),
             Kind::Rollout(rollout) => Some(&rollout.spec.release.commit),
+            Kind::Agent(agent) => agent.prepared.as_ref().map(|prepared| &prepared.commit).or(agent.spec.head.as_ref()),
         }
     }
 
@@ -255,6 +276,7 @@ impl Run {
             Kind::Command(command) => command.conclusion(),
             Kind::Release(release) => release.conclusion(),
             Kind::Rollout(rollout) => rollout.conclusion(),
+            Kind::Agent(agent) => agent.conclusion(),
         }
     }
 

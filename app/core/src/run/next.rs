@@ -3,6 +3,7 @@
 use super::gates::Need;
 use jiff::Timestamp;
 
+use super::agent::{AgentAction, AgentKey};
 use super::release::ReleaseAction;
 use super::rollout::{RolloutAction, RolloutKey, Wanted};
 use super::{Command, Gates, Kind, Run, Step, StepState};
@@ -57,6 +58,8 @@ pub enum Action {
     Release(ReleaseAction),
     /// Go on with a rollout.
     Rollout(RolloutAction),
+    /// Go on with a pipeline of agents.
+    Agent(AgentAction),
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -99,6 +102,8 @@ pub enum ActionKey {
     Release(ReleaseAction),
     /// [`Action::Rollout`].
     Rollout(RolloutKey),
+    /// [`Action::Agent`].
+    Agent(AgentKey),
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
     /// [`Action::SetAside`].
@@ -119,6 +124,7 @@ impl Action {
             Action::Obey => ActionKey::Obey,
             Action::Release(action) => ActionKey::Release(action.clone()),
             Action::Rollout(action) => ActionKey::Rollout(action.key()),
+            Action::Agent(action) => ActionKey::Agent(action.key()),
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
             Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
@@ -130,6 +136,7 @@ impl Action {
     pub fn begins(&self) -> Option<RunEvent> {
         match self {
             Action::Publish { key, first: true, .. } => Some(RunEvent::PublishBegun { key: key.clone() }),
+            Action::Agent(action) => action.begins().map(|event| RunEvent::Agent { event: Box::new(event) }),
             Action::Publish { .. }
             | Action::Prepare
             | Action::Claim { .. }
@@ -174,6 +181,10 @@ impl Run {
             Kind::Rollout(rollout) => {
                 let Wanted { actions, wake_at, over } = rollout.next(now);
                 (actions.into_iter().map(Action::Rollout).collect(), wake_at, over)
+            }
+            Kind::Agent(agent) => {
+                let (actions, wake_at, over) = agent.next(now);
+                (actions.into_iter().map(Action::Agent).collect(), wake_at, over)
             }
         };
         actions.extend(self.publish_actions());

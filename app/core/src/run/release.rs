@@ -388,6 +388,7 @@ impl ReleaseRun {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -475,7 +476,8 @@ impl ReleaseRun {
             | RunEvent::StepFinished { .. }
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
-            | RunEvent::Rollout { .. } => (false, "the run is a release"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Agent { .. } => (false, "the run is a release"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

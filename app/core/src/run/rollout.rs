@@ -608,6 +608,7 @@ impl Rollout {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
+            | RunEvent::Agent { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -638,7 +639,8 @@ impl Rollout {
             | RunEvent::StepFinished { .. }
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
-            | RunEvent::Release { .. } => (false, "the run is a rollout"),
+            | RunEvent::Release { .. }
+            | RunEvent::Agent { .. } => (false, "the run is a rollout"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

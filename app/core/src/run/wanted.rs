@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
+use super::{AgentRun, Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
 use crate::config::GateEvent;
 use crate::ids::ForgeKind;
 use crate::order::OrderKey;
@@ -32,6 +32,7 @@ impl Run {
                 release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
             }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
+            Kind::Agent(agent) => agent.wanted(self.subject.about_pull()),
         }
     }
 }
@@ -111,6 +112,26 @@ impl Rollout {
             RolloutState::RolledBack { because } => (DeploymentState::Failure, format!("rolled back: {because}")),
             RolloutState::GivenUp { because } => (DeploymentState::Cancelled, because),
         }
+    }
+}
+
+impl AgentRun {
+    /// `pull` is the pull request that it is about, where it is about one.
+    fn wanted(&self, pull: Option<u64>) -> Vec<(ReportKey, String)> {
+        let quiet = self.refused.as_ref().is_some_and(|(_, quiet)| *quiet);
+        let known = self.prepared.is_some() || self.refused.is_some();
+        if quiet || !known || pull.is_none() {
+            return Vec::new();
+        }
+        vec![(ReportKey::Aggregate, digest(&self.progress()))]
+    }
+
+    /// What is told of it while it works: a change of a stage, not of a turn, since each edit costs one of the few writes that the forge
+    /// allows.
+    fn progress(&self) -> impl Serialize {
+        let stages: Vec<_> = self.stages.iter().map(|stage| (stage.word(), stage.tries)).collect();
+        let offers = self.offers.as_ref().map(Vec::len);
+        (stages, &self.refused, &self.stopped, offers, self.cancel.is_some())
     }
 }
 

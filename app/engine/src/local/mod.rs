@@ -272,6 +272,7 @@ impl<'a> Driver<'a> {
                 | Action::Obey
                 | Action::Release(_)
                 | Action::Rollout(_)
+                | Action::Agent(_)
                 | Action::Publish { .. }
                 | Action::SetAside { .. }
                 | Action::Finish { .. } => None,

@@ -176,10 +176,11 @@ fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
         Subject::Branch { .. } => CacheScopes { read: vec![own.clone()], write: Some(own) },
         Subject::Pull { .. } if !fork => CacheScopes { read: vec![own.clone(), base], write: Some(own) },
         Subject::Pull { .. } | Subject::MergeGroup { .. } => CacheScopes { read: vec![base], write: None },
-        Subject::Issue { .. }
-        | Subject::Tag { .. }
+        Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Issue { .. }
+        | Subject::Agents { .. }
         | Subject::Commands { .. } => CacheScopes::default(),
     }
 }

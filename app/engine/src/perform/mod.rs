@@ -10,7 +10,7 @@ use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slot;
-use crate::{Engine, release, rollout};
+use crate::{Engine, agents, release, rollout};
 
 mod execute;
 mod obey;
@@ -66,10 +66,17 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
         (Action::Rollout(action), Kind::Rollout(of)) => {
             rollout::redacted(&engine.options.secrets, rollout::perform(&engine, &run, of, action, &stop).await)
         }
+        (Action::Agent(action), Kind::Agent(of)) => agents::perform(&engine, &run, of, action, &stop).await,
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
         (
-            Action::Prepare | Action::Execute { .. } | Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_),
+            Action::Prepare
+            | Action::Execute { .. }
+            | Action::Rule
+            | Action::Obey
+            | Action::Release(_)
+            | Action::Rollout(_)
+            | Action::Agent(_),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_),
         ) => unreachable!("a kind of run wants only what it does"),
         (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
     }

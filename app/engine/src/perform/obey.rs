@@ -62,6 +62,7 @@ pub(super) fn about(subject: &Subject) -> &Subject {
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }
-        | Subject::Environment { .. } => subject,
+        | Subject::Environment { .. }
+        | Subject::Agents { .. } => subject,
     }
 }

@@ -246,7 +246,11 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
         }
         // The release that asks for these gates has found out what the tag is, and looks again afterwards.
         Subject::Tag { .. } => spec.base.clone().unwrap_or_else(|| spec.head.clone()),
-        Subject::Issue { .. } | Subject::Release { .. } | Subject::Environment { .. } | Subject::Commands { .. } => {
+        Subject::Release { .. }
+        | Subject::Environment { .. }
+        | Subject::Issue { .. }
+        | Subject::Agents { .. }
+        | Subject::Commands { .. } => {
             let cause = format!("{} has no gates", run.subject);
             return Err(Short::Outcome(Preparation::Gone { cause }));
         }

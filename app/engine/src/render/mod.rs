@@ -405,6 +405,7 @@ pub fn headline(run: &Run) -> String {
         }
         Kind::Release(of) => release::headline(of),
         Kind::Rollout(of) => release::headline_of_rollout(of),
+        Kind::Agent(of) => crate::agents::show::headline(of),
     }
 }
 

@@ -57,6 +57,7 @@ fn event_redacted(event: &mut RunEvent, mask: &mut impl FnMut(&mut String)) {
         | RunEvent::StepFinished { .. }
         | RunEvent::Ruled { .. }
         | RunEvent::Obeyed
+        | RunEvent::Agent { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }

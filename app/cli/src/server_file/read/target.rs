@@ -52,7 +52,7 @@ impl Reader<'_> {
     }
 
     /// The tables of a list that may be left out.
-    fn list<'n>(&mut self, fields: &Fields<'n>, name: &str, rule: &str) -> Vec<(&'n Node, &'static Table)> {
+    pub(super) fn list<'n>(&mut self, fields: &Fields<'n>, name: &str, rule: &str) -> Vec<(&'n Node, &'static Table)> {
         let Shape::List(table, _) = fields.key(name).shape else { unreachable!("`{name}` is a list in the table of keys") };
         let Some(node) = fields.get(name) else { return Vec::new() };
         let Value::List(nodes) = &node.value else {
@@ -146,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// The word of a table that says of which kind it is, and that it has no keys of another.
-    fn of_kinds(&mut self, fields: &Fields<'_>, name: &str, kinds: &[OfKind]) -> Option<&'static str> {
+    pub(super) fn of_kinds(&mut self, fields: &Fields<'_>, name: &str, kinds: &[OfKind]) -> Option<&'static str> {
         self.required(fields, name)?;
         let kind = self.word(fields, name)?;
         let of = kinds.iter().find(|of| of.kind == kind)?;
