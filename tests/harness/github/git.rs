@@ -296,7 +296,9 @@ impl Git {
     pub(crate) fn commit_tree(&self, tree: &str, parents: &[String], by: &Signature, message: &str) -> String {
         let mut command = Command::new("git");
         command.env("GIT_DIR", &self.dir).args(["commit-tree", tree, "-F", "-"]);
-        parents.iter().for_each(|parent| drop(command.args(["-p", parent])));
+        for parent in parents {
+            command.args(["-p", parent]);
+        }
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), &by.name).env(format!("GIT_{role}_EMAIL"), &by.email);
             command.env(format!("GIT_{role}_DATE"), &by.date);
@@ -309,6 +311,11 @@ impl Git {
     pub(crate) fn is_kind(&self, sha: &str, kind: &str) -> bool {
         let whole = sha.len() == 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
         whole && self.text(&["cat-file", "-t", sha]).is_ok_and(|found| found == kind)
+    }
+
+    /// The last commit, this one or before, that changed a file. None where it has no such file.
+    pub(crate) fn last_commit_of(&self, commit: &str, path: &str) -> Option<String> {
+        self.text(&["log", "-n1", "--format=%H", commit, "--", path]).ok().filter(|sha| !sha.is_empty())
     }
 
     /// Whether git takes this as the full name of a ref.
