@@ -127,7 +127,14 @@ async fn files_are_what_was_asked_for_removed_executable_and_binary_ones_too() {
     let line = |(path, (mode, content)): (&String, &(String, Vec<u8>))| {
         format!("{mode} {path} {:?}", content.escape_ascii().to_string())
     };
-    assert_snapshot!(files.iter().map(line).collect::<Vec<_>>().join("\n"), @"");
+    assert_snapshot!(files.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
+    100755 README.md "a project\\n"
+    100644 a.txt "crlf\\r\\n\\xc3\\xbc"
+    100644 empty ""
+    100644 image.bin "\\xff\\x00\\xfe\\n"
+    100755 new/deep/tool "#!/bin/sh\\n"
+    100644 run.sh "#!\\n"
+    "#);
     gitlab.assert_valid();
 }
 
@@ -216,7 +223,7 @@ async fn a_branch_that_holds_something_else_is_nobodys_to_propose() {
 async fn a_missing_role_or_scope_is_named_with_what_to_do() {
     let (gitlab, repo, adapter) = with_project().await;
     gitlab.set_level(REPO, BOT, 20);
-    assert_snapshot!(refusal(adapter.publish(&repo, &report(&proposal(&gitlab)), &Known::Never).await), @"");
+    assert_snapshot!(refusal(adapter.publish(&repo, &report(&proposal(&gitlab)), &Known::Never).await), @"403 Forbidden (for branch gatewright/fix-7-0192ab of octo/app); the token needs the scope `api`, and its account the role Developer, for a protected branch Maintainer");
     gitlab.set_level(REPO, BOT, 30);
     gitlab.protect(REPO, "main");
     let onto_main = Report::Pushed(Box::new(pushed(&gitlab, "main")));
@@ -433,7 +440,18 @@ async fn what_happens_to_items_is_told_by_webhook_as_if_a_person_had_done_it() {
             format!("{}.{}: {}", parsed.name, parsed.action.unwrap_or_default(), event(parsed.event))
         })
         .collect();
-    assert_snapshot!(told.join("\n"), @"");
+    assert_snapshot!(told.join("\n"), @r#"
+    push.: push to gatewright/fix-7-0192ab
+    merge_request.open: pull 1 Opened ["gatewright"]
+    issue.open: issue 1 Opened { labels: ["gatewright", "bug"] } by gatewright-bot
+    issue.update: issue 1 Labelled { labels: ["agents", "more"] } by alice
+    issue.update: the update brings no label
+    merge_request.update: pull 1 ["agents"] by alice
+    merge_request.update: the update brings neither commits nor another target branch
+    issue.open: confidential issues are not read
+    note.create: issue 1 "/gw do it"
+    note.create: confidential issues are not read
+    "#);
     let opened = IssueChange::Opened { labels: vec!["gatewright".to_owned(), "bug".to_owned()] };
     assert!(told.iter().any(|line| line.contains(&format!("{opened:?}"))));
     assert!(told.iter().any(|line| line.contains(&format!("{:?}", PullChange::Opened))));
