@@ -127,14 +127,14 @@ async fn files_are_what_was_asked_for_removed_executable_and_binary_ones_too() {
     let line = |(path, (mode, content)): (&String, &(String, Vec<u8>))| {
         format!("{mode} {path} {:?}", content.escape_ascii().to_string())
     };
-    assert_snapshot!(files.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
+    assert_snapshot!(files.iter().map(line).collect::<Vec<_>>().join("\n"), @r##"
     100755 README.md "a project\\n"
     100644 a.txt "crlf\\r\\n\\xc3\\xbc"
     100644 empty ""
     100644 image.bin "\\xff\\x00\\xfe\\n"
     100755 new/deep/tool "#!/bin/sh\\n"
     100644 run.sh "#!\\n"
-    "#);
+    "##);
     gitlab.assert_valid();
 }
 
