@@ -160,6 +160,14 @@ impl FakeGitLab {
         world.requests.iter().filter(|mr| mr.project == project).map(seen).collect()
     }
 
+    /// A project's id.
+    ///
+    /// # Panics
+    /// Where there is no such project.
+    pub fn project_id(&self, path: &str) -> u64 {
+        self.world().project_id(path)
+    }
+
     /// Whether there is a branch of this name.
     pub fn has_branch(&self, path: &str, branch: &str) -> bool {
         let world = self.world();
