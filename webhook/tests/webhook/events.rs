@@ -125,7 +125,7 @@ fn an_edit_matters_when_it_changes_the_base_branch() {
 
 #[test]
 fn other_things_that_happen_to_a_pull_request_are_not_used() {
-    for action in ["labeled", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "", "new"] {
+    for action in ["unlabeled", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "", "new"] {
         let reason = reason("pull_request", &pull_request(action));
         assert_eq!(reason, format!("pull_request events with the action {action:?} are not used"));
     }
