@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gatewright_core::forge::Forge;
 use gatewright_core::model::{Model, NoModels};
+use gatewright_core::notice::{Channels, NoChannels};
 use gatewright_core::secret::SecretString;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
 use gatewright_core::target::{Place, Site, Sites, TargetError};
@@ -59,10 +60,16 @@ pub struct Setting {
     pub grace_secs: u64,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
+    /// What people are told through.
+    pub channels: Arc<dyn Channels>,
+    /// People are reminded of what waits after each of these.
+    pub remind_after_secs: Vec<u64>,
     /// The models that agents ask.
     pub models: Arc<dyn Model>,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
+    /// What runs is compared with what was released so often, beside what targets tell.
+    pub drift_secs: u64,
 }
 
 /// No repository may release to anywhere.
@@ -199,8 +206,11 @@ impl Setting {
             wall_secs: 60,
             grace_secs: 10,
             sites: Arc::new(NoSites),
+            channels: Arc::new(NoChannels),
+            remind_after_secs: Vec::new(),
             models: Arc::new(NoModels),
             baseline_secs: 1,
+            drift_secs: 3600,
         }
     }
 
@@ -220,10 +230,12 @@ impl Setting {
         let deps = Deps {
             store: store.clone(),
             upkeep: store.clone(),
+            environments: store.clone(),
             blobs: store.clone(),
             forges,
             sandbox: Arc::new(DockerSandbox::new(docker)),
             sites: Arc::clone(&self.sites),
+            channels: Arc::clone(&self.channels),
             models: Arc::clone(&self.models),
         };
         (deps, store)
@@ -255,6 +267,8 @@ impl Setting {
             measure_secs: 1,
             baseline_secs: self.baseline_secs,
             drain_secs: 5,
+            drift_secs: self.drift_secs,
+            remind_after_secs: self.remind_after_secs.clone(),
             secrets: self.secrets(),
             ..Options::default()
         }

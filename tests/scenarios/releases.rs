@@ -20,3 +20,6 @@ mod crash;
 
 #[path = "releases/operator.rs"]
 mod operator;
+
+#[path = "releases/drift.rs"]
+mod drift;

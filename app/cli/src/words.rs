@@ -8,8 +8,8 @@ use gatewright_core::Timestamp;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, Look, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome, RunEvent, RunSpec,
-    Signal, Step, StepState, Work,
+    Again, Call, CancelReason, Cause, CommandSpec, Look, NoticeEvent, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome,
+    RunEvent, RunSpec, Signal, Step, StepState, Work,
 };
 use gatewright_core::store::RunState;
 use gatewright_core::verdict::{Exit, VerdictStatus};
@@ -47,6 +47,7 @@ pub(crate) fn spec(spec: &RunSpec) -> String {
         Work::Release(of) => format!("{} {}", spec.repo, release::spec(of)),
         Work::Rollout(of) => format!("{} {}", spec.repo, release::rollout_spec(of)),
         Work::Agent(of) => format!("{} {} ({})", spec.repo, spec.subject, agent::trigger(of)),
+        Work::Notice(of) => format!("{} notice to {}: {}", spec.repo, of.channels.join(", "), of.notice.title),
     }
 }
 
@@ -107,6 +108,13 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Release { event } => release::event(event),
         RunEvent::Rollout { event } => release::rollout_event(event),
         RunEvent::Agent { event } => agent::event(event),
+        RunEvent::Notice { event: NoticeEvent::Sent { channel } } => format!("{channel} was told"),
+        RunEvent::Notice { event: NoticeEvent::Failed { channel, because, again: Again::Never } } => {
+            format!("{channel} will not be told: {because}")
+        }
+        RunEvent::Notice { event: NoticeEvent::Failed { channel, because, again: Again::After(_) } } => {
+            format!("{channel} was not told: {because}")
+        }
         RunEvent::Prepared { prepared: of } => prepared(of),
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
@@ -152,6 +160,8 @@ fn order_words(order: &Order) -> String {
             format!("frozen by {by}{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())
         }
         Ordered::Arrival { arrival } => format!("{} has arrived: {:?}", arrival.live.release.tag, arrival.outcome),
+        Ordered::Drift { drift } if drift.stands() => format!("drift: {}", drift.words()),
+        Ordered::Drift { .. } => "no drift any more".to_owned(),
     }
 }
 

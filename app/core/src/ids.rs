@@ -428,6 +428,11 @@ pub enum Subject {
         /// Its name.
         name: EnvironmentName,
     },
+    /// What people are told about an environment. Such runs supersede nothing: each tells one thing.
+    Notice {
+        /// Its name.
+        environment: EnvironmentName,
+    },
     /// What agents do about another subject.
     Agents {
         /// That subject.
@@ -451,6 +456,7 @@ impl Subject {
             Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
             Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
             Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
+            Subject::Notice { environment } => format!("{}/notice/{environment}", repo.key()),
             Subject::Agents { about } => format!("{}/agents", about.key(repo)),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
@@ -467,16 +473,9 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
-        }
-    }
-
-    /// The pull request that it is about in whichever way.
-    pub fn about_pull(&self) -> Option<u64> {
-        match self {
-            Subject::Agents { about } | Subject::Commands { about } => about.about_pull(),
-            other => other.pull(),
         }
     }
 
@@ -490,6 +489,7 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
@@ -505,6 +505,7 @@ impl Subject {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
@@ -560,6 +561,7 @@ impl fmt::Display for Subject {
             Subject::Tag { name } => write!(f, "tag {name}"),
             Subject::Release { tag } => write!(f, "release {tag}"),
             Subject::Environment { name } => write!(f, "environment {name}"),
+            Subject::Notice { environment } => write!(f, "notice about {environment}"),
             Subject::Agents { about } => write!(f, "agents on {about}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }

@@ -15,6 +15,7 @@ pub mod facts;
 pub mod forge;
 pub mod ids;
 pub mod model;
+pub mod notice;
 pub mod order;
 pub mod plan;
 pub mod report;

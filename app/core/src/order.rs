@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::User;
 use crate::ids::{CommitId, GateName, InvalidId, RunId};
+use crate::rollout::drift::Drift;
 use crate::rollout::{Arrival, Live};
 
 /// What a standing order is about. A subject has one order of each key; a newer one takes the older one's place.
@@ -27,6 +28,8 @@ pub enum OrderKey {
     Freeze,
     /// What became of a release, by its tag, in an environment.
     Arrival(String),
+    /// What runs in an environment and was not released there.
+    Drift,
 }
 
 impl From<OrderKey> for String {
@@ -40,6 +43,7 @@ impl From<OrderKey> for String {
             OrderKey::Live => "live".to_owned(),
             OrderKey::Freeze => "freeze".to_owned(),
             OrderKey::Arrival(tag) => format!("arrival:{tag}"),
+            OrderKey::Drift => "drift".to_owned(),
         }
     }
 }
@@ -54,6 +58,7 @@ impl TryFrom<String> for OrderKey {
             "lock" => Ok(OrderKey::Lock),
             "live" => Ok(OrderKey::Live),
             "freeze" => Ok(OrderKey::Freeze),
+            "drift" => Ok(OrderKey::Drift),
             other if other.starts_with("arrival:") => Ok(OrderKey::Arrival(other["arrival:".len()..].to_owned())),
             other => other.strip_prefix("skip:").unwrap_or(other).parse().map(OrderKey::Skip),
         }
@@ -124,6 +129,11 @@ pub enum Ordered {
         /// What came of it.
         arrival: Box<Arrival>,
     },
+    /// What runs in the environment was compared with what was released.
+    Drift {
+        /// What came of it.
+        drift: Box<Drift>,
+    },
 }
 
 impl Order {
@@ -138,15 +148,19 @@ impl Order {
             Ordered::Live { .. } => OrderKey::Live,
             Ordered::Freeze { .. } => OrderKey::Freeze,
             Ordered::Arrival { arrival } => OrderKey::Arrival(arrival.live.release.tag.clone()),
+            Ordered::Drift { .. } => OrderKey::Drift,
         }
     }
 
     /// The only commit that it holds for. None where it holds for all.
     pub fn commit(&self) -> Option<&CommitId> {
         match &self.what {
-            Ordered::Hold { .. } | Ordered::Lock | Ordered::Live { .. } | Ordered::Freeze { .. } | Ordered::Arrival { .. } => {
-                None
-            }
+            Ordered::Hold { .. }
+            | Ordered::Lock
+            | Ordered::Live { .. }
+            | Ordered::Freeze { .. }
+            | Ordered::Arrival { .. }
+            | Ordered::Drift { .. } => None,
             Ordered::Approval { commit } | Ordered::Skip { commit, .. } | Ordered::Answer { commit, .. } => Some(commit),
         }
     }
@@ -193,7 +207,9 @@ impl OrderChange {
         match self {
             OrderChange::Set { order } | OrderChange::Take { order } => order.commit().is_some(),
             OrderChange::Clear { key, .. } | OrderChange::Yield { key, .. } => match key {
-                OrderKey::Hold | OrderKey::Lock | OrderKey::Live | OrderKey::Freeze | OrderKey::Arrival(_) => false,
+                OrderKey::Hold | OrderKey::Lock | OrderKey::Live | OrderKey::Freeze | OrderKey::Arrival(_) | OrderKey::Drift => {
+                    false
+                }
                 OrderKey::Approval | OrderKey::Skip(_) | OrderKey::Answer => true,
             },
             OrderChange::MovedTo { .. } => true,

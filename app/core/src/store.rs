@@ -360,6 +360,14 @@ pub trait StoreUpkeep: Send + Sync {
     async fn probe(&self) -> Result<(), StoreError>;
 }
 
+/// What runs where, of all repositories.
+#[async_trait]
+pub trait Environments: Send + Sync {
+    /// The next environments behind the subject `after` that have a standing order [`Ordered::Live`](crate::order::Ordered::Live), each as
+    /// its subject's key and that order, in the order of those keys, out of at most `limit`. Empty: there are no more.
+    async fn live(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, Order)>, StoreError>;
+}
+
 /// Things too large for a journal, by their SHA-256.
 #[async_trait]
 pub trait Blobs: Send + Sync {

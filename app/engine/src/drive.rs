@@ -198,6 +198,7 @@ impl Driver {
             | Action::Release(_)
             | Action::Rollout(_)
             | Action::Agent(_)
+            | Action::Notice(_)
             | Action::Publish { .. }
             | Action::SetAside { .. } => None,
         }) {
@@ -234,7 +235,12 @@ impl Driver {
         let key = action.key();
         let paused = self.pauses.get(&key).is_some_and(|pause| pause.until > Instant::now());
         let starts_work = match action {
-            Action::Prepare | Action::Claim { .. } | Action::Execute { .. } | Action::Release(_) | Action::Agent(_) => true,
+            Action::Prepare
+            | Action::Claim { .. }
+            | Action::Execute { .. }
+            | Action::Release(_)
+            | Action::Agent(_)
+            | Action::Notice(_) => true,
             Action::Rollout(action) => perform::starts_work(action),
             Action::Stop { .. }
             | Action::Rule

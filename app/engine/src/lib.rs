@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::Forge;
 use gatewright_core::model::Model;
-use gatewright_core::sandbox::{Limits, Sandbox};
-use gatewright_core::store::{Acceptance, Accepted, Blobs, Store, StoreError, StoreUpkeep};
+use gatewright_core::notice::Channels;
+use gatewright_core::sandbox::{Limits, Workshop};
+use gatewright_core::store::{Acceptance, Accepted, Blobs, Environments, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
 use gatewright_core::{ForgeKind, RunId, Timestamp};
 use secrecy::SecretString;
@@ -21,12 +22,14 @@ use tokio::sync::Notify;
 pub mod agents;
 mod catch_up;
 pub mod commands;
+mod drift;
 mod drive;
 mod flood;
 pub mod gates;
 mod history;
 pub mod local;
 pub mod log;
+mod notices;
 pub mod operator;
 pub mod overview;
 mod past;
@@ -53,17 +56,24 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// The store's upkeep.
     pub upkeep: Arc<dyn StoreUpkeep>,
+    /// What runs where.
+    pub environments: Arc<dyn Environments>,
     /// Logs.
     pub blobs: Arc<dyn Blobs>,
     /// The forges that are configured.
     pub forges: BTreeMap<ForgeKind, Arc<dyn Forge>>,
     /// Where steps run.
-    pub sandbox: Arc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Workshop>,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
+    /// What people are told through.
+    pub channels: Arc<dyn Channels>,
     /// The models that agents ask. `NoModels` where there are none.
     pub models: Arc<dyn Model>,
 }
+
+/// Four hours, a day, three days: then it is known, or nobody wants to know.
+const REMIND_AFTER_SECS: [u64; 3] = [4 * 3600, 24 * 3600, 3 * 24 * 3600];
 
 /// The engine's limits and ways.
 #[derive(Debug, Clone)]
@@ -100,6 +110,10 @@ pub struct Options {
     pub baseline_secs: u64,
     /// What an instance that is taken away has in flight is waited for so long.
     pub drain_secs: u64,
+    /// What runs is compared with what was released so often, where nothing tells of a change.
+    pub drift_secs: u64,
+    /// Where a rollout waits for somebody or for a time, people are reminded after each of these, in seconds since it began to wait.
+    pub remind_after_secs: Vec<u64>,
     /// So many agents are at work at once; further ones wait.
     pub agents_max: usize,
     /// An answer to an agent may have so many tokens.
@@ -129,6 +143,8 @@ impl Default for Options {
             measure_secs: 10,
             baseline_secs: 60,
             drain_secs: 30,
+            drift_secs: 30,
+            remind_after_secs: REMIND_AFTER_SECS.to_vec(),
             agents_max: 10,
             agent_tokens_max: 16_384,
             agents_day_micro_usd: None,
@@ -158,12 +174,15 @@ pub struct Engine {
     hook: Hook,
     /// Told when a run may have become ready.
     ready: Notify,
+    /// Told when a rollout has given an environment back: what runs there can be compared with what was released again.
+    settled: Notify,
     /// The runs that this process drives, each with what tells its driver to look for signals.
     driven: Mutex<HashMap<RunId, Arc<Notify>>>,
     slots: slots::Slots,
     comments: slots::KeyedLocks,
     floods: flood::Floods,
     waits: waits::Waits,
+    sessions: agents::session::Sessions,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -172,16 +191,19 @@ impl Engine {
     /// An engine. It does nothing until [`Engine::work`] is called.
     pub fn new(deps: Deps, options: Options, hook: Hook) -> Arc<Engine> {
         let slots = slots::Slots::new(options.sandboxes_max, options.sandboxes_per_repo_max);
+        let sessions = agents::session::Sessions::new(options.agents_max);
         Arc::new(Engine {
             deps,
             options,
             hook,
             ready: Notify::new(),
+            settled: Notify::new(),
             driven: Mutex::new(HashMap::new()),
             slots,
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
             waits: waits::Waits::default(),
+            sessions,
             turns: AtomicU64::new(0),
         })
     }

@@ -34,6 +34,9 @@ pub struct EnvironmentOverview {
     pub frozen: Option<FreezeOverview>,
     /// Why releases do not come by themselves.
     pub held: Option<String>,
+    /// What runs there and was not released.
+    #[serde(default)]
+    pub drift: Option<DriftOverview>,
     /// The rollout that has it to itself.
     pub locked_by: Option<RunId>,
     /// The rollouts that are not over, the newest first.
@@ -70,6 +73,17 @@ pub struct FreezeOverview {
     pub until: Option<Timestamp>,
     /// Why, in that person's words. Untrusted text.
     pub reason: Option<String>,
+}
+
+/// What runs in an environment and was not released there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftOverview {
+    /// When it was found.
+    pub found_at: Timestamp,
+    /// What differs, a line each, for people. Names of instances in it are untrusted text.
+    pub differences: Vec<String>,
+    /// The run that makes again what is live, where one was started.
+    pub restored_by: Option<RunId>,
 }
 
 /// A rollout that is not over.
@@ -195,7 +209,13 @@ pub async fn environment(
         rollout: arrival.live.rollout,
     });
     let arrivals = arrivals.collect();
-    Ok(EnvironmentOverview { name: name.clone(), live, frozen, held: orders.hold(), locked_by: orders.holder(), open, arrivals })
+    let drift = orders.drift().filter(|drift| drift.stands()).map(|drift| DriftOverview {
+        found_at: drift.found_at,
+        differences: drift.differences.iter().map(ToString::to_string).collect(),
+        restored_by: drift.restores.contains(&drift.found_at).then_some(drift.id),
+    });
+    let (held, locked_by) = (orders.hold(), orders.holder());
+    Ok(EnvironmentOverview { name: name.clone(), live, frozen, held, drift, locked_by, open, arrivals })
 }
 
 impl EnvironmentOverview {
@@ -280,7 +300,7 @@ pub async fn deployments(store: &dyn Store, repo: &RepoRef, since: Timestamp) ->
 }
 
 fn deployment(run: &Run) -> Option<Deployment> {
-    let rollout = run.rollout()?;
+    let rollout = run.rollout().filter(|rollout| rollout.spec.cause.brings_a_release())?;
     let outcome = match rollout.state() {
         RolloutState::Promoted => Outcome::Promoted,
         RolloutState::RolledBack { because } => Outcome::RolledBack { because },

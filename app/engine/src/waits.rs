@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use gatewright_core::report::ReportKey;
-use gatewright_core::run::{ActionKey, AgentAction, AgentKey, ReleaseAction, RolloutKey, Way};
+use gatewright_core::run::{ActionKey, AgentAction, AgentKey, NoticeAction, ReleaseAction, RolloutKey, Way};
 use gatewright_core::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,8 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Rollout(RolloutKey::Make(Way::Back, n)) => format!("move {} of the way back", n + 1),
         ActionKey::Rollout(RolloutKey::Measure) => "looking how the rollout goes".to_owned(),
         ActionKey::Rollout(RolloutKey::Tell) => "telling others how the rollout stands".to_owned(),
+        ActionKey::Rollout(RolloutKey::Remind) => "writing down a reminder".to_owned(),
+        ActionKey::Notice(NoticeAction::Send { channel }) => format!("telling people through {channel}"),
         ActionKey::Agent(AgentKey::Turn(..)) => "asking a model".to_owned(),
         ActionKey::Agent(AgentKey::Other(action)) => agent_words(action),
         ActionKey::Publish(ReportKey::Gate(gate)) => format!("showing the check of the gate {gate}"),

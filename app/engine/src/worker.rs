@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, drive};
+use crate::{Engine, drift, drive};
 
 /// Without being told, the worker looks for ready runs so often: for those whose time has come, and those of a process
 /// that died.
@@ -39,6 +39,7 @@ impl Engine {
     pub async fn work(self: &Arc<Self>, stop: CancellationToken) {
         let stopping = Stopping { drain: stop.clone(), kill: CancellationToken::new() };
         let sweeper = tokio::spawn(Arc::clone(self).sweep_until(stop.clone()));
+        let drift = tokio::spawn(drift::watch_until(Arc::clone(self), stop.clone()));
         let mut drivers = JoinSet::new();
         let room = Arc::new(Semaphore::new(self.options.runs_max.max(1)));
         while !stop.is_cancelled() {
@@ -59,8 +60,9 @@ impl Engine {
             while drivers.try_join_next().is_some() {}
         }
         self.drain(drivers, &stopping).await;
-        // The sweeper ends by itself once `stop` is cancelled; a panic in it was logged by the runtime.
+        // Both end by themselves once `stop` is cancelled; a panic in one was logged by the runtime.
         let _ = sweeper.await;
+        let _ = drift.await;
     }
 
     /// The next run to drive, as soon as there is one. None once there is to be no more.

@@ -229,6 +229,33 @@ pub(crate) fn orders(subject: &str) -> Range {
     under(orders_prefix(subject))
 }
 
+/// Says that an order stands about a subject under this key.
+pub(crate) fn standing(key: &str, subject: &str) -> Key {
+    let mut row = standing_prefix(key);
+    row.extend_from_slice(subject.as_bytes());
+    row
+}
+
+fn standing_prefix(key: &str) -> Key {
+    let mut prefix = vec![b'N'];
+    prefix.extend_from_slice(key.as_bytes());
+    prefix.push(0);
+    prefix
+}
+
+/// All subjects about which one stands under this key, behind `after`.
+pub(crate) fn all_standing(key: &str, after: Option<&str>) -> Range {
+    let all = under(standing_prefix(key));
+    let from = after.map_or(all.from, |after| [standing(key, after), vec![0]].concat());
+    Range { from, to: all.to }
+}
+
+/// The subject that a key made by [`standing`] ends with.
+pub(crate) fn subject_of(key: &[u8]) -> Option<&str> {
+    let at = key.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(&key[at + 1..]).ok()
+}
+
 /// Says when the standing order at `row` was given or taken back, for pruning.
 pub(crate) fn order_age(at: Timestamp, row: &[u8]) -> Key {
     let mut key = vec![b'Q'];

@@ -108,6 +108,7 @@ pub(crate) fn size_hint(events: &[RunEvent]) -> usize {
         | RunEvent::Signalled { .. }
         | RunEvent::StepStarted { .. }
         | RunEvent::Obeyed
+        | RunEvent::Notice { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
@@ -195,6 +196,7 @@ pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
         RunEvent::Release { event } => event.blobs().collect(),
         RunEvent::Agent { event } => event.blobs(),
         RunEvent::Created { .. }
+        | RunEvent::Notice { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
         | RunEvent::Prepared { .. }

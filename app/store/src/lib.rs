@@ -21,8 +21,8 @@ use bytes::Bytes;
 use gatewright_core::order::Order;
 use gatewright_core::run::{JournalEntry, RunEvent};
 use gatewright_core::store::{
-    Acceptance, Accepted, AuditEntry, Blobs, DeliveryRecord, Lease, LeaseRequest, Leased, ORDERS_KEPT_DAYS, Release, RunFilter,
-    RunRecord, Signals, Store, StoreError, StoreStats, StoreUpkeep,
+    Acceptance, Accepted, AuditEntry, Blobs, DeliveryRecord, Environments, Lease, LeaseRequest, Leased, ORDERS_KEPT_DAYS,
+    Release, RunFilter, RunRecord, Signals, Store, StoreError, StoreStats, StoreUpkeep,
 };
 use gatewright_core::{BlobId, DeliveryId, RunId, Timestamp};
 
@@ -252,6 +252,14 @@ impl StoreUpkeep for EmbeddedStore {
             Ok(())
         };
         self.writer.call(Purpose::Intake, 64, request).await
+    }
+}
+
+#[async_trait]
+impl Environments for EmbeddedStore {
+    async fn live(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, Order)>, StoreError> {
+        let after = after.map(str::to_owned);
+        self.read(move |reader| orders::live(&*reader.kv, after.as_deref(), limit)).await
     }
 }
 

@@ -67,7 +67,7 @@ fn yield_up(tx: &mut Tx<'_>, subject: &str, key: &OrderKey, run: RunId) -> Resul
 }
 
 fn put(tx: &mut Tx<'_>, subject: &str, key: OrderKey, stored: Stored) -> Result<(), StoreError> {
-    let row = keys::order(subject, &String::from(key));
+    let row = keys::order(subject, &String::from(key.clone()));
     let value = row::write(&stored);
     if value.len() > ORDER_BYTES_MAX {
         return Err(StoreError::Unavailable(format!("an order has {} bytes and may have {ORDER_BYTES_MAX}", value.len())));
@@ -87,7 +87,42 @@ fn put(tx: &mut Tx<'_>, subject: &str, key: OrderKey, stored: Stored) -> Result<
     }
     tx.put(keys::order_age(stored.at, &row), Vec::new());
     tx.put(row, value);
+    if is_listed(&key) {
+        let listed = keys::standing(&String::from(key), subject);
+        match stored.order {
+            Some(_) => tx.put(listed, Vec::new()),
+            None => tx.remove(listed),
+        }
+    }
     Ok(())
+}
+
+/// Whether it is asked about which subjects an order of this key stands. For others that is not written down.
+fn is_listed(key: &OrderKey) -> bool {
+    match key {
+        OrderKey::Live => true,
+        OrderKey::Hold
+        | OrderKey::Approval
+        | OrderKey::Skip(_)
+        | OrderKey::Answer
+        | OrderKey::Lock
+        | OrderKey::Freeze
+        | OrderKey::Arrival(_)
+        | OrderKey::Drift => false,
+    }
+}
+
+/// The next subjects behind `after` that have something live, with that order.
+pub(crate) fn live(kv: &dyn Kv, after: Option<&str>, limit: usize) -> Result<Vec<(String, Order)>, StoreError> {
+    let key = String::from(OrderKey::Live);
+    let mut found = Vec::new();
+    for listed in kv::keys(kv, &keys::all_standing(&key, after), Direction::Up, limit)? {
+        let damaged = || StoreError::Damaged("an index key of standing orders is cut off".to_owned());
+        let subject = keys::subject_of(&listed).ok_or_else(damaged)?;
+        let Some(value) = kv.get(&keys::order(subject, &key))? else { continue };
+        found.extend(row::read::<Stored>(&value)?.order.map(|order| (subject.to_owned(), order)));
+    }
+    Ok(found)
 }
 
 fn move_to(tx: &mut Tx<'_>, subject: &str, commit: &CommitId) -> Result<(), StoreError> {

@@ -41,6 +41,7 @@ impl Row {
             Work::Release(release) => release.commit.clone(),
             Work::Rollout(rollout) => Some(rollout.release.commit.clone()),
             Work::Agent(agent) => agent.head.clone(),
+            Work::Notice(_) => None,
         };
         let record = RunRecord {
             id: run.id,

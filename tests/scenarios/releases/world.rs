@@ -56,6 +56,11 @@ pub(crate) struct Containers(pub(crate) String);
 
 impl World {
     pub(crate) async fn start() -> World {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With another setting.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Setting)) -> World {
         let name = format!("s{:x}", uuid::Uuid::new_v4().as_fields().0);
         let router = Router::start(Shape::default()).await;
         let target = DockerTarget::new(DockerConfig {
@@ -81,6 +86,7 @@ impl World {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let mut setting = Setting::new(&github, dir.path());
         setting.sites = Arc::new(OneSite { service: name.clone(), site });
+        change(&mut setting);
         let service = Service::start(&github, &setting).await;
         World { github, service, router, setting, _containers: Containers(name.clone()), name, _dir: dir }
     }

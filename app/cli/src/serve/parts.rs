@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
-use gatewright_core::sandbox::Sandbox;
+use gatewright_core::sandbox::Workshop;
 use gatewright_core::secret::SecretString;
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
@@ -21,7 +21,7 @@ use gatewright_webhook::gitlab::GitlabHook;
 use gatewright_webhook::{GitlabSecrets, SecretsError, WebhookSecrets};
 use uuid::Uuid;
 
-use super::{models, sites};
+use super::{channels, models, sites};
 use crate::failure::Failure;
 use crate::load;
 use crate::secrets;
@@ -66,7 +66,7 @@ impl Secrets {
             let clone_token = table.clone_token.as_ref().and_then(|secret| reader.one(secret));
             Some(GitlabHookSecrets { token: token?, clone_token, webhook: webhook? })
         });
-        for secret in sites::secrets(config).chain(models::secrets(config)) {
+        for secret in sites::secrets(config).chain(models::secrets(config)).chain(channels::secrets(config)) {
             reader.one(secret);
         }
         if reader.problems.is_empty() { Ok(Secrets { github, gitlab, all: reader.read }) } else { Err(reader.problems) }
@@ -80,7 +80,13 @@ impl Secrets {
             .gitlab
             .iter()
             .flat_map(|table| table.webhook_secrets.iter().chain([&table.token]).chain(&table.clone_token));
-        github.chain(gitlab).chain(sites::secrets(config)).chain(models::secrets(config)).filter_map(secrets::exposure).collect()
+        github
+            .chain(gitlab)
+            .chain(sites::secrets(config))
+            .chain(models::secrets(config))
+            .chain(channels::secrets(config))
+            .filter_map(secrets::exposure)
+            .collect()
     }
 }
 
@@ -153,6 +159,7 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     let (store, folder) = open_store(config)?;
     let sites = sites::sites(file, config, &SecretString::from(instance(&folder)?))?;
     let models = models::models(file, config)?;
+    let channels = channels::channels(file, config)?;
     let engine_options = engine_options(config, &secrets);
     let (forges, hooks) = forges(file, config, secrets)?;
     let sandbox = sandbox(&config.sandbox, &folder)?;
@@ -161,14 +168,24 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     served.extend(forges.gitlab.iter().map(|gitlab| (ForgeKind::Gitlab, Arc::clone(gitlab) as _)));
     Ok(Parts {
         forges,
-        deps: Deps { store: store.clone(), upkeep: store.clone(), blobs: store, forges: served, sandbox, sites, models },
+        deps: Deps {
+            store: store.clone(),
+            upkeep: store.clone(),
+            environments: store.clone(),
+            blobs: store,
+            forges: served,
+            sandbox,
+            sites,
+            channels,
+            models,
+        },
         hooks,
         engine_options,
         scratch: (config.store.place == StorePlace::Memory).then_some(folder),
     })
 }
 
-fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Sandbox>, Failure> {
+fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Workshop>, Failure> {
     let (instance, mirrors) = (instance(folder)?, folder.join("mirrors"));
     Ok(match config.driver {
         Driver::Docker => Arc::new(DockerSandbox::new(DockerConfig {
@@ -269,6 +286,8 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         measure_secs: config.rollout.measure_secs,
         baseline_secs: config.rollout.baseline_secs,
         drain_secs: config.rollout.drain_secs,
+        drift_secs: config.rollout.drift_secs,
+        remind_after_secs: Options::default().remind_after_secs,
         agents_max: config.agents.concurrent,
         agent_tokens_max: config.agents.answer_tokens_max,
         agents_day_micro_usd: config.agents.day_micro_usd,

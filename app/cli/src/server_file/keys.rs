@@ -1,6 +1,7 @@
 //! The keys of the server file: one table, from which the reading, its messages and the JSON Schema come.
 
 pub(super) mod model;
+pub(super) mod notify;
 pub(super) mod target;
 
 /// A table of the file.
@@ -88,6 +89,7 @@ pub(super) static FILE: Table = Table {
             "The providers of models that agents ask, one `[[model]]` each.",
         ),
         key("agents", Shape::Table(&model::AGENTS), "What agents may do."),
+        key("notify", Shape::List(&notify::NOTIFY, &notify::NEEDED), "Whom is told of releases, one `[[notify]]` each."),
         key("log", Shape::Table(&LOG), "What is written to standard error."),
     ],
 };
@@ -227,6 +229,11 @@ static ROLLOUT: Table = Table {
             "Before anybody gets the new version it is measured for so long what is usual.",
         ),
         key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
+        key(
+            "drift_secs",
+            number(1, 3600, 30),
+            "What runs is compared with what was released so often; changes that targets tell of, at once.",
+        ),
     ],
 };
 

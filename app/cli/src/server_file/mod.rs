@@ -12,6 +12,7 @@ use gatewright_sandbox::CacheLimits;
 
 mod keys;
 mod model;
+mod notify;
 mod overlay;
 mod read;
 mod schema;
@@ -19,6 +20,7 @@ mod target;
 mod tree;
 
 pub(crate) use model::{AgentsTable, ModelKind, ModelTable};
+pub(crate) use notify::{MailTable, NotifyTable, NotifyWay};
 pub(crate) use overlay::{Override, of_variables};
 pub(crate) use schema::schema;
 pub(crate) use target::{MetricsTable, ProgramTable, RouterTable, Runs, TargetTable};
@@ -42,6 +44,7 @@ pub(crate) struct ServerConfig {
     pub(crate) targets: Vec<TargetTable>,
     pub(crate) models: Vec<ModelTable>,
     pub(crate) agents: AgentsTable,
+    pub(crate) channels: Vec<NotifyTable>,
     pub(crate) log: LogTable,
 }
 
@@ -159,6 +162,7 @@ pub(crate) struct RolloutTable {
     pub(crate) measure_secs: u64,
     pub(crate) baseline_secs: u64,
     pub(crate) drain_secs: u64,
+    pub(crate) drift_secs: u64,
 }
 
 /// `[log]`.

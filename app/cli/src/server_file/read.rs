@@ -19,6 +19,7 @@ use super::{
 };
 
 mod model;
+mod notify;
 mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -49,6 +50,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
         log: reader.log(&log),
         targets: reader.targets(&file),
         agents: reader.agents(&agents, &models),
+        channels: reader.channels(&file),
         models,
         forges: reader.forges(&file)?,
     })
@@ -209,6 +211,7 @@ impl Reader<'_> {
             measure_secs: self.number(fields, "measure_secs"),
             baseline_secs: self.number(fields, "baseline_secs"),
             drain_secs: self.number(fields, "drain_secs"),
+            drift_secs: self.number(fields, "drift_secs"),
         }
     }
 

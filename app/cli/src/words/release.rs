@@ -1,6 +1,6 @@
 //! Releases and rollouts in words.
 
-use gatewright_core::rollout::{Finding, HookOutcome};
+use gatewright_core::rollout::{Finding, HookOutcome, drift};
 use gatewright_core::run::{
     GatesState, Refusal, ReleaseEvent, ReleaseSpec, ReleaseWord, RolloutCause, RolloutEvent, RolloutSpec, RolloutWord, Way,
 };
@@ -21,6 +21,7 @@ pub(super) fn rollout_spec(spec: &RolloutSpec) -> String {
         RolloutCause::Commanded { by } => format!("by {}", by.login),
         RolloutCause::Restored { by, because } if because.is_empty() => format!("back, by {}", by.login),
         RolloutCause::Restored { by, because } => format!("back, by {}: {because}", by.login),
+        RolloutCause::Drifted { differences, .. } => format!("drift: {}", drift::words(differences)),
     };
     format!("{} to {} ({why})", spec.release.tag, spec.environment.name)
 }
@@ -106,6 +107,7 @@ pub(super) fn rollout_event(event: &RolloutEvent) -> String {
             format!("looked: {finding}{unmeasured}")
         }
         RolloutEvent::Told { state } => format!("others were told: {}", rollout_words(state)),
+        RolloutEvent::Reminded => "people are reminded".to_owned(),
     }
 }
 

@@ -107,6 +107,7 @@ impl Seeder {
             environment: Box::new(environment.clone()),
             since,
             rollout,
+            repo: None,
         }
     }
 
@@ -121,6 +122,7 @@ impl Seeder {
             begun_at,
             measure_secs: 10,
             baseline_secs: 60,
+            remind_after_secs: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::config::{DockerConfig, EnvValue, ExecConfig, TargetConfig};
-use crate::ids::BlobId;
+use crate::ids::{BlobId, RunId};
 use crate::target::PoolId;
 
 /// The names that may stand between `{{` and `}}`.
@@ -112,13 +112,27 @@ const VERSION_BYTES_MAX: usize = 51;
 /// The name of the pool that a version makes of a configuration which has been filled in: `1.4.0-3f2a9c01`. The digits are those of the
 /// SHA-256 of both, without how many instances there are: more of the same are the same pool.
 pub fn pool_id(version: &str, config: &TargetConfig) -> PoolId {
+    named(version, config, None)
+}
+
+/// The name of a pool that takes the place of another one of the same version and configuration, while that one is still there. `why`
+/// is what makes it another, always the same for one occasion.
+pub fn pool_id_anew(version: &str, config: &TargetConfig, why: RunId) -> PoolId {
+    named(version, config, Some(why))
+}
+
+fn named(version: &str, config: &TargetConfig, why: Option<RunId>) -> PoolId {
     let mut config = config.clone();
     match &mut config {
         TargetConfig::Docker(docker) => docker.replicas = 0,
         TargetConfig::Exec(exec) => exec.replicas = 0,
     }
     let made_of = serde_json::to_value(&config).expect("a configuration is texts, numbers and mappings of texts");
-    let hash = BlobId::of(canonical(json!([version, made_of])).to_string().as_bytes());
+    let of = match why {
+        None => json!([version, made_of]),
+        Some(why) => json!([version, made_of, why.to_string()]),
+    };
+    let hash = BlobId::of(canonical(of).to_string().as_bytes());
     format!("{}-{}", safe(version), &hash.as_str()[..8]).parse().expect("plain characters, cut to fit")
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Environment;
 use crate::event::User;
-use crate::ids::{BlobId, CommitId, EnvironmentName, GateName, RunId};
+use crate::ids::{BlobId, CommitId, EnvironmentName, GateName, RepoRef, RunId};
 use crate::target::{Instance, Pool, Routes};
 
 pub mod analysis;
+pub mod drift;
 pub mod fill;
 mod finding;
 mod moves;
@@ -52,6 +53,9 @@ pub struct Live {
     pub since: Timestamp,
     /// The rollout that brought it.
     pub rollout: RunId,
+    /// The repository, as it was named then.
+    #[serde(default)]
+    pub repo: Option<RepoRef>,
 }
 
 impl Live {
@@ -141,6 +145,19 @@ pub enum Wait {
     },
     /// Somebody has to say `deploy`.
     Command,
+}
+
+impl Wait {
+    /// Who can do something about it, for people. None where only time does.
+    pub fn owner(&self) -> Option<String> {
+        match self {
+            Wait::Approvals { who, .. } => Some(who.clone()),
+            Wait::Freeze { by, .. } => Some(by.clone()),
+            Wait::Held { .. } => Some("whoever may resume".to_owned()),
+            Wait::Command => Some("whoever may deploy".to_owned()),
+            Wait::After { .. } | Wait::Soak { .. } | Wait::Window { .. } | Wait::Busy { .. } => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Wait {

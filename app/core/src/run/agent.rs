@@ -177,6 +177,9 @@ impl AgentAction {
 }
 
 impl AgentRun {
+    /// What was said in a stage is shortened where it comes to more bytes, the oldest first.
+    pub const HISTORY_BYTES_MAX: u64 = 400 * 1024;
+
     pub(super) fn new(spec: AgentSpec, at: Timestamp) -> AgentRun {
         AgentRun {
             spec,
@@ -342,7 +345,8 @@ impl AgentRun {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. } => (false, "the run is a pipeline of agents"),
+            | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. } => (false, "the run is a pipeline of agents"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -375,7 +379,10 @@ impl AgentRun {
                 let open = |turn: &Turn| turn.reply.is_some() && turn.acted.is_none();
                 (asked(stage, turn).is_some_and(open), "nothing was wanted there")
             }
-            AgentEvent::ProgramEnded { stage, .. } | AgentEvent::Verified { stage, .. } | AgentEvent::Expired { stage } => {
+            AgentEvent::ProgramEnded { stage, .. }
+            | AgentEvent::Verified { stage, .. }
+            | AgentEvent::Broken { stage, .. }
+            | AgentEvent::Expired { stage } => {
                 (self.stage(*stage).is_some_and(|of| of.state == StageState::Working), "the stage is not under way")
             }
             AgentEvent::Spent { .. } => (self.prepared.is_some(), "it was not prepared"),
@@ -405,6 +412,7 @@ impl AgentRun {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -434,6 +442,11 @@ impl AgentRun {
                     stage.state = StageState::Failed { at, because: because.clone() };
                 }
                 self.turns += 1;
+            }
+            AgentEvent::Broken { stage, because } => {
+                if let Some(stage) = self.stages.get_mut(usize::from(*stage)) {
+                    stage.state = StageState::Failed { at, because: because.clone() };
+                }
             }
             AgentEvent::Acted { stage, acted, .. } => self.acted(at, *stage, acted),
             AgentEvent::ProgramEnded { stage, ended } => self.program_ended(at, *stage, ended),

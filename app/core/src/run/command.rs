@@ -33,6 +33,7 @@ impl Command {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -52,7 +53,8 @@ impl Command {
             | RunEvent::StepFinished { .. }
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. } => (false, "the run obeys a command"),
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => (false, "the run obeys a command"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

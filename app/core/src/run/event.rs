@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, AgentSpec};
+use super::notice::{NoticeEvent, NoticeSpec};
 use super::release::{ReleaseEvent, ReleaseSpec, ReleaseWord};
 use super::rollout::{RolloutEvent, RolloutSpec, RolloutWord};
 use crate::command::{CommandName, Who};
@@ -43,6 +44,8 @@ pub enum Work {
     Rollout(Box<RolloutSpec>),
     /// What a pipeline of agents is to do.
     Agent(AgentSpec),
+    /// What people are to be told.
+    Notice(Box<NoticeSpec>),
 }
 
 /// Which gates of which commit are to be run.
@@ -267,6 +270,11 @@ pub enum RunEvent {
         /// What.
         event: Box<AgentEvent>,
     },
+    /// Somebody was told something, or could not be.
+    Notice {
+        /// What came of it.
+        event: NoticeEvent,
+    },
     /// A report is about to be published for the first time; if nothing follows, it may or may not be there.
     PublishBegun {
         /// Its key.
@@ -307,7 +315,7 @@ impl RunEvent {
     /// run that gets nowhere may have attempts.
     pub fn gets_on(&self) -> bool {
         match self {
-            RunEvent::Release { .. } | RunEvent::Rollout { .. } => true,
+            RunEvent::Release { .. } | RunEvent::Rollout { .. } | RunEvent::Notice { .. } => true,
             RunEvent::Agent { event } => event.gets_on(),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }

@@ -160,9 +160,11 @@ impl Gates {
                 GateEvent::PullRequest
             }
             Subject::MergeGroup { .. } => GateEvent::MergeGroup,
-            Subject::Branch { .. } | Subject::Tag { .. } | Subject::Release { .. } | Subject::Environment { .. } => {
-                GateEvent::Push
-            }
+            Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Notice { .. }
+            | Subject::Environment { .. } => GateEvent::Push,
         }
     }
 
@@ -178,6 +180,7 @@ impl Gates {
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
         }
@@ -208,6 +211,7 @@ impl Gates {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -237,7 +241,8 @@ impl Gates {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. } => Err("the run checks a commit".to_owned()),
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => Err("the run checks a commit".to_owned()),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -272,6 +277,7 @@ impl Gates {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
+            | Subject::Notice { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }

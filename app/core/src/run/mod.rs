@@ -5,7 +5,7 @@
 //!
 //! What all runs share (leases, signals, publishing, the end) is here; what a kind of run does is a machine of its own:
 //! [`Gates`] checks a commit, [`Command`] obeys what somebody has said, [`ReleaseRun`] makes a release of a tag, [`Rollout`] brings one to
-//! an environment, [`AgentRun`] has a pipeline of agents work.
+//! an environment, [`AgentRun`] has a pipeline of agents work, [`NoticeRun`] tells people something.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ mod command;
 mod event;
 mod gates;
 mod next;
+mod notice;
 mod release;
 mod rollout;
 #[cfg(test)]
@@ -36,12 +37,13 @@ pub use event::{
 };
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
+pub use notice::{Again, Delivery, NoticeAction, NoticeEvent, NoticeRun, NoticeSpec};
 pub use release::{
     Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
 };
 pub use rollout::{
-    Admission, Look, Pace, Past, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec, RolloutState,
-    RolloutWord, Way, WayBack,
+    Admission, Look, Pace, Past, Patience, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec,
+    RolloutState, RolloutWord, Way, WayBack,
 };
 
 /// A journal says something that cannot have happened.
@@ -96,6 +98,8 @@ pub enum Kind {
     Rollout(Box<Rollout>),
     /// It has a pipeline of agents work.
     Agent(Box<AgentRun>),
+    /// It tells people something.
+    Notice(Box<NoticeRun>),
 }
 
 /// What is known of a report on the forge.
@@ -133,6 +137,7 @@ impl Run {
             Work::Release(spec) => Kind::Release(Box::new(ReleaseRun::new(spec, at))),
             Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(*spec, at))),
             Work::Agent(spec) => Kind::Agent(Box::new(AgentRun::new(spec, at))),
+            Work::Notice(spec) => Kind::Notice(Box::new(NoticeRun::new(*spec, at))),
         };
         let (published, finished, given_up) = (BTreeMap::new(), None, None);
         Run { id, repo, subject, seq: 1, created_at: at, signals_taken: 0, published, finished, updated_at: at, given_up, kind }
@@ -163,7 +168,8 @@ impl Run {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. } => {}
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => {}
         }
         match &mut self.kind {
             Kind::Gates(gates) => gates.apply(at, event),
@@ -171,6 +177,7 @@ impl Run {
             Kind::Release(release) => release.apply(at, event),
             Kind::Rollout(rollout) => rollout.apply(at, event),
             Kind::Agent(agent) => agent.apply(at, event),
+            Kind::Notice(notice) => notice.apply(at, event),
         }
         self.seq += 1;
         self.updated_at = at;
@@ -200,6 +207,7 @@ impl Run {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -212,6 +220,7 @@ impl Run {
             Kind::Release(release) => release.check(event),
             Kind::Rollout(rollout) => rollout.check(event),
             Kind::Agent(agent) => agent.check(event),
+            Kind::Notice(notice) => notice.check(event),
         }
     }
 
@@ -219,7 +228,7 @@ impl Run {
     pub fn gates(&self) -> Option<&Gates> {
         match &self.kind {
             Kind::Gates(gates) => Some(gates),
-            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
+            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
         }
     }
 
@@ -227,7 +236,7 @@ impl Run {
     pub fn command(&self) -> Option<&Command> {
         match &self.kind {
             Kind::Command(command) => Some(command),
-            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
+            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
         }
     }
 
@@ -235,7 +244,7 @@ impl Run {
     pub fn release(&self) -> Option<&ReleaseRun> {
         match &self.kind {
             Kind::Release(release) => Some(release),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
         }
     }
 
@@ -243,7 +252,7 @@ impl Run {
     pub fn rollout(&self) -> Option<&Rollout> {
         match &self.kind {
             Kind::Rollout(rollout) => Some(rollout),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Agent(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Agent(_) | Kind::Notice(_) => None,
         }
     }
 
@@ -251,7 +260,15 @@ impl Run {
     pub fn agent(&self) -> Option<&AgentRun> {
         match &self.kind {
             Kind::Agent(agent) => Some(agent),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Notice(_) => None,
+        }
+    }
+
+    /// What people are told, where that is what it does.
+    pub fn notice(&self) -> Option<&NoticeRun> {
+        match &self.kind {
+            Kind::Notice(notice) => Some(notice),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
         }
     }
 
@@ -263,6 +280,7 @@ impl Run {
             Kind::Release(release) => release.release().map(|release| &release.commit).or(release.spec.commit.as_ref()),
             Kind::Rollout(rollout) => Some(&rollout.spec.release.commit),
             Kind::Agent(agent) => agent.prepared.as_ref().map(|prepared| &prepared.commit).or(agent.spec.head.as_ref()),
+            Kind::Notice(_) => None,
         }
     }
 
@@ -277,6 +295,7 @@ impl Run {
             Kind::Release(release) => release.conclusion(),
             Kind::Rollout(rollout) => rollout.conclusion(),
             Kind::Agent(agent) => agent.conclusion(),
+            Kind::Notice(notice) => notice.conclusion(),
         }
     }
 

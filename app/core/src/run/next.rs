@@ -4,6 +4,7 @@ use super::gates::Need;
 use jiff::Timestamp;
 
 use super::agent::{AgentAction, AgentKey};
+use super::notice::NoticeAction;
 use super::release::ReleaseAction;
 use super::rollout::{RolloutAction, RolloutKey, Wanted};
 use super::{Command, Gates, Kind, Run, Step, StepState};
@@ -60,6 +61,8 @@ pub enum Action {
     Rollout(RolloutAction),
     /// Go on with a pipeline of agents.
     Agent(AgentAction),
+    /// Tell people something.
+    Notice(NoticeAction),
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -104,6 +107,8 @@ pub enum ActionKey {
     Rollout(RolloutKey),
     /// [`Action::Agent`].
     Agent(AgentKey),
+    /// [`Action::Notice`].
+    Notice(NoticeAction),
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
     /// [`Action::SetAside`].
@@ -125,6 +130,7 @@ impl Action {
             Action::Release(action) => ActionKey::Release(action.clone()),
             Action::Rollout(action) => ActionKey::Rollout(action.key()),
             Action::Agent(action) => ActionKey::Agent(action.key()),
+            Action::Notice(action) => ActionKey::Notice(action.clone()),
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
             Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
@@ -146,6 +152,7 @@ impl Action {
             | Action::Obey
             | Action::Release(_)
             | Action::Rollout(_)
+            | Action::Notice(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         }
@@ -181,6 +188,10 @@ impl Run {
             Kind::Rollout(rollout) => {
                 let Wanted { actions, wake_at, over } = rollout.next(now);
                 (actions.into_iter().map(Action::Rollout).collect(), wake_at, over)
+            }
+            Kind::Notice(notice) => {
+                let (actions, wake_at, over) = notice.next(now);
+                (actions.into_iter().map(Action::Notice).collect(), wake_at, over)
             }
             Kind::Agent(agent) => {
                 let (actions, wake_at, over) = agent.next(now);

@@ -389,6 +389,7 @@ impl ReleaseRun {
             | RunEvent::Obeyed
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -477,7 +478,8 @@ impl ReleaseRun {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. } => (false, "the run is a release"),
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => (false, "the run is a release"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

@@ -5,285 +5,21 @@
 //! environment; go on because nothing was measured.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::event::{CancelReason, RunEvent, Signal};
-use crate::config::{Environment, StepHold};
+use crate::config::StepHold;
 use crate::event::User;
-use crate::ids::BlobId;
-
 use crate::report::Conclusion;
-use crate::rollout::analysis::Instances;
-use crate::rollout::{Finding, HookOutcome, Live, Move, Old, Release, Seen, Wait, Which, way_back};
-use crate::target::{Pool, Reading};
+use crate::rollout::{Finding, HookOutcome, Live, Move, Old, Seen, Wait, Which, way_back};
 
+mod said;
 #[cfg(test)]
 mod tests;
+mod want;
 
-/// After each so many looks the time between two grows by what it was at first, so that one that somebody holds for days has a
-/// journal that can still be read.
-const LOOKS_THINNED: u64 = 1_000;
-
-/// While nobody gets the new version it is looked so often, in seconds.
-const IDLE_SECS: u64 = 600;
-
-/// A release is to go to an environment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RolloutSpec {
-    /// The release.
-    pub release: Release,
-    /// The environment as the repository file at the release's commit has it, with templates filled in.
-    pub environment: Box<Environment>,
-    /// What its instances are to be.
-    pub pool: Pool,
-    /// Why.
-    pub cause: RolloutCause,
-    /// Whether it takes its time.
-    pub pace: Pace,
-    /// When the release began, by its tag.
-    pub begun_at: Timestamp,
-    /// It is measured so often.
-    pub measure_secs: u64,
-    /// Before the first share it is measured for so long what is usual.
-    pub baseline_secs: u64,
-}
-
-/// Why a rollout was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum RolloutCause {
-    /// The release goes wherever releases go.
-    Released,
-    /// Somebody has said so.
-    Commanded {
-        /// Who.
-        by: User,
-    },
-    /// Somebody wants back what was there before.
-    Restored {
-        /// Who.
-        by: User,
-        /// Why, in that person's words. Untrusted text.
-        because: String,
-    },
-}
-
-/// Whether a rollout takes its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pace {
-    /// It waits for what the environment asks for, and goes by its strategy.
-    Staged,
-    /// It waits for nothing but the lock, and everything moves at once: a way back.
-    Straight,
-}
-
-/// Which of its two lists of moves a rollout goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// Towards the new version.
-    Forth,
-    /// To what was there before.
-    Back,
-}
-
-/// What a rollout is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "word")]
-pub enum RolloutWord {
-    /// Something that it may wait for has changed.
-    Look,
-    /// Somebody agrees, or wants it to go on where it waits for somebody to say so.
-    Promote {
-        /// Who.
-        by: User,
-    },
-    /// It is to begin, where it waits for somebody to say so.
-    Deploy {
-        /// Who.
-        by: User,
-    },
-    /// It is to stay where it is.
-    Pause {
-        /// Who.
-        by: User,
-    },
-    /// It may go on.
-    Resume {
-        /// Who.
-        by: User,
-    },
-    /// It is to make room for a newer release.
-    GiveWay {
-        /// That release's tag.
-        tag: String,
-    },
-    /// It is to go back.
-    RollBack {
-        /// Who.
-        by: User,
-        /// Why, in that person's words. Untrusted text.
-        because: String,
-    },
-}
-
-/// An event of a rollout.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
-pub enum RolloutEvent {
-    /// It may not begin yet.
-    Looked {
-        /// What it waits for.
-        waits: Vec<Wait>,
-        /// When to look again, where nobody says so before.
-        look_at: Timestamp,
-        /// So many words it had heard when the look began. What it heard since is not looked at yet.
-        heard: u64,
-    },
-    /// It holds the environment's lock and begins.
-    Admitted {
-        /// What the environment runs.
-        live: Option<Box<Live>>,
-        /// The image's digest, pinned.
-        digest: Option<String>,
-        /// What each new instance's configuration hash will be.
-        config_hash: String,
-        /// The moves to make.
-        moves: Vec<Move>,
-    },
-    /// It will not begin at all.
-    Refused {
-        /// Why, for people.
-        because: String,
-    },
-    /// A move was made.
-    Made {
-        /// The list.
-        way: Way,
-        /// Its place in the list.
-        n: usize,
-        /// What target and router looked like before a share was changed, and afterwards.
-        seen: Vec<Seen>,
-        /// What came of its command.
-        hook: Option<HookOutcome>,
-    },
-    /// A move could not be made, and trying again would not help.
-    Failed {
-        /// The list.
-        way: Way,
-        /// Its place in the list.
-        n: usize,
-        /// Why, for people.
-        because: String,
-        /// What came of its command.
-        hook: Option<HookOutcome>,
-    },
-    /// It was looked how it goes.
-    Measured {
-        /// What was measured, or why nothing was.
-        look: Box<Look>,
-        /// What that comes to.
-        finding: Box<Finding>,
-    },
-    /// Others were told how it stands.
-    Told {
-        /// How.
-        state: RolloutState,
-    },
-}
-
-impl RolloutEvent {
-    /// The blobs that it refers to: logs of commands.
-    pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        let hook = match self {
-            RolloutEvent::Made { hook, .. } | RolloutEvent::Failed { hook, .. } => hook.as_ref(),
-            RolloutEvent::Looked { .. }
-            | RolloutEvent::Admitted { .. }
-            | RolloutEvent::Refused { .. }
-            | RolloutEvent::Measured { .. }
-            | RolloutEvent::Told { .. } => None,
-        };
-        hook.and_then(|hook| hook.log.as_ref()).into_iter()
-    }
-}
-
-/// One look at how it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Look {
-    /// The counters, of the source that decides.
-    pub reading: Option<Reading>,
-    /// Those of the other sources that could be read, for people to compare with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub others: Vec<Reading>,
-    /// Why a source could not be.
-    pub unmeasured: Option<String>,
-    /// New instances that are not as they should be, each with what is wrong.
-    pub unhealthy: Vec<String>,
-    /// New instances in all. None where they could not be looked at.
-    pub instances: Option<Instances>,
-    /// The share that the router gave the new version, read back, in thousandths of a percent.
-    pub share_millipercent: u64,
-}
-
-/// How a rollout stands, for others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum RolloutState {
-    /// It has not begun.
-    Waiting {
-        /// What it waits for, for people.
-        waits: Vec<Wait>,
-    },
-    /// It is under way.
-    Moving {
-        /// The move, for people.
-        what: String,
-        /// So many are made.
-        made: u32,
-        /// Of so many.
-        of: u32,
-        /// The new version's share now, in percent.
-        percent: u32,
-    },
-    /// It stays where it is.
-    Paused {
-        /// Why, for people.
-        because: String,
-        /// The new version's share, in percent.
-        percent: u32,
-    },
-    /// The environment runs the release.
-    Promoted,
-    /// It goes back.
-    RollingBack {
-        /// Why, for people.
-        because: String,
-    },
-    /// Everything is as it was.
-    RolledBack {
-        /// Why, for people.
-        because: String,
-    },
-    /// It never began.
-    GivenUp {
-        /// Why, for people.
-        because: String,
-    },
-}
-
-impl RolloutState {
-    /// Whether nothing more will come of it.
-    pub fn is_over(&self) -> bool {
-        match self {
-            RolloutState::Promoted | RolloutState::RolledBack { .. } | RolloutState::GivenUp { .. } => true,
-            RolloutState::Waiting { .. }
-            | RolloutState::Moving { .. }
-            | RolloutState::Paused { .. }
-            | RolloutState::RollingBack { .. } => false,
-        }
-    }
-}
+pub use said::{Look, Pace, Patience, RolloutCause, RolloutEvent, RolloutSpec, RolloutState, RolloutWord, Way};
+pub(in crate::run) use want::Wanted;
+pub use want::{RolloutAction, RolloutKey};
 
 /// What a rollout found when it began.
 #[derive(Debug, Clone, PartialEq)]
@@ -329,6 +65,10 @@ pub struct Rollout {
     pub created_at: Timestamp,
     /// What it waits for before it begins.
     pub waits: Vec<Wait>,
+    /// Since when it waits for things of these kinds.
+    pub waits_since: Timestamp,
+    /// The last reminder: since when what it was about had been waited for, and the how many-th it was, from 1.
+    reminded: Option<(Timestamp, u32)>,
     /// When to look again whether it may begin. None: now.
     pub look_at: Option<Timestamp>,
     /// So many words it has heard.
@@ -373,74 +113,14 @@ pub struct Rollout {
     pub told: Option<RolloutState>,
 }
 
-/// Something to be done for a rollout.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RolloutAction {
-    /// Find out whether it may begin; if so, take the lock.
-    Look,
-    /// Make a move.
-    Make {
-        /// The list.
-        way: Way,
-        /// Its place in the list.
-        n: usize,
-        /// The move.
-        what: Box<Move>,
-    },
-    /// Look how it goes.
-    Measure,
-    /// Tell others how it stands.
-    Tell {
-        /// How.
-        state: RolloutState,
-    },
-}
-
-/// Names an action of a rollout for as long as it is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RolloutKey {
-    /// [`RolloutAction::Look`].
-    Look,
-    /// A change of shares. It has one key whatever the share: one that has begun is over before another begins, so that none comes
-    /// after the one that takes everything back.
-    Share,
-    /// Any other move, by its list and its place there.
-    Make(Way, usize),
-    /// [`RolloutAction::Measure`].
-    Measure,
-    /// [`RolloutAction::Tell`].
-    Tell,
-}
-
-impl RolloutAction {
-    /// The action's name.
-    pub(super) fn key(&self) -> RolloutKey {
-        match self {
-            RolloutAction::Look => RolloutKey::Look,
-            RolloutAction::Make { what, .. } if matches!(**what, Move::Share { .. }) => RolloutKey::Share,
-            RolloutAction::Make { way, n, .. } => RolloutKey::Make(*way, *n),
-            RolloutAction::Measure => RolloutKey::Measure,
-            RolloutAction::Tell { .. } => RolloutKey::Tell,
-        }
-    }
-}
-
-/// What a rollout wants now.
-pub(super) struct Wanted {
-    /// To be done.
-    pub(super) actions: Vec<RolloutAction>,
-    /// When it will want something else by itself.
-    pub(super) wake_at: Option<Timestamp>,
-    /// Whether there is nothing more to come.
-    pub(super) over: bool,
-}
-
 impl Rollout {
     pub(super) fn new(spec: RolloutSpec, created_at: Timestamp) -> Rollout {
         Rollout {
             spec,
             created_at,
             waits: Vec::new(),
+            waits_since: created_at,
+            reminded: None,
             look_at: None,
             heard: 0,
             approvals: Vec::new(),
@@ -502,10 +182,10 @@ impl Rollout {
             return RolloutState::Promoted;
         }
         if self.admission.is_none() {
-            return RolloutState::Waiting { waits: self.waits.clone() };
+            return RolloutState::Waiting { waits: self.waits.clone(), patience: self.patience() };
         }
         if let Some(because) = self.waits_for_somebody() {
-            return RolloutState::Paused { because, percent: self.percent };
+            return RolloutState::Paused { because, percent: self.percent, patience: self.patience() };
         }
         let what = self.current().map_or_else(String::new, Move::words);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -521,6 +201,33 @@ impl Rollout {
         manual.then(|| format!("at {} %, until somebody says `promote`", self.percent))
     }
 
+    /// Since when it waits for somebody or for a time, if it does.
+    fn waiting_since(&self) -> Option<Timestamp> {
+        if self.refused.is_some() || self.back.is_some() || self.settled {
+            return None;
+        }
+        match &self.admission {
+            None => (!self.waits.is_empty()).then_some(self.waits_since),
+            Some(_) => self.waits_for_somebody().is_some().then_some(self.since),
+        }
+    }
+
+    /// So many reminders there were of what is waited for now.
+    fn reminders(&self) -> u32 {
+        let now = self.waiting_since();
+        self.reminded.filter(|(since, _)| Some(*since) == now).map_or(0, |(_, n)| n)
+    }
+
+    /// How long it has waited already, and until when it will.
+    fn patience(&self) -> Patience {
+        let begun = if self.admission.is_some() { self.since } else { self.created_at };
+        Patience {
+            since: self.waiting_since(),
+            reminders: self.reminders(),
+            ends_at: self.waiting_since().map(|_| after(begun, self.spec.environment.deadline_secs)),
+        }
+    }
+
     pub(super) fn conclusion(&self) -> Conclusion {
         match self.state() {
             RolloutState::Promoted => Conclusion::Success,
@@ -528,67 +235,6 @@ impl Rollout {
             RolloutState::GivenUp { .. } => Conclusion::Cancelled,
             RolloutState::Waiting { .. } | RolloutState::Moving { .. } | RolloutState::Paused { .. } => Conclusion::Neutral,
         }
-    }
-
-    /// What is to be done beside publishing.
-    pub(super) fn next(&self, now: Timestamp) -> Wanted {
-        let mut wanted = self.next_move(now);
-        let state = self.state();
-        if self.told.as_ref() != Some(&state) {
-            wanted.actions.push(RolloutAction::Tell { state });
-        }
-        wanted
-    }
-
-    fn next_move(&self, now: Timestamp) -> Wanted {
-        let at = |at: Timestamp, action| match at <= now {
-            true => Wanted { actions: vec![action], wake_at: None, over: false },
-            false => Wanted { actions: Vec::new(), wake_at: Some(at), over: false },
-        };
-        if self.refused.is_some() {
-            return Wanted { actions: Vec::new(), wake_at: None, over: true };
-        }
-        if self.admission.is_none() {
-            return at(self.look_at.unwrap_or(now), RolloutAction::Look);
-        }
-        let Some(current) = self.current() else {
-            return Wanted { actions: Vec::new(), wake_at: None, over: true };
-        };
-        if self.measures() {
-            return at(self.look_next(), RolloutAction::Measure);
-        }
-        let make = || RolloutAction::Make { way: self.way(), n: self.made, what: Box::new(current.clone()) };
-        match current {
-            Move::Keep { secs } => at(after(self.since, *secs), make()),
-            Move::Hook { .. }
-            | Move::Deploy { .. }
-            | Move::Baseline { .. }
-            | Move::Share { .. }
-            | Move::Hold { .. }
-            | Move::Shrink { .. }
-            | Move::Settle
-            | Move::Clean => at(now, make()),
-        }
-    }
-
-    /// Whether it is time to look how it goes, now and then.
-    fn measures(&self) -> bool {
-        let looks = match self.current() {
-            Some(Move::Baseline { .. } | Move::Hold { .. }) => true,
-            Some(_) | None => self.paused.is_some() && !self.settled,
-        };
-        looks && self.back.is_none()
-    }
-
-    fn look_next(&self) -> Timestamp {
-        let thinned = self.spec.measure_secs * (1 + self.looks.len() as u64 / LOOKS_THINNED);
-        let secs = match self.current() {
-            Some(Move::Baseline { .. }) => thinned,
-            // Nobody gets the new version: only whether somebody has waited for too long is of interest.
-            Some(_) | None if self.percent == 0 => thinned.max(IDLE_SECS),
-            Some(_) | None => thinned,
-        };
-        self.looked_at.map_or(self.since, |at| after(at, secs))
     }
 
     /// Somebody who is to say something has said nothing for so long that it goes back.
@@ -609,6 +255,7 @@ impl Rollout {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -629,7 +276,7 @@ impl Rollout {
                     (self.admission.is_some() && (*way < self.way() || *n == self.made), "that is not the move to make")
                 }
                 RolloutEvent::Measured { .. } => (self.admission.is_some(), "it has not begun"),
-                RolloutEvent::Told { .. } => (true, ""),
+                RolloutEvent::Told { .. } | RolloutEvent::Reminded => (true, ""),
             },
             RunEvent::Finished { .. } => {
                 (self.refused.is_some() || (self.admission.is_some() && self.current().is_none()), "it is not over")
@@ -640,7 +287,8 @@ impl Rollout {
             | RunEvent::Ruled { .. }
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
-            | RunEvent::Agent { .. } => (false, "the run is a rollout"),
+            | RunEvent::Agent { .. }
+            | RunEvent::Notice { .. } => (false, "the run is a rollout"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -732,6 +380,9 @@ impl Rollout {
     fn happened(&mut self, at: Timestamp, event: &RolloutEvent) {
         match event {
             RolloutEvent::Looked { waits, look_at, heard } => {
+                if !same_kinds(&self.waits, waits) {
+                    self.waits_since = at;
+                }
                 self.waits.clone_from(waits);
                 self.look_at = (*heard == self.heard).then_some(*look_at);
             }
@@ -755,6 +406,12 @@ impl Rollout {
             }
             RolloutEvent::Measured { look, finding } => self.looked(at, look, finding),
             RolloutEvent::Told { state } => self.told = Some(state.clone()),
+            RolloutEvent::Reminded => {
+                if let Some(since) = self.waiting_since() {
+                    self.reminded = Some((since, self.reminders() + 1));
+                    self.note(at, "people were reminded");
+                }
+            }
         }
     }
 
@@ -837,6 +494,12 @@ impl Rollout {
         self.paused = None;
         self.back = Some(WayBack { because, decided_at: at, read_back_at: None, by_analysis, holds: true });
     }
+}
+
+/// Whether things of the same kinds are waited for.
+fn same_kinds(before: &[Wait], now: &[Wait]) -> bool {
+    let kinds = |waits: &[Wait]| waits.iter().map(std::mem::discriminant).collect::<Vec<_>>();
+    kinds(before) == kinds(now)
 }
 
 fn after(at: Timestamp, secs: u64) -> Timestamp {

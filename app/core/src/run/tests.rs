@@ -157,6 +157,7 @@ fn claims(run: &Run) -> Vec<String> {
         | Action::Release(_)
         | Action::Rollout(_)
         | Action::Agent(_)
+        | Action::Notice(_)
         | Action::Publish { .. }
         | Action::SetAside { .. }
         | Action::Finish { .. } => None,
@@ -240,6 +241,7 @@ fn a_check_whose_making_was_cut_short_is_looked_for_before_it_is_made() {
             | Action::Release(_)
             | Action::Rollout(_)
             | Action::Agent(_)
+            | Action::Notice(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         })
@@ -541,7 +543,13 @@ fn effects(action: &Action, passes: bool, graph: &[PlannedGate]) -> Vec<RunEvent
         Action::Claim { gate, attempt } => Some(RunEvent::StepStarted { gate: gate.clone(), attempt: *attempt }),
         Action::Execute { gate, .. } => Some(finished(gate, status)),
         Action::Stop { gate } => Some(finished(gate, VerdictStatus::Cancelled)),
-        Action::Rule | Action::Obey | Action::Release(_) | Action::Rollout(_) | Action::Agent(_) | Action::SetAside { .. } => {
+        Action::Rule
+        | Action::Obey
+        | Action::Release(_)
+        | Action::Rollout(_)
+        | Action::Agent(_)
+        | Action::Notice(_)
+        | Action::SetAside { .. } => {
             unreachable!("these runs check commits, and nobody gives them up")
         }
         Action::Publish { key, digest, .. } => Some(RunEvent::Published { key: key.clone(), digest: digest.clone(), id: 1 }),

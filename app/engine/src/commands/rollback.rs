@@ -33,6 +33,7 @@ pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
         begun_at: case.now,
         measure_secs: 10,
         baseline_secs: 0,
+        remind_after_secs: Vec::new(),
     };
     let subject = Subject::Environment { name: name.clone() };
     let run =

@@ -26,6 +26,11 @@ fn line(order: &Order) -> Option<String> {
         Ordered::Hold { reason: None } => Some(format!("Held by {by}.")),
         Ordered::Approval { commit } => Some(format!("Commit {} approved by {by}.", commit.short())),
         Ordered::Skip { gate, reason, .. } => Some(format!("Gate {gate} skipped by {by}: {}", escape(reason))),
-        Ordered::Answer { .. } | Ordered::Lock | Ordered::Live { .. } | Ordered::Freeze { .. } | Ordered::Arrival { .. } => None,
+        Ordered::Answer { .. }
+        | Ordered::Lock
+        | Ordered::Live { .. }
+        | Ordered::Freeze { .. }
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     }
 }

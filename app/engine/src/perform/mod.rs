@@ -10,7 +10,7 @@ use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slot;
-use crate::{Engine, agents, release, rollout};
+use crate::{Engine, agents, notices, release, rollout};
 
 mod execute;
 mod obey;
@@ -18,6 +18,7 @@ mod prepare;
 mod publish;
 mod rule;
 
+pub(crate) use execute::runner;
 pub(crate) use prepare::read;
 pub(crate) use rule::environments;
 
@@ -67,6 +68,7 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
             rollout::redacted(&engine.options.secrets, rollout::perform(&engine, &run, of, action, &stop).await)
         }
         (Action::Agent(action), Kind::Agent(of)) => agents::perform(&engine, &run, of, action, &stop).await,
+        (Action::Notice(action), Kind::Notice(of)) => notices::perform(&engine, of, action).await,
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
         (
             Action::Prepare
@@ -75,8 +77,9 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
             | Action::Obey
             | Action::Release(_)
             | Action::Rollout(_)
-            | Action::Agent(_),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_),
+            | Action::Agent(_)
+            | Action::Notice(_),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_),
         ) => unreachable!("a kind of run wants only what it does"),
         (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
     }
@@ -88,7 +91,7 @@ pub(crate) fn starts_work(action: &RolloutAction) -> bool {
     match action {
         RolloutAction::Look | RolloutAction::Measure => true,
         RolloutAction::Make { way, .. } => *way == Way::Forth,
-        RolloutAction::Tell { .. } => false,
+        RolloutAction::Tell { .. } | RolloutAction::Remind => false,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn about(subject: &Subject) -> &Subject {
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Agents { .. } => subject,
     }
 }

@@ -248,6 +248,7 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
         Subject::Tag { .. } => spec.base.clone().unwrap_or_else(|| spec.head.clone()),
         Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {

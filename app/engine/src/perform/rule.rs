@@ -270,6 +270,7 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
+        | Subject::Notice { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };

@@ -27,6 +27,7 @@ pub(super) async fn start(engine: &Engine, run: &Run, release: &ReleaseRun) -> D
             begun_at: release.created_at,
             measure_secs: engine.options.measure_secs,
             baseline_secs: engine.options.baseline_secs,
+            remind_after_secs: engine.options.remind_after_secs.clone(),
         };
         let name = environment.name.clone();
         let subject = Subject::Environment { name: name.clone() };

@@ -18,10 +18,11 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::commands::parse::written;
 
+pub(crate) mod agent;
 mod escape;
-mod release;
+pub(crate) mod release;
 pub use escape::escape;
-pub use release::{headline as release_headline, words as rollout_words};
+pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
@@ -49,6 +50,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("notes", include_str!("../../../../templates/comments/notes.md")),
         ("reply", include_str!("../../../../templates/comments/reply.md")),
         ("release", include_str!("../../../../templates/comments/release.md")),
+        ("agent", include_str!("../../../../templates/comments/agent.md")),
+        ("proposal", include_str!("../../../../templates/comments/proposal.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
     }
@@ -87,7 +90,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
         ReportKey::AgentComment | ReportKey::Proposal | ReportKey::Pushed | ReportKey::Issue(_) => {
-            Err("no agent has worked on this".to_owned())
+            Err("what agents hand over is kept, and rendered from there".to_owned())
         }
     }
 }
@@ -300,7 +303,8 @@ fn hold(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     };
     Some(context! { by => order.by.login.as_str(), reason })
 }
@@ -322,7 +326,8 @@ fn answer(gates: &Gates) -> Option<Value> {
         | Ordered::Lock
         | Ordered::Live { .. }
         | Ordered::Freeze { .. }
-        | Ordered::Arrival { .. } => None,
+        | Ordered::Arrival { .. }
+        | Ordered::Drift { .. } => None,
     }
 }
 
@@ -406,6 +411,7 @@ pub fn headline(run: &Run) -> String {
         Kind::Release(of) => release::headline(of),
         Kind::Rollout(of) => release::headline_of_rollout(of),
         Kind::Agent(of) => crate::agents::show::headline(of),
+        Kind::Notice(of) => of.spec.notice.title.clone(),
     }
 }
 

@@ -5,8 +5,8 @@ use gatewright_core::report::{
     Channel, CommentReport, DeploymentReport, Holds, Life, RELEASE_COMMENT_MARKER, ReleaseReport, ReleaseStage, Report, Tier,
 };
 use gatewright_core::rollout::Wait;
-use gatewright_core::run::{GatesState, Refusal, ReleaseRun, Rollout, RolloutState, Run};
-use gatewright_core::{CommitId, EnvironmentName, ItemRef};
+use gatewright_core::run::{GatesState, Patience, Refusal, ReleaseRun, Rollout, RolloutState, Run};
+use gatewright_core::{CommitId, EnvironmentName, ItemRef, Timestamp};
 use minijinja::{Value, context};
 
 use super::render;
@@ -47,12 +47,12 @@ pub(super) fn headline_of_rollout(of: &Rollout) -> String {
 /// How a rollout stands, for people.
 pub fn words(state: &RolloutState) -> String {
     match state {
-        RolloutState::Waiting { waits } if waits.is_empty() => "getting ready".to_owned(),
-        RolloutState::Waiting { waits } => {
+        RolloutState::Waiting { waits, .. } if waits.is_empty() => "getting ready".to_owned(),
+        RolloutState::Waiting { waits, .. } => {
             format!("waits for {}", waits.iter().map(Wait::to_string).collect::<Vec<_>>().join(" and "))
         }
         RolloutState::Moving { what, made, of, percent } => format!("at {percent} %, move {} of {of}: {what}", made + 1),
-        RolloutState::Paused { because, percent } => format!("stays at {percent} %: {because}"),
+        RolloutState::Paused { because, percent, .. } => format!("stays at {percent} %: {because}"),
         RolloutState::Promoted => "live".to_owned(),
         RolloutState::RollingBack { because } => format!("going back: {because}"),
         RolloutState::RolledBack { because } => format!("rolled back: {because}"),
@@ -71,16 +71,44 @@ fn icon(state: Option<&RolloutState>) -> &'static str {
     }
 }
 
+/// Since when a rollout waits, and until when it will.
+pub fn patience_words(state: &RolloutState) -> String {
+    let (RolloutState::Waiting { patience, .. } | RolloutState::Paused { patience, .. }) = state else { return String::new() };
+    let Patience { since: Some(since), reminders, ends_at } = patience else { return String::new() };
+    let shown = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let ends = ends_at.map(|at| format!(", given up at {}", shown(at))).unwrap_or_default();
+    let reminded = match reminders {
+        0 => String::new(),
+        1 => ", people were reminded once".to_owned(),
+        times => format!(", people were reminded {times} times"),
+    };
+    format!(" (since {}{ends}{reminded})", shown(*since))
+}
+
+/// Who can do something about it that a rollout does not go on, for people.
+pub(crate) fn owner(state: &RolloutState) -> Option<String> {
+    let owners: Vec<String> = match state {
+        RolloutState::Waiting { waits, .. } => waits.iter().filter_map(Wait::owner).collect(),
+        RolloutState::Paused { .. } => vec!["whoever may promote or roll back".to_owned()],
+        RolloutState::Moving { .. }
+        | RolloutState::Promoted
+        | RolloutState::RollingBack { .. }
+        | RolloutState::RolledBack { .. }
+        | RolloutState::GivenUp { .. } => Vec::new(),
+    };
+    (!owners.is_empty()).then(|| owners.join(", "))
+}
+
 /// What somebody can do about how a rollout stands.
-fn hint(name: &EnvironmentName, state: &RolloutState) -> Option<String> {
+pub(crate) fn hint(name: &EnvironmentName, state: &RolloutState) -> Option<String> {
     match state {
-        RolloutState::Waiting { waits } if waits.iter().any(|wait| matches!(wait, Wait::Approvals { .. })) => {
+        RolloutState::Waiting { waits, .. } if waits.iter().any(|wait| matches!(wait, Wait::Approvals { .. })) => {
             Some(format!("To approve, comment `/gw promote {name}`."))
         }
-        RolloutState::Waiting { waits } if waits.iter().any(|wait| matches!(wait, Wait::Command)) => {
+        RolloutState::Waiting { waits, .. } if waits.iter().any(|wait| matches!(wait, Wait::Command)) => {
             Some(format!("To begin, comment `/gw deploy {name}`."))
         }
-        RolloutState::Waiting { waits } if waits.iter().any(|wait| matches!(wait, Wait::Held { .. })) => {
+        RolloutState::Waiting { waits, .. } if waits.iter().any(|wait| matches!(wait, Wait::Held { .. })) => {
             Some(format!("To let releases come to {name} again, comment `/gw resume {name}`."))
         }
         RolloutState::Paused { .. } => {
@@ -102,7 +130,7 @@ pub(super) fn comment(run: &Run, of: &ReleaseRun, details_url: Option<&str>) -> 
     let pull = of.pull().ok_or("the release's commit came by no pull request")?;
     let rollouts: &[(EnvironmentName, RunId, Option<RolloutState>)] = of.rollouts.as_deref().unwrap_or_default();
     let row = |(name, _, state): &(EnvironmentName, RunId, Option<RolloutState>)| {
-        let words = state.as_ref().map_or_else(|| "getting ready".to_owned(), words);
+        let words = state.as_ref().map_or_else(|| "getting ready".to_owned(), |state| words(state) + &patience_words(state));
         context! { icon => icon(state.as_ref()), name => name.as_str(), words }
     };
     let rows: Vec<Value> = rollouts.iter().map(row).collect();

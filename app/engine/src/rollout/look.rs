@@ -259,6 +259,11 @@ async fn admitted(engine: &Engine, run: &Run, rollout: &Rollout, here: &Environm
     let site = site(engine, &place).map_err(refused)?;
     let planned = site.target.plan(&place, &rollout.spec.pool).await.map_err(refused)?;
     let live = here.live().cloned();
+    if let RolloutCause::Drifted { pool, .. } = &rollout.spec.cause
+        && live.as_ref().is_none_or(|live| live.pool.id != *pool)
+    {
+        return Err(Short::Refused("something else is live by now".to_owned()));
+    }
     let old = match &live {
         None => Old::Nothing,
         Some(live) if live.pool.id == rollout.spec.pool.id => Old::Same,

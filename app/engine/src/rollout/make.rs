@@ -302,7 +302,11 @@ impl Context<'_> {
             environment: spec.environment.clone(),
             since: now,
             rollout: self.run.id,
+            repo: Some(self.run.repo.clone()),
         };
+        if !spec.cause.brings_a_release() {
+            return self.settle_made_again(live).await;
+        }
         let outcome = match &self.rollout.back {
             None => Outcome::Promoted,
             Some(back) => Outcome::RolledBack { because: back.because.clone() },
@@ -315,6 +319,19 @@ impl Context<'_> {
         orders.extend(self.hold(now));
         orders.push(self.unlock());
         let key = EnvironmentOrders::of(self.engine, &self.run.repo, &spec.environment.name).await?.key;
+        self.accept("settle", orders.into_iter().map(|change| (key.clone(), change)).collect()).await?;
+        Ok(())
+    }
+
+    /// What is live is what was live, in a pool of its own where instances were made anew. What became of the release stands as it is.
+    async fn settle_made_again(&self, made: Live) -> Result<(), Short> {
+        let mut orders = Vec::new();
+        if let (None, Some(live)) = (&self.rollout.back, self.rollout.live()) {
+            let live = Live { release: live.release.clone(), since: live.since, ..made };
+            orders.push(own(Ordered::Live { live: Box::new(live) }, Timestamp::now()));
+        }
+        orders.push(self.unlock());
+        let key = EnvironmentOrders::of(self.engine, &self.run.repo, &self.rollout.spec.environment.name).await?.key;
         self.accept("settle", orders.into_iter().map(|change| (key.clone(), change)).collect()).await?;
         Ok(())
     }
@@ -338,6 +355,7 @@ impl Context<'_> {
         let signals = look_again(self.engine, self.run).await?;
         let acceptance = Acceptance { orders, signals, ..acceptance(self.run, purpose, Timestamp::now()) };
         self.engine.accept(acceptance).await?;
+        self.engine.settled.notify_one();
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatewright_core::config::Environment;
 use gatewright_core::event::User;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
+use gatewright_core::rollout::drift::Drift;
 use gatewright_core::rollout::{Arrival, Live, Seen};
 use gatewright_core::run::{Rollout, RolloutAction, RolloutEvent, Run, RunEvent, Signal, SignalTarget};
 use gatewright_core::store::{Acceptance, Phase, RunFilter, Store, StoreError};
@@ -45,6 +46,7 @@ pub(crate) async fn perform(
         RolloutAction::Make { way, n, what } => make::make(engine, run, rollout, way, n, &what, stop).await,
         RolloutAction::Measure => measure::measure(engine, run, rollout).await,
         RolloutAction::Tell { state } => tell::tell(engine, run, rollout, state).await,
+        RolloutAction::Remind => done(RolloutEvent::Reminded),
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn site(engine: &Engine, place: &Place) -> Result<Site, TargetError> 
 }
 
 /// What target and router have at a place.
-async fn seen(site: &Site, place: &Place) -> Result<Seen, TargetError> {
+pub(crate) async fn seen(site: &Site, place: &Place) -> Result<Seen, TargetError> {
     let (instances, routes) = tokio::try_join!(site.target.observe(place), site.router.read(place))?;
     Ok(Seen { instances: instances.instances, routes })
 }
@@ -121,7 +123,8 @@ impl EnvironmentOrders {
             | Ordered::Answer { .. }
             | Ordered::Lock
             | Ordered::Freeze { .. }
-            | Ordered::Arrival { .. } => None,
+            | Ordered::Arrival { .. }
+            | Ordered::Drift { .. } => None,
         })
     }
 
@@ -144,7 +147,8 @@ impl EnvironmentOrders {
             | Ordered::Answer { .. }
             | Ordered::Lock
             | Ordered::Live { .. }
-            | Ordered::Arrival { .. } => None,
+            | Ordered::Arrival { .. }
+            | Ordered::Drift { .. } => None,
         }
     }
 
@@ -159,6 +163,22 @@ impl EnvironmentOrders {
             | Ordered::Answer { .. }
             | Ordered::Lock
             | Ordered::Live { .. }
+            | Ordered::Arrival { .. }
+            | Ordered::Drift { .. } => None,
+        }
+    }
+
+    /// What was found when what runs was last compared with what was released.
+    pub(crate) fn drift(&self) -> Option<&Drift> {
+        match &self.order(&OrderKey::Drift)?.what {
+            Ordered::Drift { drift } => Some(drift),
+            Ordered::Hold { .. }
+            | Ordered::Approval { .. }
+            | Ordered::Skip { .. }
+            | Ordered::Answer { .. }
+            | Ordered::Lock
+            | Ordered::Live { .. }
+            | Ordered::Freeze { .. }
             | Ordered::Arrival { .. } => None,
         }
     }
@@ -185,12 +205,13 @@ fn arrival(order: &Order) -> Option<&Arrival> {
         | Ordered::Answer { .. }
         | Ordered::Lock
         | Ordered::Live { .. }
-        | Ordered::Freeze { .. } => None,
+        | Ordered::Freeze { .. }
+        | Ordered::Drift { .. } => None,
     }
 }
 
 /// Something that stands about an environment from now on, in the service's own words.
-fn own(what: Ordered, now: Timestamp) -> OrderChange {
+pub(crate) fn own(what: Ordered, now: Timestamp) -> OrderChange {
     // Orders go by the run that gave them, the newer one first. A rollout can be older than what somebody has said since.
     OrderChange::Set { order: Order { by: service(), at: now, run: RunId::new(), what } }
 }

@@ -28,7 +28,8 @@ fn moves(journal: &[JournalEntry]) -> Option<Vec<Move>> {
             | RolloutEvent::Made { .. }
             | RolloutEvent::Failed { .. }
             | RolloutEvent::Measured { .. }
-            | RolloutEvent::Told { .. } => None,
+            | RolloutEvent::Told { .. }
+            | RolloutEvent::Reminded => None,
         },
         _ => None,
     })

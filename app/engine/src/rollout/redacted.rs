@@ -39,7 +39,7 @@ fn event_redacted(event: &mut RunEvent, mask: &mut impl FnMut(&mut String)) {
                     Finding::GoOn => {}
                 }
             }
-            RolloutEvent::Looked { .. } | RolloutEvent::Admitted { .. } | RolloutEvent::Told { .. } => {}
+            RolloutEvent::Looked { .. } | RolloutEvent::Admitted { .. } | RolloutEvent::Told { .. } | RolloutEvent::Reminded => {}
         },
         RunEvent::Release { event } => {
             if let ReleaseEvent::Planned { environments, .. } = event.as_mut() {
@@ -58,6 +58,7 @@ fn event_redacted(event: &mut RunEvent, mask: &mut impl FnMut(&mut String)) {
         | RunEvent::Ruled { .. }
         | RunEvent::Obeyed
         | RunEvent::Agent { .. }
+        | RunEvent::Notice { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }

@@ -7,8 +7,8 @@ use gatewright_core::run::{ReleaseWord, Rollout, RolloutEvent, RolloutState, Run
 use gatewright_core::store::StoreError;
 
 use super::{EnvironmentOrders, acceptance, again, done, look_again, own};
-use crate::Engine;
 use crate::perform::Done;
+use crate::{Engine, notices};
 
 pub(super) async fn tell(engine: &Engine, run: &Run, rollout: &Rollout, state: RolloutState) -> Done {
     match told(engine, run, rollout, &state).await {
@@ -25,6 +25,7 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
         run.id = %run.id, repo = %run.repo, environment = %name, tag = spec.release.tag, state = ?state, "rollout"
     );
     let mut acceptance = acceptance(run, "tell", now);
+    acceptance.run = notices::of_rollout(engine, run, rollout, state, now);
     if let Some(parent) = spec.release.run {
         let word = ReleaseWord::Rollout { environment: name.clone(), run: run.id, state: state.clone() };
         acceptance.signals.push((SignalTarget::Run { run: parent }, Signal::Release { word }));
@@ -37,12 +38,13 @@ async fn told(engine: &Engine, run: &Run, rollout: &Rollout, state: &RolloutStat
             environment: spec.environment.clone(),
             since: now,
             rollout: run.id,
+            repo: Some(run.repo.clone()),
         };
         let here = EnvironmentOrders::of(engine, &run.repo, name).await?;
         // It may have been called off in the moment in which it took the lock.
         acceptance.orders.push((here.key.clone(), OrderChange::Yield { key: OrderKey::Lock, run: run.id }));
         // What has arrived has arrived, whoever gave up bringing it again.
-        if here.arrival(&spec.release.tag).is_none() {
+        if spec.cause.brings_a_release() && here.arrival(&spec.release.tag).is_none() {
             let arrival =
                 Arrival { live, outcome: Outcome::GivenUp { because: because.clone() }, at: now, begun_at: spec.begun_at };
             acceptance.orders.push((here.key, own(Ordered::Arrival { arrival: Box::new(arrival) }, now)));

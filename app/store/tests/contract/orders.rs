@@ -3,10 +3,13 @@
 use gatewright_core::event::User;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
 use gatewright_core::report::Conclusion;
+use gatewright_core::rollout::{Live, Release};
 use gatewright_core::run::{CancelReason, NewRun, RunEvent, Signal, SignalTarget, Start};
 use gatewright_core::store::{
-    Acceptance, Accepted, AuditEntry, ORDERS_KEPT_DAYS, Release, RunFilter, Store, StoreError, StoreUpkeep,
+    Acceptance, Accepted, AuditEntry, Environments, ORDERS_KEPT_DAYS, Release as LeaseEnd, RunFilter, Store, StoreError,
+    StoreUpkeep,
 };
+use gatewright_core::target::Pool;
 use gatewright_core::{RunId, Timestamp};
 
 use crate::bed::{Bed, Wanted, at, commit};
@@ -17,6 +20,7 @@ with_every_driver!(
     what_held_for_one_commit_is_gone_when_the_subject_moves_to_another,
     orders_and_audit_lines_are_accepted_once_with_their_acceptance,
     old_orders_are_pruned_and_those_given_anew_stay,
+    what_is_live_anywhere_is_found_page_by_page,
     a_lock_is_the_first_takers_until_that_one_gives_it_back,
     a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are_over,
     a_run_about_something_else_that_was_told_keeps_none_from_starting,
@@ -99,6 +103,58 @@ async fn old_orders_are_pruned_and_those_given_anew_stay(bed: Bed) {
     assert_eq!(keys(&bed, SUBJECT).await, ["hold"]);
 }
 
+async fn what_is_live_anywhere_is_found_page_by_page(bed: Bed) {
+    let subject = |n: u8| format!("github/{n}/environment/production");
+    for n in [3, 1, 2] {
+        let orders = vec![(subject(n), live(n)), (subject(n), hold(RunId::new()))];
+        let acceptance = Acceptance { orders, ..Acceptance::internal(&format!("live {n}"), at(1)) };
+        bed.store.accept(acceptance).await.unwrap();
+    }
+    let page = async |after: Option<&str>| {
+        let page = bed.store.live(after, 2).await.unwrap();
+        let tag = |(subject, order): (String, Order)| match order.what {
+            Ordered::Live { live } => (subject, live.release.tag),
+            other => panic!("only what is live: {other:?}"),
+        };
+        page.into_iter().map(tag).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None).await, [(subject(1), "v1".to_owned()), (subject(2), "v2".to_owned())]);
+    assert_eq!(page(Some(&subject(2))).await, [(subject(3), "v3".to_owned())]);
+    assert_eq!(page(Some(&subject(3))).await, []);
+    let orders = vec![(subject(1), OrderChange::Clear { key: OrderKey::Live, run: RunId::new() }), (subject(2), live(9))];
+    bed.store.accept(Acceptance { orders, ..Acceptance::internal("changed", at(2)) }).await.unwrap();
+    assert_eq!(page(None).await, [(subject(2), "v9".to_owned()), (subject(3), "v3".to_owned())]);
+}
+
+/// An environment runs version `n`.
+fn live(n: u8) -> OrderChange {
+    let file = "gates:\n  good: { run: x }\nimage: i\nreleases:\n  on: { tag: 'v*' }\nenvironments:\n  production:\n    \
+                target: { docker: { service: s, image: i } }\n";
+    let environment = gatewright_core::config::parse(file).unwrap().environments.remove(0);
+    let live = Live {
+        release: Release {
+            tag: format!("v{n}"),
+            version: n.to_string(),
+            commit: commit('a'),
+            run: None,
+            pull: None,
+            authors: vec![],
+        },
+        pool: Pool {
+            id: "1-3f2a9c01".parse().unwrap(),
+            version: n.to_string(),
+            config: environment.target.clone(),
+            digest: None,
+        },
+        config_hash: "h".to_owned(),
+        environment: Box::new(environment),
+        since: at(0),
+        rollout: RunId::new(),
+        repo: None,
+    };
+    set(RunId::new(), Ordered::Live { live: Box::new(live) })
+}
+
 async fn a_lock_is_the_first_takers_until_that_one_gives_it_back(bed: Bed) {
     let (older, newer) = (RunId::new(), RunId::new());
     let take = |run| OrderChange::Take { order: Order { by: by(), at: at(0), run, what: Ordered::Lock } };
@@ -135,7 +191,7 @@ async fn a_run_that_only_starts_where_nobody_was_told_starts_once_the_others_are
     // Not before the lease has ended, but from here on: it can take nothing more.
     assert_eq!(bed.store.accept(told("y")).await, Ok(Accepted::New { signalled: vec![] }));
     assert_eq!(bed.store.list(&RunFilter::default(), 10).await.unwrap().len(), 2);
-    bed.store.release(&lease, Release::Finished(Conclusion::Cancelled), at(3)).await.unwrap();
+    bed.store.release(&lease, LeaseEnd::Finished(Conclusion::Cancelled), at(3)).await.unwrap();
 }
 
 async fn a_run_about_something_else_that_was_told_keeps_none_from_starting(bed: Bed) {

@@ -36,6 +36,7 @@ fn list(environments: &[EnvironmentOverview]) -> Result<(), Failure> {
     let row = |environment: &EnvironmentOverview| {
         let newest = environment.open.first();
         let tone = match (newest, &environment.held, &environment.frozen) {
+            _ if environment.drift.is_some() => Tone::Bad,
             (Some(rollout), _, _) => tone(&rollout.state),
             (None, Some(_), _) => Tone::Bad,
             (None, None, Some(_)) => Tone::Busy,
@@ -46,13 +47,18 @@ fn list(environments: &[EnvironmentOverview]) -> Result<(), Failure> {
             environment.name.to_string(),
             environment.live.as_ref().map(|live| live.tag.clone()).unwrap_or_default(),
             environment.live.as_ref().map(|live| words::time(live.since)).unwrap_or_default(),
+            environment.drift.as_ref().map(|drift| drift.differences.join("; ")).unwrap_or_default(),
             newest.map(|rollout| format!("{}: {}", rollout.tag, rollout_words(&rollout.state))).unwrap_or_default(),
             kept_away(environment).join("; "),
         ];
         (tone, row)
     };
     let rows: Vec<_> = environments.iter().map(row).collect();
-    print::table(&["environment", "live", "since (UTC)", "on its way", "kept away by"], &rows, "no environments are known yet")
+    print::table(
+        &["environment", "live", "since (UTC)", "drift", "on its way", "kept away by"],
+        &rows,
+        "no environments are known yet",
+    )
 }
 
 /// Why releases do not come by themselves.
@@ -81,6 +87,11 @@ fn show(repo: &str, of: &EnvironmentOverview) -> Result<(), Failure> {
         None => lines.push("live         nothing".to_owned()),
     }
     lines.extend(kept_away(of).iter().map(|because| format!("kept away    {}", printable(because))));
+    if let Some(drift) = &of.drift {
+        let restored = drift.restored_by.map(|run| format!(", made again by run {run}")).unwrap_or_default();
+        lines.push(format!("drift        since {} UTC{restored}", words::time(drift.found_at)));
+        lines.extend(drift.differences.iter().map(|difference| format!("             {}", printable(difference))));
+    }
     lines.extend(of.locked_by.map(|run| format!("busy with    run {run}")));
     print::line(&lines.join("\n"))?;
     of.open.iter().try_for_each(rollout)?;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use gatewright_core::RunId;
 use gatewright_core::rollout::analysis::{Counts, Evidence};
-use gatewright_core::rollout::{Finding, Move, Seen};
+use gatewright_core::rollout::{Finding, Move, Seen, drift};
 use gatewright_core::run::{JournalEntry, Look, Rollout, RolloutCause, RolloutEvent, RolloutState, RunEvent, Way};
 use gatewright_core::target::{PoolId, Reading, Totals};
 use gatewright_engine::render::rollout_words;
@@ -84,6 +84,9 @@ fn cause(cause: &RolloutCause) -> String {
         RolloutCause::Commanded { by } => format!("{} has said so", by.login),
         RolloutCause::Restored { by, because } if because.is_empty() => format!("{} wants back what was there", by.login),
         RolloutCause::Restored { by, because } => format!("{} wants back what was there: {because}", by.login),
+        RolloutCause::Drifted { differences, .. } => {
+            format!("what ran was not what had been released: {}", drift::words(differences))
+        }
     }
 }
 
@@ -114,7 +117,8 @@ fn moves(out: &mut String, rollout: &Rollout, journal: &[JournalEntry]) {
             | RolloutEvent::Made { .. }
             | RolloutEvent::Failed { .. }
             | RolloutEvent::Measured { .. }
-            | RolloutEvent::Told { .. } => {}
+            | RolloutEvent::Told { .. }
+            | RolloutEvent::Reminded => {}
         }
     }
     let Some(forth) = forth else { return };

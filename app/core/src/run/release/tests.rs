@@ -100,7 +100,7 @@ impl Play {
         }
         let because = "x".to_owned();
         let state = match state {
-            0 => RolloutState::Waiting { waits: Vec::new() },
+            0 => RolloutState::Waiting { waits: Vec::new(), patience: Default::default() },
             1 => RolloutState::Promoted,
             2 => RolloutState::RolledBack { because },
             _ => RolloutState::GivenUp { because },

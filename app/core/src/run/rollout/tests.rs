@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Environment;
 use crate::ids::{ForgeKind, RepoRef, RunId, Subject};
-use crate::rollout::{fill::pool_id, moves};
+use crate::rollout::{Release, fill::pool_id, moves};
 use crate::run::{Action, JournalEntry, Next, Run, RunSpec, Work};
+use crate::target::Pool;
 
 /// A rollout that is told something for ever never ends. After so many steps nobody says anything any more.
 const STEPS_TOLD: usize = 60;
@@ -222,7 +224,15 @@ impl Play {
         let live = old.map(|(pool, environment)| {
             let (environment, since) = (Box::new(environment), at(0));
             let config_hash = String::new();
-            Box::new(Live { release: release("v1.0.0"), pool, config_hash, environment, since, rollout: RunId::new() })
+            Box::new(Live {
+                release: release("v1.0.0"),
+                pool,
+                config_hash,
+                environment,
+                since,
+                rollout: RunId::new(),
+                repo: None,
+            })
         });
         let old = match self.before {
             Before::Nothing => Old::Nothing,
@@ -241,6 +251,7 @@ impl Play {
         match action {
             RolloutAction::Look => self.admit(),
             RolloutAction::Tell { state } => self.rolls(RolloutEvent::Told { state }),
+            RolloutAction::Remind => self.rolls(RolloutEvent::Reminded),
             RolloutAction::Measure => {
                 let look = Look {
                     reading: None,
@@ -275,7 +286,7 @@ impl Play {
             RolloutAction::Make { way: Way::Forth, n, .. } if !self.rollout().settled => {
                 self.rolls(RolloutEvent::Failed { way: Way::Forth, n, because: "no".to_owned(), hook: None });
             }
-            RolloutAction::Make { .. } | RolloutAction::Measure | RolloutAction::Tell { .. } => {}
+            RolloutAction::Make { .. } | RolloutAction::Measure | RolloutAction::Tell { .. } | RolloutAction::Remind => {}
         }
     }
 
@@ -404,6 +415,7 @@ fn specs() -> impl Strategy<Value = (RolloutSpec, Before)> {
                 begun_at: at(0),
                 measure_secs: 10,
                 baseline_secs: baseline * 15,
+                remind_after_secs: vec![60, 300],
             };
             (spec, before)
         },
@@ -441,6 +453,7 @@ fn canary() -> Play {
         begun_at: at(0),
         measure_secs: 10,
         baseline_secs: 0,
+        remind_after_secs: vec![60, 300],
     };
     Play::new(spec, Before::Other(2))
 }
