@@ -14,6 +14,8 @@ mod buttons;
 mod crash;
 #[path = "commands/forks.rs"]
 mod forks;
+#[path = "commands/issues.rs"]
+mod issues;
 #[path = "commands/orders.rs"]
 mod orders;
 #[path = "commands/pinned.rs"]
