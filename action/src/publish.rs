@@ -7,7 +7,7 @@
 use gatewright_core::forge::OpenPull;
 use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Holds};
 use gatewright_core::verdict::VerdictStatus;
-use gatewright_core::{CommitId, GateName, Timestamp};
+use gatewright_core::{CommitId, GateName, ItemRef, Timestamp};
 
 use crate::checked::{Checked, is_bad};
 use crate::summary::{self, Details};
@@ -55,7 +55,7 @@ pub fn check(checked: &Checked, origin: &Origin, name: &GateName, head: &CommitI
 /// The sticky comment.
 pub fn comment(checked: &Checked, origin: &Origin, name: &GateName, pull: u64) -> CommentReport {
     CommentReport {
-        pull,
+        on: ItemRef::Pull { number: pull },
         marker: format!("<!-- gatewright:action {name} -->"),
         body: body(checked, origin, COMMENT_BYTES_MAX),
         holds: Holds::Yes,

@@ -231,6 +231,10 @@ fn report(key: &ReportKey) -> String {
         ReportKey::ReleaseComment => "the release's comment".to_owned(),
         ReportKey::Deployment(environment) => format!("the deployment to {environment}"),
         ReportKey::ProtectionRule => "the answer to the workflow that waits".to_owned(),
+        ReportKey::AgentComment => "the agents' comment".to_owned(),
+        ReportKey::Proposal => "the pull request that an agent proposes".to_owned(),
+        ReportKey::Pushed => "the commit that an agent pushes".to_owned(),
+        ReportKey::Issue(n) => format!("issue {} that an agent opens", u16::from(*n) + 1),
     }
 }
 

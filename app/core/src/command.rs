@@ -48,6 +48,12 @@ pub enum CommandName {
     Freeze,
     /// Let them come again.
     Unfreeze,
+    /// Have an agent mend what fails.
+    Fix,
+    /// Have agents review.
+    Review,
+    /// Have an agent do something.
+    Do,
 }
 
 /// A line of the table.
@@ -101,7 +107,7 @@ use Permission::{Maintain, Read, Write};
 
 /// The commands, in the order of `help`.
 #[rustfmt::skip]
-pub static COMMANDS: [CommandInfo; 17] = [
+pub static COMMANDS: [CommandInfo; 20] = [
     line(CommandName::Help, "help", "", Read, LikeOthers, "Lists the commands that you may give."),
     line(CommandName::Status, "status", "", Read, LikeOthers, "Says where things stand."),
     line(CommandName::Explain, "explain", "GATE", Read, LikeOthers, "Says why a gate says what it says."),
@@ -112,6 +118,9 @@ pub static COMMANDS: [CommandInfo; 17] = [
     line(CommandName::Skip, "skip", "GATE REASON", Maintain, LikeOthers, "Has a gate count as passed at this commit. Name and reason are shown on the check."),
     line(CommandName::Hold, "hold", "[REASON]", Write, LikeOthers, "Keeps the change from being merged, until `unhold`."),
     line(CommandName::Unhold, "unhold", "", Write, LikeOthers, "Lets a held change go."),
+    line(CommandName::Fix, "fix", "[TEXT]", Write, LikeOthers, "Has agents mend what fails, or what TEXT says."),
+    line(CommandName::Review, "review", "[TEXT]", Write, LikeOthers, "Has agents review the change, with an eye on what TEXT says."),
+    line(CommandName::Do, "do", "TEXT", Write, LikeOthers, "Has agents do what TEXT says."),
     line(CommandName::Deploy, "deploy", "ENV [VERSION]", Maintain, LikeOthers, "Rolls a release out to an environment, the newest one where none is named."),
     line(CommandName::Promote, "promote", "[ENV]", Maintain, LikeOthers, "Agrees to a rollout, or has one go on that waits for somebody to say so."),
     line(CommandName::Pause, "pause", "[ENV]", Maintain, LikeOthers, "Has a rollout stay where it is."),

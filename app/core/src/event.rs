@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CommitId, DeliveryId, ForgeKind, RepoRef};
+use crate::ids::{CommitId, DeliveryId, ForgeKind, ItemRef, RepoRef};
 
 /// One webhook delivery whose signature was right.
 #[derive(Debug, Clone)]
@@ -46,6 +46,10 @@ pub enum Event {
     Tag(TagEvent),
     /// A workflow of the forge waits for leave to deploy.
     ProtectionRule(Box<ProtectionRuleEvent>),
+    /// Something happened to an issue.
+    Issue(IssueEvent),
+    /// A pull request was given labels.
+    Labelled(LabelledEvent),
     /// Recorded, but nothing is done.
     Unused {
         /// Why, for the journal: "event is not used", "no repository", ...
@@ -79,6 +83,10 @@ pub struct PullEvent {
     pub change: PullChange,
     /// When the pull request was last changed, by the forge's clock. For a push that is when the head moved.
     pub changed_at: Option<Timestamp>,
+    /// The labels that it was opened with, at most [`LABELS_MAX`], where no event of their own tells of them: GitLab sends none,
+    /// GitHub one each.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// What happened to a pull request, as far as it matters here.
@@ -91,6 +99,60 @@ pub enum PullChange {
     Updated,
     /// Merged or closed: what runs for it can stop.
     Closed,
+}
+
+/// A pull request was given labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelledEvent {
+    /// The repository that the pull request is to.
+    pub repo: RepoRef,
+    /// Its number.
+    pub number: u64,
+    /// The head commit, as the delivery has it.
+    pub head: CommitId,
+    /// The branch that it is to be merged into.
+    pub base_ref: String,
+    /// Who did it. It may be a program, ourselves too.
+    pub sender: User,
+    /// The labels that it did not have before: at most [`LABELS_MAX`].
+    pub labels: Vec<String>,
+    /// When the pull request was last changed, by the forge's clock.
+    pub at: Option<Timestamp>,
+}
+
+/// More labels than so many at once are not told of.
+pub const LABELS_MAX: usize = 20;
+
+/// An issue event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueEvent {
+    /// The repository.
+    pub repo: RepoRef,
+    /// Its number.
+    pub number: u64,
+    /// Who did it. It may be a program, ourselves too.
+    pub sender: User,
+    /// What happened.
+    pub change: IssueChange,
+    /// When the issue was last changed, by the forge's clock.
+    pub at: Option<Timestamp>,
+}
+
+/// What happened to an issue, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssueChange {
+    /// Opened. Not reopened: it was asked for once.
+    Opened {
+        /// The labels that it was opened with, at most [`LABELS_MAX`], where no event of their own tells of them: GitLab sends
+        /// none, GitHub one each.
+        labels: Vec<String>,
+    },
+    /// Given labels.
+    Labelled {
+        /// The labels that it did not have before: at most [`LABELS_MAX`].
+        labels: Vec<String>,
+    },
 }
 
 /// A merge-queue event.
@@ -155,7 +217,7 @@ pub enum Rerequested {
     },
 }
 
-/// A new comment on a pull request. Edits are not read: what was obeyed could be made to look like something else, and
+/// A new comment on a pull request or an issue. Edits are not read: what was obeyed could be made to look like something else, and
 /// what is added later would be obeyed without anybody having looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentEvent {
@@ -173,25 +235,38 @@ pub struct CommentEvent {
     pub body: String,
 }
 
-/// A comment on a pull request.
+/// A comment on a pull request or an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentRef {
-    /// The pull request's number.
-    pub pull: u64,
+    /// The number of the pull request, or of the issue.
+    #[serde(alias = "pull")]
+    pub number: u64,
     /// The forge's number of the comment.
     pub id: u64,
     /// What kind of comment it is.
     pub place: CommentPlace,
 }
 
-/// Where on a pull request a comment is. The forge has different addresses for them.
+/// Where a comment is. The forge has different addresses for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommentPlace {
-    /// In the conversation. All of GitLab's notes count as such.
+    /// In the conversation of a pull request. All of GitLab's notes on one count as such.
     Conversation,
-    /// At a line of the diff.
+    /// At a line of a pull request's diff.
     Diff,
+    /// On an issue.
+    Issue,
+}
+
+impl CommentRef {
+    /// What the comment is about.
+    pub fn item(&self) -> ItemRef {
+        match self.place {
+            CommentPlace::Conversation | CommentPlace::Diff => ItemRef::Pull { number: self.number },
+            CommentPlace::Issue => ItemRef::Issue { number: self.number },
+        }
+    }
 }
 
 /// A button on a check, pressed.
@@ -255,6 +330,8 @@ impl Event {
             Event::Button(e) => Some(&e.repo),
             Event::Tag(e) => Some(&e.repo),
             Event::ProtectionRule(e) => Some(&e.repo),
+            Event::Issue(e) => Some(&e.repo),
+            Event::Labelled(e) => Some(&e.repo),
             Event::Unused { .. } => None,
         }
     }

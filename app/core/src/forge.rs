@@ -10,8 +10,11 @@ use crate::event::{CommentRef, User};
 use crate::ids::{CommitId, ForgeKind, RepoRef};
 use crate::report::{Known, Published, Report};
 
+mod items;
 mod releases;
 
+pub use crate::ids::ItemRef;
+pub use items::{COMMENTS_MAX, Item, ItemComment, Items};
 pub use releases::{COMMITS_MAX, Protection, PullRef, ReleasedCommit, ReleasedCommits, Releases, Signature, TagState, Tags};
 
 /// A pull request as the forge has it now.
@@ -23,6 +26,9 @@ pub struct PullState {
     pub open: bool,
     /// Its head commit.
     pub head: CommitId,
+    /// The head branch, without `refs/heads/`. Of a fork it is the fork's.
+    #[serde(default)]
+    pub head_ref: String,
     /// Whether its head lies in another repository than its base.
     pub fork: bool,
     /// The base branch.
@@ -180,7 +186,7 @@ pub enum ForgeError {
 
 /// A forge that Gatewright serves.
 #[async_trait]
-pub trait Forge: CatchUp + Reviews + Releases {
+pub trait Forge: CatchUp + Reviews + Releases + Items {
     /// A pull request as it is now.
     async fn pull(&self, repo: &RepoRef, number: u64) -> Result<PullState, ForgeError>;
 

@@ -398,6 +398,11 @@ pub enum Subject {
         /// Its number in the repository.
         number: u64,
     },
+    /// An issue.
+    Issue {
+        /// Its number in the repository.
+        number: u64,
+    },
     /// A group in a merge queue.
     MergeGroup {
         /// The queue's own branch, such as `refs/heads/gh-readonly-queue/main/pr-7-...`.
@@ -428,11 +433,6 @@ pub enum Subject {
         /// Its name.
         environment: EnvironmentName,
     },
-    /// An issue.
-    Issue {
-        /// Its number in the repository.
-        number: u64,
-    },
     /// What agents do about another subject.
     Agents {
         /// That subject.
@@ -450,13 +450,13 @@ impl Subject {
     pub fn key(&self, repo: &RepoRef) -> String {
         match self {
             Subject::Pull { number } => format!("{}/pull/{number}", repo.key()),
+            Subject::Issue { number } => format!("{}/issue/{number}", repo.key()),
             Subject::MergeGroup { head_ref } => format!("{}/merge-group/{head_ref}", repo.key()),
             Subject::Branch { name } => format!("{}/branch/{name}", repo.key()),
             Subject::Tag { name } => format!("{}/tag/{name}", repo.key()),
             Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
             Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
             Subject::Notice { environment } => format!("{}/notice/{environment}", repo.key()),
-            Subject::Issue { number } => format!("{}/issue/{number}", repo.key()),
             Subject::Agents { about } => format!("{}/agents", about.key(repo)),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
@@ -468,22 +468,14 @@ impl Subject {
         match self {
             Subject::MergeGroup { head_ref } => head_ref.rsplit('/').next()?.strip_prefix("pr-")?.split('-').next()?.parse().ok(),
             Subject::Pull { .. }
+            | Subject::Issue { .. }
             | Subject::Branch { .. }
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
-            | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
-        }
-    }
-
-    /// The pull request that it is about in whichever way.
-    pub fn about_pull(&self) -> Option<u64> {
-        match self {
-            Subject::Agents { about } | Subject::Commands { about } => about.about_pull(),
-            other => other.pull(),
         }
     }
 
@@ -491,16 +483,71 @@ impl Subject {
     pub fn pull(&self) -> Option<u64> {
         match self {
             Subject::Pull { number } => Some(*number),
+            Subject::Issue { .. }
+            | Subject::MergeGroup { .. }
+            | Subject::Branch { .. }
+            | Subject::Tag { .. }
+            | Subject::Release { .. }
+            | Subject::Environment { .. }
+            | Subject::Notice { .. }
+            | Subject::Agents { .. }
+            | Subject::Commands { .. } => None,
+        }
+    }
+
+    /// What people can comment on of it, where there is such a thing.
+    pub fn item(&self) -> Option<ItemRef> {
+        match self {
+            Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
+            Subject::Issue { number } => Some(ItemRef::Issue { number: *number }),
             Subject::MergeGroup { .. }
             | Subject::Branch { .. }
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
-            | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
+    }
+}
+
+/// What people write on: a pull request or an issue. GitHub counts both by the same numbers, GitLab each by its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "item")]
+pub enum ItemRef {
+    /// A pull request (merge request on GitLab).
+    Pull {
+        /// Its number in the repository.
+        number: u64,
+    },
+    /// An issue.
+    Issue {
+        /// Its number in the repository.
+        number: u64,
+    },
+}
+
+impl ItemRef {
+    /// Its number in the repository.
+    pub fn number(self) -> u64 {
+        match self {
+            ItemRef::Pull { number } | ItemRef::Issue { number } => number,
+        }
+    }
+
+    /// The subject that runs about it have.
+    pub fn subject(self) -> Subject {
+        match self {
+            ItemRef::Pull { number } => Subject::Pull { number },
+            ItemRef::Issue { number } => Subject::Issue { number },
+        }
+    }
+}
+
+impl fmt::Display for ItemRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.subject().fmt(f)
     }
 }
 
@@ -508,13 +555,13 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::Pull { number } => write!(f, "#{number}"),
+            Subject::Issue { number } => write!(f, "issue {number}"),
             Subject::MergeGroup { head_ref } => write!(f, "merge group {}", head_ref.trim_start_matches("refs/heads/")),
             Subject::Branch { name } => write!(f, "branch {name}"),
             Subject::Tag { name } => write!(f, "tag {name}"),
             Subject::Release { tag } => write!(f, "release {tag}"),
             Subject::Environment { name } => write!(f, "environment {name}"),
             Subject::Notice { environment } => write!(f, "notice about {environment}"),
-            Subject::Issue { number } => write!(f, "issue #{number}"),
             Subject::Agents { about } => write!(f, "agents on {about}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }

@@ -30,5 +30,7 @@ pub mod target;
 pub mod tree;
 pub mod verdict;
 
-pub use ids::{BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, PipelineName, RepoRef, RunId, Subject};
+pub use ids::{
+    BlobId, CommitId, DeliveryId, EnvironmentName, ForgeKind, GateName, ItemRef, PipelineName, RepoRef, RunId, Subject,
+};
 pub use jiff::Timestamp;

@@ -1,16 +1,18 @@
-//! What a forge is made to show: check runs, the one sticky comment, releases and deployments, each under a stable key.
+//! What a forge is made to show: check runs, the one sticky comment, releases, deployments and proposed changes, each under a stable key.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::CommentRef;
-use crate::ids::{CommitId, EnvironmentName, GateName, RunId};
+use crate::ids::{CommitId, EnvironmentName, GateName, ItemRef, RunId};
 use crate::suggestion::Suggestion;
 use crate::verdict::Annotation;
 
+pub mod proposal;
 pub mod release;
 
+pub use proposal::{AGENT_COMMENT_MARKER, IssueReport, ProposalReport, PushedReport};
 pub use release::{
     AssetName, AssetReport, Channel, DeploymentReport, DeploymentState, Latest, Life, ProtectionAnswer, ProtectionReport,
     RELEASE_COMMENT_MARKER, RELEASE_MARKER, ReleaseReport, ReleaseStage, Tier,
@@ -46,6 +48,14 @@ pub enum ReportKey {
     Deployment(EnvironmentName),
     /// The answer to a workflow that waits for leave to deploy.
     ProtectionRule,
+    /// The comment that says what agents do, of a pull request or an issue, shared by all their runs about it.
+    AgentComment,
+    /// A branch of ours with its pull request.
+    Proposal,
+    /// A commit on a branch that was there.
+    Pushed,
+    /// One of the issues of a run, by its place among them.
+    Issue(u8),
 }
 
 impl From<ReportKey> for String {
@@ -64,6 +74,10 @@ impl From<ReportKey> for String {
             ReportKey::ReleaseComment => "release-comment".to_owned(),
             ReportKey::Deployment(environment) => format!("deployment:{environment}"),
             ReportKey::ProtectionRule => "protection-rule".to_owned(),
+            ReportKey::AgentComment => "agent-comment".to_owned(),
+            ReportKey::Proposal => "proposal".to_owned(),
+            ReportKey::Pushed => "pushed".to_owned(),
+            ReportKey::Issue(n) => format!("issue:{n}"),
         }
     }
 }
@@ -80,11 +94,17 @@ impl TryFrom<String> for ReportKey {
             "release" => Ok(ReportKey::Release),
             "release-comment" => Ok(ReportKey::ReleaseComment),
             "protection-rule" => Ok(ReportKey::ProtectionRule),
+            "agent-comment" => Ok(ReportKey::AgentComment),
+            "proposal" => Ok(ReportKey::Proposal),
+            "pushed" => Ok(ReportKey::Pushed),
             other => match other.split_once(':') {
                 Some(("resolved", run)) => run.parse().map(ReportKey::Resolved),
                 Some(("scan", gate)) => gate.parse().map(ReportKey::Scan),
                 Some(("asset", name)) => name.parse().map(ReportKey::Asset),
                 Some(("deployment", environment)) => environment.parse().map(ReportKey::Deployment),
+                Some(("issue", n)) => {
+                    n.parse().map(ReportKey::Issue).map_err(|_| crate::ids::invalid("report key", other, "a number"))
+                }
                 Some(("gate", gate)) => gate.parse().map(ReportKey::Gate),
                 Some(_) | None => other.parse().map(ReportKey::Gate),
             },
@@ -111,7 +131,16 @@ pub enum Report {
     Deployment(Box<DeploymentReport>),
     /// The answer to a workflow that waits for leave to deploy.
     ProtectionRule(ProtectionReport),
+    /// A branch of ours with its pull request. It is published as the pull request's number.
+    Proposal(Box<ProposalReport>),
+    /// A commit on a branch that is there. It has no number: it is published as [`NO_NUMBER`].
+    Pushed(Box<PushedReport>),
+    /// An issue. It is published as its number.
+    Issue(IssueReport),
 }
+
+/// What is published as the id of something that has none.
+pub const NO_NUMBER: u64 = 0;
 
 /// Findings for the forge's code scanning. What the same gate gave for the same commit before, it takes the place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,8 +271,8 @@ pub const EXPLAIN: &str = "explain";
 /// A comment of ours as it should look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentReport {
-    /// The pull request.
-    pub pull: u64,
+    /// What it is about.
+    pub on: ItemRef,
     /// Hidden text by which the comment is found again. Only a comment of our own account that starts with it counts.
     pub marker: String,
     /// Markdown, without the marker.
@@ -322,5 +351,19 @@ pub fn parse_external_id(id: &str) -> Option<(RunId, Option<GateName>)> {
     match id.split_once('/') {
         Some((run, gate)) => Some((run.parse().ok()?, Some(gate.parse().ok()?))),
         None => Some((id.parse().ok()?, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let keys = [ReportKey::AgentComment, ReportKey::Proposal, ReportKey::Pushed, ReportKey::Issue(0), ReportKey::Issue(255)];
+        for key in keys {
+            assert_eq!(ReportKey::try_from(String::from(key.clone())), Ok(key));
+        }
+        assert!(ReportKey::try_from("issue:256".to_owned()).is_err());
     }
 }

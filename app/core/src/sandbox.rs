@@ -1,6 +1,7 @@
 //! The sandbox that steps run in: what it is asked for, and the trait that an adapter implements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use crate::config::Checkout;
 use crate::forge::CloneCredential;
 use crate::ids::{CommitId, GateName, RepoRef, RunId};
 use crate::survey::{Survey, SurveyWanted};
+use crate::tree::{FileChange, Tree};
 use crate::verdict::ReportFile;
 
 /// Names one sandbox for ever. Opening the same key again first removes what is left of it.
@@ -42,6 +44,9 @@ pub struct SandboxSpec {
     pub base: Option<Source>,
     /// What is brought into it from earlier ones, and saved for later ones after a command that ended with 0.
     pub cache: Option<CacheUse>,
+    /// Whether [`Workshop::changes`] is going to be asked of it: then what lies in the workspace is noted before anything runs,
+    /// which takes a command's time. Without that, each answer takes the reading of the whole workspace.
+    pub watched: bool,
 }
 
 /// Folders that a gate brings from one run to the next.
@@ -99,7 +104,7 @@ pub enum Network {
     Open,
 }
 
-/// The commit that a workspace starts with.
+/// The files that a workspace starts with: those of a commit, and what lies over them.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The repository, which names the mirror on the host.
@@ -110,6 +115,9 @@ pub struct Source {
     pub credential: CloneCredential,
     /// What to fetch beside the commit's own files.
     pub checkout: Checkout,
+    /// What lies over the commit: a change that no commit has yet. Whatever is asked of the source (its files, how it differs from
+    /// another commit) is told of the commit with it, as if it were committed. Its commits are told without.
+    pub overlay: Arc<[FileChange]>,
 }
 
 /// An open sandbox, by the adapter's own name for it.
@@ -246,4 +254,187 @@ pub trait Sandbox: Send + Sync {
 
     /// Whether the engine answers; what it is, for `/readyz`.
     async fn probe(&self) -> Result<String, SandboxError>;
+}
+
+/// What a command wrote, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// How it ended.
+    pub result: ExecResult,
+    /// The beginning of what it wrote.
+    pub head: Bytes,
+    /// The end of it, where not all of it was kept; otherwise empty.
+    pub tail: Bytes,
+    /// How many bytes between the two were dropped.
+    pub dropped_bytes: u64,
+}
+
+/// A sandbox that somebody works in: what was changed there can be taken out of it, and put into another one.
+#[async_trait]
+pub trait Workshop: Sandbox {
+    /// Has the handle's folder hold these files, and hold no longer those that are gone. Folders are made where they are needed
+    /// and removed where they become empty. Nothing is written or removed through a symbolic link: where one is in the way,
+    /// [`SandboxError::Report`] names the path. Laying the same again changes nothing but the times of the files. What else lies
+    /// in the folder stays: only a fresh sandbox is sure to hold nothing else.
+    async fn lay(&self, sandbox: &SandboxHandle, changes: &[FileChange]) -> Result<(), SandboxError>;
+
+    /// How the workspace differs from the commit of the source (from the commit alone, without what lay over it when the sandbox was
+    /// opened), sorted by path. Left out are `.git` and what the `.gitignore` files in the workspace ignore. No git runs on
+    /// anything that a command could write. What a command hides from this only does not count.
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError>;
+
+    /// How the source (with what lies over it) differs from another commit of its repository, as a unified diff with three lines of
+    /// context and without colours. Beyond `bytes_max` whole files are left out, and a last line names how many.
+    async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError>;
+
+    /// Runs a command and keeps the first and the last half of `bytes_max` bytes of its output.
+    async fn capture(&self, sandbox: &SandboxHandle, command: &Command, bytes_max: usize) -> Result<Captured, SandboxError> {
+        let ends = Ends::new(bytes_max);
+        let result = self.exec(sandbox, command, &ends).await?;
+        Ok(ends.captured(result))
+    }
+}
+
+/// Keeps both ends of an output.
+struct Ends {
+    half: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    dropped_bytes: u64,
+}
+
+impl Ends {
+    fn new(bytes_max: usize) -> Ends {
+        Ends { half: bytes_max / 2, kept: Mutex::default() }
+    }
+
+    fn captured(self, result: ExecResult) -> Captured {
+        let Kept { mut head, tail, dropped_bytes } = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = Vec::from(tail);
+        if dropped_bytes == 0 {
+            head.append(&mut tail);
+        }
+        Captured { result, head: head.into(), tail: tail.into(), dropped_bytes }
+    }
+}
+
+impl OutputSink for Ends {
+    fn write(&self, bytes: &[u8]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, rest) = bytes.split_at(bytes.len().min(self.half.saturating_sub(kept.head.len())));
+        kept.head.extend_from_slice(first);
+        // Of a piece that is longer than what is kept, only its end can stay.
+        let skipped = rest.len().saturating_sub(self.half);
+        kept.tail.extend(&rest[skipped..]);
+        let over = kept.tail.len().saturating_sub(self.half);
+        kept.tail.drain(..over);
+        kept.dropped_bytes += (skipped + over) as u64;
+    }
+}
+
+/// Why nobody can say what was changed in a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangesError {
+    /// What was changed cannot be taken out. Whoever changed it can mend it: the words say what and how.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The sandbox failed.
+    #[error(transparent)]
+    Failed(#[from] SandboxError),
+}
+
+/// What of a workspace cannot be taken out. Paths are untrusted text; here they are cut and without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A symbolic link was made or changed.
+    #[error("`{path}` is a symbolic link that was made or changed: only regular files can be changed")]
+    Link {
+        /// Where.
+        path: String,
+    },
+    /// Something in a submodule was changed, or which submodules there are.
+    #[error("`{path}` belongs to a submodule, which cannot be changed from here")]
+    Submodule {
+        /// Where.
+        path: String,
+    },
+    /// A pipe, a socket or a device.
+    #[error("`{path}` is neither a file nor a folder: remove it")]
+    Special {
+        /// Where.
+        path: String,
+    },
+    /// A path that not every machine can check out safely.
+    #[error("`{path}` cannot be the path of a file here: {cause}")]
+    Path {
+        /// The path, as far as it can be shown.
+        path: String,
+        /// What is wrong with it.
+        cause: &'static str,
+    },
+    /// Two paths that are the same where case makes no difference.
+    #[error("`{path}` and `{other}` differ in case only: rename one of them")]
+    Case {
+        /// The one that was changed.
+        path: String,
+        /// The other one.
+        other: String,
+    },
+    /// More than [`Tree::FILES_MAX`] files.
+    #[error(
+        "{files} files were changed, {most} of them in `{folder}`, and at most {} can be: list build output in `.gitignore`, or undo \
+         changes",
+        Tree::FILES_MAX
+    )]
+    TooManyFiles {
+        /// How many.
+        files: usize,
+        /// The uppermost folder with most of them; `.` for the root.
+        folder: String,
+        /// How many are in it.
+        most: usize,
+    },
+    /// More than [`Tree::BYTES_MAX`] bytes.
+    #[error(
+        "the changed files hold more than {} MiB together, the largest of them `{path}`: list build output in `.gitignore`, or undo \
+         changes",
+        Tree::BYTES_MAX >> 20
+    )]
+    TooLarge {
+        /// The largest one.
+        path: String,
+    },
+    /// A folder that cannot be read, files that change while they are read, or more than can be looked through.
+    #[error("the workspace cannot be looked through: {cause}")]
+    Unreadable {
+        /// Why.
+        cause: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(bytes_max: usize, pieces: &[&str]) -> (String, String, u64) {
+        let ends = Ends::new(bytes_max);
+        pieces.iter().for_each(|piece| ends.write(piece.as_bytes()));
+        let captured = ends.captured(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        (text(&captured.head), text(&captured.tail), captured.dropped_bytes)
+    }
+
+    #[test]
+    fn of_a_long_output_both_ends_are_kept_however_it_comes() {
+        assert_eq!(captured(10, &["12345", "67890"]), ("1234567890".to_owned(), String::new(), 0));
+        let long = ("12345".to_owned(), "vwxyz".to_owned(), 3);
+        assert_eq!(captured(10, &["12345abcvwxyz"]), long);
+        assert_eq!(captured(10, &["1", "2345ab", "cvw", "xyz"]), long);
+        assert_eq!(captured(0, &["abc"]), (String::new(), String::new(), 3));
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gatewright_core::forge::Forge;
 use gatewright_core::model::Model;
 use gatewright_core::notice::Channels;
-use gatewright_core::sandbox::{Limits, Sandbox};
+use gatewright_core::sandbox::{Limits, Workshop};
 use gatewright_core::store::{Acceptance, Accepted, Blobs, Environments, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
 use gatewright_core::{ForgeKind, RunId, Timestamp};
@@ -63,7 +63,7 @@ pub struct Deps {
     /// The forges that are configured.
     pub forges: BTreeMap<ForgeKind, Arc<dyn Forge>>,
     /// Where steps run.
-    pub sandbox: Arc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Workshop>,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
     /// What people are told through.
@@ -184,6 +184,7 @@ pub struct Engine {
     waits: waits::Waits,
     /// Tags that were seen on a forge while nothing is known of a delivery, for catching up.
     tags_seen: Mutex<BTreeSet<String>>,
+    sessions: agents::session::Sessions,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -192,6 +193,7 @@ impl Engine {
     /// An engine. It does nothing until [`Engine::work`] is called.
     pub fn new(deps: Deps, options: Options, hook: Hook) -> Arc<Engine> {
         let slots = slots::Slots::new(options.sandboxes_max, options.sandboxes_per_repo_max);
+        let sessions = agents::session::Sessions::new(options.agents_max);
         Arc::new(Engine {
             deps,
             options,
@@ -204,6 +206,7 @@ impl Engine {
             floods: flood::Floods::default(),
             waits: waits::Waits::default(),
             tags_seen: Mutex::default(),
+            sessions,
             turns: AtomicU64::new(0),
         })
     }

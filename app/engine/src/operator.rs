@@ -245,6 +245,8 @@ fn weigh(
         head_since: None,
         queued: &[],
         busy: false,
+        pipelines: &[],
+        agents: &[],
         orders: &[],
         environments,
         tags,

@@ -266,6 +266,7 @@ impl StepRunner<'_> {
                 write: input.scopes.write.clone(),
             }),
             base,
+            watched: false,
         }
     }
 

@@ -85,13 +85,13 @@ impl Engine {
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },
             Event::Comment(event) => {
-                let CommentRef { pull, id, place } = &event.comment;
-                let once = format!("said/{}/{pull}/{place:?}/{id}", event.repo.key());
+                let CommentRef { number, id, place } = &event.comment;
+                let once = format!("said/{}/{number}/{place:?}/{id}", event.repo.key());
                 Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once), ..Intent::default() }
             }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
             Event::Tag(event) => tag(event),
-            Event::ProtectionRule(_) | Event::Unused { .. } => Intent::default(),
+            Event::ProtectionRule(_) | Event::Issue(_) | Event::Labelled(_) | Event::Unused { .. } => Intent::default(),
         })
     }
 
@@ -110,7 +110,7 @@ impl Engine {
             calls,
             unread,
         };
-        Some(command(event.repo.clone(), Subject::Pull { number: event.comment.pull }, spec))
+        Some(command(event.repo.clone(), event.comment.item().subject(), spec))
     }
 
     /// The run that obeys a button, which is a command by another hand. None where the check is not one that this store

@@ -94,6 +94,10 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Publish(ReportKey::ReleaseComment) => "showing the release's comment".to_owned(),
         ActionKey::Publish(ReportKey::Deployment(environment)) => format!("showing the deployment to {environment}"),
         ActionKey::Publish(ReportKey::ProtectionRule) => "answering the workflow that waits".to_owned(),
+        ActionKey::Publish(ReportKey::AgentComment) => "showing the agents' comment".to_owned(),
+        ActionKey::Publish(ReportKey::Proposal) => "opening the pull request".to_owned(),
+        ActionKey::Publish(ReportKey::Pushed) => "pushing the commit".to_owned(),
+        ActionKey::Publish(ReportKey::Issue(_)) => "opening an issue".to_owned(),
         ActionKey::SetAside => "setting the run aside".to_owned(),
         ActionKey::Finish => "ending the run".to_owned(),
     }

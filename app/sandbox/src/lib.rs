@@ -12,6 +12,7 @@
 //! the trait [`Sandbox`](gatewright_core::sandbox::Sandbox); the binary constructs it.
 
 mod cache;
+mod changes;
 mod docker;
 mod host;
 pub mod local;

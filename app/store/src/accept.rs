@@ -57,7 +57,9 @@ impl Prepared {
                     | Event::Comment(_)
                     | Event::Button(_)
                     | Event::Tag(_)
-                    | Event::ProtectionRule(_) => None,
+                    | Event::ProtectionRule(_)
+                    | Event::Issue(_)
+                    | Event::Labelled(_) => None,
                 };
                 let record = DeliveryRecord {
                     id: acceptance.id.clone(),

@@ -125,7 +125,7 @@ async fn pull(github: &FakeGitHub) -> (RepoRef, u64) {
 }
 
 fn reaction(pull: u64, id: u64, place: CommentPlace, reaction: Reaction) -> Report {
-    Report::Reaction(ReactionReport { comment: CommentRef { pull, id, place }, reaction })
+    Report::Reaction(ReactionReport { comment: CommentRef { number: pull, id, place }, reaction })
 }
 
 #[tokio::test]
@@ -155,7 +155,12 @@ async fn a_reaction_is_there_once_whatever_became_of_the_answer() {
 }
 
 fn reply(pull: u64, holds: Holds) -> Report {
-    Report::Comment(CommentReport { pull, marker: MARKER.to_owned(), body: "You may not.".to_owned(), holds })
+    Report::Comment(CommentReport {
+        on: ItemRef::Pull { number: pull },
+        marker: MARKER.to_owned(),
+        body: "You may not.".to_owned(),
+        holds,
+    })
 }
 
 #[tokio::test]

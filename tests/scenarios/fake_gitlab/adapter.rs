@@ -67,6 +67,7 @@ async fn a_merge_request_is_read_as_it_is_now() {
         number: iid,
         open: true,
         head,
+        head_ref: "topic".to_owned(),
         fork: false,
         base_ref: "main".to_owned(),
         base: main(&gitlab),
@@ -172,7 +173,7 @@ async fn a_comment_is_read_as_it_is_now_where_it_is_for_everybody() {
     let (repo, iid, _) = opened(&gitlab).await;
     let adapter = adapter(&gitlab);
     let read = async |id: u64| {
-        let comment = CommentRef { pull: iid, id, place: CommentPlace::Conversation };
+        let comment = CommentRef { number: iid, id, place: CommentPlace::Conversation };
         adapter.comment(&repo, &comment).await.expect("it answers")
     };
     let note = gitlab.comment(REPO, iid, "bob", "/gw run");

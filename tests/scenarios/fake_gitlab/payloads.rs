@@ -119,6 +119,7 @@ async fn the_service_understands_what_it_is_told_of_merge_requests() {
         sender,
         change: PullChange::Updated,
         changed_at: Some(changed_at),
+        labels: Vec::new(),
     };
     assert_eq!(pull, &expected);
 }
@@ -131,7 +132,7 @@ async fn the_service_understands_what_it_is_told_of_notes_and_pushes() {
         events.iter().filter_map(|(_, event)| if let Event::Comment(one) = event { Some(one) } else { None }).collect();
     let note = gitlab.notes(REPO, 1).remove(0);
     assert_eq!(comments.len(), 1, "one is a command, and what it was edited to is not read");
-    assert_eq!(comments[0].comment, CommentRef { pull: 1, id: note.id, place: CommentPlace::Conversation });
+    assert_eq!(comments[0].comment, CommentRef { number: 1, id: note.id, place: CommentPlace::Conversation });
     assert_eq!((comments[0].by.id, comments[0].body.as_str()), (gitlab.user_id("bob"), "/gw run"));
     assert_eq!(comments[0].head.as_ref().map(|head| head.as_str()), Some(gitlab.head(REPO, 1).as_str()));
     let pushes: Vec<&PushEvent> =

@@ -197,7 +197,7 @@ async fn the_external_status_check_is_answered_by_the_aggregate() {
 }
 
 fn note(pull: u64, body: &str, holds: Holds) -> Report {
-    Report::Comment(CommentReport { pull, marker: MARKER.to_owned(), body: body.to_owned(), holds })
+    Report::Comment(CommentReport { on: ItemRef::Pull { number: pull }, marker: MARKER.to_owned(), body: body.to_owned(), holds })
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn a_reaction_is_there_once_whatever_became_of_the_answer() {
     let spoken = gitlab.comment(REPO, iid, "bob", "/gw run");
     let adapter = adapter(&gitlab);
     let give = |reaction| {
-        let comment = CommentRef { pull: iid, id: spoken, place: CommentPlace::Conversation };
+        let comment = CommentRef { number: iid, id: spoken, place: CommentPlace::Conversation };
         Report::Reaction(ReactionReport { comment, reaction })
     };
     gitlab.fault(Fault::on(EMOJI, Effect::BadGatewayAfter).once());
@@ -342,7 +342,12 @@ async fn a_limit_of_notes_holds_notes_back_and_statuses_go_on() {
     let ahead = Ahead::default();
     let adapter = adapter_with(&gitlab, TOKEN, &ahead);
     let other = |n: u64| {
-        Report::Comment(CommentReport { pull: iid, marker: format!("<!-- {n} -->"), body: "b".to_owned(), holds: Holds::Yes })
+        Report::Comment(CommentReport {
+            on: ItemRef::Pull { number: iid },
+            marker: format!("<!-- {n} -->"),
+            body: "b".to_owned(),
+            holds: Holds::Yes,
+        })
     };
     publish(&adapter, &repo, &other(1), Known::Never).await;
     let limited = adapter.publish(&repo, &other(2), &Known::Never).await;

@@ -325,7 +325,7 @@ async fn the_note_of_a_release_is_another_one_than_that_of_the_gates() {
     let iid = gitlab.open_merge_request(REPO, &MergeRequestSpec::of("alice", "topic"));
     let said = |marker: &str, body: &str| {
         let (marker, body) = (marker.to_owned(), body.to_owned());
-        Report::Comment(CommentReport { pull: iid, marker, body, holds: Holds::Yes })
+        Report::Comment(CommentReport { on: ItemRef::Pull { number: iid }, marker, body, holds: Holds::Yes })
     };
     adapter.publish(&repo, &said("<!-- gatewright:sticky -->", "gates"), &Known::Maybe).await.expect("it is made");
     for body in ["v1 goes to staging", "v1 is live"] {

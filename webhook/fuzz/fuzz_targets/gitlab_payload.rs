@@ -25,7 +25,7 @@ fuzz_target!(|body: &[u8]| {
         Event::Comment(comment) => {
             assert!(comment.by.id != 0 && comment.body.contains('/') && comment.body.len() <= COMMENT_BYTES_MAX);
         }
-        Event::Pull(_) | Event::Push(_) | Event::Tag(_) => {}
+        Event::Pull(_) | Event::Push(_) | Event::Tag(_) | Event::Issue(_) | Event::Labelled(_) => {}
         made @ (Event::MergeGroup(_) | Event::Rerequested(_) | Event::Button(_) | Event::ProtectionRule(_)) => panic!("GitLab has no {made:?}"),
     }
 });

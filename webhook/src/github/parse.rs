@@ -1,8 +1,8 @@
 //! What GitHub's payloads mean here.
 
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, MergeGroupEvent, ProtectionRuleEvent, PullChange, PullEvent,
-    PushEvent, Rerequested, RerequestedEvent, TagEvent, User,
+    ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, IssueChange, IssueEvent, LabelledEvent, MergeGroupEvent,
+    ProtectionRuleEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use gatewright_core::{ForgeKind, RepoRef};
@@ -62,6 +62,7 @@ fn reader(event_name: &str) -> Option<Reader> {
         "check_run" => Some(check_run),
         "check_suite" => Some(check_suite),
         "issue_comment" => Some(issue_comment),
+        "issues" => Some(issue),
         "pull_request_review_comment" => Some(review_comment),
         "deployment_protection_rule" => Some(protection_rule),
         _ => None,
@@ -75,6 +76,7 @@ fn pull(payload: Payload, _: u64) -> Result<Event, Reason> {
         Some("synchronize") => PullChange::Updated,
         Some("edited") if rebased => PullChange::Updated,
         Some("closed") => PullChange::Closed,
+        Some("labeled") => return labelled(payload),
         action => return Err(action_unused("pull_request", action)),
     };
     let repo = repo(&payload)?;
@@ -89,7 +91,39 @@ fn pull(payload: Payload, _: u64) -> Result<Event, Reason> {
         sender,
         change,
         changed_at: pull.updated_at.as_deref().and_then(time),
+        labels: Vec::new(),
     }))
+}
+
+fn labelled(payload: Payload) -> Result<Event, Reason> {
+    let repo = repo(&payload)?;
+    let sender = sender(&payload);
+    let pull = payload.pull_request.ok_or("the payload has no pull_request")?;
+    let base = pull.base.ok_or("the payload has no pull_request.base")?;
+    Ok(Event::Labelled(LabelledEvent {
+        repo,
+        number: payload.number.or(pull.number).ok_or("the payload has no number")?,
+        head: commit("pull_request.head.sha", pull.head.and_then(|head| head.sha))?,
+        base_ref: text("pull_request.base.ref", base.git_ref)?,
+        sender,
+        labels: vec![text("label.name", payload.label.and_then(|label| label.name))?],
+        at: pull.updated_at.as_deref().and_then(time),
+    }))
+}
+
+fn issue(payload: Payload, _: u64) -> Result<Event, Reason> {
+    let repo = repo(&payload)?;
+    let sender = sender(&payload);
+    let issue = payload.issue.ok_or("the payload has no issue")?;
+    let change = match payload.action.as_deref() {
+        Some("opened") => IssueChange::Opened { labels: Vec::new() },
+        Some("labeled") => {
+            IssueChange::Labelled { labels: vec![text("label.name", payload.label.and_then(|label| label.name))?] }
+        }
+        action => return Err(action_unused("issues", action)),
+    };
+    let number = issue.number.ok_or("the payload has no issue.number")?;
+    Ok(Event::Issue(IssueEvent { repo, number, sender, change, at: issue.updated_at.as_deref().and_then(time) }))
 }
 
 fn merge_group(payload: Payload, _: u64) -> Result<Event, Reason> {
@@ -218,11 +252,9 @@ fn own(app: Option<App>, app_id: u64) -> Result<(), Reason> {
 fn issue_comment(payload: Payload, _: u64) -> Result<Event, Reason> {
     created("issue_comment", payload.action.as_deref())?;
     let issue = payload.issue.as_ref().ok_or("the payload has no issue")?;
-    if issue.pull_request.is_none() {
-        return Err("comments on issues are not used".to_owned());
-    }
+    let place = if issue.pull_request.is_some() { CommentPlace::Conversation } else { CommentPlace::Issue };
     let number = issue.number.ok_or("the payload has no issue.number")?;
-    comment(payload, number, CommentPlace::Conversation)
+    comment(payload, number, place)
 }
 
 fn review_comment(payload: Payload, _: u64) -> Result<Event, Reason> {
@@ -240,7 +272,7 @@ fn created(event: &str, action: Option<&str>) -> Result<(), Reason> {
     }
 }
 
-fn comment(payload: Payload, pull: u64, place: CommentPlace) -> Result<Event, Reason> {
+fn comment(payload: Payload, number: u64, place: CommentPlace) -> Result<Event, Reason> {
     let repo = repo(&payload)?;
     let head = payload.pull_request.and_then(|pull| commit("pull_request.head.sha", pull.head?.sha).ok());
     let Comment { id, body, user, created_at, performed_via_github_app } = payload.comment.ok_or("the payload has no comment")?;
@@ -251,7 +283,7 @@ fn comment(payload: Payload, pull: u64, place: CommentPlace) -> Result<Event, Re
     }
     let by = author(user.id, user.login.as_deref())?;
     let body = commanding(body)?;
-    let comment = CommentRef { pull, id: id.ok_or("the payload has no comment.id")?, place };
+    let comment = CommentRef { number, id: id.ok_or("the payload has no comment.id")?, place };
     let written_at = written_at("comment.created_at", created_at.as_deref())?;
     Ok(Event::Comment(Box::new(CommentEvent { repo, comment, by, written_at, head, body })))
 }

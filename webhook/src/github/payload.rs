@@ -46,6 +46,8 @@ pub(super) struct Payload {
 
     pub(super) issue: Option<Issue>,
     pub(super) comment: Option<Comment>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) label: Option<Label>,
 }
 
 /// A payload of an event that is not in use.
@@ -146,6 +148,13 @@ pub(super) struct Issue {
     pub(super) number: Option<u64>,
     /// There when the issue is a pull request.
     pub(super) pull_request: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) updated_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Label {
+    pub(super) name: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,15 @@
 //! What GitLab's payloads mean here.
 
-use gatewright_core::event::{CommentEvent, CommentPlace, CommentRef, Event, PullChange, PullEvent, PushEvent, TagEvent, User};
+use gatewright_core::event::{
+    CommentEvent, CommentPlace, CommentRef, Event, IssueChange, IssueEvent, LABELS_MAX, LabelledEvent, PullChange, PullEvent,
+    PushEvent, TagEvent, User,
+};
 use gatewright_core::{ForgeKind, RepoRef};
 use serde::de::DeserializeOwned;
 
-use super::payload::{Account, Changed, Changes, MergeRequest, MergeRequestHook, Note, NoteHook, Outline, Project, PushHook};
+use super::payload::{
+    Account, Changed, Changes, IssueHook, Label, MergeRequest, MergeRequestHook, Note, NoteHook, Outline, Project, PushHook,
+};
 use crate::headers::is_event_name;
 use crate::lenient::{
     EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch, pushed_tag, read,
@@ -14,6 +19,9 @@ use crate::{NotJson, Parsed};
 
 /// GitLab nests groups at most this deep, a project and its user or group at the ends included; a longer path is none.
 const PATH_PARTS_MAX: usize = 22;
+
+/// Why what happens to a confidential issue is not used.
+const CONFIDENTIAL: &str = "confidential issues are not read";
 
 /// What titles of drafts start with, in small letters.
 const DRAFT_PREFIXES: [&str; 5] = ["draft:", "[draft]", "(draft)", "wip:", "[wip]"];
@@ -28,6 +36,7 @@ pub fn parse(header: &str, body: &[u8]) -> Result<Parsed, NotJson> {
     let said = said.into_iter().flatten().find(|name| is_event_name(name, b""));
     let event = match said.as_deref() {
         Some("merge_request") => made(json, "merge_request", merge_request)?,
+        Some("issue") => made(json, "issue", issue)?,
         Some("note") => made(json, "note", note)?,
         Some("push") => made(json, "push", push)?,
         Some("tag_push") => made(json, "tag_push", tag_push)?,
@@ -47,20 +56,63 @@ fn made<T: DeserializeOwned>(json: &str, name: &str, reader: fn(T) -> Result<Eve
 
 fn merge_request(payload: MergeRequestHook) -> Result<Event, Reason> {
     let merge = payload.object_attributes.ok_or("the payload has no object_attributes")?;
-    let change = match merge.action.as_deref() {
-        Some("open" | "reopen") => PullChange::Opened,
-        Some("update") => update(&merge, payload.changes.unwrap_or_default())?,
-        Some("close" | "merge") => PullChange::Closed,
+    let changes = payload.changes.unwrap_or_default();
+    let added = changes.labels.as_ref().map(added).unwrap_or_default();
+    let (change, labels) = match merge.action.as_deref() {
+        Some("open") => (Some(PullChange::Opened), names(payload.labels.as_deref().unwrap_or_default())),
+        Some("reopen") => (Some(PullChange::Opened), Vec::new()),
+        Some("update") => match update(&merge, changes) {
+            Ok(change) => (Some(change), Vec::new()),
+            Err(_) if !added.is_empty() => (None, added),
+            Err(reason) => return Err(reason),
+        },
+        Some("close" | "merge") => (Some(PullChange::Closed), Vec::new()),
         action => return Err(action_unused("merge_request", action)),
     };
-    Ok(Event::Pull(PullEvent {
-        repo: target(merge.target_project_id, merge.target, payload.project)?,
-        number: merge.iid.ok_or("the payload has no object_attributes.iid")?,
-        head: commit("object_attributes.last_commit.id", merge.last_commit.and_then(|commit| commit.id))?,
-        base_ref: text("object_attributes.target_branch", merge.target_branch)?,
+    let repo = target(merge.target_project_id, merge.target, payload.project)?;
+    let number = merge.iid.ok_or("the payload has no object_attributes.iid")?;
+    let head = commit("object_attributes.last_commit.id", merge.last_commit.and_then(|commit| commit.id))?;
+    let base_ref = text("object_attributes.target_branch", merge.target_branch)?;
+    let sender = user(payload.user);
+    let at = merge.updated_at.as_deref().and_then(time);
+    Ok(match change {
+        Some(change) => Event::Pull(PullEvent { repo, number, head, base_ref, sender, change, changed_at: at, labels }),
+        None => Event::Labelled(LabelledEvent { repo, number, head, base_ref, sender, labels, at }),
+    })
+}
+
+/// The labels that were not there before.
+fn added(labels: &Changed<Vec<Label>>) -> Vec<String> {
+    let before = labels.previous.as_deref().unwrap_or_default();
+    let is_new = |label: &&Label| !before.iter().any(|other| other.title == label.title);
+    let now = labels.current.as_deref().unwrap_or_default();
+    names(now.iter().filter(is_new))
+}
+
+fn names<'a>(labels: impl IntoIterator<Item = &'a Label>) -> Vec<String> {
+    let name = |label: &Label| text("label", label.title.clone()).ok();
+    labels.into_iter().filter_map(name).take(LABELS_MAX).collect()
+}
+
+fn issue(payload: IssueHook) -> Result<Event, Reason> {
+    let issue = payload.object_attributes.ok_or("the payload has no object_attributes")?;
+    // What comes of it is shown to everybody who sees the project.
+    if issue.confidential == Some(true) || payload.event_type.as_deref() == Some("confidential_issue") {
+        return Err(CONFIDENTIAL.to_owned());
+    }
+    let added = payload.changes.unwrap_or_default().labels.as_ref().map(added).unwrap_or_default();
+    let change = match issue.action.as_deref() {
+        Some("open") => IssueChange::Opened { labels: names(payload.labels.as_deref().unwrap_or_default()) },
+        Some("update") if !added.is_empty() => IssueChange::Labelled { labels: added },
+        Some("update") => return Err("the update brings no label".to_owned()),
+        action => return Err(action_unused("issue", action)),
+    };
+    Ok(Event::Issue(IssueEvent {
+        repo: target(issue.project_id, None, payload.project)?,
+        number: issue.iid.ok_or("the payload has no object_attributes.iid")?,
         sender: user(payload.user),
         change,
-        changed_at: merge.updated_at.as_deref().and_then(time),
+        at: issue.updated_at.as_deref().and_then(time),
     }))
 }
 
@@ -87,9 +139,11 @@ fn is_draft(title: &str) -> bool {
 
 fn note(payload: NoteHook) -> Result<Event, Reason> {
     let note = payload.object_attributes.ok_or("the payload has no object_attributes")?;
-    if note.noteable_type.as_deref() != Some("MergeRequest") {
-        return Err("comments on anything but a merge request are not used".to_owned());
-    }
+    let place = match note.noteable_type.as_deref() {
+        Some("MergeRequest") => CommentPlace::Conversation,
+        Some("Issue") => CommentPlace::Issue,
+        Some(_) | None => return Err("comments on anything but a merge request or an issue are not used".to_owned()),
+    };
     if note.system == Some(true) {
         return Err("the comment is GitLab's own".to_owned());
     }
@@ -102,17 +156,25 @@ fn note(payload: NoteHook) -> Result<Event, Reason> {
     let by = author(user_id.or(note.author_id), username.as_deref())?;
     let written_at = written_at("object_attributes.created_at", note.created_at.as_deref())?;
     let body = commanding(note.note)?;
-    let merge = payload.merge_request.ok_or("the payload has no merge_request")?;
-    let pull = merge.iid.ok_or("the payload has no merge_request.iid")?;
     let id = note.id.ok_or("the payload has no object_attributes.id")?;
-    Ok(Event::Comment(Box::new(CommentEvent {
-        repo: target(merge.target_project_id, merge.target, payload.project)?,
-        comment: CommentRef { pull, id, place: CommentPlace::Conversation },
-        by,
-        written_at,
-        head: merge.last_commit.and_then(|head| commit("merge_request.last_commit.id", head.id).ok()),
-        body,
-    })))
+    let (repo, number, head) = match place {
+        CommentPlace::Conversation | CommentPlace::Diff => {
+            let merge = payload.merge_request.ok_or("the payload has no merge_request")?;
+            let number = merge.iid.ok_or("the payload has no merge_request.iid")?;
+            let head = merge.last_commit.and_then(|head| commit("merge_request.last_commit.id", head.id).ok());
+            (target(merge.target_project_id, merge.target, payload.project)?, number, head)
+        }
+        CommentPlace::Issue => {
+            let issue = payload.issue.ok_or("the payload has no issue")?;
+            if issue.confidential == Some(true) {
+                return Err(CONFIDENTIAL.to_owned());
+            }
+            let number = issue.iid.ok_or("the payload has no issue.iid")?;
+            (target(issue.project_id, None, payload.project)?, number, None)
+        }
+    };
+    let comment = CommentRef { number, id, place };
+    Ok(Event::Comment(Box::new(CommentEvent { repo, comment, by, written_at, head, body })))
 }
 
 /// Versions between 16.2 and 16.10 send edits too, without saying so: only the times tell.

@@ -61,6 +61,8 @@ pub(super) struct MergeRequestHook {
     pub(super) object_attributes: Option<MergeRequest>,
     #[serde(deserialize_with = "optional")]
     pub(super) changes: Option<Changes>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) labels: Option<Vec<Label>>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +91,39 @@ pub(super) struct Changes {
     pub(super) work_in_progress: Option<Changed<bool>>,
     #[serde(deserialize_with = "optional")]
     pub(super) title: Option<Changed<String>>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) labels: Option<Changed<Vec<Label>>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Label {
+    pub(super) title: Option<String>,
+}
+
+/// A payload of an issue event.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IssueHook {
+    #[serde(deserialize_with = "optional")]
+    pub(super) event_type: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) user: Option<Account>,
+    pub(super) project: Option<Project>,
+    pub(super) object_attributes: Option<Issue>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) changes: Option<Changes>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) labels: Option<Vec<Label>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Issue {
+    pub(super) iid: Option<u64>,
+    pub(super) action: Option<String>,
+    pub(super) project_id: Option<u64>,
+    pub(super) confidential: Option<bool>,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +142,15 @@ pub(super) struct NoteHook {
     pub(super) project: Option<Project>,
     pub(super) object_attributes: Option<Note>,
     pub(super) merge_request: Option<NotedMergeRequest>,
+    #[serde(deserialize_with = "optional")]
+    pub(super) issue: Option<NotedIssue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NotedIssue {
+    pub(super) iid: Option<u64>,
+    pub(super) project_id: Option<u64>,
+    pub(super) confidential: Option<bool>,
 }
 
 #[derive(Deserialize)]

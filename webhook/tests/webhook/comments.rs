@@ -41,7 +41,7 @@ fn a_comment_with_a_command_is_handed_on_whole() {
     let body = "Looks good.\r\n\r\n  /gw run tests\r\n> /gw skip x";
     let expected = |place, head: Option<&str>| CommentEvent {
         repo: repo(),
-        comment: CommentRef { pull: 7, id: 492_700_400, place },
+        comment: CommentRef { number: 7, id: 492_700_400, place },
         by: mona(),
         written_at: "2019-05-15T15:20:21Z".parse().unwrap(),
         head: head.map(commit),

@@ -78,7 +78,16 @@ pub(crate) fn reason(name: &str, payload: &Value) -> String {
 fn pull(change: PullChange) -> Event {
     let base_ref = "main".to_owned();
     let changed_at = Some("2019-05-15T15:20:33Z".parse().unwrap());
-    Event::Pull(PullEvent { repo: repo(), number: 7, head: commit(HEAD), base_ref, sender: mona(), change, changed_at })
+    Event::Pull(PullEvent {
+        repo: repo(),
+        number: 7,
+        head: commit(HEAD),
+        base_ref,
+        sender: mona(),
+        change,
+        changed_at,
+        labels: Vec::new(),
+    })
 }
 
 #[test]

@@ -143,6 +143,8 @@ async fn payloads_that_other_projects_recorded_are_taken() {
         | Event::Button(_)
         | Event::Tag(_)
         | Event::ProtectionRule(_)
+        | Event::Issue(_)
+        | Event::Labelled(_)
         | Event::Unused { .. } => None,
     });
     let changes: Vec<PullChange> = changes.collect();

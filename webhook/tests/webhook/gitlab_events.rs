@@ -101,7 +101,16 @@ fn without(mut payload: Value, path: &str) -> Value {
 fn pull(change: PullChange) -> Event {
     let changed_at = Some("2026-03-01T10:05:00Z".parse().unwrap());
     let base_ref = "main".to_owned();
-    Event::Pull(PullEvent { repo: repo(), number: 7, head: commit(HEAD), base_ref, sender: mona(), change, changed_at })
+    Event::Pull(PullEvent {
+        repo: repo(),
+        number: 7,
+        head: commit(HEAD),
+        base_ref,
+        sender: mona(),
+        change,
+        changed_at,
+        labels: Vec::new(),
+    })
 }
 
 #[test]
@@ -269,7 +278,7 @@ fn a_time_that_is_none_is_left_out() {
 fn said(body: &str) -> CommentEvent {
     CommentEvent {
         repo: repo(),
-        comment: CommentRef { pull: 7, id: 1_244, place: CommentPlace::Conversation },
+        comment: CommentRef { number: 7, id: 1_244, place: CommentPlace::Conversation },
         by: mona(),
         written_at: "2026-03-01T10:00:00Z".parse().unwrap(),
         head: Some(commit(HEAD)),

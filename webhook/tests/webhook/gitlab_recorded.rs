@@ -86,6 +86,8 @@ fn change(event: &Event) -> Option<PullChange> {
         | Event::Button(_)
         | Event::Tag(_)
         | Event::ProtectionRule(_)
+        | Event::Issue(_)
+        | Event::Labelled(_)
         | Event::Unused { .. } => None,
     }
 }

@@ -102,7 +102,9 @@ pub(crate) fn unused(event: Event) -> String {
         | Event::Comment(_)
         | Event::Button(_)
         | Event::Tag(_)
-        | Event::ProtectionRule(_)) => panic!("{used:?} is used"),
+        | Event::ProtectionRule(_)
+        | Event::Issue(_)
+        | Event::Labelled(_)) => panic!("{used:?} is used"),
     }
 }
 

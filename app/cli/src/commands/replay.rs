@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use gatewright_core::ForgeKind;
 use gatewright_core::config::{self, GateEvent, Pushed};
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, Event, MergeGroupEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent,
+    ButtonEvent, CommentEvent, Event, IssueChange, IssueEvent, LabelledEvent, MergeGroupEvent, PullChange, PullEvent, PushEvent,
+    Rerequested, RerequestedEvent, TagEvent,
 };
 use gatewright_core::forge::ChangedFiles;
 use gatewright_core::plan::{self, Applies, Change, Plan};
@@ -117,6 +118,8 @@ fn plan(event: &Event, file: Option<&Path>, notes: &mut Vec<String>) -> Result<O
         | Event::Button(_)
         | Event::Tag(_)
         | Event::ProtectionRule(_)
+        | Event::Issue(_)
+        | Event::Labelled(_)
         | Event::Unused { .. } => return Ok(None),
     };
     let Some(file) = file else {
@@ -180,6 +183,15 @@ fn does(event: &Event) -> String {
                 event.workflow_run, event.repo, event.environment
             )
         }
+        Event::Issue(IssueEvent { repo, number, change: IssueChange::Opened { .. }, .. }) => {
+            format!("says that issue {number} of {repo} was opened")
+        }
+        Event::Issue(IssueEvent { repo, number, change: IssueChange::Labelled { labels }, .. }) => {
+            format!("says that issue {number} of {repo} was labelled {}", labels.join(", "))
+        }
+        Event::Labelled(LabelledEvent { repo, number, labels, .. }) => {
+            format!("says that {repo} #{number} was labelled {}", labels.join(", "))
+        }
         Event::Unused { reason } => format!("is recorded, and nothing else: {reason}"),
     }
 }
@@ -189,10 +201,10 @@ fn said(event: &CommentEvent) -> String {
     let said = parse::parse(&event.body);
     let CommentEvent { repo, comment, by, .. } = event;
     if said.calls.is_empty() {
-        return format!("is recorded, and nothing else: no line of the comment on {repo} #{} is a command", comment.pull);
+        return format!("is recorded, and nothing else: no line of the comment on {repo} {} is a command", comment.item());
     }
     let calls: Vec<String> = said.calls.iter().map(parse::written).collect();
-    format!("weighs what {} says on {repo} #{}: {}", by.login, comment.pull, calls.join("; "))
+    format!("weighs what {} says on {repo} {}: {}", by.login, comment.item(), calls.join("; "))
 }
 
 fn show(answer: &Answer) -> Result<(), Failure> {

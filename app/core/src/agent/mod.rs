@@ -5,9 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+mod pipelines;
 mod roles;
 mod tools;
 
+pub use pipelines::{BuiltInPipeline, BuiltInStep, PIPELINES};
 pub use roles::{BUILT_IN, BuiltIn, RoleName};
 pub use tools::Tool;
 

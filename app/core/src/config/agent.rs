@@ -1,7 +1,9 @@
 //! What the repository file says of agents.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Schedule;
 use crate::agent::{RoleName, Tool};
 use crate::command::CommandName;
 use crate::ids::{GateName, PipelineName};
@@ -42,7 +44,19 @@ pub struct Pipeline {
     pub line: u64,
 }
 
-/// What starts a pipeline.
+impl Pipeline {
+    /// When its schedule starts it next. None where it has none.
+    pub fn next_time(&self, after: Timestamp) -> Option<Timestamp> {
+        self.on.schedule.as_ref()?.next(after)
+    }
+
+    /// Its stages, those of rows where the row stands; a `Parallel` itself is not among them.
+    pub fn stages(&self) -> impl Iterator<Item = &Stage> {
+        self.steps.iter().flat_map(Stage::each)
+    }
+}
+
+/// What starts a pipeline. Where it is nothing, only an operator does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Triggers {
     /// A slash command: `fix`, `review` or `do`.
@@ -54,7 +68,7 @@ pub struct Triggers {
     /// That somebody who may push opens an issue.
     pub issue_opened: bool,
     /// Times: minute, hour, day of month, month, day of week, in UTC.
-    pub schedule: Option<String>,
+    pub schedule: Option<Schedule>,
 }
 
 /// What a pipeline may use up.
@@ -68,6 +82,31 @@ pub struct Budget {
     pub turns: u32,
     /// Seconds from its beginning.
     pub secs: u64,
+}
+
+impl Budget {
+    /// What it may spend where nothing is said: 2 US dollars.
+    pub const MICRO_USD: u64 = 2_000_000;
+
+    /// And how many tokens it may use.
+    pub const TOKENS: u32 = 2_000_000;
+
+    /// And how many turns it may take.
+    pub const TURNS: u32 = 40;
+
+    /// And how many minutes.
+    pub const MINUTES: u32 = 20;
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget {
+            micro_usd: Some(Self::MICRO_USD),
+            tokens: u64::from(Self::TOKENS),
+            turns: Self::TURNS,
+            secs: u64::from(Self::MINUTES) * 60,
+        }
+    }
 }
 
 /// What becomes of a pipeline whose work does not pass.
@@ -105,7 +144,7 @@ impl Offering {
         [Offering::Comment, Offering::Suggestion, Offering::Finding, Offering::Commit, Offering::PullRequest, Offering::Issue];
 
     /// As the file writes it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Offering::Comment => "comment",
             Offering::Suggestion => "suggestion",
@@ -134,6 +173,16 @@ pub enum Stage {
     Program(ProgramStage),
 }
 
+impl Stage {
+    /// Itself; of a `Parallel` the stages of its rows.
+    pub fn each(&self) -> Box<dyn Iterator<Item = &Stage> + '_> {
+        match self {
+            Stage::Agent(_) | Stage::Verify(_) | Stage::Program(_) => Box::new(std::iter::once(self)),
+            Stage::Parallel { branches } => Box::new(branches.iter().flatten().flat_map(Stage::each)),
+        }
+    }
+}
+
 /// An agent of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentStage {
@@ -145,6 +194,14 @@ pub struct AgentStage {
     pub turns_max: u32,
     /// And so many seconds for each try.
     pub secs_max: u64,
+}
+
+impl AgentStage {
+    /// Its turns where nothing is said.
+    pub const TURNS: u32 = 20;
+
+    /// How long a try may take where nothing is said, in seconds; also for a program.
+    pub const SECS: u64 = 600;
 }
 
 /// A role.

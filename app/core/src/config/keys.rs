@@ -46,6 +46,8 @@ pub(super) enum Shape {
     PathGlobs,
     /// One path or glob of report files, or a list.
     ReportGlobs,
+    /// One glob of files, or a list.
+    FileGlobs,
     /// One folder of the workspace, or a list.
     Folders,
     /// One glob of branches, or a list.
@@ -139,6 +141,16 @@ pub(super) enum Shape {
     OneKey(&'static Table),
     /// A mapping of this table that has to have these of its keys.
     Needing(&'static Table, &'static [&'static str]),
+    /// Pipelines by their names.
+    Pipelines,
+    /// Roles of agents by their names.
+    Roles,
+    /// One thing that a pipeline may hand over, or a list.
+    Offerings,
+    /// One tool of an agent, or a list.
+    Tools,
+    /// A program in the place of an agent.
+    Program,
     /// What a gate brings from one run to the next.
     Cache,
     /// When a gate applies.
@@ -185,9 +197,11 @@ pub(super) static FILE: Table = Table {
         key("gates", Shape::Gates, "The gates, by name. They run in parallel as far as their needs allow."),
         key("releases", Shape::Needing(&environments::RELEASES, &["on"]), "Which tags are releases, and what they need."),
         key("environments", Shape::Environments, "Where releases go, by name."),
+        key("agents", Shape::Pipelines, "Pipelines of agents, by name."),
+        key("roles", Shape::Roles, "Roles of agents that are other than built in, or added, by name."),
         key("commands", Shape::Commands, "Who may give which slash command, where that differs from the default."),
     ],
-    later: &["agents"],
+    later: &[],
 };
 
 /// A command.

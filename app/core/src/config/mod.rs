@@ -11,6 +11,7 @@ use crate::command::{CommandName, Who};
 use crate::ids::GateName;
 
 mod agent;
+mod agents;
 mod benchmark;
 mod environments;
 mod findings;
@@ -19,6 +20,7 @@ mod needs;
 mod parse;
 mod policy;
 mod release;
+mod schedule;
 mod schema;
 mod tree;
 mod values;
@@ -36,6 +38,7 @@ pub use release::{
     Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, ENVIRONMENTS_MAX, EnvValue, Environment, ExecConfig,
     HealthCheck, Hook, Hooks, Notes, Pin, Preview, Releases, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window,
 };
+pub use schedule::{NoSchedule, Schedule};
 pub use schema::schema;
 
 /// Where the repository file lies.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::agents::{self, Around};
 use super::environments::{self, releases};
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
@@ -119,10 +120,14 @@ impl Reader {
             self.wrong(root.place, "`gates` is missing; the file needs at least one gate");
         }
         let commands = fields.get("commands").map(|node| self.commands(node)).unwrap_or_default();
+        let before = self.problems.len();
         let gates = fields.get("gates").and_then(|node| self.gates(node, &shared));
+        let gates_are_right = self.problems.len() == before;
         let releases = releases::releases(self, &fields);
         let environments = environments::environments(self, &fields, shared.image.as_deref());
-        Some(RepoConfig { gates: gates?, releases, environments, agents: Vec::new(), commands })
+        let around = Around::new(&fields, gates.as_deref().filter(|_| gates_are_right), shared.image.as_deref());
+        let agents = agents::agents(self, &fields, &around);
+        Some(RepoConfig { gates: gates?, releases, environments, agents, commands })
     }
 
     fn commands(&mut self, node: &Node) -> BTreeMap<CommandName, Vec<Who>> {

@@ -5,12 +5,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::agents::keys as agents;
+use super::agents::values::ROLE_NAME_PATTERN;
 use super::environments::keys::ENVIRONMENT;
 use super::environments::values::DAYS_PATTERN;
 use super::keys::{self, MapOf, Shape, Table, Text};
 use super::policy::keys as policy;
 use super::values::{ENV_MAX, IMAGE_BYTES_MAX, LIST_MAX, TIMEOUT_SECS_MAX};
-use super::{CommitRule, ENVIRONMENTS_MAX, GATES_MAX, GateEvent, values};
+use super::{CommitRule, ENVIRONMENTS_MAX, GATES_MAX, GateEvent, Offering, PIPELINES_MAX, values};
+use crate::agent::{BUILT_IN, PIPELINES, Tool};
 use crate::command::{COMMANDS, CommandInfo};
 use crate::forge::Permission;
 
@@ -50,11 +53,17 @@ fn shape(of: Shape) -> Value {
         Shape::Gates => gates(),
         Shape::Commands => commands(),
         Shape::Environments => environments(),
+        Shape::Pipelines => pipelines(),
+        Shape::Roles => roles(),
+        Shape::Offerings => offerings(),
+        Shape::Tools => one_or_set(&json!({ "enum": Tool::ALL.map(Tool::as_str) })),
+        Shape::Program => program(),
         Shape::Who => who(Permission::Read),
         Shape::Writers => who(Permission::Write),
         Shape::Needs | Shape::After => one_or_set(&pattern(GATE_NAME)),
         Shape::PathGlobs => path_globs(),
         Shape::ReportGlobs => one_or_list(&pattern(&format!("^{PATH}"))),
+        Shape::FileGlobs => one_or_list(&pattern(&format!("^(?!!){PATH}"))),
         Shape::Folders => one_or_list(&pattern(&format!("^{FOLDER}"))),
         Shape::Path => pattern(&format!("^{FOLDER}")),
         Shape::BranchGlobs | Shape::TagGlobs => one_or_list(&pattern(BRANCH)),
@@ -158,6 +167,37 @@ fn environments() -> Value {
     environment["anyOf"] = any_of(&["target", "after"]);
     environment["dependentRequired"] = json!({ "soak": ["after"] });
     with(map(GATE_NAME, ENVIRONMENTS_MAX, &environment), "minProperties", json!(1))
+}
+
+/// Those whose steps are not built in have to say them.
+fn pipelines() -> Value {
+    let built_in = table(&agents::PIPELINE);
+    let properties: Map<String, Value> = PIPELINES.iter().map(|pipeline| (pipeline.name.to_owned(), built_in.clone())).collect();
+    let mut all = map(GATE_NAME, PIPELINES_MAX, &with(built_in, "required", json!(["steps"])));
+    all["properties"] = properties.into();
+    with(all, "minProperties", json!(1))
+}
+
+/// Those that are not built in need a prompt.
+fn roles() -> Value {
+    let built_in = filled(&agents::ROLE);
+    let properties: Map<String, Value> = BUILT_IN.iter().map(|role| (role.name.to_owned(), built_in.clone())).collect();
+    let names = ROLE_NAME_PATTERN.replacen('^', &format!("^(?!{}$)", agents::VERIFY), 1);
+    let mut all = map(&names, agents::ROLES_MAX, &with(table(&agents::ROLE), "required", json!(["prompt"])));
+    all["properties"] = properties.into();
+    all
+}
+
+/// A change goes to one place.
+fn offerings() -> Value {
+    let of = |offering: Offering| json!({ "contains": { "const": offering.as_str() } });
+    let both = json!({ "type": "array", "allOf": [of(Offering::Commit), of(Offering::PullRequest)] });
+    with(one_or_set(&json!({ "enum": Offering::ALL.map(Offering::as_str) })), "not", both)
+}
+
+fn program() -> Value {
+    let program = with(table(&agents::PROGRAM), "required", json!(["run"]));
+    with(program, "dependentRequired", json!({ "keys": ["egress"] }))
 }
 
 /// A gate that has no command, and needs none.

@@ -188,6 +188,15 @@ pub(super) fn report_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
     globs(reader, node, "a path or glob of report files", "a path or glob of report files, or a list of them", wrong_path)
 }
 
+/// Globs of files that are not to be changed.
+pub(super) fn protected_globs(reader: &mut Reader, node: &Node) -> Vec<String> {
+    let rule = |rule: &str| match rule {
+        rule if rule.starts_with('!') => Some("`!` is not possible here; name the files that are protected".to_owned()),
+        rule => wrong_path(rule),
+    };
+    globs(reader, node, "a glob of files", "a glob of files, or a list of them", rule)
+}
+
 /// Folders of the workspace.
 pub(super) fn folders(reader: &mut Reader, node: &Node) -> Vec<String> {
     globs(reader, node, "a folder", "a folder, or a list of them", wrong_folder)
@@ -281,8 +290,8 @@ pub(super) fn events(reader: &mut Reader, node: &Node) -> Vec<GateEvent> {
 pub(super) static ROLES: [(&str, Permission); 4] =
     [("read", Permission::Read), ("write", Permission::Write), ("maintain", Permission::Maintain), ("admin", Permission::Admin)];
 
-/// The weakest role that a command can be given to. What runs foreign code, passes what did not pass, or changes what users get is
-/// never for everybody.
+/// The weakest role that a command can be given to. What runs foreign code, passes what did not pass, changes what users get, or spends
+/// money is never for everybody.
 pub(super) fn weakest_role(command: CommandName) -> Permission {
     match command {
         CommandName::Approve
@@ -293,7 +302,10 @@ pub(super) fn weakest_role(command: CommandName) -> Permission {
         | CommandName::Resume
         | CommandName::Rollback
         | CommandName::Freeze
-        | CommandName::Unfreeze => Permission::Write,
+        | CommandName::Unfreeze
+        | CommandName::Fix
+        | CommandName::Review
+        | CommandName::Do => Permission::Write,
         CommandName::Help
         | CommandName::Status
         | CommandName::Explain
@@ -305,14 +317,8 @@ pub(super) fn weakest_role(command: CommandName) -> Permission {
     }
 }
 
-/// Commands that later versions take.
-const COMMANDS_LATER: [&str; 3] = ["fix", "review", "do"];
-
 /// What to say of a command that there is not.
 pub(super) fn unknown_command(word: &str) -> String {
-    if COMMANDS_LATER.contains(&word) {
-        return format!("the command `{word}` is not supported by this version of Gatewright");
-    }
     match CommandName::nearest(word) {
         Some(near) => format!("unknown command {}; did you mean `{near}`?", quoted(word)),
         None => {

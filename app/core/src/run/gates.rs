@@ -176,11 +176,11 @@ impl Gates {
             Subject::Tag { .. } => Pushed::Tag,
             Subject::Branch { .. }
             | Subject::Pull { .. }
+            | Subject::Issue { .. }
             | Subject::MergeGroup { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
-            | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
         }
@@ -273,11 +273,11 @@ impl Gates {
             }
             Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
             Subject::MergeGroup { .. }
+            | Subject::Issue { .. }
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
-            | Subject::Issue { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }

@@ -313,8 +313,10 @@ impl Run {
         match (self.shown_as(key), self.published.contains_key(key)) {
             (Some(id), _) => Known::Id(id),
             (None, true) => Known::Maybe,
-            // All runs of a pull request share its comments, so an earlier one may have made it.
-            (None, false) if [ReportKey::Comment, ReportKey::ReleaseComment].contains(key) => Known::Maybe,
+            // All runs of a pull request or an issue share its comments, so an earlier one may have made it.
+            (None, false) if [ReportKey::Comment, ReportKey::ReleaseComment, ReportKey::AgentComment].contains(key) => {
+                Known::Maybe
+            }
             (None, false) => Known::Never,
         }
     }

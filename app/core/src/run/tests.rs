@@ -99,6 +99,7 @@ fn prepared(outcome: Preparation) -> RunEvent {
     let pull = PullState {
         number: 7,
         open: true,
+        head_ref: "topic".to_owned(),
         fork: false,
         base_ref: "main".to_owned(),
         base: head.clone(),
@@ -444,7 +445,7 @@ fn a_gate_that_nobody_asked_for_runs_where_no_verdict_stands() {
 }
 
 fn said(flood: Flood) -> Run {
-    let comment = CommentRef { pull: 7, id: 9, place: CommentPlace::Conversation };
+    let comment = CommentRef { number: 7, id: 9, place: CommentPlace::Conversation };
     let spec = CommandSpec {
         origin: Origin::Comment { comment },
         by: User { id: 2, login: "alice".to_owned() },

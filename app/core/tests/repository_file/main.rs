@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod agents;
 mod agreement;
 mod environments;
 mod generated;
+mod generated_agents;
 mod messages;
 mod reading;
 mod releases;

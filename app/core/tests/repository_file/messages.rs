@@ -44,7 +44,7 @@ fn a_second_document_is_refused() {
 #[test]
 fn a_list_is_no_file() {
     let file = "- image: a\n";
-    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env`, `gates`, `releases`, `environments` and `commands`; found a list");
+    assert_snapshot!(told(file), @"1:1: the file is a mapping that takes `image`, `env`, `gates`, `releases`, `environments`, `agents`, `roles` and `commands`; found a list");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_misspelt_key_gets_the_nearest() {
 #[test]
 fn a_key_near_to_nothing_gets_the_list() {
     let file = "image: a\nvolumes: [x]\ngates: { t: { run: x } }\n";
-    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env`, `gates`, `releases`, `environments` and `commands`");
+    assert_snapshot!(told(file), @"2:1: unknown key `volumes`; the file takes `image`, `env`, `gates`, `releases`, `environments`, `agents`, `roles` and `commands`");
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\nagents: {}\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
+    let file = "image: a\nagents: { fix: { inputs: {} } }\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
     assert_snapshot!(told(file), @"
-    2:1: `agents` is not supported by this version of Gatewright
+    2:18: `inputs` is not supported by this version of Gatewright
     6:5: `matrix` is not supported by this version of Gatewright
     7:5: `services` is not supported by this version of Gatewright
     11:17: `lfs` is not supported by this version of Gatewright
@@ -344,7 +344,6 @@ commands:
 ";
     assert_snapshot!(told(file), @"
     4:3: unknown command `aprove`; did you mean `approve`?
-    5:3: the command `do` is not supported by this version of Gatewright
     6:17: unknown role `maintian`; did you mean `maintain`?
     6:27: `skip` cannot be given to `read`: on a public repository that is everybody
     7:3: the command `rerun` has no `who`; it needs a role, a user or a team

@@ -10,7 +10,7 @@ use gatewright_core::config::{
 };
 use proptest::prelude::*;
 
-use crate::generated;
+use crate::{generated, generated_agents};
 
 fn gate<'c>(config: &'c RepoConfig, name: &str) -> &'c GateConfig {
     config.gates.iter().find(|gate| gate.name.as_str() == name).unwrap()
@@ -264,7 +264,7 @@ fn printed(config: &RepoConfig) -> String {
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
         writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
     }
-    file + &generated::printed(config.releases.as_ref(), &config.environments)
+    file + &generated::printed(config.releases.as_ref(), &config.environments) + &generated_agents::printed(&config.agents)
 }
 
 /// What a policy that [`a_policy`] makes looks like in the file.
@@ -415,12 +415,16 @@ prop_compose! {
 
 fn a_config() -> impl Strategy<Value = RepoConfig> {
     let gates = (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>());
-    (gates, proptest::option::of(generated::some_releases())).prop_map(|(gates, releases)| {
+    let with_agents = gates.prop_flat_map(|gates: Vec<GateConfig>| {
+        let names = gates.iter().map(|gate| gate.name.clone()).collect();
+        (Just(gates), generated_agents::some_agents(names))
+    });
+    (with_agents, proptest::option::of(generated::some_releases())).prop_map(|((gates, agents), releases)| {
         let (mut releases, environments) = releases.map_or((None, Vec::new()), |(releases, all)| (Some(releases), all));
         if let Some(releases) = &mut releases {
             releases.require = gates.iter().step_by(2).map(|gate| gate.name.clone()).collect();
         }
-        RepoConfig { gates, releases, environments, agents: Vec::new(), commands: BTreeMap::new() }
+        RepoConfig { gates, releases, environments, agents, commands: BTreeMap::new() }
     })
 }
 
@@ -434,6 +438,14 @@ fn yaml_like() -> impl Strategy<Value = String> {
         Just("after: "),
         Just("strategy: "),
         Just("windows: "),
+        Just("agents:"),
+        Just("roles:"),
+        Just("fix: {}"),
+        Just("steps: "),
+        Just("parallel: "),
+        Just("verify: "),
+        Just("agent: "),
+        Just("schedule: '* * 29 2 *'"),
         Just("image:"),
         Just("run:"),
         Just("needs:"),
@@ -493,10 +505,13 @@ proptest! {
             gate.line = 0;
         }
         let lines = read.releases.iter_mut().map(|releases| &mut releases.line);
+        let lines = lines.chain(read.agents.iter_mut().map(|pipeline| &mut pipeline.line));
         for line in lines.chain(read.environments.iter_mut().map(|environment| &mut environment.line)) {
             prop_assert!(*line > 0);
             *line = 0;
         }
+        let journaled = serde_json::to_string(&read).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(&serde_json::from_str::<RepoConfig>(&journaled).unwrap(), &read);
         prop_assert_eq!(read, config);
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gatewright_core::command::Who;
 use gatewright_core::config::{
-    Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, EnvValue, Environment, ExecConfig, HealthCheck, Hooks, Notes,
-    Percent, Pin, Preview, RepoConfig, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window, parse,
+    Approvals, AuthorCounts, Budget, Busy, CanaryStep, DockerConfig, Drift, EnvValue, Environment, ExecConfig, HealthCheck,
+    Hooks, Notes, Percent, Pin, Preview, RepoConfig, Signed, StartsBy, StepHold, Strategy, TargetConfig, Window, parse,
 };
 use gatewright_core::forge::Permission;
 use gatewright_core::rollout::analysis::{AnalysisConfig, ErrorLimit, FixedLimits, Times};
@@ -75,13 +75,10 @@ commands:
 "#;
 
 #[test]
-fn the_file_that_gatewright_is_introduced_with_is_right_but_for_its_agents() {
-    let problems = parse(INTRODUCTION).unwrap_err();
-    let wrong: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(wrong, ["22:1: `agents` is not supported by this version of Gatewright"]);
-    let (before, behind) = INTRODUCTION.split_once("agents:").unwrap();
-    let (_, behind) = behind.split_once("releases:").unwrap();
-    let config = parse(&format!("{before}releases:{behind}")).unwrap();
+fn the_file_that_gatewright_is_introduced_with_is_right() {
+    let config = parse(INTRODUCTION).unwrap();
+    let [fix] = config.agents.as_slice() else { panic!("{:?}", config.agents) };
+    assert_eq!((fix.steps.len(), fix.budget), (4, Budget::default()));
     assert_eq!(config.releases.unwrap().require.len(), 3);
     let production = &config.environments[1];
     assert_eq!(production.target, config.environments[0].target, "without one of its own it has that of the environment before");

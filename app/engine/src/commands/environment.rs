@@ -56,7 +56,10 @@ pub(crate) fn is_about_one(name: CommandName) -> bool {
         | CommandName::Approve
         | CommandName::Skip
         | CommandName::Hold
-        | CommandName::Unhold => false,
+        | CommandName::Unhold
+        | CommandName::Fix
+        | CommandName::Review
+        | CommandName::Do => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! and how things stand. What that comes to, a [`Deed`], is carried out afterwards, once.
 
 use gatewright_core::command::{CommandInfo, CommandName};
+use gatewright_core::config::Pipeline;
 use gatewright_core::event::User;
 use gatewright_core::forge::{PullState, Standing};
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
@@ -15,11 +16,14 @@ use gatewright_core::{CommitId, GateName, RepoRef, RunId, Subject, Timestamp};
 use crate::history;
 use crate::render::escape;
 
+pub(crate) mod agents;
 mod approve;
 mod cancel;
 mod deploy;
+mod r#do;
 pub(crate) mod environment;
 mod explain;
+mod fix;
 mod freeze;
 mod help;
 mod hold;
@@ -29,6 +33,7 @@ mod pause;
 mod promote;
 mod rerun;
 mod resume;
+mod review;
 mod rollback;
 mod run;
 mod skip;
@@ -80,8 +85,12 @@ pub(crate) struct Case<'a> {
     pub(crate) head_since: Option<Timestamp>,
     /// The merge groups that the pull request is being checked in.
     pub(crate) queued: &'a [String],
-    /// Whether some run about it is not finished.
+    /// Whether some run about it is not finished, those of agents aside.
     pub(crate) busy: bool,
+    /// The pipelines of agents of the repository file in force.
+    pub(crate) pipelines: &'a [Pipeline],
+    /// The newest runs of agents about it, the newest first.
+    pub(crate) agents: &'a [Run],
     /// What stands about it.
     pub(crate) orders: &'a [Order],
     /// The environments, where a command is about one.
@@ -141,6 +150,9 @@ fn obey(name: CommandName) -> fn(&Case<'_>, &[String]) -> Answer {
         CommandName::Rollback => rollback::obey,
         CommandName::Freeze => freeze::obey,
         CommandName::Unfreeze => unfreeze::obey,
+        CommandName::Fix => fix::obey,
+        CommandName::Review => review::obey,
+        CommandName::Do => r#do::obey,
     }
 }
 

@@ -216,7 +216,7 @@ impl LocalRun {
     fn source(&self, gate: &GateConfig) -> Source {
         let credential = CloneCredential { url: String::new(), login: None, one_repository: true };
         let LocalChange { repo, commit, .. } = &self.change;
-        Source { repo: repo.clone(), commit: commit.clone(), credential, checkout: gate.checkout }
+        Source { repo: repo.clone(), commit: commit.clone(), credential, checkout: gate.checkout, overlay: Arc::default() }
     }
 }
 

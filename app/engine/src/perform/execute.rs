@@ -56,7 +56,8 @@ pub(super) async fn execute(
     Done::Events(vec![RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }])
 }
 
-fn runner(engine: &Engine) -> StepRunner<'_> {
+/// What steps are run with.
+pub(crate) fn runner(engine: &Engine) -> StepRunner<'_> {
     StepRunner {
         sandbox: &*engine.deps.sandbox,
         blobs: &*engine.deps.blobs,
@@ -199,7 +200,13 @@ async fn source(
         cause: format!("no access to the source: {error}"),
         may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
     })?;
-    Ok(Source { repo: run.repo.clone(), commit: head.clone(), credential, checkout: gate.checkout })
+    Ok(Source {
+        repo: run.repo.clone(),
+        commit: head.clone(),
+        credential,
+        checkout: gate.checkout,
+        overlay: std::sync::Arc::default(),
+    })
 }
 
 fn observe(run: &Run, gate: &GateName, attempt: u32, outcome: &StepOutcome) {

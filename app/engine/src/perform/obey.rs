@@ -57,13 +57,13 @@ pub(super) fn about(subject: &Subject) -> &Subject {
     match subject {
         Subject::Commands { about } => about,
         Subject::Pull { .. }
+        | Subject::Issue { .. }
         | Subject::MergeGroup { .. }
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
-        | Subject::Issue { .. }
         | Subject::Agents { .. } => subject,
     }
 }

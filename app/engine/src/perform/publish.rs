@@ -8,8 +8,7 @@ use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, again_or_final};
-use crate::Engine;
-use crate::render;
+use crate::{Engine, agents, render};
 
 /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
 /// little behind its writes, and what is not yet listed would be made twice.
@@ -28,6 +27,7 @@ pub(super) async fn publish(
     // make one.
     let lock = match key {
         ReportKey::Comment => Some(engine.comments.lock(&run.subject.key(&run.repo)).await),
+        ReportKey::AgentComment => Some(engine.comments.lock(&format!("{}/agent", run.subject.key(&run.repo))).await),
         ReportKey::Gate(_)
         | ReportKey::Scan(_)
         | ReportKey::Aggregate
@@ -39,13 +39,17 @@ pub(super) async fn publish(
         | ReportKey::Asset(_)
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => None,
+        | ReportKey::ProtectionRule
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => None,
     };
     if stop.is_cancelled() {
         // While this one waited, a newer run took the comment over.
         return Done::GivenUp;
     }
     let rendered = match &key {
+        key if run.agent().is_some() => agents::report(engine, run, key).await,
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
         ReportKey::Scan(gate) => scan(engine, run, gate).await,
         ReportKey::Asset(name) => asset(engine, run, name).await,
@@ -58,7 +62,11 @@ pub(super) async fn publish(
         | ReportKey::Release
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => render::report(run, &key, engine.options.public_url.as_deref()),
+        | ReportKey::ProtectionRule
+        | ReportKey::AgentComment
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => render::report(run, &key, engine.options.public_url.as_deref()),
     };
     let report = match rendered {
         Ok(report) => report,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatewright_core::command::{COMMANDS, CommandName};
-use gatewright_core::config::{self, RepoConfig};
+use gatewright_core::config::{self, Pipeline, RepoConfig};
 use gatewright_core::event::User;
 use gatewright_core::forge::{Forge, ForgeError, Protection, PullState};
 use gatewright_core::report::ReportKey;
@@ -18,7 +18,7 @@ use super::prepare::{self, last_valid_config};
 use super::{Done, again_or_final};
 use crate::Engine;
 use crate::commands::environment::EnvironmentCase;
-use crate::commands::{self, Case, may::Rules, parse};
+use crate::commands::{self, Case, agents::STARTS_PER_HOUR, may::Rules, parse};
 use crate::flood::{COMMANDS_PER_MINUTE, COMMANDS_PER_MINUTE_EACH};
 use crate::rollout::EnvironmentOrders;
 
@@ -117,11 +117,15 @@ struct Matter {
     rules: Rules,
     gates: Vec<GateName>,
     environments: Vec<EnvironmentName>,
+    pipelines: Vec<Pipeline>,
 }
 
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
     let about = about(&run.subject);
     let said_at = written(forge, run, command).await?;
+    if let Subject::Issue { .. } = about {
+        return on_issue(engine, forge, run, command).await;
+    }
     let matter = matter(engine, forge, run, command, about).await?;
     let spec = &command.spec;
     let standing = forge.standing(&run.repo, &spec.by, &matter.rules.teams(asked_about(command))).await?;
@@ -133,6 +137,8 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
     let latest = engine.runs(&of_head, 1).await?;
     let newest = engine.runs(&RunFilter { subject: Some(key.clone()), ..RunFilter::default() }, 1).await?;
     let open = RunFilter { subject: Some(key.clone()), phase: Some(Phase::Open), ..RunFilter::default() };
+    let of_agents = Subject::Agents { about: Box::new(about.clone()) }.key(&run.repo);
+    let agents = RunFilter { subject: Some(of_agents), ..RunFilter::default() };
     let (environments, tags) = match is_about_environments(command) {
         true => (environments(engine, &run.repo, &matter.environments).await?, tags(forge, run, command).await?),
         false => (Vec::new(), Vec::new()),
@@ -157,14 +163,30 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
         environments: &environments,
         tags: &tags,
         busy: !engine.deps.store.list(&open, 1).await?.is_empty(),
+        pipelines: &matter.pipelines,
+        agents: &engine.runs(&agents, STARTS_PER_HOUR).await?,
         orders: &engine.deps.store.orders(&key).await?,
     };
     let mut rulings: Vec<Ruling> = spec.calls.iter().map(|call| commands::rule(&case, call)).collect();
     rulings.extend(unread(spec.unread));
     let earlier = earlier(engine, run, &spec.by).await?;
+    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
+}
+
+/// An issue has no commit that anything could be done with.
+async fn on_issue(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
+    if forge.standing(&run.repo, &command.spec.by, &[]).await?.bot {
+        return Err(Short::Silent);
+    }
+    let rulings = all_refused(command, "it is about a change, and this is an issue. Say it on a pull request.");
+    let earlier = earlier(engine, run, &command.spec.by).await?;
+    Ok(Ruled { head: None, rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
+}
+
+/// Whether so many replies were given to these commands lately that another is one too many.
+fn is_enough(earlier: &[Run]) -> bool {
     let recent = earlier.iter().filter(|run| Timestamp::now().duration_since(run.created_at) < HOUR);
-    let quiet = recent.filter(|run| run.shown_as(&ReportKey::Reply).is_some()).count() >= REPLIES_PER_HOUR;
-    Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet })
+    recent.filter(|run| run.shown_as(&ReportKey::Reply).is_some()).count() >= REPLIES_PER_HOUR
 }
 
 /// The commands for which it matters what team somebody is in: help asks about each.
@@ -242,13 +264,13 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             (Some(pull.clone()), pull.head, pull.base)
         }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::MergeGroup { .. }
+        Subject::Issue { .. }
+        | Subject::MergeGroup { .. }
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
-        | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
@@ -264,23 +286,36 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
         let because = "what it is about is on no protected branch, whose file alone says who may do this.".to_owned();
         return Err(Short::Refused { because, quiet: false });
     }
-    let (rules, gates, environments) = match forge.file(&run.repo, &base, config::PATH).await? {
-        None => (Rules::Written(Default::default()), Vec::new(), Vec::new()),
+    let config = match forge.file(&run.repo, &base, config::PATH).await? {
+        None => return Ok(Matter::with(pull, head, Rules::Written(Default::default()))),
         Some(text) => match prepare::read(&text) {
-            Ok(config) => in_force(config),
-            Err(_) => match last_valid_config(engine, run, pull.as_ref()).await? {
-                Some(config) => in_force(config),
-                None => (Rules::Unreadable, Vec::new(), Vec::new()),
-            },
+            Ok(config) => Some(config),
+            Err(_) => last_valid_config(engine, run, pull.as_ref()).await?,
         },
     };
-    Ok(Matter { pull, head, rules, gates, environments })
+    Ok(match config {
+        Some(config) => Matter::of_file(pull, head, config),
+        None => Matter::with(pull, head, Rules::Unreadable),
+    })
 }
 
-fn in_force(config: RepoConfig) -> (Rules, Vec<GateName>, Vec<EnvironmentName>) {
-    let gates = config.gates.into_iter().map(|gate| gate.name).collect();
-    let environments = config.environments.into_iter().map(|environment| environment.name).collect();
-    (Rules::Written(config.commands), gates, environments)
+impl Matter {
+    /// Where no file says anything.
+    fn with(pull: Option<PullState>, head: CommitId, rules: Rules) -> Self {
+        Matter { pull, head, rules, gates: Vec::new(), environments: Vec::new(), pipelines: Vec::new() }
+    }
+
+    fn of_file(pull: Option<PullState>, head: CommitId, config: RepoConfig) -> Self {
+        let RepoConfig { gates, releases: _, environments, agents, commands } = config;
+        Matter {
+            pull,
+            head,
+            rules: Rules::Written(commands),
+            gates: gates.into_iter().map(|gate| gate.name).collect(),
+            environments: environments.into_iter().map(|environment| environment.name).collect(),
+            pipelines: agents,
+        }
+    }
 }
 
 /// The runs of earlier commands of this person about the same.
@@ -313,7 +348,11 @@ fn resolved_by(run: &Run) -> Vec<RunId> {
         | ReportKey::Asset(_)
         | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
-        | ReportKey::ProtectionRule => None,
+        | ReportKey::ProtectionRule
+        | ReportKey::AgentComment
+        | ReportKey::Proposal
+        | ReportKey::Pushed
+        | ReportKey::Issue(_) => None,
     };
     run.published.iter().filter_map(resolved).collect()
 }

@@ -18,6 +18,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::commands::parse::written;
 
+pub(crate) mod agent;
 mod escape;
 pub(crate) mod release;
 pub use escape::escape;
@@ -49,6 +50,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("notes", include_str!("../../../../templates/comments/notes.md")),
         ("reply", include_str!("../../../../templates/comments/reply.md")),
         ("release", include_str!("../../../../templates/comments/release.md")),
+        ("agent", include_str!("../../../../templates/comments/agent.md")),
+        ("proposal", include_str!("../../../../templates/comments/proposal.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
     }
@@ -67,11 +70,11 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Aggregate => aggregate_check(run, run.gates().ok_or("the run has no gates")?, details_url),
         ReportKey::Comment => {
             let gates = run.gates().ok_or("the run has no gates")?;
-            let pull = run.subject.pull().ok_or("the run is about no pull request")?;
+            let on = run.subject.item().ok_or("the run is about no pull request")?;
             let evidence = if run.repo.forge.checks_hold_text() { Vec::new() } else { evidence(run, gates)? };
             let view = context! { evidence, ..view(run, gates, details_url.as_deref()) };
             let body = render("comment", &view)?;
-            Ok(Report::Comment(CommentReport { pull, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
+            Ok(Report::Comment(CommentReport { on, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
         }
         ReportKey::Seen => reaction(run, Reaction::Eyes),
         ReportKey::Answered => {
@@ -86,6 +89,9 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
+        ReportKey::AgentComment | ReportKey::Proposal | ReportKey::Pushed | ReportKey::Issue(_) => {
+            Err("what agents hand over is kept, and rendered from there".to_owned())
+        }
     }
 }
 
@@ -100,11 +106,11 @@ fn reaction(run: &Run, reaction: Reaction) -> Result<Report, String> {
 pub fn reply(run: &Run, holds: Holds) -> Result<Report, String> {
     let ruled = run.command().and_then(|command| command.ruled.as_ref()).ok_or("nothing was ruled yet")?;
     let Subject::Commands { about } = &run.subject else { return Err("the run is about no command".to_owned()) };
-    let pull = about.pull().ok_or("what it is about has no comments")?;
+    let on = about.item().ok_or("what it is about has no comments")?;
     let refusal = |(command, because): (&str, &str)| context! { command, because => Value::from_safe_string(because.to_owned()) };
     let refusals: Vec<Value> = ruled.refusals().map(refusal).collect();
     let body = render("reply", &context! { refusals })?;
-    Ok(Report::Comment(CommentReport { pull, marker: reply_marker(run.id), body, holds }))
+    Ok(Report::Comment(CommentReport { on, marker: reply_marker(run.id), body, holds }))
 }
 
 fn render(template: &str, view: &Value) -> Result<String, String> {

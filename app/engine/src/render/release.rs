@@ -6,7 +6,7 @@ use gatewright_core::report::{
 };
 use gatewright_core::rollout::Wait;
 use gatewright_core::run::{GatesState, Patience, Refusal, ReleaseRun, Rollout, RolloutState, Run};
-use gatewright_core::{CommitId, EnvironmentName, Timestamp};
+use gatewright_core::{CommitId, EnvironmentName, ItemRef, Timestamp};
 use minijinja::{Value, context};
 
 use super::render;
@@ -155,7 +155,7 @@ pub(super) fn comment(run: &Run, of: &ReleaseRun, details_url: Option<&str>) -> 
     )?;
     let marker = RELEASE_COMMENT_MARKER.to_owned();
     tracing::debug!(run.id = %run.id, pull, "release comment");
-    Ok(Report::Comment(CommentReport { pull, marker, body, holds: Holds::Yes }))
+    Ok(Report::Comment(CommentReport { on: ItemRef::Pull { number: pull }, marker, body, holds: Holds::Yes }))
 }
 
 /// The forge's release.

@@ -60,7 +60,8 @@ async fn once(engine: &Engine, run: &Run, rollout: &Rollout, hook: &Hook, key: &
     };
     let gate = hook.as_gate(environment(rollout));
     let commit = rollout.spec.release.commit.clone();
-    let source = Source { repo: run.repo.clone(), commit, credential, checkout: gate.checkout };
+    let source =
+        Source { repo: run.repo.clone(), commit, credential, checkout: gate.checkout, overlay: std::sync::Arc::default() };
     let input = StepInput {
         key: key.clone(),
         gate: &gate,

@@ -136,7 +136,13 @@ pub(super) fn input(gate: &GateConfig, since: Option<CommitId>) -> StepInput<'_>
     StepInput {
         key: SandboxKey { run: RunId::new(), gate: gate.name.clone() },
         gate,
-        source: Source { repo, commit: commit("b"), credential, checkout: Checkout::default() },
+        source: Source {
+            repo,
+            commit: commit("b"),
+            credential,
+            checkout: Checkout::default(),
+            overlay: std::sync::Arc::default(),
+        },
         since,
         scopes: CacheScopes::default(),
         past: Known::default(),

@@ -8,6 +8,7 @@
 //! rounds: it is not the change's fault.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_core::sandbox::{Command, ExecEnd, ExecResult, Folder, Limits, SandboxHandle, Source};
@@ -68,7 +69,7 @@ impl StepRunner<'_> {
             let ended = self.run_command(input, script, log).await?;
             return Ok(Ended { rounds: Some(without(input, NO_BASE.to_owned())), ..ended });
         };
-        let base = Source { commit: since.clone(), ..input.source.clone() };
+        let base = Source { commit: since.clone(), overlay: Arc::default(), ..input.source.clone() };
         let spec = self.spec(input, Some(base));
         let head = self.open(&spec, log).await?;
         let base = head.within(Folder::Base);

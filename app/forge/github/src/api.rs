@@ -1,11 +1,12 @@
 //! The API, signed in: as the App, for one repository by a token that reaches no other, or for an installation by one that
 //! can list its repositories.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::{RepoRef, Timestamp};
+use gatewright_core::{ItemRef, RepoRef, Timestamp};
 use gatewright_forge_shared::Cache;
 use http::Method;
 use secrecy::SecretString;
@@ -71,6 +72,8 @@ struct Permissions {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployments: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    issues: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<&'static str>,
     metadata: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +94,34 @@ impl Permissions {
             Scope::Scanning => Permissions { security_events: Some("write"), ..least },
             Scope::Releases => Permissions { contents: Some("write"), ..least },
             Scope::Deployments => Permissions { deployments: Some("write"), ..least },
+            Scope::Changes => Permissions { contents: Some("write"), pull_requests: Some("write"), ..least },
+            Scope::Issues => Permissions { issues: Some("write"), ..least },
             Scope::Listing => least,
         }
+    }
+}
+
+impl Permissions {
+    /// Which of these go beyond what was granted: `contents: write` and the like.
+    fn beyond(&self, granted: &BTreeMap<String, String>) -> Vec<String> {
+        let wanted = [
+            ("checks", self.checks),
+            ("contents", self.contents),
+            ("deployments", self.deployments),
+            ("issues", self.issues),
+            ("members", self.members),
+            ("metadata", Some(self.metadata)),
+            ("pull_requests", self.pull_requests),
+            ("security_events", self.security_events),
+        ];
+        let covers = |name: &str, access: &str| match granted.get(name).map(String::as_str) {
+            Some("read") => access == "read",
+            Some(_) => true,
+            None => false,
+        };
+        let missing =
+            wanted.into_iter().filter_map(|(name, access)| access.filter(|access| !covers(name, access)).map(|a| (name, a)));
+        missing.map(|(name, access)| format!("`{name}: {access}`")).collect()
     }
 }
 
@@ -100,6 +129,12 @@ impl Permissions {
 struct TokenAnswer {
     token: String,
     expires_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +212,26 @@ impl Api {
         self.signed(key, Some(repo), call).await
     }
 
+    /// Commits and writes pull requests. Refused where the repository's owner did not grant that.
+    pub(crate) async fn for_changes(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Changes).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Reads and writes issues. Refused where the repository's owner did not grant that.
+    pub(crate) async fn for_issues(&self, repo: &RepoRef, call: &Call) -> Result<Answer, ForgeError> {
+        let key = self.token_key(repo, Scope::Issues).await?;
+        self.signed(key, Some(repo), call).await
+    }
+
+    /// Reads and writes what people say about a pull request or an issue.
+    pub(crate) async fn for_item(&self, repo: &RepoRef, item: ItemRef, call: &Call) -> Result<Answer, ForgeError> {
+        match item {
+            ItemRef::Pull { .. } => self.for_repo(repo, call).await,
+            ItemRef::Issue { .. } => self.for_issues(repo, call).await,
+        }
+    }
+
     /// Asks what an installation covers.
     pub(crate) async fn for_installation(&self, installation: u64, call: &Call) -> Result<Answer, ForgeError> {
         self.signed(TokenKey { installation, repo: None, scope: Scope::Listing }, None, call).await
@@ -248,11 +303,33 @@ impl Api {
         let answer = self.as_app(&call).await?;
         let whose = || repo.map_or_else(|| format!("installation {}", key.installation), |repo| repo.path.clone());
         if answer.status == 422 {
-            let advice = "is the App installed on this repository, and did its owner accept the permissions it asks for?";
+            let advice = self.advice(key.installation, &body.permissions).await;
             return Err(refused(format!("no token for {}: {} ({advice})", whose(), answer.words)));
         }
         let answer: TokenAnswer = answer.ok(|| format!("the App's installation for {}", whose()))?.json("mint_token")?;
         Ok(Token::ending_at(SecretString::from(answer.token), answer.expires_at))
+    }
+
+    /// What to do where GitHub gives no token: it does not say itself which permission it is that is missing.
+    async fn advice(&self, installation: u64, wanted: &Permissions) -> String {
+        let missing = match self.granted(installation).await {
+            Ok(granted) => wanted.beyond(&granted),
+            Err(_) => Vec::new(),
+        };
+        if missing.is_empty() {
+            return "is the App installed on this repository, and did its owner accept the permissions it asks for?".to_owned();
+        }
+        let missing = missing.join(", ");
+        format!(
+            "the App lacks {missing}; add that in the App's settings, and have the owner accept it on the installation's page"
+        )
+    }
+
+    /// The permissions that an installation was granted.
+    async fn granted(&self, installation: u64) -> Result<BTreeMap<String, String>, ForgeError> {
+        let call = Call::get("installation", route(&["app", "installations", &installation.to_string()])?);
+        let answer = self.as_app(&call).await?.ok(|| format!("installation {installation}"))?;
+        Ok(answer.json::<Granted>("installation")?.permissions)
     }
 
     async fn token_key(&self, repo: &RepoRef, scope: Scope) -> Result<TokenKey, ForgeError> {

@@ -1,8 +1,8 @@
-//! Publishing our comments on a pull request: the sticky one, and replies.
+//! Publishing our comments on a pull request or an issue: the sticky ones, and replies.
 
-use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CommentReport, Holds, Known, Published};
+use gatewright_core::{ItemRef, RepoRef};
 use gatewright_forge_shared::address::with_query;
 use gatewright_forge_shared::text::keep_beginning;
 use http::Method;
@@ -50,12 +50,12 @@ struct Comment {
 }
 
 #[derive(Deserialize)]
-struct Account {
-    id: u64,
+pub(crate) struct Account {
+    pub(crate) id: u64,
     #[serde(default)]
-    login: String,
+    pub(crate) login: String,
     #[serde(rename = "type", default)]
-    kind: String,
+    pub(crate) kind: String,
 }
 
 #[derive(Deserialize)]
@@ -75,7 +75,7 @@ impl GitHub {
         report: &CommentReport,
         known: &Known,
     ) -> Result<Published, ForgeError> {
-        let _held = self.publishing.hold(format!("{}/comment/{}/{}", repo.key(), report.pull, report.marker)).await;
+        let _held = self.publishing.hold(format!("{}/comment/{}/{}", repo.key(), report.on.number(), report.marker)).await;
         match report.holds {
             Holds::Yes => self.show_comment(repo, report, known).await,
             Holds::NoLonger => self.retire_comment(repo, report, known).await,
@@ -86,7 +86,7 @@ impl GitHub {
         let body = format!("{}\n{}", report.marker, report.body);
         let body = keep_beginning(&body, COMMENT_BYTES_MAX);
         if let Known::Id(id) = known {
-            match self.update_comment(repo, *id, &body).await {
+            match self.update_comment(repo, report.on, *id, &body).await {
                 Err(error) if is_missing(&error) => {}
                 result => return result,
             }
@@ -97,8 +97,8 @@ impl GitHub {
         };
         match found {
             Some(found) if found.body.as_deref() == Some(&body) => Ok(Published { id: found.id }),
-            Some(found) => self.update_comment(repo, found.id, &body).await,
-            None => self.create_comment(repo, report.pull, &body).await,
+            Some(found) => self.update_comment(repo, report.on, found.id, &body).await,
+            None => self.create_comment(repo, report.on, &body).await,
         }
     }
 
@@ -106,7 +106,7 @@ impl GitHub {
     /// ceased to hold is answered anew, not brought back.
     async fn retire_comment(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
         let found = match known {
-            Known::Id(id) => self.read_comment(repo, *id).await?,
+            Known::Id(id) => self.read_comment(repo, report.on, *id).await?,
             // It was made by the run that it answers, so that this one never tried says nothing.
             Known::Never | Known::Maybe => self.find_comment(repo, report).await?,
         };
@@ -116,7 +116,7 @@ impl GitHub {
         if comment.minimized.is_some() {
             return Ok(Published { id: comment.id });
         }
-        match self.minimise(repo, &comment.node_id).await? {
+        match self.minimise(repo, report.on, &comment.node_id).await? {
             Minimised::Yes | Minimised::Gone => Ok(Published { id: comment.id }),
             Minimised::Refused => self.fold(repo, report, &comment).await,
         }
@@ -131,14 +131,14 @@ impl GitHub {
         }
         let room = COMMENT_BYTES_MAX.saturating_sub(report.marker.len() + 1 + FOLDED.len() + FOLDED_END.len());
         let folded = format!("{}\n{FOLDED}{}{FOLDED_END}", report.marker, keep_beginning(text, room));
-        match self.update_comment(repo, comment.id, &folded).await {
+        match self.update_comment(repo, report.on, comment.id, &folded).await {
             Err(error) if is_missing(&error) => Ok(Published { id: comment.id }),
             result => result,
         }
     }
 
-    async fn read_comment(&self, repo: &RepoRef, id: u64) -> Result<Option<Comment>, ForgeError> {
-        let answer = self.api.for_repo(repo, &Call::get("comment", comment_route(repo, id)?)).await?;
+    async fn read_comment(&self, repo: &RepoRef, on: ItemRef, id: u64) -> Result<Option<Comment>, ForgeError> {
+        let answer = self.api.for_item(repo, on, &Call::get("comment", comment_route(repo, id)?)).await?;
         match answer.ok(|| format!("comment {id}")) {
             Ok(answer) => answer.json("comment").map(Some),
             Err(error) if is_missing(&error) => Ok(None),
@@ -146,17 +146,18 @@ impl GitHub {
         }
     }
 
-    async fn create_comment(&self, repo: &RepoRef, pull: u64, body: &str) -> Result<Published, ForgeError> {
-        let target = repo_route(repo, &["issues", &pull.to_string(), "comments"])?;
+    async fn create_comment(&self, repo: &RepoRef, on: ItemRef, body: &str) -> Result<Published, ForgeError> {
+        let number = on.number();
+        let target = repo_route(repo, &["issues", &number.to_string(), "comments"])?;
         let call = Call::write("create_comment", Method::POST, target, &CommentBody { body })?.content();
-        let answer = self.api.for_repo(repo, &call).await?.ok(|| format!("{}#{pull}", repo.path))?;
+        let answer = self.api.for_item(repo, on, &call).await?.ok(|| format!("{}#{number}", repo.path))?;
         let made: Id = answer.json("create_comment")?;
         Ok(Published { id: made.id })
     }
 
-    async fn update_comment(&self, repo: &RepoRef, id: u64, body: &str) -> Result<Published, ForgeError> {
+    async fn update_comment(&self, repo: &RepoRef, on: ItemRef, id: u64, body: &str) -> Result<Published, ForgeError> {
         let call = Call::write("update_comment", Method::PATCH, comment_route(repo, id)?, &CommentBody { body })?;
-        self.api.for_repo(repo, &call).await?.ok(|| format!("comment {id}"))?;
+        self.api.for_item(repo, on, &call).await?.ok(|| format!("comment {id}"))?;
         Ok(Published { id })
     }
 
@@ -168,7 +169,8 @@ impl GitHub {
         let oldest = ours.next();
         for extra in ours {
             tracing::warn!(forge = "github", repo = repo.path, comment = extra.id, "deleting a comment that was made twice");
-            let answer = self.api.for_repo(repo, &Call::delete("delete_comment", comment_route(repo, extra.id)?)).await?;
+            let answer =
+                self.api.for_item(repo, report.on, &Call::delete("delete_comment", comment_route(repo, extra.id)?)).await?;
             match answer.ok(|| format!("comment {}", extra.id)) {
                 Err(error) if !is_missing(&error) => return Err(error),
                 Ok(_) | Err(_) => {}
@@ -178,13 +180,14 @@ impl GitHub {
     }
 
     async fn comments_of(&self, repo: &RepoRef, report: &CommentReport) -> Result<Vec<Comment>, ForgeError> {
-        let route = repo_route(repo, &["issues", &report.pull.to_string(), "comments"])?;
+        let number = report.on.number();
+        let route = repo_route(repo, &["issues", &number.to_string(), "comments"])?;
         let mut next = Some(with_query(route, &[PER_PAGE]));
         let mut ours = Vec::new();
         for _ in 0..COMMENT_PAGES_MAX {
             let Some(target) = next else { break };
-            let answer = self.api.for_repo(repo, &Call::get("find_comment", target)).await?;
-            let answer = answer.ok(|| format!("{}#{}", repo.path, report.pull))?;
+            let answer = self.api.for_item(repo, report.on, &Call::get("find_comment", target)).await?;
+            let answer = answer.ok(|| format!("{}#{number}", repo.path))?;
             for comment in answer.json::<Vec<Comment>>("find_comment")? {
                 let marked = comment.body.as_deref().is_some_and(|body| body.starts_with(&report.marker));
                 if marked && self.wrote(repo, &comment).await? {
@@ -198,14 +201,18 @@ impl GitHub {
 
     /// Whether the comment is ours. Anybody can write our marker, so it is the account that counts, by its number.
     async fn wrote(&self, repo: &RepoRef, comment: &Comment) -> Result<bool, ForgeError> {
-        let Some(app_id) = self.app_id() else {
-            let user = comment.user.as_ref().map(|user| user.login.as_str());
-            return Ok(user == Some(self.viewer(repo).await?));
-        };
-        match (&comment.performed_via_github_app, &comment.user) {
-            (Some(app), _) => Ok(app.id == app_id),
-            (None, Some(user)) if user.kind == "Bot" => Ok(user.id == self.bot_id(repo).await?),
-            (None, Some(_) | None) => Ok(false),
+        match (self.app_id(), &comment.performed_via_github_app) {
+            (Some(app_id), Some(app)) => Ok(app.id == app_id),
+            (Some(_) | None, _) => self.is_us(repo, comment.user.as_ref()).await,
+        }
+    }
+
+    /// Whether this is the account under which we write.
+    pub(crate) async fn is_us(&self, repo: &RepoRef, user: Option<&Account>) -> Result<bool, ForgeError> {
+        match (self.app_id(), user) {
+            (_, None) => Ok(false),
+            (None, Some(user)) => Ok(user.login == self.viewer(repo).await?),
+            (Some(_), Some(user)) => Ok(user.kind == "Bot" && user.id == self.bot_id(repo).await?),
         }
     }
 

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, Protection,
-    PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, Item, Items, MissedDelivery, OpenPull,
+    Protection, PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
-use gatewright_core::{CommitId, RepoRef, Timestamp};
+use gatewright_core::{CommitId, ItemRef, RepoRef, Timestamp};
 use gatewright_forge_shared::{Cache, Locks};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -171,6 +171,9 @@ impl Forge for GitHub {
             Report::Asset(asset) => self.publish_asset(repo, asset).await,
             Report::Deployment(deployment) => self.publish_deployment(repo, deployment, known).await,
             Report::ProtectionRule(answer) => self.publish_protection(repo, answer, known).await,
+            Report::Proposal(proposal) => self.publish_proposal(repo, proposal, known).await,
+            Report::Pushed(pushed) => self.publish_pushed(repo, pushed).await,
+            Report::Issue(issue) => self.publish_issue(repo, issue, known).await,
         }
     }
 }
@@ -179,6 +182,17 @@ impl Forge for GitHub {
 impl Reviews for GitHub {
     async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
         self.read_approvals(repo, number).await
+    }
+}
+
+#[async_trait]
+impl Items for GitHub {
+    async fn item(&self, repo: &RepoRef, item: &ItemRef) -> Result<Item, ForgeError> {
+        self.read_item(repo, *item).await
+    }
+
+    async fn default_branch(&self, repo: &RepoRef) -> Result<String, ForgeError> {
+        self.read_default_branch(repo).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Minimising a comment, which only GraphQL can do.
 
-use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
+use gatewright_core::{ItemRef, RepoRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,11 +64,11 @@ pub(crate) enum Minimised {
 
 impl GitHub {
     /// Minimises a comment as resolved. Doing it twice changes nothing.
-    pub(crate) async fn minimise(&self, repo: &RepoRef, node_id: &str) -> Result<Minimised, ForgeError> {
+    pub(crate) async fn minimise(&self, repo: &RepoRef, on: ItemRef, node_id: &str) -> Result<Minimised, ForgeError> {
         let input = Input { subject_id: node_id, classifier: "RESOLVED" };
         let mutation = Mutation { query: MUTATION, variables: Variables { input } };
         let call = Call::graphql("minimise", &mutation)?.repeat(Repeat::Safe);
-        let answer = self.api.for_repo(repo, &call).await?;
+        let answer = self.api.for_item(repo, on, &call).await?;
         let refusal = match answer.status {
             // A GitHub Enterprise Server may have GraphQL switched off, or answer for it elsewhere.
             403 | 404 => answer.words,

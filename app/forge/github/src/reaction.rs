@@ -33,7 +33,8 @@ impl GitHub {
         let body = ReactionBody { content: content(report.reaction) };
         let target = reactions_route(repo, report, &[])?;
         let call = Call::write("react", Method::POST, target, &body)?.repeat(Repeat::Safe);
-        let answer = self.api.for_repo(repo, &call).await?.ok(|| format!("comment {}", report.comment.id))?;
+        let answer =
+            self.api.for_item(repo, report.comment.item(), &call).await?.ok(|| format!("comment {}", report.comment.id))?;
         let made: Id = answer.json("react")?;
         if let Known::Id(before) = known
             && *before != made.id
@@ -46,7 +47,7 @@ impl GitHub {
     /// Removes the reaction that stood under this key before, so that one is left.
     async fn take_back(&self, repo: &RepoRef, report: &ReactionReport, id: u64) -> Result<(), ForgeError> {
         let call = Call::delete("unreact", reactions_route(repo, report, &[&id.to_string()])?);
-        match self.api.for_repo(repo, &call).await?.ok(|| format!("reaction {id}")) {
+        match self.api.for_item(repo, report.comment.item(), &call).await?.ok(|| format!("reaction {id}")) {
             Err(error) if !is_missing(&error) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }

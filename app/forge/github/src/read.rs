@@ -139,6 +139,7 @@ impl GitHub {
             number: pull.number,
             open,
             head: pull.head.sha,
+            head_ref: pull.head.name,
             // A fork that cannot be named is a fork.
             fork: ids.is_none_or(|(head, base)| head.id != base.id),
             base_ref: pull.base.name,
@@ -196,7 +197,7 @@ impl GitHub {
         comment: &CommentRef,
     ) -> Result<Option<CommentState>, ForgeError> {
         let call = Call::get("comment", somebodys_comment_route(repo, comment, &[])?);
-        let answer = self.api.for_repo(repo, &call).await?;
+        let answer = self.api.for_item(repo, comment.item(), &call).await?;
         if answer.status == 404 {
             return Ok(None);
         }

@@ -25,10 +25,10 @@ pub(crate) fn same_host(location: &str, base: &Url) -> Option<String> {
     (target.origin() == base.origin()).then(|| path_and_query(&target))
 }
 
-/// Somebody's comment on a pull request, which has its address by where it stands.
+/// Somebody's comment, which has its address by where it stands.
 pub(crate) fn somebodys_comment_route(repo: &RepoRef, comment: &CommentRef, more: &[&str]) -> Result<String, ForgeError> {
     let place = match comment.place {
-        CommentPlace::Conversation => "issues",
+        CommentPlace::Conversation | CommentPlace::Issue => "issues",
         CommentPlace::Diff => "pulls",
     };
     repo_route(repo, &[&[place, "comments", &comment.id.to_string()], more].concat())

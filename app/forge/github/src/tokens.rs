@@ -110,6 +110,10 @@ pub(crate) enum Scope {
     Releases,
     /// Writing deployments, and answering workflows that wait for leave.
     Deployments,
+    /// Committing, and writing pull requests.
+    Changes,
+    /// Reading and writing issues.
+    Issues,
     /// Listing what an installation covers.
     Listing,
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use crate::commit::FileFields;
 use crate::error::{foreign_words, missing, refused, unavailable};
 
 /// An answer of a status below 500 that is no rate limit. Each caller says which of those it can use.
@@ -23,6 +24,8 @@ pub(crate) struct Answer {
     /// Where the next page is.
     pub(crate) next: Option<Next>,
     pub(crate) rate: RateFields,
+    /// What it says of a file, where it was asked for one.
+    pub(crate) file: FileFields,
     /// GitLab's words, where the status says that it did not do it. Fit for an error text.
     pub(crate) words: String,
 }
@@ -59,6 +62,11 @@ impl Answer {
                 remaining: number(headers, "ratelimit-remaining"),
                 reset: number(headers, "ratelimit-reset"),
                 retry_after_secs: number(headers, RETRY_AFTER.as_str()),
+            },
+            file: FileFields {
+                executable: text(headers, "x-gitlab-execute-filemode") == Some("true"),
+                sha256: text(headers, "x-gitlab-content-sha256").map(str::to_owned),
+                last_commit: text(headers, "x-gitlab-last-commit-id").map(str::to_owned),
             },
             words,
         }

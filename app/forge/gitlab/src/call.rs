@@ -1,8 +1,8 @@
 //! One request.
 
 use bytes::Bytes;
-use gatewright_core::RepoRef;
 use gatewright_core::forge::ForgeError;
+use gatewright_core::{ItemRef, RepoRef};
 use gatewright_forge_shared::address::path_of;
 use http::Method;
 use serde::Serialize;
@@ -48,6 +48,11 @@ pub(crate) enum Repeat {
 impl Call {
     pub(crate) fn get(operation: &'static str, target: String) -> Self {
         Call::new(operation, Method::GET, target, Repeat::Safe)
+    }
+
+    /// Asks what the header fields say, without the body.
+    pub(crate) fn head(operation: &'static str, target: String) -> Self {
+        Call::new(operation, Method::HEAD, target, Repeat::Safe)
     }
 
     /// Makes something.
@@ -109,4 +114,12 @@ pub(crate) fn project_route(repo: &RepoRef, parts: &[&str]) -> Result<String, Fo
 /// `/projects/ID/merge_requests/IID/...`.
 pub(crate) fn merge_request_route(repo: &RepoRef, number: u64, parts: &[&str]) -> Result<String, ForgeError> {
     project_route(repo, &[&["merge_requests", &number.to_string()], parts].concat())
+}
+
+/// The same of an issue, `/projects/ID/issues/IID/...`, or a merge request.
+pub(crate) fn item_route(repo: &RepoRef, item: ItemRef, parts: &[&str]) -> Result<String, ForgeError> {
+    match item {
+        ItemRef::Pull { number } => merge_request_route(repo, number, parts),
+        ItemRef::Issue { number } => project_route(repo, &[&["issues", &number.to_string()], parts].concat()),
+    }
 }

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
-    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, MissedDelivery, OpenPull, Protection,
-    PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
+    CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, Item, Items, MissedDelivery, OpenPull,
+    Protection, PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
-use gatewright_core::{CommitId, RepoRef, RunId, Timestamp};
+use gatewright_core::{CommitId, ItemRef, RepoRef, RunId, Timestamp};
 use gatewright_forge_shared::{Cache, Locks};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -184,6 +184,9 @@ impl Forge for GitLab {
             Report::Asset(asset) => self.publish_asset(repo, asset).await,
             Report::Deployment(deployment) => self.publish_deployment(repo, deployment, known).await,
             Report::ProtectionRule(_) => Err(refused("it asks nobody for leave to deploy")),
+            Report::Proposal(proposal) => self.publish_proposal(repo, proposal, known).await,
+            Report::Pushed(pushed) => self.publish_pushed(repo, pushed).await,
+            Report::Issue(issue) => self.publish_issue(repo, issue, known).await,
         }
     }
 }
@@ -192,6 +195,17 @@ impl Forge for GitLab {
 impl Reviews for GitLab {
     async fn approvals(&self, repo: &RepoRef, number: u64) -> Result<Vec<User>, ForgeError> {
         self.read_approvals(repo, number).await
+    }
+}
+
+#[async_trait]
+impl Items for GitLab {
+    async fn item(&self, repo: &RepoRef, item: &ItemRef) -> Result<Item, ForgeError> {
+        self.read_item(repo, *item).await
+    }
+
+    async fn default_branch(&self, repo: &RepoRef) -> Result<String, ForgeError> {
+        self.read_default_branch(repo).await
     }
 }
 

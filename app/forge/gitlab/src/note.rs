@@ -1,15 +1,15 @@
-//! Publishing our comments on a merge request, which GitLab calls notes: the sticky one, and replies.
+//! Publishing our comments on a merge request or an issue, which GitLab calls notes: the sticky ones, and replies.
 
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{CommentState, ForgeError};
 use gatewright_core::report::{CommentReport, Holds, Known, Published};
-use gatewright_core::{RepoRef, Timestamp};
+use gatewright_core::{ItemRef, RepoRef, Timestamp};
 use gatewright_forge_shared::address::with_query;
 use gatewright_forge_shared::text::keep_beginning;
 use serde::{Deserialize, Serialize};
 
 use crate::api::PER_PAGE;
-use crate::call::{Call, merge_request_route};
+use crate::call::{Call, item_route};
 use crate::error::is_missing;
 use crate::gitlab::{Account, GitLab};
 use crate::harmless::harmless;
@@ -64,7 +64,7 @@ struct TheirNote {
 
 impl GitLab {
     pub(crate) async fn read_their_note(&self, repo: &RepoRef, comment: &CommentRef) -> Result<Option<CommentState>, ForgeError> {
-        let route = merge_request_route(repo, comment.pull, &["notes", &comment.id.to_string()])?;
+        let route = item_route(repo, comment.item(), &["notes", &comment.id.to_string()])?;
         let answer = self.api.send(&Call::get("note", route)).await?;
         if answer.status == 404 {
             return Ok(None);
@@ -83,7 +83,7 @@ impl GitLab {
         report: &CommentReport,
         known: &Known,
     ) -> Result<Published, ForgeError> {
-        let _held = self.publishing.hold(format!("{}/note/{}/{}", repo.key(), report.pull, report.marker)).await;
+        let _held = self.publishing.hold(format!("{}/note/{}/{}", repo.key(), report.on, report.marker)).await;
         match report.holds {
             Holds::Yes => self.show_note(repo, report, known).await,
             Holds::NoLonger => self.fold_note(repo, report, known).await,
@@ -94,7 +94,7 @@ impl GitLab {
         let body = format!("{}\n{}", report.marker, harmless(&report.body));
         let body = keep_beginning(&body, NOTE_BYTES_MAX);
         if let Known::Id(id) = known {
-            match self.update_note(repo, report.pull, *id, &body).await {
+            match self.update_note(repo, report.on, *id, &body).await {
                 Err(error) if is_missing(&error) => {}
                 result => return result,
             }
@@ -105,8 +105,8 @@ impl GitLab {
         };
         match found {
             Some(found) if found.body.as_deref() == Some(&body) => Ok(Published { id: found.id }),
-            Some(found) => self.update_note(repo, report.pull, found.id, &body).await,
-            None => self.create_note(repo, report.pull, &body).await,
+            Some(found) => self.update_note(repo, report.on, found.id, &body).await,
+            None => self.create_note(repo, report.on, &body).await,
         }
     }
 
@@ -114,7 +114,7 @@ impl GitLab {
     /// anew, not brought back.
     async fn fold_note(&self, repo: &RepoRef, report: &CommentReport, known: &Known) -> Result<Published, ForgeError> {
         let found = match known {
-            Known::Id(id) => self.read_note(repo, report.pull, *id).await?,
+            Known::Id(id) => self.read_note(repo, report.on, *id).await?,
             // It was made by the run that it answers, so that this one never tried says nothing.
             Known::Never | Known::Maybe => self.find_note(repo, report).await?,
         };
@@ -128,28 +128,28 @@ impl GitLab {
         }
         let room = NOTE_BYTES_MAX.saturating_sub(report.marker.len() + 1 + FOLDED.len() + FOLDED_END.len());
         let folded = format!("{}\n{FOLDED}{}{FOLDED_END}", report.marker, keep_beginning(text, room));
-        match self.update_note(repo, report.pull, note.id, &folded).await {
+        match self.update_note(repo, report.on, note.id, &folded).await {
             Err(error) if is_missing(&error) => Ok(Published { id: note.id }),
             result => result,
         }
     }
 
-    async fn read_note(&self, repo: &RepoRef, pull: u64, id: u64) -> Result<Option<Note>, ForgeError> {
-        match self.api.send(&Call::get("note", note_route(repo, pull, id)?)).await?.ok(|| format!("note {id}")) {
+    async fn read_note(&self, repo: &RepoRef, on: ItemRef, id: u64) -> Result<Option<Note>, ForgeError> {
+        match self.api.send(&Call::get("note", note_route(repo, on, id)?)).await?.ok(|| format!("note {id}")) {
             Ok(answer) => answer.json("note").map(Some),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn create_note(&self, repo: &RepoRef, pull: u64, body: &str) -> Result<Published, ForgeError> {
-        let call = Call::post("create_note", merge_request_route(repo, pull, &["notes"])?, &NoteBody { body })?.note();
-        let made: Id = self.api.send(&call).await?.ok(|| format!("{}!{pull}", repo.path))?.json("create_note")?;
+    async fn create_note(&self, repo: &RepoRef, on: ItemRef, body: &str) -> Result<Published, ForgeError> {
+        let call = Call::post("create_note", item_route(repo, on, &["notes"])?, &NoteBody { body })?.note();
+        let made: Id = self.api.send(&call).await?.ok(|| format!("{on} of {}", repo.path))?.json("create_note")?;
         Ok(Published { id: made.id })
     }
 
-    async fn update_note(&self, repo: &RepoRef, pull: u64, id: u64, body: &str) -> Result<Published, ForgeError> {
-        let call = Call::put("update_note", note_route(repo, pull, id)?, &NoteBody { body })?;
+    async fn update_note(&self, repo: &RepoRef, on: ItemRef, id: u64, body: &str) -> Result<Published, ForgeError> {
+        let call = Call::put("update_note", note_route(repo, on, id)?, &NoteBody { body })?;
         self.api.send(&call).await?.ok(|| format!("note {id}"))?;
         Ok(Published { id })
     }
@@ -159,8 +159,8 @@ impl GitLab {
     async fn find_note(&self, repo: &RepoRef, report: &CommentReport) -> Result<Option<Note>, ForgeError> {
         let me = self.me().await?;
         let query = [("sort", "asc"), ("order_by", "created_at"), PER_PAGE];
-        let first = Call::get("find_note", with_query(merge_request_route(repo, report.pull, &["notes"])?, &query));
-        let listed = self.api.list::<Note>(first, NOTE_PAGES_MAX, || format!("{}!{}", repo.path, report.pull)).await?;
+        let first = Call::get("find_note", with_query(item_route(repo, report.on, &["notes"])?, &query));
+        let listed = self.api.list::<Note>(first, NOTE_PAGES_MAX, || format!("{} of {}", report.on, repo.path)).await?;
         let marked = |note: &Note| note.body.as_deref().is_some_and(|body| body.starts_with(&report.marker));
         let is_ours = |note: &Note| note.author.as_ref().is_some_and(|author| author.id == me);
         let mut ours: Vec<Note> = listed.items.into_iter().filter(|note| marked(note) && is_ours(note)).collect();
@@ -169,7 +169,7 @@ impl GitLab {
         let oldest = ours.next();
         for extra in ours {
             tracing::warn!(forge = "gitlab", repo = repo.path, note = extra.id, "deleting a note that was made twice");
-            let call = Call::delete("delete_note", note_route(repo, report.pull, extra.id)?);
+            let call = Call::delete("delete_note", note_route(repo, report.on, extra.id)?);
             match self.api.send(&call).await?.ok(|| format!("note {}", extra.id)) {
                 Err(error) if !is_missing(&error) => return Err(error),
                 Ok(_) | Err(_) => {}
@@ -179,6 +179,6 @@ impl GitLab {
     }
 }
 
-fn note_route(repo: &RepoRef, pull: u64, id: u64) -> Result<String, ForgeError> {
-    merge_request_route(repo, pull, &["notes", &id.to_string()])
+fn note_route(repo: &RepoRef, on: ItemRef, id: u64) -> Result<String, ForgeError> {
+    item_route(repo, on, &["notes", &id.to_string()])
 }

@@ -7,7 +7,7 @@ use gatewright_forge_shared::address::with_query;
 use serde::{Deserialize, Serialize};
 
 use crate::api::PER_PAGE;
-use crate::call::{Call, Repeat, merge_request_route};
+use crate::call::{Call, Repeat, item_route};
 use crate::error::{is_missing, missing};
 use crate::gitlab::{Account, GitLab};
 
@@ -72,7 +72,7 @@ impl GitLab {
 
 fn emoji_route(repo: &RepoRef, report: &ReactionReport, more: &[&str]) -> Result<String, ForgeError> {
     let note = report.comment.id.to_string();
-    merge_request_route(repo, report.comment.pull, &[&["notes", &note, "award_emoji"], more].concat())
+    item_route(repo, report.comment.item(), &[&["notes", &note, "award_emoji"], more].concat())
 }
 
 fn name(reaction: Reaction) -> &'static str {

@@ -100,6 +100,7 @@ impl GitLab {
             number: found.iid,
             open,
             head,
+            head_ref: found.source_branch,
             fork,
             base_ref: found.target_branch,
             base,

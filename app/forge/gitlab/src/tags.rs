@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use crate::api::PER_PAGE;
 use crate::call::{Call, project_route};
-use crate::error::{is_missing, refused};
+use crate::error::{is_missing, missing, refused};
 use crate::gitlab::GitLab;
 
 /// So many pages of 100 tags that begin with a tag's name are looked through for it, by name: it comes first.
@@ -150,6 +150,11 @@ impl GitLab {
         }
         let comparison: Comparison = answer.json("holds")?;
         Ok(comparison.commits.is_empty() && !comparison.compare_timeout)
+    }
+
+    pub(crate) async fn read_default_branch(&self, repo: &RepoRef) -> Result<String, ForgeError> {
+        let name = self.default_branch(repo).await?;
+        name.ok_or_else(|| missing(format!("a commit of {}", repo.path)))
     }
 
     /// None of a project without any commit.

@@ -95,7 +95,13 @@ enum Ended {
 }
 
 /// Runs a script in a folder to its end and returns its exit code.
-async fn run(docker: &Docker, id: &str, folder: &str, script: &str, mut take: impl FnMut(&[u8])) -> Result<i64, SandboxError> {
+pub(super) async fn run(
+    docker: &Docker,
+    id: &str,
+    folder: &str,
+    script: &str,
+    mut take: impl FnMut(&[u8]),
+) -> Result<i64, SandboxError> {
     let options = CreateExecOptions {
         cmd: Some(vec!["sh", "-c", IN_ORDER, "sh", script]),
         user: Some(USER),

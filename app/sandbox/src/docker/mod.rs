@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +10,11 @@ use bollard::Docker;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
-    Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    ChangesError, Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    Workshop,
 };
 use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::tree::FileChange;
 use gatewright_core::verdict::ReportFile;
 use tokio::sync::OnceCell;
 
@@ -25,12 +27,17 @@ mod cleanup;
 mod error;
 mod exec;
 mod image;
+mod lay;
+mod look;
 mod open;
 mod read;
+mod scout;
 mod shape;
+mod watch;
 mod write;
 
 use error::{unavailable, within};
+use watch::Watched;
 
 /// Where the engine listens unless the configuration or `DOCKER_HOST` says otherwise.
 const ENGINE_DEFAULT: &str = "unix:///var/run/docker.sock";
@@ -101,6 +108,8 @@ pub struct DockerSandbox {
     oom_kills: Mutex<HashMap<String, u64>>,
     /// What is to be saved of a container once a command in it has ended well.
     to_save: Mutex<HashMap<String, Plan>>,
+    /// What is known of the workspaces that somebody works in, by container.
+    watched: Mutex<HashMap<String, Arc<Watched>>>,
     /// The sandboxes that are being closed, so that a command that ends with its sandbox is told from one that ends by itself.
     closing: Mutex<HashSet<SandboxKey>>,
 }
@@ -124,6 +133,7 @@ impl DockerSandbox {
             engine: OnceCell::new(),
             oom_kills: Mutex::default(),
             to_save: Mutex::default(),
+            watched: Mutex::default(),
             closing: Mutex::default(),
         }
     }
@@ -229,9 +239,11 @@ impl Sandbox for DockerSandbox {
         let removed = cleanup::close(docker, &self.config.instance, key).await?;
         let mut seen = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
         let mut to_save = self.to_save.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         for container in &removed {
             seen.remove(container);
             to_save.remove(container);
+            watched.remove(container);
         }
         Ok(())
     }
@@ -246,6 +258,21 @@ impl Sandbox for DockerSandbox {
             Ok(format!("Docker {}", version.version.unwrap_or_default()))
         };
         within("the engine's version", PROBE_MAX, asked).await
+    }
+}
+
+#[async_trait]
+impl Workshop for DockerSandbox {
+    async fn lay(&self, sandbox: &SandboxHandle, changes: &[FileChange]) -> Result<(), SandboxError> {
+        lay::lay(self.docker().await?, sandbox, changes).await
+    }
+
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError> {
+        watch::changes(self, sandbox, source).await
+    }
+
+    async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError> {
+        self.sources.diff(source, since, bytes_max).await
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{lost, status, unavailable, within, words};
 use super::shape::{self, Surroundings, container};
-use super::{DockerSandbox, cache, cleanup, image};
+use super::{DockerSandbox, cache, cleanup, image, lay, watch};
 use crate::source::FillError;
 
 /// A start takes a fifth of a second; many at once on a small machine, a few seconds.
@@ -61,7 +61,26 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
             this.to_save.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), plan);
         }
     }
-    Ok(SandboxHandle { key: spec.key.clone(), name: id, restored, folder: Folder::Workspace })
+    let sandbox = SandboxHandle { key: spec.key.clone(), name: id, restored, folder: Folder::Workspace };
+    for (folder, source) in sources(spec).filter(|(_, source)| !source.overlay.is_empty()) {
+        // After what came out of a cache, so that what was built from older files is older than these.
+        lay::lay(docker, &sandbox.within(folder), &source.overlay)
+            .await
+            .map_err(|error| not_laid(error, spec.limits.disk_mib))?;
+    }
+    if let Some(source) = spec.source.as_ref().filter(|_| spec.watched) {
+        watch::begin(this, &sandbox, source).await?;
+    }
+    Ok(sandbox)
+}
+
+/// What lies over the source is the source's, whatever is wrong with it.
+fn not_laid(error: SandboxError, disk_mib: u64) -> SandboxError {
+    match error {
+        SandboxError::Report(words) if words.contains("is full") => too_large(disk_mib),
+        SandboxError::Report(words) => SandboxError::SourceUnusable(words),
+        other => other,
+    }
 }
 
 /// What goes into which folder.

@@ -12,6 +12,7 @@ use futures_util::TryStreamExt;
 use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 use gatewright_core::verdict::ReportFile;
 use globset::GlobMatcher;
+use tokio::io::DuplexStream;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::CALL_MAX;
@@ -22,7 +23,7 @@ use crate::wanted::{self, Bounds, READ_MAX, literal_part};
 
 /// The engine can only send a whole folder, so what lies beside the wanted files passes by. Beyond this (a sparse file can
 /// claim any size) it is given up, and the user is told to name a narrower folder.
-const SCAN_BYTES_MAX: u64 = 4 << 30;
+pub(super) const SCAN_BYTES_MAX: u64 = 4 << 30;
 
 /// So much of a folder is under way between the engine and the reader.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -103,13 +104,23 @@ fn inside(sandbox: &SandboxHandle, path: &Path) -> String {
 
 /// Streams a folder (or file) of the workspace past the reader.
 async fn download(docker: &Docker, sandbox: &SandboxHandle, path: &Path, wanted: Wanted) -> Result<Found, SandboxError> {
+    stream(docker, sandbox, path, move |archive| wanted.pick(archive)).await?
+}
+
+/// Streams the engine's archive of a folder (or file) to a reader on a thread of its own.
+pub(super) async fn stream<T: Send + 'static, E: Send + 'static>(
+    docker: &Docker,
+    sandbox: &SandboxHandle,
+    path: &Path,
+    reader: impl FnOnce(SyncIoBridge<DuplexStream>) -> Result<T, E> + Send + 'static,
+) -> Result<Result<T, E>, SandboxError> {
     let options = DownloadFromContainerOptionsBuilder::default().path(&inside(sandbox, path)).build();
     let archive = docker.download_from_container(&sandbox.name, Some(options)).map_err(std::io::Error::other);
     let mut archive = StreamReader::new(Box::pin(archive));
     let (mut to_reader, from_engine) = tokio::io::duplex(PIPE_BYTES);
     let bridge = SyncIoBridge::new(from_engine);
     // The reader ends when its pipe does, so it does not outlive this future by more than a moment.
-    let reader = tokio::task::spawn_blocking(move || wanted.pick(bridge));
+    let reader = tokio::task::spawn_blocking(move || reader(bridge));
     let pumped = tokio::io::copy(&mut archive, &mut to_reader).await;
     drop(to_reader);
     let found = reader.await.map_err(|e| SandboxError::Unavailable(format!("the reader of an archive failed: {e}")))?;
@@ -117,7 +128,7 @@ async fn download(docker: &Docker, sandbox: &SandboxHandle, path: &Path, wanted:
         // What cut the archive off says more than that it is cut off.
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(unreadable(&e)),
         // The reader has seen enough and closed the pipe.
-        Ok(_) | Err(_) => found,
+        Ok(_) | Err(_) => Ok(found),
     }
 }
 

@@ -220,6 +220,7 @@ mod tests {
             source: None,
             cache: None,
             base: None,
+            watched: false,
         }
     }
 
@@ -239,7 +240,7 @@ mod tests {
         let repo = RepoRef { forge: ForgeKind::Github, id: 1, path: "o/a".to_owned(), installation: None };
         let credential = CloneCredential { url: "https://forge.example/o/a.git".to_owned(), login: None, one_repository: true };
         let commit = "a".repeat(40).parse().unwrap();
-        let base = Some(Source { repo, commit, credential, checkout: Checkout::default() });
+        let base = Some(Source { repo, commit, credential, checkout: Checkout::default(), overlay: std::sync::Arc::default() });
         let host = container(&SandboxSpec { base, ..spec() }, &around(&BTreeMap::new(), &[])).host_config.unwrap();
         let folders: Vec<String> = host.mounts.unwrap().into_iter().filter_map(|mount| mount.target).collect();
         assert_eq!(folders, ["/workspace", "/base"]);

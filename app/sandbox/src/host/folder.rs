@@ -3,13 +3,15 @@
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_core::sandbox::{Folder, Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
+use gatewright_core::sandbox::{ChangesError, Folder, Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use tokio_util::io::SyncIoBridge;
 
 use super::environment::environment;
-use super::{HostSandbox, HostWorkspace, Open};
+use super::{HostSandbox, HostWorkspace, Open, look, write};
+use crate::changes::{Look, Watch};
 use crate::source::FillError;
 
 /// A workspace of some gigabytes is written in less than a minute.
@@ -31,16 +33,37 @@ pub(super) async fn open(this: &HostSandbox, spec: &SandboxSpec) -> Result<Sandb
     let (workspace, base) = made?;
     let name = workspace.to_str().map(str::to_owned);
     let name = name.ok_or_else(|| SandboxError::NotStartable(format!("the folder {} is no UTF-8", workspace.display())))?;
-    let open = Open { env: environment(&this.config, spec), workspace, base, groups: Vec::new() };
+    let watch = Arc::new(tokio::sync::Mutex::new(watched(this, spec, &workspace).await?));
+    let open = Open { env: environment(&this.config, spec), workspace, base, groups: Vec::new(), watch };
     this.state().open.insert(spec.key.clone(), open);
     // A gate's caches are for machines that forget: this one has those of its tools.
     Ok(SandboxHandle { key: spec.key.clone(), name, restored: Restored::Nothing, folder: Folder::Workspace })
+}
+
+/// What is known of a workspace in which nothing has run yet, where somebody is going to work in it.
+async fn watched(this: &HostSandbox, spec: &SandboxSpec, workspace: &Path) -> Result<Option<Watch>, SandboxError> {
+    let Some(source) = spec.source.as_ref().filter(|_| spec.watched) else { return Ok(None) };
+    let mut watch = Watch::new(source.commit.clone(), this.sources.base(source).await?);
+    // In place, nobody knows what is there: it is read when it is asked for.
+    if matches!(this.config.workspace, HostWorkspace::Fresh(_)) {
+        let listing = look::Workspace { folder: workspace.to_owned() }.list(&[]).await;
+        let listing = listing.map_err(|error| match error {
+            ChangesError::Failed(error) => error,
+            ChangesError::Refused(refused) => SandboxError::SourceUnusable(refused.to_string()),
+        })?;
+        watch.note(listing, &source.overlay);
+    }
+    Ok(Some(watch))
 }
 
 /// The workspace, and what it is compared with where that is wanted.
 async fn folders(this: &HostSandbox, spec: &SandboxSpec) -> Result<(PathBuf, Option<PathBuf>), SandboxError> {
     let own = own_folder(this, &spec.key);
     let workspace = match &this.config.workspace {
+        HostWorkspace::InPlace(_) if spec.source.as_ref().is_some_and(|source| !source.overlay.is_empty()) => {
+            let cause = "what is to be checked has changes that are not in the working tree, and that is not written to";
+            return Err(SandboxError::NotStartable(cause.to_owned()));
+        }
         HostWorkspace::InPlace(folder) => folder.clone(),
         HostWorkspace::Fresh(_) => fresh(this, &own.join("workspace"), spec.source.as_ref()).await?,
     };
@@ -70,6 +93,10 @@ async fn fresh(this: &HostSandbox, folder: &Path, source: Option<&Source>) -> Re
             Ok(filled) => filled?,
             Err(_) => return Err(SandboxError::Source(format!("it took longer than {} s to write it", FILL_MAX.as_secs()))),
         }
+        write::lay(folder, &source.overlay).await.map_err(|error| match error {
+            SandboxError::Report(words) => SandboxError::SourceUnusable(words),
+            other => other,
+        })?;
     }
     // What commands see of it is the same path, however it was named.
     folder.canonicalize().map_err(|e| of_disk("finding", folder, &e))

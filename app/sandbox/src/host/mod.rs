@@ -8,24 +8,28 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
-    Command, ExecResult, Folder, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    ChangesError, Command, ExecResult, Folder, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+    Workshop,
 };
 use gatewright_core::survey::{Survey, SurveyWanted};
+use gatewright_core::tree::FileChange;
 use gatewright_core::verdict::ReportFile;
 use rustix::process::Pid;
 
+use crate::changes::Watch;
 use crate::source::Sources;
 use crate::wanted::Bounds;
 
 mod environment;
 mod exec;
 mod folder;
+mod look;
 mod processes;
 mod read;
 mod write;
@@ -79,6 +83,8 @@ struct Open {
     base: Option<PathBuf>,
     /// The process groups of the commands that run.
     groups: Vec<Pid>,
+    /// What is known of the workspace, where somebody works in it.
+    watch: Arc<tokio::sync::Mutex<Option<Watch>>>,
 }
 
 impl HostSandbox {
@@ -162,5 +168,29 @@ impl Sandbox for HostSandbox {
 
     async fn probe(&self) -> Result<String, SandboxError> {
         Ok(format!("this machine ({})", std::env::consts::OS))
+    }
+}
+
+#[async_trait]
+impl Workshop for HostSandbox {
+    async fn lay(&self, sandbox: &SandboxHandle, changes: &[FileChange]) -> Result<(), SandboxError> {
+        write::lay(&self.folder(sandbox)?, changes).await
+    }
+
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError> {
+        let look = look::Workspace { folder: self.folder(sandbox)? };
+        let watch = self.state().open.get(&sandbox.key).map(|open| Arc::clone(&open.watch)).unwrap_or_default();
+        let mut slot = watch.lock().await;
+        let mut watch = match slot.take().filter(|watch| watch.is_of(&source.commit)) {
+            Some(watch) => watch,
+            None => Watch::new(source.commit.clone(), self.sources.base(source).await?),
+        };
+        let changes = watch.changes(&look).await;
+        *slot = Some(watch);
+        changes
+    }
+
+    async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError> {
+        self.sources.diff(source, since, bytes_max).await
     }
 }

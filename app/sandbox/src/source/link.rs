@@ -25,6 +25,11 @@ pub(super) fn turn_inward(header: &mut [u8; BLOCK]) {
     }
 }
 
+/// Where a link of a source leads in the workspace, if elsewhere than in the commit.
+pub(crate) fn turned_inward(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
+    climbing(path, link)
+}
+
 /// What ends at the first zero.
 fn text(field: &[u8]) -> &[u8] {
     field.split(|b| *b == 0).next().unwrap_or_default()

@@ -8,13 +8,15 @@ use std::time::Duration;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::SandboxError;
 use gatewright_core::survey::{Commits, Survey, SurveyWanted};
+use gatewright_core::tree::FileChange;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
 use super::own::{Budget, OwnError, own};
 use super::texts::Texts;
-use super::{FillError, Pin, survey};
+use super::{FillError, Pin, base, diff, overlay, survey};
+use crate::changes::Base;
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
 const FETCH_MAX: Duration = Duration::from_secs(600);
@@ -137,6 +139,21 @@ impl Mirror {
         Ok(survey)
     }
 
+    /// The commit with what lies over it.
+    pub(crate) async fn over(&self, commit: &CommitId, overlay: &[FileChange]) -> Result<CommitId, GitError> {
+        overlay::over(&self.path, commit, overlay).await
+    }
+
+    /// What a commit has, file by file.
+    pub(crate) async fn base(&self, commit: &CommitId) -> Result<Base, GitError> {
+        base::of(&self.path, commit).await
+    }
+
+    /// How two commits differ.
+    pub(crate) async fn diff(&self, since: &CommitId, commit: &CommitId, bytes_max: usize) -> Result<String, GitError> {
+        diff::of(&self.path, since, commit, bytes_max).await
+    }
+
     /// A digest of the files that match one of these globs: git names each with a hash of its content.
     pub(super) async fn digest(&self, commit: &CommitId, globs: &[String]) -> Result<String, GitError> {
         let mut set = globset::GlobSetBuilder::new();
@@ -230,9 +247,11 @@ impl Mirror {
         }
     }
 
+    /// How many commits it has, those with something over them too.
     async fn commits(&self) -> usize {
-        let refs = self.path.join("refs/gatewright");
-        tokio::task::spawn_blocking(move || std::fs::read_dir(refs).map_or(0, Iterator::count)).await.unwrap_or(0)
+        let folders = ["refs/gatewright", overlay::REFS].map(|refs| self.path.join(refs));
+        let count = move || folders.iter().map(|refs| std::fs::read_dir(refs).map_or(0, Iterator::count)).sum();
+        tokio::task::spawn_blocking(count).await.unwrap_or(0)
     }
 
     fn attributes(&self) -> PathBuf {

@@ -12,15 +12,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{SandboxError, Source};
 use gatewright_core::survey::{Commits, Survey, SurveyWanted};
+use gatewright_core::tree::FileChange;
 use gatewright_core::{CommitId, ForgeKind};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::RwLock;
 
+mod base;
+mod diff;
 mod git;
 mod link;
 mod lock;
 mod mirror;
+mod overlay;
 mod own;
 mod sources;
 mod submodules;
@@ -28,11 +32,14 @@ mod survey;
 mod texts;
 
 pub(crate) use git::{Ended, Git, GitError};
+pub(crate) use link::turned_inward;
 pub(crate) use mirror::Mirror;
 pub(crate) use sources::Sources;
 pub(crate) use submodules::{links, paths_by_name};
 
 use lock::Held;
+
+use crate::changes::Base;
 
 /// So often both commits of a survey are looked for.
 const SURVEY_TRIES: usize = 3;
@@ -164,14 +171,27 @@ impl Mirrors {
         wanted: &SurveyWanted,
     ) -> Result<Survey, SandboxError> {
         let pin = Pin::of_source(source);
-        let mut survey = self.survey_pin(&pin, since, wanted).await?;
+        let mut survey = self.survey_pin(&pin, &source.overlay, since, wanted).await?;
         if let Some(since) = since.filter(|_| wanted.commits) {
             survey.commits = Some(self.commits(&pin, since).await?);
         }
         Ok(survey)
     }
 
-    async fn survey_pin(&self, pin: &Pin, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
+    async fn survey_pin(
+        &self,
+        pin: &Pin,
+        overlay: &[FileChange],
+        since: Option<&CommitId>,
+        wanted: &SurveyWanted,
+    ) -> Result<Survey, SandboxError> {
+        let (mirror, _held) = self.with_both(pin, since).await?;
+        let commit = mirror.over(&pin.commit, overlay).await?;
+        Ok(mirror.survey(&commit, since, wanted).await?)
+    }
+
+    /// The mirror with a commit and another one of its repository in it, for as long as it is held.
+    async fn with_both(&self, pin: &Pin, since: Option<&CommitId>) -> Result<(Mirror, Held), SandboxError> {
         let earlier = since.map(|commit| Pin { commit: commit.clone(), ..pin.clone() });
         // Fetching the one can be what has the mirror made anew, and the other lost.
         for _ in 0..SURVEY_TRIES {
@@ -180,13 +200,28 @@ impl Mirrors {
                 self.ensure_pin(earlier).await?;
             }
             let mirror = self.mirror(pin);
-            let _held = self.hold_shared(&pin.name).await?;
+            let held = self.hold_shared(&pin.name).await?;
             let both = mirror.has(&pin.commit).await? && mirror.has(since.unwrap_or(&pin.commit)).await?;
             if both {
-                return Ok(mirror.survey(&pin.commit, since, wanted).await?);
+                return Ok((mirror, held));
             }
         }
         Err(SandboxError::Source("the mirror was made anew while it was asked".to_owned()))
+    }
+
+    /// What the commit has, without what lies over it.
+    pub(crate) async fn base(&self, source: &Source) -> Result<Base, SandboxError> {
+        let pin = Pin::of_source(source);
+        let (mirror, _held) = self.with_both(&pin, None).await?;
+        Ok(mirror.base(&pin.commit).await?)
+    }
+
+    /// How the source differs from another commit of its repository.
+    pub(crate) async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError> {
+        let pin = Pin::of_source(source);
+        let (mirror, _held) = self.with_both(&pin, Some(since)).await?;
+        let commit = mirror.over(&pin.commit, &source.overlay).await?;
+        Ok(mirror.diff(since, &commit, bytes_max).await?)
     }
 
     /// The commits between two. A mirror has none but those that were asked for, so more and more before these are fetched,
@@ -205,12 +240,12 @@ impl Mirrors {
         Ok(found)
     }
 
-    /// A digest of the files of a commit that match one of these globs: of their paths and their content.
+    /// A digest of the files of a source that match one of these globs: of their paths and their content.
     pub(crate) async fn digest(&self, source: &Source, globs: &[String]) -> Result<String, SandboxError> {
         let pin = Pin::of_source(source);
-        self.ensure_pin(&pin).await?;
-        let _held = self.hold_shared(&pin.name).await?;
-        Ok(self.mirror(&pin).digest(&pin.commit, globs).await?)
+        let (mirror, _held) = self.with_both(&pin, None).await?;
+        let commit = mirror.over(&pin.commit, &source.overlay).await?;
+        Ok(mirror.digest(&commit, globs).await?)
     }
 
     async fn ensure_pin(&self, pin: &Pin) -> Result<(), SandboxError> {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::mirror::Mirror;
 use super::own::{self, Budget};
 use super::{FillError, Mirrors};
+use crate::changes::Base;
 
 /// All sources of an adapter. Which kind they are of is the adapter's configuration, never what a forge or a commit says.
 pub(crate) enum Sources {
@@ -68,11 +69,33 @@ impl Sources {
     pub(crate) async fn digest(&self, source: &Source, globs: &[String]) -> Result<String, SandboxError> {
         match self {
             Sources::Mirrors(mirrors) => mirrors.digest(source, globs).await,
-            Sources::Local(repository) => Ok(repository.digest(&source.commit, globs).await?),
+            Sources::Local(repository) => {
+                let commit = repository.over(&source.commit, &source.overlay).await?;
+                Ok(repository.digest(&commit, globs).await?)
+            }
         }
     }
 
-    /// What is wanted of a commit and of how it differs from another one of its repository.
+    /// What the commit has, without what lies over it.
+    pub(crate) async fn base(&self, source: &Source) -> Result<Base, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.base(source).await,
+            Sources::Local(repository) => Ok(repository.base(&source.commit).await?),
+        }
+    }
+
+    /// How a source differs from another commit of its repository, at most `bytes_max` bytes of it.
+    pub(crate) async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.diff(source, since, bytes_max).await,
+            Sources::Local(repository) => {
+                let commit = repository.over(&source.commit, &source.overlay).await?;
+                Ok(repository.diff(since, &commit, bytes_max).await?)
+            }
+        }
+    }
+
+    /// What is wanted of a source and of how it differs from another commit of its repository.
     pub(crate) async fn survey(
         &self,
         source: &Source,
@@ -83,7 +106,8 @@ impl Sources {
             Sources::Mirrors(mirrors) => return mirrors.survey(source, since, wanted).await,
             Sources::Local(repository) => repository,
         };
-        let mut survey = repository.survey(&source.commit, since, wanted).await?;
+        let commit = repository.over(&source.commit, &source.overlay).await?;
+        let mut survey = repository.survey(&commit, since, wanted).await?;
         if let Some(since) = since.filter(|_| wanted.commits) {
             // What is not committed is no commit whose message anybody has written: those before it count.
             let head = named(repository, &super::committed(&source.commit)).await?;

@@ -212,7 +212,7 @@ async fn contents(path: &Path, sides: &Sides<'_>, wanted: &[ContentWanted]) -> R
 }
 
 /// Takes `id blob size<LF>content<LF>` from the front.
-fn next_blob(rest: &mut Bytes) -> Option<Bytes> {
+pub(super) fn next_blob(rest: &mut Bytes) -> Option<Bytes> {
     let end = rest.iter().position(|byte| *byte == b'\n')?;
     let head = rest.split_to(end + 1);
     let bytes: usize = std::str::from_utf8(&head).ok()?.trim_end().rsplit(' ').next()?.parse().ok()?;

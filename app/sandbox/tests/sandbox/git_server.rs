@@ -81,6 +81,7 @@ impl GitServer {
                 one_repository: true,
             },
             checkout: Checkout::default(),
+            overlay: Arc::default(),
         }
     }
 

@@ -13,3 +13,4 @@ mod reports;
 mod rig;
 mod survey;
 mod tree;
+mod workshop;

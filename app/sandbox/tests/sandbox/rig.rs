@@ -117,6 +117,7 @@ pub(crate) fn spec() -> SandboxSpec {
         source: None,
         cache: None,
         base: None,
+        watched: false,
     }
 }
 

@@ -82,5 +82,6 @@ pub(crate) fn local_source(commit: &CommitId, submodules: bool) -> Source {
         commit: commit.clone(),
         credential: CloneCredential { url: String::new(), login: None, one_repository: true },
         checkout: Checkout { submodules, lfs: false },
+        overlay: std::sync::Arc::default(),
     }
 }

@@ -233,6 +233,12 @@ fn checked_gate(step: &Step) -> CheckedGate {
 async fn survey(local: &LocalRun, source: &Checkout) -> Survey {
     let credential = CloneCredential { url: String::new(), login: None, one_repository: true };
     let LocalChange { repo, commit, .. } = &source.change;
-    let of = Source { repo: repo.clone(), commit: commit.clone(), credential, checkout: Default::default() };
+    let of = Source {
+        repo: repo.clone(),
+        commit: commit.clone(),
+        credential,
+        checkout: Default::default(),
+        overlay: Default::default(),
+    };
     local.sandbox.survey(&of, None, &SurveyWanted { files: true, ..SurveyWanted::default() }).await.unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! What a pipeline may use up: how much a turn could cost, and whether there is so much.
 
+use super::AgentRun;
 use super::event::{AgentPrepared, Amount, Scarce};
 use super::stage::{Doing, StageRun};
 use crate::config::AgentStage;
@@ -16,7 +17,8 @@ pub fn models_of<'a>(prepared: &'a AgentPrepared, stage: &'a AgentStage) -> &'a 
 /// The most that the next turn of a stage can come to.
 pub(super) fn of_turn(prepared: &AgentPrepared, stage: &StageRun) -> Amount {
     let Doing::Agent(agent) = &stage.what else { return Amount::default() };
-    let asked = (prepared.context_bytes + stage.bytes_said()).div_ceil(BYTES_OF_TOKEN);
+    let said = stage.bytes_said().min(AgentRun::HISTORY_BYTES_MAX);
+    let asked = (prepared.context_bytes + said).div_ceil(BYTES_OF_TOKEN);
     let tokens = asked + u64::from(prepared.tokens_max);
     let price = |model: &ModelName| {
         let (_, price) = prepared.prices.iter().find(|(of, _)| of == model)?;

@@ -146,8 +146,12 @@ async fn replies_of_two_runs_are_two_comments() {
     })
     .await;
     let report = |run: &str| {
-        let report =
-            gatewright_core::report::CommentReport { pull: 5, marker: marker(run), body: "x".to_owned(), holds: Holds::Yes };
+        let report = gatewright_core::report::CommentReport {
+            on: ItemRef::Pull { number: 5 },
+            marker: marker(run),
+            body: "x".to_owned(),
+            holds: Holds::Yes,
+        };
         gatewright_core::report::Report::Comment(report)
     };
     let github = stub.github();

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::stub::*;
 
 fn report(place: CommentPlace, reaction: Reaction) -> Report {
-    Report::Reaction(ReactionReport { comment: CommentRef { pull: 5, id: 31, place }, reaction })
+    Report::Reaction(ReactionReport { comment: CommentRef { number: 5, id: 31, place }, reaction })
 }
 
 fn eyes() -> Report {

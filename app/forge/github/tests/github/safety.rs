@@ -100,7 +100,7 @@ async fn every_request_says_who_asks_and_which_api_is_meant() {
 async fn all_errors(github: &GitHub) -> Vec<String> {
     let user = User { id: 1, login: "ada".to_owned() };
     let between = Change::Between { base: commit('a'), head: commit('b') };
-    let place = CommentRef { pull: 1, id: 2, place: CommentPlace::Conversation };
+    let place = CommentRef { number: 1, id: 2, place: CommentPlace::Conversation };
     let reaction = Report::Reaction(ReactionReport { comment: place, reaction: Reaction::Eyes });
     let unnamed = RepoRef { installation: None, id: 70, ..repo() };
     let errors = [

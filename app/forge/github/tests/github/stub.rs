@@ -288,7 +288,7 @@ pub(crate) fn comment(body: &str) -> Report {
 }
 
 pub(crate) fn comment_that(holds: Holds, body: &str) -> Report {
-    Report::Comment(CommentReport { pull: 5, marker: MARKER.to_owned(), body: body.to_owned(), holds })
+    Report::Comment(CommentReport { on: ItemRef::Pull { number: 5 }, marker: MARKER.to_owned(), body: body.to_owned(), holds })
 }
 
 pub(crate) fn is_limited<T: fmt::Debug>(result: &Result<T, ForgeError>, secs: u64) -> bool {

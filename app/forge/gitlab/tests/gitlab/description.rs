@@ -84,7 +84,7 @@ async fn everything(stub: &Stub) {
     gitlab.repositories().await.unwrap();
     gitlab.open_pulls(&repo, at(0)).await.unwrap();
     gitlab.publish(&repo, &comment("x"), &Known::Maybe).await.unwrap();
-    let comment = CommentRef { pull: 5, id: 31, place: CommentPlace::Conversation };
+    let comment = CommentRef { number: 5, id: 31, place: CommentPlace::Conversation };
     let reaction = Report::Reaction(ReactionReport { comment, reaction: Reaction::Eyes });
     gitlab.publish(&repo, &reaction, &Known::Never).await.unwrap();
     let over = completed(Conclusion::Failure);

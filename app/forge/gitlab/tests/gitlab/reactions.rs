@@ -10,7 +10,7 @@ use crate::stub::*;
 const EMOJI: &str = "/api/v4/projects/7/merge_requests/5/notes/31/award_emoji";
 
 fn reaction(reaction: Reaction) -> Report {
-    let comment = CommentRef { pull: 5, id: 31, place: CommentPlace::Conversation };
+    let comment = CommentRef { number: 5, id: 31, place: CommentPlace::Conversation };
     Report::Reaction(ReactionReport { comment, reaction })
 }
 

@@ -1,0 +1,59 @@
+//! The workspaces that somebody works in: what is known of each, from its opening on.
+
+use std::sync::{Arc, PoisonError};
+
+use gatewright_core::sandbox::{ChangesError, SandboxError, SandboxHandle, Source};
+use gatewright_core::tree::FileChange;
+use tokio::sync::Mutex;
+
+use super::DockerSandbox;
+use super::look::{Scouting, Workspace};
+use crate::changes::{Look, Watch};
+
+/// A workspace that somebody works in.
+#[derive(Default)]
+pub(super) struct Watched {
+    scouting: Mutex<Scouting>,
+    watch: Mutex<Option<Watch>>,
+}
+
+/// Takes note of a workspace in which nothing has run yet.
+pub(super) async fn begin(this: &DockerSandbox, sandbox: &SandboxHandle, source: &Source) -> Result<(), SandboxError> {
+    let watched = watched(this, sandbox);
+    let mut watch = Watch::new(source.commit.clone(), this.sources.base(source).await?);
+    let docker = this.docker().await?;
+    let listing = Workspace { docker, sandbox, scouting: &watched.scouting }.list(&[]).await;
+    let listing = listing.map_err(|error| match error {
+        ChangesError::Failed(error) => error,
+        ChangesError::Refused(refused) => SandboxError::SourceUnusable(refused.to_string()),
+    })?;
+    watch.note(listing, &source.overlay);
+    *watched.watch.lock().await = Some(watch);
+    Ok(())
+}
+
+/// How a workspace differs from the commit of its source.
+pub(super) async fn changes(
+    this: &DockerSandbox,
+    sandbox: &SandboxHandle,
+    source: &Source,
+) -> Result<Vec<FileChange>, ChangesError> {
+    let docker = this.docker().await?;
+    let watched = watched(this, sandbox);
+    let look = Workspace { docker, sandbox, scouting: &watched.scouting };
+    // One at a time: the other would find out the same.
+    let mut slot = watched.watch.lock().await;
+    let mut watch = match slot.take().filter(|watch| watch.is_of(&source.commit)) {
+        Some(watch) => watch,
+        None => Watch::new(source.commit.clone(), this.sources.base(source).await?),
+    };
+    let changes = watch.changes(&look).await;
+    *slot = Some(watch);
+    changes
+}
+
+/// Looks up what is known of a sandbox. It goes when the sandbox is closed.
+fn watched(this: &DockerSandbox, sandbox: &SandboxHandle) -> Arc<Watched> {
+    let mut all = this.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(sandbox.name.clone()).or_default())
+}
