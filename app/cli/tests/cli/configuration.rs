@@ -336,6 +336,68 @@ fn check_with(tables: &str) -> Done {
 }
 
 #[test]
+fn every_kind_of_channel_can_be_opened() {
+    let done = check_with(
+        r#"
+[[notify]]
+name = "hook"
+kind = "webhook"
+url = "env:HOOK_URL"
+secret = "env:HOOK_SECRET"
+repositories = ["octo/app"]
+environments = ["production"]
+events = ["drift", "rolled-back"]
+
+[[notify]]
+name = "chat"
+kind = "slack"
+url = "env:SLACK_URL"
+
+[[notify]]
+name = "other-chat"
+kind = "discord"
+url = "env:DISCORD_URL"
+
+[[notify]]
+name = "mail"
+kind = "email"
+host = "smtp.example.com"
+encryption = "tls"
+user = "gatewright"
+password = "env:SMTP_PASSWORD"
+from = "Gatewright <gatewright@example.com>"
+to = ["ops@example.com"]
+"#,
+    );
+    assert_eq!(done.stdout, "server.toml: no problems\n", "{}", done.stderr);
+}
+
+#[test]
+fn what_is_wrong_about_a_channel_is_named_with_its_place() {
+    let done = check_with(
+        r#"
+[[notify]]
+name = "hook"
+kind = "webhook"
+url = "https://hooks.example.com/secret"
+events = ["drfit"]
+
+[[notify]]
+name = "hook"
+kind = "email"
+host = "localhost"
+encryption = "none"
+user = "gatewright"
+password = "env:SMTP_PASSWORD"
+from = "gatewright@example.com"
+to = []
+url = "env:X"
+"#,
+    );
+    assert_snapshot!(done.stdout + &done.stderr, @"");
+}
+
+#[test]
 fn every_kind_of_target_router_and_source_of_metrics_can_be_opened() {
     let done = check_with(
         r#"
