@@ -330,7 +330,8 @@ impl<'p> Passage<'p> {
         self.provider.with_breaker(now, |breaker| match outcome {
             Ok(_) | Err(Trouble::SpendLimit { .. } | Trouble::NotAllowed { .. } | Trouble::Invalid { .. }) => breaker.answered(),
             Err(Trouble::Busy { cause, after, .. }) => breaker.failed(ticket, now, cause, *after),
-            Err(Trouble::Garbled { cause, .. }) => breaker.failed(ticket, now, cause, None),
+            Err(Trouble::Garbled { cause, broken: true, .. }) => breaker.failed(ticket, now, cause, None),
+            Err(Trouble::Garbled { broken: false, .. }) => breaker.answered(),
         });
     }
 }
