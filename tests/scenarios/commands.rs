@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use gatewright_tests::stage::{GitHubStage, Scene};
 
+#[path = "commands/agents.rs"]
+mod agents;
 #[path = "commands/answers.rs"]
 mod answers;
 #[path = "commands/buttons.rs"]

@@ -5,7 +5,7 @@
 //! Whatever the engine touches, it touches through the traits of `gatewright-core`; it names no forge, no store and no
 //! sandbox driver. The binary wires it together; the tests run it over fakes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -182,7 +182,10 @@ pub struct Engine {
     comments: slots::KeyedLocks,
     floods: flood::Floods,
     waits: waits::Waits,
+    /// Tags that were seen on a forge while nothing is known of a delivery, for catching up.
+    tags_seen: Mutex<BTreeSet<String>>,
     sessions: agents::session::Sessions,
+    timetables: agents::start::Timetables,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -203,7 +206,9 @@ impl Engine {
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
             waits: waits::Waits::default(),
+            tags_seen: Mutex::default(),
             sessions,
+            timetables: agents::start::Timetables::default(),
             turns: AtomicU64::new(0),
         })
     }

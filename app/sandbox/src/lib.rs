@@ -14,6 +14,7 @@
 mod cache;
 mod changes;
 mod docker;
+mod egress;
 mod host;
 pub mod local;
 mod source;
@@ -22,4 +23,5 @@ mod wanted;
 
 pub use cache::CacheLimits;
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};
+pub use egress::Reach;
 pub use host::{HostConfig, HostSandbox, HostWorkspace};

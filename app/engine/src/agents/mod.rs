@@ -26,6 +26,7 @@ mod prose;
 mod protect;
 pub(crate) mod session;
 pub mod show;
+pub(crate) mod start;
 pub(crate) mod toolbox;
 mod tools;
 pub mod turn;

@@ -286,9 +286,11 @@ async fn a_repository_in_the_workspace_runs_nothing_and_is_left_out() {
     }
 }
 
+type IsRight = fn(&Refused) -> bool;
+
 #[tokio::test]
 async fn what_is_no_plain_file_of_the_workspace_is_refused_with_its_cause() {
-    let cases: [(&str, fn(&Refused) -> bool); 12] = [
+    let cases: [(&str, IsRight); 12] = [
         ("ln -s /etc/passwd new", |refused| matches!(refused, Refused::Link { path } if path == "new")),
         ("rm a.txt; ln -s run.sh a.txt", |refused| matches!(refused, Refused::Link { path } if path == "a.txt")),
         ("rm link; printf x > link", |refused| matches!(refused, Refused::Link { path } if path == "link")),
