@@ -11,6 +11,7 @@ pub mod github;
 pub mod gitlab;
 pub mod process;
 pub mod service;
+pub mod sink;
 pub mod site;
 pub mod stage;
 

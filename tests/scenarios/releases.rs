@@ -23,3 +23,6 @@ mod operator;
 
 #[path = "releases/drift.rs"]
 mod drift;
+
+#[path = "releases/notices.rs"]
+mod notices;

@@ -479,14 +479,6 @@ impl Subject {
         }
     }
 
-    /// The pull request that it is about in whichever way.
-    pub fn about_pull(&self) -> Option<u64> {
-        match self {
-            Subject::Agents { about } | Subject::Commands { about } => about.about_pull(),
-            other => other.pull(),
-        }
-    }
-
     /// The pull request's number, where there is one.
     pub fn pull(&self) -> Option<u64> {
         match self {

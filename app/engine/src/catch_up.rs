@@ -1,4 +1,4 @@
-//! Catching up: finds open pull requests whose deliveries never arrived, and starts their runs.
+//! Catching up: finds open pull requests and tags whose deliveries never arrived, and starts their runs.
 //!
 //! A forge that has switched a hook off, or was told a wrong address, says nothing of it. So where no delivery has arrived
 //! for a while, and every hour anyway (hooks can be one a repository), what is open on the forge is compared with the
@@ -11,6 +11,8 @@ use gatewright_core::{ForgeKind, RepoRef, Subject, Timestamp};
 use jiff::SignedDuration;
 
 use crate::{Engine, take};
+
+mod tags;
 
 /// A forge that is silent for so long is asked, and again after as long.
 const SILENT_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -102,8 +104,9 @@ impl Engine {
         let repositories = forge.repositories().await.map_err(|error| error.to_string())?;
         for repo in repositories {
             let of_repo = self.catch_up_repo(forge.as_ref(), &repo, now, since).await?;
-            all.started += of_repo.started;
-            all.unsettled += of_repo.unsettled;
+            let tags = self.catch_up_tags(forge.as_ref(), &repo).await?;
+            all.started += of_repo.started + tags.started;
+            all.unsettled += of_repo.unsettled + tags.unsettled;
             if all.started >= RUNS_MAX {
                 break;
             }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::perform::{self, Done};
 use crate::slots::Slot;
 use crate::worker::Stopping;
-use crate::{Engine, Point};
+use crate::{Engine, Point, statistics};
 
 /// An action that failed is tried again after this long, doubled each time up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(500);
@@ -153,6 +153,7 @@ impl Driver {
                 Next::Over(conclusion) => {
                     self.log_end(conclusion);
                     self.tell_release().await;
+                    self.engine.start_after_gates(&self.run).await;
                     let now = Timestamp::now();
                     return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
                 }
@@ -447,6 +448,7 @@ impl Driver {
     fn log_end(&self, conclusion: Conclusion) {
         let duration = self.run.updated_at.duration_since(self.run.created_at);
         metrics::histogram!("gatewright_run_seconds", "conclusion" => conclusion.as_str()).record(duration.as_secs_f64());
+        statistics::count_over(&self.run);
         let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         tracing::info!(
             run.id = %self.run.id, repo = %self.run.repo, subject = %self.run.subject,

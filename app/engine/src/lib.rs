@@ -5,14 +5,14 @@
 //! Whatever the engine touches, it touches through the traits of `gatewright-core`; it names no forge, no store and no
 //! sandbox driver. The binary wires it together; the tests run it over fakes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_core::forge::Forge;
 use gatewright_core::model::Model;
 use gatewright_core::notice::Channels;
-use gatewright_core::sandbox::{Limits, Sandbox};
+use gatewright_core::sandbox::{Limits, Workshop};
 use gatewright_core::store::{Acceptance, Accepted, Blobs, Environments, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
 use gatewright_core::{ForgeKind, RunId, Timestamp};
@@ -63,7 +63,7 @@ pub struct Deps {
     /// The forges that are configured.
     pub forges: BTreeMap<ForgeKind, Arc<dyn Forge>>,
     /// Where steps run.
-    pub sandbox: Arc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Workshop>,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
     /// What people are told through.
@@ -182,6 +182,10 @@ pub struct Engine {
     comments: slots::KeyedLocks,
     floods: flood::Floods,
     waits: waits::Waits,
+    /// Tags that were seen on a forge while nothing is known of a delivery, for catching up.
+    tags_seen: Mutex<BTreeSet<String>>,
+    sessions: agents::session::Sessions,
+    timetables: agents::start::Timetables,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -190,6 +194,7 @@ impl Engine {
     /// An engine. It does nothing until [`Engine::work`] is called.
     pub fn new(deps: Deps, options: Options, hook: Hook) -> Arc<Engine> {
         let slots = slots::Slots::new(options.sandboxes_max, options.sandboxes_per_repo_max);
+        let sessions = agents::session::Sessions::new(options.agents_max);
         Arc::new(Engine {
             deps,
             options,
@@ -201,6 +206,9 @@ impl Engine {
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
             waits: waits::Waits::default(),
+            tags_seen: Mutex::default(),
+            sessions,
+            timetables: agents::start::Timetables::default(),
             turns: AtomicU64::new(0),
         })
     }

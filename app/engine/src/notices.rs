@@ -87,7 +87,7 @@ pub(crate) fn of_drift(
         title,
         text,
         owner: None,
-        url: engine.options.public_url.as_ref().map(|url| format!("{url}/runs/{}", live.rollout)),
+        url: engine.options.public_url.as_ref().map(|url| format!("{url}/environments/{}", live.rollout)),
         at: now,
     };
     new_run(engine, notice)

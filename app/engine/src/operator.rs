@@ -12,6 +12,7 @@ use gatewright_core::run::{
     Call, Deed, GatesState, JournalEntry, PlannedEnvironment, Refusal, ReleaseEvent, ReleaseSpec, Ruling, RulingOutcome, Run,
     RunEvent, RunSpec, Valid, Work,
 };
+use gatewright_core::secret::SecretString;
 use gatewright_core::store::{Acceptance, AuditEntry, StoreError};
 use gatewright_core::{CommitId, EnvironmentName, RepoRef, RunId, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use crate::commands::environment::{EnvironmentCase, is_about_one};
 use crate::commands::{self, Case, may::Rules};
 use crate::perform::{Done, environments};
 use crate::release;
+use crate::rollout::redacted;
 
 /// The operator's name in the audit log, and where people read who did something.
 const OPERATOR: &str = "operator";
@@ -120,6 +122,10 @@ impl Engine {
         Ok(deed.1)
     }
 
+    fn release_event(&self, done: Done) -> Result<ReleaseEvent, OperationError> {
+        release_event(&self.options.secrets, done)
+    }
+
     async fn tags(&self, repo: &RepoRef) -> Result<Vec<String>, OperationError> {
         let forge = self.forge(repo.forge).ok_or_else(|| not_configured(repo))?;
         Ok(forge.tags(repo).await?.tags.into_iter().map(|(name, _)| name).collect())
@@ -143,7 +149,7 @@ impl Engine {
             notes: String::new(),
             artefacts: Vec::new(),
         };
-        match release_event(release::try_validate(self, &replayed(id, &journal)?).await)? {
+        match self.release_event(release::try_validate(self, &replayed(id, &journal)?).await)? {
             ReleaseEvent::Refused { refusal: Refusal::NotOne { because } | Refusal::Invalid { because, .. } } => {
                 plan.refused = Some(because);
                 return Ok(plan);
@@ -153,7 +159,9 @@ impl Engine {
         let run = replayed(id, &journal)?;
         plan.valid = run.release().and_then(|release| release.valid.as_deref().cloned());
         plan.gates = release::known_gates(self, &run).await?;
-        if let ReleaseEvent::Planned { environments, notes, artefacts } = release_event(release::try_plan(self, &run).await)? {
+        if let ReleaseEvent::Planned { environments, notes, artefacts } =
+            self.release_event(release::try_plan(self, &run).await)?
+        {
             plan.environments = environments;
             plan.notes = notes;
             plan.artefacts = artefacts.iter().map(|artefact| artefact.name.to_string()).collect();
@@ -175,8 +183,9 @@ fn replayed(id: RunId, journal: &[JournalEntry]) -> Result<Run, OperationError> 
 }
 
 /// What an action of a release came to, where nobody tries it again.
-fn release_event(done: Done) -> Result<ReleaseEvent, OperationError> {
-    match done {
+fn release_event(secrets: &[SecretString], done: Done) -> Result<ReleaseEvent, OperationError> {
+    // What targets say may repeat a secret of the service's, here as in the journal.
+    match redacted(secrets, done) {
         Done::Events(events) => events
             .into_iter()
             .find_map(|event| match event {

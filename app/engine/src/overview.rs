@@ -299,7 +299,7 @@ pub async fn deployments(store: &dyn Store, repo: &RepoRef, since: Timestamp) ->
     Ok(found)
 }
 
-fn deployment(run: &Run) -> Option<Deployment> {
+pub(crate) fn deployment(run: &Run) -> Option<Deployment> {
     let rollout = run.rollout().filter(|rollout| rollout.spec.cause.brings_a_release())?;
     let outcome = match rollout.state() {
         RolloutState::Promoted => Outcome::Promoted,

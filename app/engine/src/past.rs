@@ -34,6 +34,24 @@ pub(crate) async fn of(engine: &Engine, run: &Run, gates: &Gates, gate: &GateCon
     Ok(Known { base, history: if gate.looks_back() { history } else { Vec::new() } })
 }
 
+/// What a gate said of a commit on a branch, for what is based on it, as far as the gate looks at it.
+pub(crate) async fn at(
+    engine: &Engine,
+    run: &Run,
+    commit: &CommitId,
+    branch: &str,
+    gate: &GateConfig,
+) -> Result<Known, StoreError> {
+    if !gate.compares() && !gate.looks_back() {
+        return Ok(Known::default());
+    }
+    let base = match of_commit(engine, run, commit, &gate.name).await? {
+        Some(exact) => Some(exact),
+        None => of_branch(engine, run, branch, &gate.name, 1).await?.pop(),
+    };
+    Ok(Known { base, history: Vec::new() })
+}
+
 /// What the gate said of a commit, in whichever run it was last.
 async fn of_commit(engine: &Engine, run: &Run, commit: &CommitId, gate: &GateName) -> Result<Option<Past>, StoreError> {
     let repo = Some(run.repo.key());

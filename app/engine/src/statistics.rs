@@ -3,10 +3,11 @@
 //! What counts as what is written at each figure, and in `docs/operations.md`.
 
 use gatewright_core::rollout::Outcome;
+use gatewright_core::run::Run;
 use gatewright_core::{EnvironmentName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::overview::Deployment;
+use crate::overview::{self, Deployment};
 
 /// The figures of one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,32 @@ impl Spread {
         let median_secs = secs.len().checked_sub(1).and_then(|last| secs.get(last / 2)).copied();
         Spread { count: count(secs.len()), median_secs, max_secs: secs.last().copied() }
     }
+}
+
+/// Counts a rollout that is over for the service's metrics: how it ended, how long the release took to get there, and how long a way back
+/// took. Other runs are none.
+pub(crate) fn count_over(run: &Run) {
+    let Some(over) = overview::deployment(run) else { return };
+    let (repo, environment) = (run.repo.path.clone(), over.environment.to_string());
+    let outcome = match over.outcome {
+        Outcome::Promoted if over.restores => "restored",
+        Outcome::Promoted => "promoted",
+        Outcome::RolledBack { .. } => "rolled_back",
+        Outcome::GivenUp { .. } => "given_up",
+    };
+    let labels = [("repo", repo), ("environment", environment)];
+    metrics::counter!("gatewright_rollouts_total", &[("outcome", outcome.to_owned()), labels[0].clone(), labels[1].clone()])
+        .increment(1);
+    if outcome == "promoted" {
+        metrics::histogram!("gatewright_lead_time_seconds", &labels).record(secs_between(over.begun_at, over.at));
+    }
+    if let (Some(decided), Some(read_back)) = (over.decided_at, over.read_back_at) {
+        metrics::histogram!("gatewright_rollback_seconds", &labels).record(secs_between(decided, read_back));
+    }
+}
+
+fn secs_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
 }
 
 /// The figures of each environment, in the order in which they first occur, of what was over in so many days.

@@ -14,6 +14,7 @@ use gatewright_core::run::{
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
 
+use crate::agents::start;
 use crate::commands::parse::{self, Said};
 use crate::history;
 use crate::{Engine, Point};
@@ -91,7 +92,9 @@ impl Engine {
             }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
             Event::Tag(event) => tag(event),
-            Event::ProtectionRule(_) | Event::Issue(_) | Event::Labelled(_) | Event::Unused { .. } => Intent::default(),
+            Event::Labelled(event) => Intent { runs: start::labelled(event, now), ..Intent::default() },
+            Event::Issue(event) => Intent { runs: start::issue(event, now), ..Intent::default() },
+            Event::ProtectionRule(_) | Event::Unused { .. } => Intent::default(),
         })
     }
 
@@ -189,7 +192,12 @@ fn pull(event: &PullEvent) -> Intent {
     let cause = match event.change {
         PullChange::Opened => Cause::Opened,
         PullChange::Updated => Cause::Updated,
-        PullChange::Closed => return stop(subject.key(&event.repo)),
+        PullChange::Closed => {
+            let agents = Subject::Agents { about: Box::new(subject.clone()) };
+            let mut intent = stop(subject.key(&event.repo));
+            intent.signals.extend(stop(agents.key(&event.repo)).signals);
+            return intent;
+        }
     };
     let spec = GatesSpec {
         head: event.head.clone(),

@@ -252,8 +252,11 @@ impl Provider {
         let outcome = timeout(within, asked).await.unwrap_or_else(|_| Err(Trouble::busy("no whole answer in time")));
         passage.settle(&outcome);
         observe(question.ask.run, model, &outcome, started.elapsed());
-        if let Ok(said) = &outcome {
-            count(&self.name, &said.usage, self.prices.of(model.name()));
+        match &outcome {
+            Ok(Said { usage, .. }) | Err(Trouble::Garbled { usage, .. }) => {
+                count(&self.name, usage, self.prices.of(model.name()))
+            }
+            Err(Trouble::Busy { .. } | Trouble::SpendLimit { .. } | Trouble::NotAllowed { .. } | Trouble::Invalid { .. }) => {}
         }
         outcome
     }

@@ -183,6 +183,7 @@ impl Expect {
         missing(&self.system, "the system text", &ask.system)?;
         let offered: Vec<&str> = ask.tools.iter().map(|tool| tool.name.as_str()).collect();
         match self.tools.iter().find(|tool| !offered.contains(tool)) {
+            Some(tool) if offered.is_empty() => Err(format!("the tool `{tool}` is expected to be offered, and none is")),
             Some(tool) => Err(format!("the tool `{tool}` is expected to be offered, which are: {}", offered.join(", "))),
             None => Ok(()),
         }

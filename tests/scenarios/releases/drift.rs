@@ -43,7 +43,8 @@ impl World {
         told
     }
 
-    fn container(&self, n: usize) -> String {
+    /// The name of an instance, in the order of the names.
+    pub(crate) fn container(&self, n: usize) -> String {
         let place = format!("/{}", self.name);
         let listed = docker(&["ps", "-a", "--format", "{{.Names}} {{.Label \"gatewright.place\"}}"]);
         let mut own: Vec<String> = listed
@@ -56,7 +57,7 @@ impl World {
     }
 }
 
-fn docker(arguments: &[&str]) -> String {
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("the docker client is installed by tests/setup/all.sh");
     assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

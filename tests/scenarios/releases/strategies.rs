@@ -69,6 +69,29 @@ async fn recreate_ends_with_the_new_version_alone_and_brings_the_old_one_back_wh
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_is_reloaded_in_the_middle_of_a_rollout_loses_neither_requests_nor_shares() {
+    let world = World::start().await;
+    let canary = strategy("{ canary: { steps: [25, 75, 100], every: 2s, keep: 2s } }");
+    world.tag("v1.0.0", &world.file(&canary, ""));
+    world.idle().await;
+    let load = Load::start(&world.router.address(), People { eager: 3, slow: 1, talking: 0 });
+    load.more(20).await;
+    world.tag("v1.1.0", &world.file(&canary, ""));
+    for share in ["at 25 %", "at 75 %"] {
+        world.until_at("v1.1.0", "production", share).await;
+        world.router.reload().await;
+    }
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.1.0 is live"));
+    load.more(20).await;
+    let seen = load.stop().await;
+    assert!(seen.bad.is_empty() && seen.of("1.1.0") > 0, "{seen:?}");
+    let after = world.answers(30).await;
+    assert_eq!(after.good(), after.of("1.1.0"), "{after:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_does_not_start_or_is_never_ready_gets_no_request() {
     let world = World::start().await;
     let canary = strategy("{ canary: { steps: [50, 100], every: 1s, keep: 0s } }");

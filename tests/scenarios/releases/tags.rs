@@ -1,5 +1,7 @@
 //! Tags that come together, move, go, or are none to release.
 
+use gatewright_core::{ForgeKind, Timestamp};
+
 use crate::world::{REPO, World};
 
 const MANUAL: &str = "    strategy: { canary: { steps: [{ percent: 50, hold: manual }, 100], every: 1s, keep: 0s } }\n    analysis: { warm-up: 0s, extend-at-most: 20s }\n";
@@ -22,6 +24,26 @@ async fn of_two_releases_the_second_waits_for_the_first() {
     let deployed = world.github.deployed(REPO, "production");
     assert!(deployed.iter().all(|(_, state)| state == "success" || state == "inactive"), "{deployed:?}");
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_no_delivery_told_of_is_caught_up_with_and_older_ones_are_left_alone() {
+    let world = World::start().await;
+    world.tag("v1.1.0", &world.file(AT_ONCE, ""));
+    world.idle().await;
+    // The hook is lost: nobody listens there.
+    world.github.move_webhook("http://127.0.0.1:9/nowhere");
+    world.tag("v1.2.0", &world.file(AT_ONCE, ""));
+    world.tag("v1.0.9", &world.file(AT_ONCE, ""));
+    let now = Timestamp::now();
+    let catch_up = async || world.service.engine.catch_up(ForgeKind::Github, now, now).await.map(|all| all.started);
+    // The service's own sweep may have had the first look: then the second one starts it, and a third nothing more.
+    let started = [catch_up().await, catch_up().await, catch_up().await];
+    assert!(started.iter().flatten().sum::<u64>() <= 1, "{started:?}");
+    world.until_at("v1.2.0", "production", "v1.2.0 is live").await;
+    let tags = world.service.runs().await.into_iter().filter(|run| run.subject.contains("/release/")).count();
+    assert_eq!(tags, 2, "one run each of v1.1.0 and v1.2.0");
+    world.service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

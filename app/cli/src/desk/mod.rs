@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatewright_core::facts::{BenchmarkFacts, Facts};
 use gatewright_core::run::{JournalEntry, Run, RunEvent, StepState};
-use gatewright_core::store::{AuditEntry, Blobs, DeliveryRecord, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep};
+use gatewright_core::store::{
+    AuditEntry, Blobs, DeliveryRecord, Environments, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep,
+};
 use gatewright_core::verdict::{Evidence, LogRef, Output, StepOutcome};
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Subject, Timestamp};
 use gatewright_engine::{Engine, Wait};
@@ -139,6 +141,7 @@ impl From<StoreError> for DeskError {
 pub(crate) struct Desk {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upkeep: Arc<dyn StoreUpkeep>,
+    pub(crate) environments: Arc<dyn Environments>,
     pub(crate) blobs: Arc<dyn Blobs>,
     /// The engine of the running service, which is to be told when a run becomes ready.
     pub(crate) engine: Option<Arc<Engine>>,

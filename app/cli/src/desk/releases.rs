@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use gatewright_core::order::Ordered;
 use gatewright_core::run::{Artefact, Call, GatesState, PlannedEnvironment, ReleaseRun, RolloutState, Run};
 use gatewright_core::store::RunFilter;
 use gatewright_core::{CommitId, EnvironmentName, RepoRef, RunId, Timestamp};
@@ -190,6 +191,42 @@ impl Desk {
         let operation = Operation { id: query.id, repo: repo.clone(), environment: environment.clone(), call };
         let outcome = engine.operate(&operation, now).await?;
         Ok(Operated { repo, environment, outcome })
+    }
+
+    /// The environment that a rollout went to, as it is now. It is found by the run, and where that has been pruned, by what is live.
+    pub(crate) async fn environment_by(
+        &self,
+        rollout: RunId,
+        now: Timestamp,
+    ) -> Result<(RepoRef, EnvironmentOverview), DeskError> {
+        let found = match self.run(rollout).await {
+            Ok(page) => page.replayed().and_then(|run| Some((run.repo.clone(), run.rollout()?.spec.environment.name.clone()))),
+            Err(DeskError::Missing(_)) => self.environment_live_by(rollout).await?,
+            Err(error) => return Err(error),
+        };
+        let missing = || DeskError::Missing(format!("run {rollout} brought nothing to any environment"));
+        let (repo, name) = found.ok_or_else(missing)?;
+        let overview = overview::environment(self.store.as_ref(), &repo, &name, now).await?;
+        Ok((repo, overview))
+    }
+
+    async fn environment_live_by(&self, rollout: RunId) -> Result<Option<(RepoRef, EnvironmentName)>, DeskError> {
+        let (mut after, mut searched) = (None::<String>, 0);
+        while searched < RUNS_SEARCHED_MAX {
+            let page = self.environments.live(after.as_deref(), SEARCH_PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            searched += page.len();
+            let live = page.into_iter().filter_map(|(_, order)| match order.what {
+                Ordered::Live { live } if live.rollout == rollout => Some(live),
+                _ => None,
+            });
+            if let Some(live) = live.last() {
+                let name = live.environment.name;
+                return Ok(live.repo.map(|repo| (repo, name)));
+            }
+        }
+        Ok(None)
     }
 
     /// A file that is given out with a release.

@@ -63,7 +63,8 @@ impl Source {
         }
         let store = EmbeddedStore::open(folder, &config.store.options).map_err(|error| Failure::Outside(error.to_string()))?;
         let store = Arc::new(store);
-        Ok(Source::Store(Desk { store: store.clone(), upkeep: store.clone(), blobs: store, engine: None }))
+        let (upkeep, environments) = (store.clone(), store.clone());
+        Ok(Source::Store(Desk { store: store.clone(), upkeep, environments, blobs: store, engine: None }))
     }
 
     pub(crate) async fn runs(&self, query: &RunsQuery) -> Result<Vec<RunRecord>, DeskError> {

@@ -74,6 +74,22 @@ fn describe() {
     describe_histogram!("gatewright_step_seconds", Unit::Seconds, "From a sandbox's start to its gate's verdict, by status");
     describe_counter!("gatewright_sandbox_failures_total", "Steps that could not be run because the sandbox failed");
     describe_counter!("gatewright_redeliveries_total", "Missed deliveries that a forge was asked to send again");
+    describe_gauge!(
+        "gatewright_environment_drifted",
+        "1 where what runs is not what was released, else 0, by repository and environment"
+    );
+    describe_counter!("gatewright_drifts_total", "Drifts that were found");
+    describe_counter!("gatewright_notices_total", "Notices by what came of a try to send them: sent, failed, refused");
+    describe_counter!(
+        "gatewright_rollouts_total",
+        "Rollouts that are over, by outcome: promoted, restored, rolled_back, given_up"
+    );
+    describe_histogram!("gatewright_lead_time_seconds", Unit::Seconds, "From the begin of a release until it was live");
+    describe_histogram!(
+        "gatewright_rollback_seconds",
+        Unit::Seconds,
+        "From the decision to go back until the router was read to be back"
+    );
     describe_gauge!("process_start_time_seconds", Unit::Seconds, "When the process started, in seconds since 1970");
     describe_gauge!("process_resident_memory_bytes", Unit::Bytes, "Memory of the process");
 }

@@ -101,7 +101,13 @@ async fn serve(
     tracing::info!(version = git, "git can be run");
     let Parts { forges, deps, hooks, engine_options, scratch } = parts::build(file, config, secrets)?;
     let listener = listen(config).await?;
-    let desk = Desk { store: deps.store.clone(), upkeep: deps.upkeep.clone(), blobs: deps.blobs.clone(), engine: None };
+    let desk = Desk {
+        store: deps.store.clone(),
+        upkeep: deps.upkeep.clone(),
+        environments: deps.environments.clone(),
+        blobs: deps.blobs.clone(),
+        engine: None,
+    };
     let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), forges, deps.models.clone());
     let engine = Engine::new(deps, engine_options, hook);
     let desk = Desk { engine: Some(engine.clone()), ..desk };

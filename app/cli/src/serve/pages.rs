@@ -1,6 +1,7 @@
-//! The page of a run, to which the forge's details link leads, and the logs of its gates.
+//! The page of a run, to which the forge's details link leads, the logs of its gates, and the page of an environment.
 //!
-//! A run's id cannot be guessed, and nothing here lists runs: who has the link may read the page.
+//! A run's id cannot be guessed, and nothing here lists runs: who has the link may read the page. An environment is found by the id of a
+//! rollout that went there.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use gatewright_core::run::{Gates, Run, Step};
 use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 
+mod environment;
 mod release;
 mod rollout;
 
@@ -48,6 +50,8 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route("/runs/{id}/outputs/{gate}/{*path}", get(output))
         .route("/runs/{id}/artefacts/{name}", get(artefact))
         .route("/runs/{id}/hooks/{n}", get(hook))
+        .route("/environments/{rollout}", get(environment))
+        .route("/environments/{rollout}/json", get(environment_json))
         .with_state(Arc::new(desk))
 }
 
@@ -107,6 +111,28 @@ async fn hook(State(desk): Shared, Path((id, n)): Path<(String, String)>) -> Res
     let (Ok(id), Ok(n)) = (id.parse::<RunId>(), n.parse::<usize>()) else { return missing() };
     match desk.hook_log(id, n).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// What is known of an environment, for whoever has the link of a rollout there.
+async fn environment(State(desk): Shared, Path(rollout): Path<String>) -> Response {
+    let Ok(rollout) = rollout.parse::<RunId>() else { return missing() };
+    match desk.environment_by(rollout, Timestamp::now()).await {
+        Ok((repo, overview)) => {
+            let html = environment::render(&repo, &overview);
+            ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)], html)
+                .into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// The same for programs.
+async fn environment_json(State(desk): Shared, Path(rollout): Path<String>) -> Response {
+    let Ok(rollout) = rollout.parse::<RunId>() else { return missing() };
+    match desk.environment_by(rollout, Timestamp::now()).await {
+        Ok((repo, environment)) => axum::Json(serde_json::json!({ "repo": repo, "environment": environment })).into_response(),
         Err(error) => refused(&error),
     }
 }

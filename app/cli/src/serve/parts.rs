@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use gatewright_core::ForgeKind;
 use gatewright_core::forge::Forge;
-use gatewright_core::sandbox::Sandbox;
+use gatewright_core::sandbox::Workshop;
 use gatewright_core::secret::SecretString;
 use gatewright_engine::{Deps, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
@@ -185,7 +185,7 @@ pub(super) fn build(file: &Path, config: &ServerConfig, secrets: Secrets) -> Res
     })
 }
 
-fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Sandbox>, Failure> {
+fn sandbox(config: &SandboxTable, folder: &Path) -> Result<Arc<dyn Workshop>, Failure> {
     let (instance, mirrors) = (instance(folder)?, folder.join("mirrors"));
     Ok(match config.driver {
         Driver::Docker => Arc::new(DockerSandbox::new(DockerConfig {

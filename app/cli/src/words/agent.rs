@@ -57,6 +57,7 @@ pub(super) fn event(event: &AgentEvent) -> String {
         AgentEvent::ProgramEnded { stage, ended } => {
             format!("stage {stage}: program {}", ended.failed.as_deref().unwrap_or("ended with 0"))
         }
+        AgentEvent::Broken { stage, because } => format!("stage {stage} cannot go on: {because}"),
         AgentEvent::Expired { stage } => format!("stage {stage} was not over in time"),
         AgentEvent::Spent { what } => format!("stopped: {}", what.words()),
         AgentEvent::Verified { stage, gate, outcome } => {

@@ -75,8 +75,8 @@ pub(super) fn event(event: &ReleaseEvent) -> String {
             let rollouts: Vec<String> = rollouts.iter().map(|(name, run)| format!("{name} (run {run})")).collect();
             format!("rollouts started: {}", if rollouts.is_empty() { "none".to_owned() } else { rollouts.join(", ") })
         }
-        ReleaseEvent::TagSeen { commit: Some(commit) } => format!("the tag points at {}", commit.short()),
-        ReleaseEvent::TagSeen { commit: None } => "the tag is gone".to_owned(),
+        ReleaseEvent::TagSeen { commit: Some(commit), .. } => format!("the tag points at {}", commit.short()),
+        ReleaseEvent::TagSeen { commit: None, .. } => "the tag is gone".to_owned(),
     }
 }
 

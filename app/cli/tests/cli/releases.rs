@@ -67,6 +67,29 @@ fn one_environment_is_shown_with_what_has_come_there_and_what_is_on_its_way() {
 }
 
 #[test]
+fn an_environment_has_a_page_that_is_found_by_a_rollout_that_went_there() {
+    let bench = bench();
+    let seeded = seed(&bench);
+    let service = bench.serve(&[]);
+    let page = service.get(&format!("/environments/{}", seeded.live)).body;
+    for text in
+        ["acme/shop production: live", "v1.4.0", "https://shop.example.com", "v1.5.0 was rolled back", "v1.6.0", "Last releases"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let run = service.get(&format!("/runs/{}", seeded.waiting)).body;
+    assert!(run.contains(&format!("href=\"/environments/{}\"", seeded.waiting)), "{run}");
+    let json = service.get(&format!("/environments/{}/json", seeded.live)).body;
+    assert!(json.contains("\"tag\":\"v1.4.0\"") && json.contains("\"drift\":null"), "{json}");
+    for nothing in
+        ["/environments/production", "/environments/0199e2a4-7c1e-7000-8000-000000000000", "/environments/github/1/production"]
+    {
+        assert_eq!(service.get(nothing).status, 404, "{nothing}");
+    }
+    service.stop();
+}
+
+#[test]
 fn a_release_is_shown_with_its_gates_environments_artefacts_and_notes() {
     let bench = bench();
     seed(&bench);

@@ -70,4 +70,23 @@ mod tests {
             assert!(BUILT_IN.iter().any(|known| known.name == *role), "{role}");
         }
     }
+
+    #[test]
+    fn the_page_about_agents_has_the_lines_of_the_table() {
+        let page = include_str!("../../../../docs/agents.md");
+        let lines: Vec<&str> =
+            page.lines().skip_while(|line| !line.starts_with("| pipeline | steps")).skip(2).take(PIPELINES.len()).collect();
+        let words = |step: &BuiltInStep| match step {
+            Role(role) => (*role).to_owned(),
+            Verify => "verify".to_owned(),
+            VerifyFails => "verify that it fails".to_owned(),
+            Measure => "verify what is measured".to_owned(),
+            Parallel(roles) => format!("{} at once", roles.join(" and ")),
+        };
+        let line = |pipeline: &BuiltInPipeline| {
+            let steps: Vec<String> = pipeline.steps.iter().map(words).collect();
+            format!("| `{}` | {} | {} |", pipeline.name, steps.join(", "), pipeline.about)
+        };
+        assert_eq!(lines, PIPELINES.iter().map(line).collect::<Vec<_>>());
+    }
 }

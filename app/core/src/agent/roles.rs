@@ -108,4 +108,16 @@ mod tests {
             assert!(std::ptr::eq(name.built_in().expect("built in"), role));
         }
     }
+
+    #[test]
+    fn the_page_about_agents_has_the_lines_of_the_table() {
+        let page = include_str!("../../../../docs/agents.md");
+        let lines: Vec<&str> =
+            page.lines().skip_while(|line| *line != "| role | may use | what it does |").skip(2).take(BUILT_IN.len()).collect();
+        let line = |role: &BuiltIn| {
+            let tools: Vec<&str> = role.tools.iter().map(|tool| tool.as_str()).collect();
+            format!("| `{}` | {} | {} |", role.name, tools.join(", "), role.about)
+        };
+        assert_eq!(lines, BUILT_IN.iter().map(line).collect::<Vec<_>>());
+    }
 }

@@ -177,6 +177,9 @@ impl AgentAction {
 }
 
 impl AgentRun {
+    /// What was said in a stage is shortened where it comes to more bytes, the oldest first.
+    pub const HISTORY_BYTES_MAX: u64 = 400 * 1024;
+
     pub(super) fn new(spec: AgentSpec, at: Timestamp) -> AgentRun {
         AgentRun {
             spec,
@@ -376,7 +379,10 @@ impl AgentRun {
                 let open = |turn: &Turn| turn.reply.is_some() && turn.acted.is_none();
                 (asked(stage, turn).is_some_and(open), "nothing was wanted there")
             }
-            AgentEvent::ProgramEnded { stage, .. } | AgentEvent::Verified { stage, .. } | AgentEvent::Expired { stage } => {
+            AgentEvent::ProgramEnded { stage, .. }
+            | AgentEvent::Verified { stage, .. }
+            | AgentEvent::Broken { stage, .. }
+            | AgentEvent::Expired { stage } => {
                 (self.stage(*stage).is_some_and(|of| of.state == StageState::Working), "the stage is not under way")
             }
             AgentEvent::Spent { .. } => (self.prepared.is_some(), "it was not prepared"),
@@ -436,6 +442,11 @@ impl AgentRun {
                     stage.state = StageState::Failed { at, because: because.clone() };
                 }
                 self.turns += 1;
+            }
+            AgentEvent::Broken { stage, because } => {
+                if let Some(stage) = self.stages.get_mut(usize::from(*stage)) {
+                    stage.state = StageState::Failed { at, because: because.clone() };
+                }
             }
             AgentEvent::Acted { stage, acted, .. } => self.acted(at, *stage, acted),
             AgentEvent::ProgramEnded { stage, ended } => self.program_ended(at, *stage, ended),

@@ -70,6 +70,9 @@ pub enum ReleaseEvent {
     TagSeen {
         /// Where it points now. None: it is gone.
         commit: Option<CommitId>,
+        /// So often it had been told that the tag may have changed when the look began. What it was told since is not looked at yet.
+        #[serde(default)]
+        told: u64,
     },
 }
 
@@ -223,6 +226,8 @@ pub struct ReleaseRun {
     early: Vec<(RunId, RolloutState)>,
     /// Whether somebody may have moved or deleted the tag.
     pub tag_doubtful: bool,
+    /// So often it was told that somebody may have.
+    pub tag_told: u64,
     /// What has happened to the tag since, for people.
     pub tag_trouble: Option<String>,
     /// Why it is to stop.
@@ -263,6 +268,7 @@ impl ReleaseRun {
             rollouts: None,
             early: Vec::new(),
             tag_doubtful: false,
+            tag_told: 0,
             tag_trouble: None,
             cancel: None,
             since: created_at,
@@ -411,7 +417,10 @@ impl ReleaseRun {
                         None => self.early.push((*run, state.clone())),
                     }
                 }
-                ReleaseWord::TagChanged => self.tag_doubtful = true,
+                ReleaseWord::TagChanged => {
+                    self.tag_doubtful = true;
+                    self.tag_told += 1;
+                }
                 ReleaseWord::Look => {
                     if let Some(GatesState::Running { look_at, .. }) = &mut self.gates {
                         *look_at = Timestamp::MIN;
@@ -442,12 +451,12 @@ impl ReleaseRun {
                 // What has been started is its rollouts' matter.
                 self.cancel = None;
             }
-            ReleaseEvent::TagSeen { commit } => self.tag_seen(commit.as_ref()),
+            ReleaseEvent::TagSeen { commit, told } => self.tag_seen(commit.as_ref(), *told),
         }
     }
 
-    fn tag_seen(&mut self, commit: Option<&CommitId>) {
-        self.tag_doubtful = false;
+    fn tag_seen(&mut self, commit: Option<&CommitId>, told: u64) {
+        self.tag_doubtful = told < self.tag_told;
         let Some(valid) = &self.valid else { return };
         self.tag_trouble = match commit {
             Some(commit) if *commit == valid.release.commit => None,

@@ -1,11 +1,16 @@
 //! What the forge should show of a run.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{AgentRun, Command, Gates, GatesState, Kind, Preparation, ReleaseRun, Rollout, RolloutState, Run, Step, StepState};
-use crate::config::GateEvent;
-use crate::ids::ForgeKind;
+use super::{
+    AgentRun, Command, Gates, GatesState, Kind, Preparation, PublishState, ReleaseRun, Rollout, RolloutState, Run, Step,
+    StepState,
+};
+use crate::config::{GateEvent, Offering};
+use crate::ids::{ForgeKind, Subject};
 use crate::order::OrderKey;
 use crate::report::{CheckStatus, Conclusion, DeploymentState, Reaction, ReportKey};
 use crate::verdict::{Exit, VerdictStatus};
@@ -32,7 +37,13 @@ impl Run {
                 release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
             }
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
-            Kind::Agent(agent) => agent.wanted(self.subject.about_pull()),
+            Kind::Agent(agent) => {
+                let about = match &self.subject {
+                    Subject::Agents { about } => about,
+                    other => other,
+                };
+                agent.wanted(about, &self.published)
+            }
             // Other channels show it.
             Kind::Notice(_) => Vec::new(),
         }
@@ -122,22 +133,44 @@ impl Rollout {
 }
 
 impl AgentRun {
-    /// `pull` is the pull request that it is about, where it is about one.
-    fn wanted(&self, pull: Option<u64>) -> Vec<(ReportKey, String)> {
+    /// `about` is what it is about, `published` what the forge shows.
+    fn wanted(&self, about: &Subject, published: &BTreeMap<ReportKey, PublishState>) -> Vec<(ReportKey, String)> {
         let quiet = self.refused.as_ref().is_some_and(|(_, quiet)| *quiet);
         let known = self.prepared.is_some() || self.refused.is_some();
-        if quiet || !known || pull.is_none() {
-            return Vec::new();
+        let mut wanted = Vec::new();
+        if quiet || !known {
+            return wanted;
         }
-        vec![(ReportKey::Aggregate, digest(&self.progress()))]
+        let mut issues = 0;
+        for offer in self.offers.iter().flatten().filter(|offer| offer.refused.is_none()) {
+            let key = match offer.what {
+                Offering::PullRequest => ReportKey::Proposal,
+                Offering::Commit => ReportKey::Pushed,
+                Offering::Issue => {
+                    issues += 1;
+                    ReportKey::Issue(issues - 1)
+                }
+                // They are part of the check and the comment.
+                Offering::Comment | Offering::Suggestion | Offering::Finding => continue,
+            };
+            wanted.push((key, digest(&offer.blob)));
+        }
+        let landed = |key: &ReportKey| published.get(key).map(|state| (state.shown.as_ref().map(|(_, id)| *id), &state.refused));
+        let shown = digest(&(self.progress(), landed(&ReportKey::Proposal), landed(&ReportKey::Pushed)));
+        if about.pull().is_some() && self.prepared.is_some() {
+            wanted.push((ReportKey::Aggregate, shown.clone()));
+        }
+        if about.item().is_some() {
+            wanted.push((ReportKey::AgentComment, shown));
+        }
+        wanted
     }
 
     /// What is told of it while it works: a change of a stage, not of a turn, since each edit costs one of the few writes that the forge
     /// allows.
     fn progress(&self) -> impl Serialize {
         let stages: Vec<_> = self.stages.iter().map(|stage| (stage.word(), stage.tries)).collect();
-        let offers = self.offers.as_ref().map(Vec::len);
-        (stages, &self.refused, &self.stopped, offers, self.cancel.is_some())
+        (stages, &self.refused, &self.stopped, &self.offers, self.cancel.is_some())
     }
 }
 

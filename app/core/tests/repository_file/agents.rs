@@ -314,3 +314,13 @@ fn the_schema_knows_the_built_in_pipelines_and_roles() {
     assert_eq!((named("agents"), named("roles")), (Some(5), Some(13)));
     assert!(matches!(schema["properties"]["agents"]["additionalProperties"]["required"], Value::Array(_)));
 }
+
+#[test]
+fn the_examples_of_the_page_about_agents_are_right() {
+    let page = include_str!("../../../../docs/agents.md");
+    let examples: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        assert!(!read(example).is_empty(), "{example}");
+    }
+}

@@ -11,7 +11,8 @@ const NOTE_BYTES_MAX: usize = 60;
 const NAME_CHARS_MAX: usize = 120;
 
 /// What somebody has written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Markdown: a description, a comment. People do not see what is in HTML comments.
     Prose,

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use gatewright_core::agent::{RoleName, Tool};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
+use serde::{Deserialize, Serialize};
 
 use super::fence::{self, Kind};
 
@@ -63,7 +64,7 @@ pub(crate) struct PromptInput<'a> {
 }
 
 /// Something to know. Untrusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Section {
     /// What it is: "description of the pull request". May hold the name of a file.
     pub(crate) name: String,

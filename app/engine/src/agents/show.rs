@@ -1,24 +1,104 @@
-//! What people are told of a pipeline of agents.
+//! What people are told of a pipeline of agents, in words.
 
-use gatewright_core::run::{AgentRun, StageState};
+use gatewright_core::config::Offering;
+use gatewright_core::report::ReportKey;
+use gatewright_core::run::{AgentRun, Run, StageRun, StageState};
 
 /// The pipeline in one line.
 pub fn headline(of: &AgentRun) -> String {
+    let name = of.pipeline().unwrap_or("agents");
     if let Some(reason) = &of.cancel {
-        return format!("stopped: {reason}");
+        return format!("{name}: stopped, {reason}");
     }
-    if let Some((because, _)) = &of.refused {
-        return format!("not started: {because}");
+    if of.refused.is_some() {
+        return format!("{name}: not started");
     }
-    let Some(name) = of.pipeline() else { return "getting ready".to_owned() };
-    if let Some(because) = &of.stopped {
-        return format!("{name}: stopped, {because}");
+    if of.prepared.is_none() {
+        return "getting ready".to_owned();
+    }
+    if of.offers.is_some() {
+        return format!("{name}: {}", ended(of));
+    }
+    if of.stopped.is_some() {
+        return format!("{name}: stopped early");
     }
     let working: Vec<&str> =
         of.stages.iter().filter(|stage| stage.state == StageState::Working).map(|stage| stage.name.as_str()).collect();
-    match working.as_slice() {
-        [] if of.offers.is_some() => format!("{name}: done"),
-        [] => format!("{name}: deciding what is shown"),
-        working => format!("{name}: {}", working.join(", ")),
+    if working.is_empty() { format!("{name}: deciding what is shown") } else { format!("{name}: {}", working.join(", ")) }
+}
+
+/// What a pipeline has come to, in a few words.
+fn ended(of: &AgentRun) -> String {
+    let shown = |what| of.offers_any(what);
+    let what = if shown(Offering::Commit) {
+        "a commit was made"
+    } else if shown(Offering::PullRequest) {
+        "a pull request is proposed"
+    } else if shown(Offering::Suggestion) {
+        "changes are suggested"
+    } else if shown(Offering::Finding) {
+        "something was found"
+    } else if shown(Offering::Issue) {
+        "an issue was opened"
+    } else {
+        "nothing was found to change"
+    };
+    if of.stopped.is_some() { format!("{what}, and it was stopped early") } else { what.to_owned() }
+}
+
+/// What came of it, line by line, with what was not shown and why.
+pub fn outcome(run: &Run, of: &AgentRun) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Some(offers) = &of.offers else { return lines };
+    let refused = |key: &ReportKey| run.published.get(key).is_some_and(|state| state.shown.is_none() && state.refused.is_some());
+    if of.offers_any(Offering::PullRequest) {
+        lines.push(match run.published.get(&ReportKey::Proposal).and_then(|state| state.shown.as_ref()) {
+            Some((_, number)) => format!("Proposed as pull request {number}, a draft. {}", verified(of)),
+            None if refused(&ReportKey::Proposal) => {
+                "The forge did not take the pull request; the run's page says why.".to_owned()
+            }
+            None => format!("A draft pull request is being made. {}", verified(of)),
+        });
     }
+    if of.offers_any(Offering::Commit) {
+        lines.push(match refused(&ReportKey::Pushed) {
+            true => "The forge did not take the commit; the run's page says why.".to_owned(),
+            false => format!("Committed to the pull request's branch. {}", verified(of)),
+        });
+    }
+    for offer in offers {
+        if let Some(because) = &offer.refused {
+            lines.push(format!("Not shown: a {}, since {because}.", offer.what.as_str()));
+        }
+    }
+    if offers.iter().all(|offer| matches!(offer.what, Offering::Comment)) && of.result().is_empty() {
+        lines.push("Nothing was changed.".to_owned());
+    }
+    lines
+}
+
+/// What gates made of the result.
+pub fn verified(of: &AgentRun) -> String {
+    let mut gates: Vec<&str> =
+        of.stages.iter().filter(|stage| stage.proves()).flat_map(StageRun::gates).map(|gate| gate.as_str()).collect();
+    gates.sort_unstable();
+    gates.dedup();
+    match (of.is_verified(), gates.is_empty()) {
+        (true, _) => format!("Passed in a fresh sandbox: {}.", gates.join(", ")),
+        (false, true) => "Not verified: the pipeline has no gates.".to_owned(),
+        (false, false) => "Not verified.".to_owned(),
+    }
+}
+
+/// What it used up.
+pub fn cost(of: &AgentRun) -> String {
+    let money = match (of.spent.micro_usd, of.unpriced) {
+        (0, true) => "price not known".to_owned(),
+        (micro, unpriced) => {
+            let more = if unpriced { " and what has no price" } else { "" };
+            format!("{}.{:04} USD{more}", micro / 1_000_000, micro % 1_000_000 / 100)
+        }
+    };
+    let turns = if of.turns == 1 { "1 turn".to_owned() } else { format!("{} turns", of.turns) };
+    format!("{turns}, {} tokens, {money}", of.spent.tokens)
 }

@@ -74,3 +74,6 @@ fn bounded(mut task: String) -> String {
     task.truncate(task.floor_char_boundary(AgentSpec::TASK_BYTES_MAX));
     task
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,8 @@ pub(super) async fn execute(
     Done::Events(vec![RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }])
 }
 
-fn runner(engine: &Engine) -> StepRunner<'_> {
+/// What steps are run with.
+pub(crate) fn runner(engine: &Engine) -> StepRunner<'_> {
     StepRunner {
         sandbox: &*engine.deps.sandbox,
         blobs: &*engine.deps.blobs,

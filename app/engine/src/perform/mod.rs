@@ -18,6 +18,7 @@ mod prepare;
 mod publish;
 mod rule;
 
+pub(crate) use execute::runner;
 pub(crate) use prepare::read;
 pub(crate) use rule::environments;
 

@@ -8,8 +8,7 @@ use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, again_or_final};
-use crate::Engine;
-use crate::render;
+use crate::{Engine, agents, render};
 
 /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
 /// little behind its writes, and what is not yet listed would be made twice.
@@ -50,6 +49,7 @@ pub(super) async fn publish(
         return Done::GivenUp;
     }
     let rendered = match &key {
+        key if run.agent().is_some() => agents::report(engine, run, key).await,
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
         ReportKey::Scan(gate) => scan(engine, run, gate).await,
         ReportKey::Asset(name) => asset(engine, run, name).await,

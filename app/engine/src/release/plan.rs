@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_core::RepoRef;
 use gatewright_core::config::{Environment, Notes as NotesWanted};
 use gatewright_core::forge::ForgeError;
 use gatewright_core::plan::glob;
@@ -12,6 +11,9 @@ use gatewright_core::rollout::fill::pool_id;
 use gatewright_core::run::{Artefact, PlannedEnvironment, ReleaseEvent, ReleaseRun, Run, StepState, Valid};
 use gatewright_core::store::{RunFilter, StoreError};
 use gatewright_core::target::{Pool, TargetError};
+use gatewright_core::{RepoRef, Timestamp};
+
+use jiff::SignedDuration;
 
 use super::{again, done};
 use crate::Engine;
@@ -23,6 +25,9 @@ const RUNS_MAX: usize = 50;
 
 /// A release gives out so many artefacts at most.
 const ARTEFACTS_MAX: usize = 100;
+
+/// What cannot be looked at now, as an image that is still being built, is waited for so long after the gates are over.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(6);
 
 /// Why planning stopped short.
 struct Short(Done);
@@ -44,7 +49,15 @@ async fn planned(engine: &Engine, run: &Run, release: &ReleaseRun) -> Result<Rel
     let Some(valid) = &release.valid else { return Err(Short(Done::GivenUp)) };
     let mut environments = Vec::new();
     for environment in &valid.environments {
-        environments.push(one(engine, &run.repo, &valid.release, environment).await.map_err(Short)?);
+        let waited = Timestamp::now().duration_since(release.since);
+        match one(engine, &run.repo, &valid.release, environment).await {
+            Ok(planned) => environments.push(planned),
+            Err((planned, error)) if waited > PATIENCE => {
+                let problem = format!("{error}; it was tried for {} hours", PATIENCE.as_hours());
+                environments.push(PlannedEnvironment { problem: Some(problem), ..planned });
+            }
+            Err((_, error)) => return Err(Short(again(error))),
+        }
     }
     let artefacts = artefacts(engine, run, valid).await?;
     let notes = match valid.config.notes {
@@ -60,13 +73,13 @@ pub(crate) fn pool(release: &Release, environment: &Environment) -> Pool {
     Pool { id, version: release.version.clone(), config: environment.target.clone(), digest: None }
 }
 
-/// What would be done in one environment.
-pub(crate) async fn one(
+/// What would be done in one environment. An error may pass; with it comes what is known all the same.
+async fn one(
     engine: &Engine,
     repo: &RepoRef,
     release: &Release,
     environment: &Environment,
-) -> Result<PlannedEnvironment, Done> {
+) -> Result<PlannedEnvironment, (PlannedEnvironment, TargetError)> {
     let pool = pool(release, environment);
     let place = place_of(repo, environment, &pool);
     let planned = match site(engine, &place) {
@@ -82,7 +95,9 @@ pub(crate) async fn one(
         Err(error @ TargetError::Refused { .. }) => {
             Ok(PlannedEnvironment { name, pool, changes: Vec::new(), problem: Some(error.to_string()) })
         }
-        Err(error @ TargetError::Unavailable { .. }) => Err(again(error)),
+        Err(error @ TargetError::Unavailable { .. }) => {
+            Err((PlannedEnvironment { name, pool, changes: Vec::new(), problem: None }, error))
+        }
     }
 }
 

@@ -52,8 +52,9 @@ pub(super) async fn validate(engine: &Engine, run: &Run, release: &ReleaseRun) -
 
 pub(super) async fn look_at_tag(engine: &Engine, run: &Run, release: &ReleaseRun) -> Done {
     let Some(forge) = engine.forge(run.repo.forge) else { return Done::GivenUp };
+    let told = release.tag_told;
     match forge.tag(&run.repo, &release.spec.tag).await {
-        Ok(tag) => done(ReleaseEvent::TagSeen { commit: tag.map(|tag| tag.commit) }),
+        Ok(tag) => done(ReleaseEvent::TagSeen { commit: tag.map(|tag| tag.commit), told }),
         Err(error) => again_or_final(error).unwrap_or_else(super::again),
     }
 }

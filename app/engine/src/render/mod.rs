@@ -18,6 +18,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::commands::parse::written;
 
+pub(crate) mod agent;
 mod escape;
 pub(crate) mod release;
 pub use escape::escape;
@@ -49,6 +50,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("notes", include_str!("../../../../templates/comments/notes.md")),
         ("reply", include_str!("../../../../templates/comments/reply.md")),
         ("release", include_str!("../../../../templates/comments/release.md")),
+        ("agent", include_str!("../../../../templates/comments/agent.md")),
+        ("proposal", include_str!("../../../../templates/comments/proposal.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
     }
@@ -87,7 +90,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
         ReportKey::AgentComment | ReportKey::Proposal | ReportKey::Pushed | ReportKey::Issue(_) => {
-            Err("no agent has worked on this".to_owned())
+            Err("what agents hand over is kept, and rendered from there".to_owned())
         }
     }
 }

@@ -92,14 +92,17 @@ async fn looked(engine: &Engine, run: &Run, rollout: &Rollout, now: Timestamp) -
         return admitted(engine, run, rollout, &here).await;
     }
     let waits = if waits.is_empty() { vec![busy(engine, run, rollout).await?] } else { waits };
-    let age = u64::try_from(now.duration_since(rollout.created_at).as_secs()).unwrap_or(0);
-    if age >= environment.deadline_secs {
+    if age_secs(rollout, now) >= environment.deadline_secs {
         let waits: Vec<String> = waits.iter().map(Wait::to_string).collect();
         let days = environment.deadline_secs as f64 / 86_400.0;
         return Err(Short::Refused(format!("it waited {days:.1} days for {}", waits.join(" and "))));
     }
     let look_at = waits.iter().map(|wait| look_at(wait, now)).min().unwrap_or(now + LOOK_AGAIN);
     Ok(RolloutEvent::Looked { waits, look_at, heard: rollout.heard })
+}
+
+fn age_secs(rollout: &Rollout, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(rollout.created_at).as_secs()).unwrap_or(0)
 }
 
 fn look_at(wait: &Wait, now: Timestamp) -> Timestamp {
@@ -252,8 +255,11 @@ async fn busy(engine: &Engine, run: &Run, rollout: &Rollout) -> Result<Wait, Sto
 
 async fn admitted(engine: &Engine, run: &Run, rollout: &Rollout, here: &EnvironmentOrders) -> Result<RolloutEvent, Short> {
     let place = place(run, rollout);
+    // The environment is kept from others meanwhile, so this has an end too.
+    let late = age_secs(rollout, Timestamp::now()) >= rollout.spec.environment.deadline_secs;
     let refused = |error: TargetError| match error {
-        TargetError::Unavailable { .. } => Short::Done(again(error)),
+        TargetError::Unavailable { .. } if !late => Short::Done(again(error)),
+        TargetError::Unavailable { .. } => Short::Refused(format!("it could not be begun in time: {error}")),
         TargetError::Refused { .. } => Short::Refused(error.to_string()),
     };
     let site = site(engine, &place).map_err(refused)?;

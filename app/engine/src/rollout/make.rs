@@ -311,8 +311,12 @@ impl Context<'_> {
             None => Outcome::Promoted,
             Some(back) => Outcome::RolledBack { because: back.because.clone() },
         };
-        let arrival = Arrival { live: live.clone(), outcome, at: now, begun_at: spec.begun_at };
-        let mut orders = vec![own(Ordered::Arrival { arrival: Box::new(arrival) }, now)];
+        let mut orders = Vec::new();
+        // What is live has arrived, whoever gave up bringing it again.
+        if self.rollout.back.is_none() || self.rollout.old() != Old::Same {
+            let arrival = Arrival { live: live.clone(), outcome, at: now, begun_at: spec.begun_at };
+            orders.push(own(Ordered::Arrival { arrival: Box::new(arrival) }, now));
+        }
         if self.rollout.back.is_none() {
             orders.push(own(Ordered::Live { live: Box::new(live) }, now));
         }

@@ -21,12 +21,97 @@ async fn discord(notice: &Notice) -> Value {
 
 #[tokio::test]
 async fn slack_gets_blocks() {
-    insta::assert_snapshot!(serde_json::to_string_pretty(&slack(&notice()).await).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&slack(&notice()).await).unwrap(), @r#"
+    {
+      "blocks": [
+        {
+          "text": {
+            "emoji": false,
+            "text": "v1.4.0 to production: rolled back: too many errors",
+            "type": "plain_text"
+          },
+          "type": "header"
+        },
+        {
+          "text": {
+            "emoji": false,
+            "text": "rolled back: too many errors",
+            "type": "plain_text"
+          },
+          "type": "section"
+        },
+        {
+          "elements": [
+            {
+              "emoji": false,
+              "text": "octo/app, production",
+              "type": "plain_text"
+            },
+            {
+              "emoji": false,
+              "text": "To be acted on by whoever may resume",
+              "type": "plain_text"
+            }
+          ],
+          "type": "context"
+        },
+        {
+          "elements": [
+            {
+              "text": {
+                "emoji": false,
+                "text": "Open",
+                "type": "plain_text"
+              },
+              "type": "button",
+              "url": "https://ci.example.com/runs/0198"
+            }
+          ],
+          "type": "actions"
+        }
+      ],
+      "text": "v1.4.0 to production: rolled back: too many errors",
+      "unfurl_links": false,
+      "unfurl_media": false
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn discord_gets_an_embed() {
-    insta::assert_snapshot!(serde_json::to_string_pretty(&discord(&notice()).await).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&discord(&notice()).await).unwrap(), @r#"
+    {
+      "allowed_mentions": {
+        "parse": []
+      },
+      "embeds": [
+        {
+          "color": 11740702,
+          "description": "rolled back\\: too many errors",
+          "fields": [
+            {
+              "inline": true,
+              "name": "Repository",
+              "value": "octo/app"
+            },
+            {
+              "inline": true,
+              "name": "Environment",
+              "value": "production"
+            },
+            {
+              "inline": true,
+              "name": "To be acted on by",
+              "value": "whoever may resume"
+            }
+          ],
+          "timestamp": "2027-01-15T08:00:00Z",
+          "title": "v1.4.0 to production\\: rolled back\\: too many errors",
+          "url": "https://ci.example.com/runs/0198"
+        }
+      ]
+    }
+    "#);
 }
 
 /// All texts in a message.

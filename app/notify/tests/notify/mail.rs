@@ -26,7 +26,29 @@ async fn mailed(notice: &Notice, to_data: &'static str) -> (Result<(), SendError
 async fn a_mail_says_what_happened_to_everybody_it_is_for() {
     let (result, mails) = mailed(&notice(), "250 taken").await;
     assert_eq!(result, Ok(()));
-    insta::assert_snapshot!(mails.join("\n"), @"");
+    insta::assert_snapshot!(mails.join("\n"), @r#"
+    MAIL FROM:<gatewright@example.com>
+    RCPT TO:<ops@example.com>
+    RCPT TO:<lead@example.com>
+    From: Gatewright <gatewright@example.com>
+    Subject: v1.4.0 to production: rolled back: too many errors
+    Date: Fri, 15 Jan 2027 08:00:00 +0000
+    Message-ID: <4fea1fd60a11f8c68aa5d55efdfae795@example.com>
+    Content-Type: text/plain; charset=utf-8
+    To: ops@example.com, lead@example.com
+    Content-Transfer-Encoding: 7bit
+
+    v1.4.0 to production: rolled back: too many errors
+
+    rolled back: too many errors
+
+    Repository: octo/app
+    Environment: production
+
+    To be acted on by: whoever may resume
+
+    https://ci.example.com/runs/0198
+    "#);
 }
 
 #[tokio::test]

@@ -29,7 +29,22 @@ async fn who_gets_it_can_tell_by_the_signature_that_it_is_ours_and_by_the_key_th
     assert_eq!(got.headers["x-gatewright-delivery"], "rollout/0198/7");
     assert_eq!(got.headers["x-gatewright-event"], "rolled-back");
     assert_eq!(got.headers["content-type"], "application/json");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&got.json()).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&got.json()).unwrap(), @r#"
+    {
+      "at": "2027-01-15T08:00:00Z",
+      "environment": "production",
+      "forge": "github",
+      "key": "rollout/0198/7",
+      "kind": "rolled-back",
+      "owner": "whoever may resume",
+      "protocol": 1,
+      "repository": "octo/app",
+      "tag": "v1.4.0",
+      "text": "rolled back: too many errors",
+      "title": "v1.4.0 to production: rolled back: too many errors",
+      "url": "https://ci.example.com/runs/0198"
+    }
+    "#);
 }
 
 #[tokio::test]

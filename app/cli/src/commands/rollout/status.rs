@@ -6,7 +6,7 @@ use gatewright_core::Timestamp;
 use gatewright_core::rollout::Outcome;
 use gatewright_core::run::RolloutState;
 use gatewright_engine::overview::{ArrivalOverview, EnvironmentOverview, RolloutOverview};
-use gatewright_engine::render::rollout_words;
+use gatewright_engine::render::{patience_words, rollout_words};
 
 use crate::args::RepoArgs;
 use crate::desk::releases::EnvironmentsQuery;
@@ -101,7 +101,8 @@ fn show(repo: &str, of: &EnvironmentOverview) -> Result<(), Failure> {
 }
 
 fn rollout(of: &RolloutOverview) -> Result<(), Failure> {
-    print::line(&format!("\n{} {}", printable(&of.tag), printable(&rollout_words(&of.state))))?;
+    let stands = rollout_words(&of.state) + &patience_words(&of.state);
+    print::line(&format!("\n{} {}", printable(&of.tag), printable(&stands)))?;
     print::line(&format!("run {}, accepted {} UTC", of.run, words::time(of.created_at)))?;
     of.timeline.iter().try_for_each(|past| print::line(&format!("  {}  {}", words::time(past.at), printable(&past.what))))
 }

@@ -23,7 +23,7 @@ const LOOKS_SHOWN_MAX: usize = 20;
 const CHECKPOINTS_SHOWN_MAX: usize = 20;
 
 pub(super) fn sections(out: &mut String, id: RunId, rollout: &Rollout, journal: &[JournalEntry]) {
-    summary(out, rollout);
+    summary(out, id, rollout);
     waits(out, rollout);
     moves(out, rollout, journal);
     measured(out, rollout, journal);
@@ -44,7 +44,7 @@ pub(super) fn class(state: &RolloutState) -> &'static str {
     }
 }
 
-fn summary(out: &mut String, rollout: &Rollout) {
+fn summary(out: &mut String, id: RunId, rollout: &Rollout) {
     let (spec, state) = (&rollout.spec, rollout.state());
     // Writing to a String cannot fail.
     let _ = write!(
@@ -62,6 +62,7 @@ fn summary(out: &mut String, rollout: &Rollout) {
     row("Share of requests", format!("<div class=\"bar\"><span style=\"width:{percent}%\"></span></div>{percent} %"));
     row("Version", format!("{}, commit <code>{}</code>", Text(&spec.release.version), spec.release.commit.short()));
     row("Why", Text(&cause(&spec.cause)).to_string());
+    row("Environment", format!("<a href=\"/environments/{id}\">{}</a>", spec.environment.name));
     if let Some(run) = spec.release.run {
         row("Release", format!("<a href=\"/runs/{run}\">{}</a>", Text(&spec.release.tag)));
     }

@@ -1,5 +1,6 @@
 //! What a pipeline may use up: how much a turn could cost, and whether there is so much.
 
+use super::AgentRun;
 use super::event::{AgentPrepared, Amount, Scarce};
 use super::stage::{Doing, StageRun};
 use crate::config::AgentStage;
@@ -16,7 +17,8 @@ pub fn models_of<'a>(prepared: &'a AgentPrepared, stage: &'a AgentStage) -> &'a 
 /// The most that the next turn of a stage can come to.
 pub(super) fn of_turn(prepared: &AgentPrepared, stage: &StageRun) -> Amount {
     let Doing::Agent(agent) = &stage.what else { return Amount::default() };
-    let asked = (prepared.context_bytes + stage.bytes_said()).div_ceil(BYTES_OF_TOKEN);
+    let said = stage.bytes_said().min(AgentRun::HISTORY_BYTES_MAX);
+    let asked = (prepared.context_bytes + said).div_ceil(BYTES_OF_TOKEN);
     let tokens = asked + u64::from(prepared.tokens_max);
     let price = |model: &ModelName| {
         let (_, price) = prepared.prices.iter().find(|(of, _)| of == model)?;
@@ -41,5 +43,8 @@ pub(super) fn short_of(prepared: &AgentPrepared, gone: Amount, turns: u32, next:
     if budget.micro_usd.is_some_and(|most| micro_usd > most) {
         return Some(Scarce::Money);
     }
-    prepared.day_left.is_some_and(|most| micro_usd > most).then_some(Scarce::Day)
+    let tokens = gone.tokens.saturating_add(next.tokens);
+    let day =
+        prepared.day_left.is_some_and(|most| micro_usd > most) || prepared.day_tokens_left.is_some_and(|most| tokens > most);
+    day.then_some(Scarce::Day)
 }

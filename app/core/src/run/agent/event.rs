@@ -121,6 +121,13 @@ pub enum AgentEvent {
         /// What came of it.
         acted: Box<Acted>,
     },
+    /// A stage cannot go on: its sandbox cannot be had, or what was said before is gone.
+    Broken {
+        /// The stage.
+        stage: u16,
+        /// Why, for people.
+        because: String,
+    },
     /// A stage's program has ended.
     ProgramEnded {
         /// The stage.
@@ -172,6 +179,7 @@ impl AgentEvent {
             AgentEvent::Refused { .. }
             | AgentEvent::TurnBegun { .. }
             | AgentEvent::TurnFailed { .. }
+            | AgentEvent::Broken { .. }
             | AgentEvent::Expired { .. }
             | AgentEvent::Spent { .. } => Vec::new(),
         }
@@ -219,6 +227,9 @@ pub struct AgentPrepared {
     pub protected: Vec<String>,
     /// What else there is left to spend today, in millionths of a US dollar.
     pub day_left: Option<u64>,
+    /// And in tokens.
+    #[serde(default)]
+    pub day_tokens_left: Option<u64>,
 }
 
 /// So much of a budget.

@@ -72,6 +72,7 @@ fn prepared(pipeline: Pipeline, finally: &[&str]) -> AgentPrepared {
         tokens_max: 1_000,
         protected: Vec::new(),
         day_left: None,
+        day_tokens_left: None,
     }
 }
 

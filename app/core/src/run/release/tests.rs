@@ -182,7 +182,10 @@ impl Play {
                 let rollouts = rollouts.collect();
                 self.comes(ReleaseEvent::Started { rollouts });
             }
-            ReleaseAction::LookAtTag => self.comes(ReleaseEvent::TagSeen { commit: well.then(commit) }),
+            ReleaseAction::LookAtTag => {
+                let told = self.release().tag_told;
+                self.comes(ReleaseEvent::TagSeen { commit: well.then(commit), told });
+            }
         }
     }
 
@@ -222,6 +225,21 @@ impl Play {
         }
         panic!("it never ends: {:?}", self.release());
     }
+}
+
+#[test]
+fn a_tag_that_changes_while_it_is_looked_at_is_looked_at_again() {
+    let mut play = Play::new();
+    play.performs(&ReleaseAction::Validate, true);
+    let changed = || Signal::Release { word: ReleaseWord::TagChanged };
+    play.says(changed());
+    let told = play.release().tag_told;
+    play.says(changed());
+    play.comes(ReleaseEvent::TagSeen { commit: Some(commit()), told });
+    assert!(play.release().tag_doubtful, "the look began before the second change");
+    let told = play.release().tag_told;
+    play.comes(ReleaseEvent::TagSeen { commit: Some(commit()), told });
+    assert!(!play.release().tag_doubtful);
 }
 
 proptest! {

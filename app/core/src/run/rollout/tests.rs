@@ -443,6 +443,10 @@ proptest! {
 }
 
 fn canary() -> Play {
+    canary_that_reminds(&[])
+}
+
+fn canary_that_reminds(after_secs: &[u64]) -> Play {
     let environment = environment(5, 0, 2);
     let spec = RolloutSpec {
         release: release("v1.1.0"),
@@ -453,9 +457,39 @@ fn canary() -> Play {
         begun_at: at(0),
         measure_secs: 10,
         baseline_secs: 0,
-        remind_after_secs: vec![60, 300],
+        remind_after_secs: after_secs.to_vec(),
     };
     Play::new(spec, Before::Other(2))
+}
+
+#[test]
+fn people_are_reminded_of_what_waits_after_named_times_and_anew_of_another_wait() {
+    let mut play = canary_that_reminds(&[60, 300]);
+    let looked = |play: &mut Play, waits: Vec<Wait>| {
+        let heard = play.rollout().heard;
+        play.rolls(RolloutEvent::Looked { waits, look_at: at(100_000), heard });
+    };
+    let reminds = |play: &Play, secs: i64| {
+        let Next::Perform { actions, .. } = play.run.next(at(secs)) else { return false };
+        actions.contains(&Action::Rollout(RolloutAction::Remind))
+    };
+    let approvals = |missing| Wait::Approvals { missing, who: "max".to_owned() };
+    looked(&mut play, vec![approvals(2)]);
+    let since = play.now;
+    assert_eq!([reminds(&play, since + 59), reminds(&play, since + 60)], [false, true]);
+    play.now = since + 60;
+    play.rolls(RolloutEvent::Reminded);
+    assert_eq!([reminds(&play, since + 299), reminds(&play, since + 300)], [false, true]);
+    // One approval less is the same wait.
+    looked(&mut play, vec![approvals(1)]);
+    assert!(!reminds(&play, since + 299));
+    play.now = since + 300;
+    play.rolls(RolloutEvent::Reminded);
+    assert!(!reminds(&play, since + 50_000), "there is no third one");
+    let state = play.rollout().state();
+    assert!(matches!(&state, RolloutState::Waiting { patience, .. } if patience.reminders == 2), "{state:?}");
+    looked(&mut play, vec![Wait::Command]);
+    assert_eq!([reminds(&play, play.now + 59), reminds(&play, play.now + 60)], [false, true]);
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! Verify: has a gate look at the work, in a fresh sandbox that holds the pinned commit with the tree laid over it, as it would look at
+//! a pull request.
+
+use std::time::{Duration, Instant};
+
+use gatewright_core::GateName;
+use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Run};
+use gatewright_core::sandbox::SandboxKey;
+use tokio_util::sync::CancellationToken;
+
+use super::done;
+use super::session::{self, NoSession};
+use crate::perform::{Done, runner};
+use crate::step::{CacheScopes, Ended, Failure, Known, StepInput};
+use crate::{Engine, past};
+
+/// What may pass by itself is tried so often before the gate is said to have failed for it.
+const TRIES_MAX: u32 = 4;
+
+/// Between such tries.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+pub(super) async fn verify(engine: &Engine, run: &Run, of: &AgentRun, n: u16, gate: &GateName, stop: &CancellationToken) -> Done {
+    let Some(prepared) = &of.prepared else { return Done::GivenUp };
+    let Some(at) = prepared.gates.iter().position(|known| known.name == *gate) else { return Done::GivenUp };
+    let repo = run.repo.key();
+    let _slot = tokio::select! {
+        slot = engine.slots.claim(&repo) => slot,
+        () = stop.cancelled() => return Done::GivenUp,
+    };
+    let (config, started, runner) = (&prepared.gates[at], Instant::now(), runner(engine));
+    let key = SandboxKey { run: run.id, gate: session::name(&format!("agent.{n}.{at}")) };
+    let past = match past::at(engine, run, &prepared.commit, &prepared.target, config).await {
+        Ok(past) => past,
+        Err(error) => return Done::Again { after: None, cause: error.to_string() },
+    };
+    let log = runner.log();
+    let ended = tokio::select! {
+        ended = tried(engine, run, of, prepared, (n, at), &past, &key, &log) => Some(ended),
+        () = stop.cancelled() => None,
+    };
+    if let Err(error) = engine.deps.sandbox.close(&key).await {
+        tracing::warn!(run.id = %run.id, step.key = %key.gate, %error, "a sandbox could not be removed");
+    }
+    let Some(ended) = ended else { return Done::GivenUp };
+    let outcome = runner.judge(config, past, ended, log.finish(), started).await;
+    done(AgentEvent::Verified { stage: n, gate: gate.clone(), outcome: Box::new(outcome) })
+}
+
+async fn tried(
+    engine: &Engine,
+    run: &Run,
+    of: &AgentRun,
+    prepared: &AgentPrepared,
+    (n, at): (u16, usize),
+    past: &Known,
+    key: &SandboxKey,
+    log: &crate::log::StepLog,
+) -> Ended {
+    let mut tries = 1;
+    loop {
+        let failure = match once(engine, run, of, prepared, (n, at), past, key, log).await {
+            Ok(ended) => return ended,
+            Err(failure) => failure,
+        };
+        if !failure.may_pass || tries >= TRIES_MAX {
+            return Ended::not_started(failure.cause);
+        }
+        tries += 1;
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+async fn once(
+    engine: &Engine,
+    run: &Run,
+    of: &AgentRun,
+    prepared: &AgentPrepared,
+    (n, at): (u16, usize),
+    past: &Known,
+    key: &SandboxKey,
+    log: &crate::log::StepLog,
+) -> Result<Ended, Failure> {
+    let gone = || Failure { cause: "the stage is gone".to_owned(), may_pass: false };
+    let stage = of.stage(n).ok_or_else(gone)?;
+    let source = session::source(engine, run, prepared, &stage.tree).await.map_err(|error| match error {
+        NoSession::Later(cause) => Failure { cause, may_pass: true },
+        NoSession::Never(cause) => Failure { cause, may_pass: false },
+    })?;
+    let input = StepInput {
+        key: key.clone(),
+        gate: &prepared.gates[at],
+        source,
+        // What agents change is what is new: it is compared with the commit that they work on.
+        since: Some(prepared.commit.clone()),
+        pull: None,
+        scopes: CacheScopes::default(),
+        past: past.clone(),
+    };
+    runner(engine).run(&input, log).await
+}
