@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use gatewright_core::sandbox::Injection;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use reqwest::redirect::Policy;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -40,6 +40,8 @@ const NOT_SENT: [&str; 16] = [
 /// Headers of an answer that are the other connection's own.
 const NOT_RETURNED: [&str; 7] =
     ["connection", "keep-alive", "proxy-authenticate", "trailer", "transfer-encoding", "upgrade", "set-cookie"];
+
+const TOO_LARGE: &str = "the request is larger than 32 MiB";
 
 /// A server with its key.
 pub(super) struct Forward {
@@ -86,11 +88,15 @@ impl Forward {
             return refusal(StatusCode::FORBIDDEN, "this address lies outside of the server's own");
         };
         let (head, body) = request.into_parts();
+        if body.size_hint().lower() > REQUEST_BYTES_MAX as u64 {
+            rules.tally.refused(name);
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+        }
         let body = match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
                 rules.tally.refused(name);
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 32 MiB");
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
             }
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "the request was cut off"),
         };

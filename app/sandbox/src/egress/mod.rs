@@ -8,7 +8,7 @@
 //! and logged by host; no path, no header and no body ever is. The Docker adapter starts it and gives it a network of its own.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,9 +76,17 @@ pub(crate) struct Egress {
     server: JoinHandle<()>,
 }
 
+/// Where a proxy listens, and to whom.
+pub(crate) struct Place {
+    pub(crate) listener: TcpListener,
+    /// The network of the one sandbox: its address and how many bits of that are the network's. Nobody else is answered.
+    pub(crate) network: (Ipv4Addr, u32),
+}
+
 /// What one proxy lets through.
 struct Rules {
     key: SandboxKey,
+    network: (Ipv4Addr, u32),
     token: String,
     hosts: Vec<String>,
     forwards: BTreeMap<String, Forward>,
@@ -88,13 +96,9 @@ struct Rules {
 
 impl Egress {
     /// Starts one on an address that the sandbox alone can reach.
-    pub(crate) async fn start(
-        listener: TcpListener,
-        key: &SandboxKey,
-        spec: &EgressSpec,
-        reach: Reach,
-    ) -> Result<Egress, SandboxError> {
+    pub(crate) fn start(place: Place, key: &SandboxKey, spec: &EgressSpec, reach: Reach) -> Result<Egress, SandboxError> {
         let unusable = |words: String| SandboxError::NotStartable(format!("its way out cannot be made: {words}"));
+        let Place { listener, network } = place;
         let address = listener.local_addr().map_err(|e| unusable(e.to_string()))?;
         let token = uuid::Uuid::new_v4().simple().to_string();
         let tally = Arc::new(Tally::default());
@@ -105,7 +109,7 @@ impl Egress {
         }
         let names = forwards.keys().cloned().collect();
         let hosts = spec.hosts.iter().map(|host| host.trim_end_matches('.').to_lowercase()).collect();
-        let rules = Rules { key: key.clone(), token: token.clone(), hosts, forwards, reach, tally: Arc::clone(&tally) };
+        let rules = Rules { key: key.clone(), network, token: token.clone(), hosts, forwards, reach, tally: Arc::clone(&tally) };
         let server = tokio::spawn(serve::serve(listener, Arc::new(rules)));
         Ok(Egress { address, token, names, tally, server })
     }
@@ -142,6 +146,16 @@ impl Drop for Egress {
 }
 
 impl Rules {
+    /// Whether somebody is in the network of the sandbox. Without rights nobody takes an address of another one there.
+    fn is_inside(&self, peer: IpAddr) -> bool {
+        let (network, bits) = self.network;
+        let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
+        match peer {
+            IpAddr::V4(peer) => peer.to_bits() & mask == network.to_bits() & mask,
+            IpAddr::V6(_) => false,
+        }
+    }
+
     /// Whether a request may use this proxy, by the header that clients send a proxy.
     fn is_allowed(&self, authorization: Option<&str>) -> bool {
         let expected = format!("Basic {}", BASE64.encode(format!("sandbox:{}", self.token)));

@@ -26,7 +26,10 @@ pub(super) async fn serve(listener: TcpListener, rules: Arc<Rules>) {
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, peer)) = listener.accept().await else { continue };
+        if !rules.is_inside(peer.ip()) {
+            continue;
+        }
         let rules = Arc::clone(&rules);
         connections.spawn(async move {
             let _ = tokio::time::timeout(WHOLE_MAX, connection(stream, rules)).await;
