@@ -5,9 +5,9 @@ use gatewright_tests::service::Setting;
 use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
 
-use super::{FILE, broken, proposed, script};
+use super::{FILE, MENDED, broken, proposed, said, script, steady};
 
-/// Agents that mend the sum.
+/// Agents that mend the sum. The words of the first are what nobody wants to read as they are.
 const MENDS: &str = r#"
 conversations:
   - match: ["Find out why the gates fail", "gate tests: verdict"]
@@ -27,21 +27,21 @@ conversations:
       - reply: { calls: [{ tool: finish, arguments: { summary: "Nothing to do." } }], usage: { input: 1000, output: 20 } }
 "#;
 
-on_every_forge!(a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(FILE, |setting: &mut Setting| script(
-    setting, MENDS
-)),);
+on_every_forge!(
+    a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(FILE, |setting: &mut Setting| script(setting, MENDS)),
+);
 
 async fn a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(scene: Scene) {
     let (number, head) = broken(&scene).await;
     let comment = scene.say(number, "wendy", "/gw fix").await;
     assert_eq!(scene.forge.reactions(number, comment), ["eyes", "+1"]);
-    let shown = scene.replies(number).join("\n").replace(&head[..7], "HEAD");
-    assert_snapshot!(shown, @"");
     let proposal = proposed(&scene);
+    let number_of = proposal.item.number().to_string();
+    assert_snapshot!(said(&scene, number, &head).replace(&number_of, "NUMBER"), @"");
     assert!(proposal.draft && proposal.open && proposal.labels == ["gatewright-agent"], "{proposal:?}");
-    assert_snapshot!(format!("{}\n\n{}", proposal.title, proposal.body.replace(&head[..7], "HEAD")), @"");
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &head)), @"");
     let commit = scene.forge.head_of(&proposal.branch).unwrap_or_default();
-    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some("#!/bin/sh\necho $(($1 + $2))\n"));
+    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
     assert_snapshot!(scene.checks(&commit), @"");
     scene.end().await;
 }
