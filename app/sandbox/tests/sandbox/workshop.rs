@@ -359,6 +359,22 @@ async fn nothing_is_laid_or_written_through_a_link() {
 }
 
 #[tokio::test]
+async fn line_ends_are_those_that_git_would_commit() {
+    let files: Files<'_> =
+        &[(".gitattributes", "*.bat text eol=crlf\n*.auto text=auto\n*.bin -text\n"), ("a.bat", "1\r\n"), ("b.bat", "1\r\n")];
+    for shop in shops(files, |_| ()).await {
+        let work = shop.open().await;
+        assert_eq!(work.run("cat a.bat").await, "1\r\n", "{}: the workspace is a checkout", shop.kind);
+        work.run("touch a.bat; printf '2\\r\\n' >> b.bat; for new in new.auto new.bin new.txt; do printf '1\\r\\n' > $new; done")
+            .await;
+        let all = ["b.bat: 1\n2\n", "new.auto: 1\n", "new.bin: 1\r\n", "new.txt: 1\r\n"];
+        assert_eq!(work.told().await, all, "{}", shop.kind);
+        assert_eq!(work.told().await, all, "{}: asked again", shop.kind);
+        work.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_survey_and_a_diff_see_what_lies_over_the_commit() {
     let evil = now("new/\"q\" b.txt", "other\nlines\n");
     for shop in shops(&[("a.txt", "1\n"), ("b.txt", "1\n"), ("c.txt", "1\n")], |_| ()).await {
