@@ -162,7 +162,7 @@ pub(super) async fn ask(
     let stage = of.stage(n).ok_or_else(|| Lost::Never("the stage is gone".to_owned()))?;
     let Prompt { system, user: first } = opening(blobs, of, prepared, n, agent).await?;
     let mut messages = vec![Message::User { text: first }];
-    for (at, turn) in stage.turns.iter().enumerate() {
+    for (at, turn) in stage.turns.iter().enumerate().skip(stage.talk_from) {
         let (Some(reply), Some(acted)) = (&turn.reply, &turn.acted) else { break };
         let reply: Reply = kept(blobs, &reply.blob).await?;
         let deeds: Deeds = kept(blobs, &acted.blob).await?;
