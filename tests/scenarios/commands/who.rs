@@ -59,8 +59,6 @@ async fn each_role_may_do_what_the_table_says(scene: Scene) {
         ("/gw hold", "wendy max ada"),
         ("/gw unhold", "wendy max ada"),
         ("/gw fix", "wendy max ada"),
-        ("/gw review", "wendy max ada"),
-        ("/gw do it", "wendy max ada"),
     ] {
         assert_eq!(may(&scene, number, command, &PEOPLE).await, expected, "{command}");
     }
