@@ -310,7 +310,9 @@ fn the_page_about_the_configuration_names_every_key() {
         let headed = |section: &&str| section.lines().next().is_some_and(|heading| heading.contains(&format!("[{table}]")));
         let section = PAGE.split("\n### ").find(headed).unwrap_or_else(|| panic!("[{table}] is not explained"));
         for (key, of) in keys {
-            let row = section.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+            // What a key means in another table too may be explained there.
+            let of_key = |line: &&str| line.starts_with(&format!("| `{key}` |"));
+            let row = section.lines().find(of_key).or_else(|| PAGE.lines().find(of_key));
             let row = row.unwrap_or_else(|| panic!("`{key}` of [{table}] is not explained"));
             if let Some(default) = of["default"].as_f64() {
                 let shown = row.split('|').nth(2).and_then(|cell| cell.trim().parse::<f64>().ok());
