@@ -26,3 +26,6 @@ mod drift;
 
 #[path = "releases/notices.rs"]
 mod notices;
+
+#[path = "releases/workflows.rs"]
+mod workflows;

@@ -1,15 +1,15 @@
 //! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
 //! here: whoever shows it does that.
 
-mod agent;
+pub(crate) mod agent;
 mod release;
 
 use gatewright_core::Timestamp;
 use gatewright_core::order::{Order, OrderChange, OrderKey, Ordered};
-use gatewright_core::report::ReportKey;
+use gatewright_core::report::{ProtectionAnswer, ReportKey};
 use gatewright_core::run::{
-    Again, Call, CancelReason, Cause, CommandSpec, Look, NoticeEvent, Preparation, Prepared, RolloutEvent, Ruled, RulingOutcome,
-    RunEvent, RunSpec, Signal, Step, StepState, Work,
+    Again, Call, CancelReason, Cause, CommandSpec, Look, NoticeEvent, PermitEvent, Preparation, Prepared, RolloutEvent, Ruled,
+    RulingOutcome, RunEvent, RunSpec, Signal, Step, StepState, Work,
 };
 use gatewright_core::store::RunState;
 use gatewright_core::verdict::{Exit, VerdictStatus};
@@ -47,6 +47,9 @@ pub(crate) fn spec(spec: &RunSpec) -> String {
         Work::Release(of) => format!("{} {}", spec.repo, release::spec(of)),
         Work::Rollout(of) => format!("{} {}", spec.repo, release::rollout_spec(of)),
         Work::Agent(of) => format!("{} {} ({})", spec.repo, spec.subject, agent::trigger(of)),
+        Work::Permit(of) => {
+            format!("{} workflow run {} waits for leave to deploy to {}", spec.repo, of.workflow_run, of.environment)
+        }
         Work::Notice(of) => format!("{} notice to {}: {}", spec.repo, of.channels.join(", "), of.notice.title),
     }
 }
@@ -108,6 +111,14 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::Release { event } => release::event(event),
         RunEvent::Rollout { event } => release::rollout_event(event),
         RunEvent::Agent { event } => agent::event(event),
+        RunEvent::Permit { event: PermitEvent::Looked { answer, because, .. } } => {
+            let word = match answer {
+                ProtectionAnswer::Approved => "may deploy",
+                ProtectionAnswer::Rejected => "may not deploy",
+                ProtectionAnswer::NotYet => "may not deploy yet",
+            };
+            format!("{word}: {because}")
+        }
         RunEvent::Notice { event: NoticeEvent::Sent { channel } } => format!("{channel} was told"),
         RunEvent::Notice { event: NoticeEvent::Failed { channel, because, again: Again::Never } } => {
             format!("{channel} will not be told: {because}")

@@ -398,6 +398,11 @@ pub enum Subject {
         /// Its number in the repository.
         number: u64,
     },
+    /// A workflow of the forge that waits for leave to deploy.
+    Permit {
+        /// The environment's name on the forge. Untrusted text.
+        environment: String,
+    },
     /// An issue.
     Issue {
         /// Its number in the repository.
@@ -457,6 +462,7 @@ impl Subject {
             Subject::Release { tag } => format!("{}/release/{tag}", repo.key()),
             Subject::Environment { name } => format!("{}/environment/{name}", repo.key()),
             Subject::Notice { environment } => format!("{}/notice/{environment}", repo.key()),
+            Subject::Permit { environment } => format!("{}/permit/{environment}", repo.key()),
             Subject::Agents { about } => format!("{}/agents", about.key(repo)),
             Subject::Commands { about } => format!("{}/commands", about.key(repo)),
         }
@@ -474,6 +480,7 @@ impl Subject {
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
@@ -490,6 +497,7 @@ impl Subject {
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
@@ -506,6 +514,7 @@ impl Subject {
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }
@@ -562,6 +571,7 @@ impl fmt::Display for Subject {
             Subject::Release { tag } => write!(f, "release {tag}"),
             Subject::Environment { name } => write!(f, "environment {name}"),
             Subject::Notice { environment } => write!(f, "notice about {environment}"),
+            Subject::Permit { environment } => write!(f, "leave to deploy to {environment}"),
             Subject::Agents { about } => write!(f, "agents on {about}"),
             Subject::Commands { about } => write!(f, "commands on {about}"),
         }

@@ -200,6 +200,7 @@ impl Driver {
             | Action::Rollout(_)
             | Action::Agent(_)
             | Action::Notice(_)
+            | Action::Permit(_)
             | Action::Publish { .. }
             | Action::SetAside { .. } => None,
         }) {
@@ -241,7 +242,8 @@ impl Driver {
             | Action::Execute { .. }
             | Action::Release(_)
             | Action::Agent(_)
-            | Action::Notice(_) => true,
+            | Action::Notice(_)
+            | Action::Permit(_) => true,
             Action::Rollout(action) => perform::starts_work(action),
             Action::Stop { .. }
             | Action::Rule

@@ -34,6 +34,7 @@ pub mod operator;
 pub mod overview;
 mod past;
 mod perform;
+mod permit;
 pub mod redact;
 pub mod release;
 pub mod render;

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use gatewright_core::command::CommandName;
 use gatewright_core::event::{
-    ButtonEvent, CommentEvent, CommentRef, Delivery, Event, Intake, IntakeError, MergeGroupEvent, PullChange, PullEvent,
-    PushEvent, Rerequested, RerequestedEvent, TagEvent, Taken, User,
+    ButtonEvent, CommentEvent, CommentRef, Delivery, Event, Intake, IntakeError, MergeGroupEvent, ProtectionRuleEvent,
+    PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent, Taken, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
 use gatewright_core::run::{
-    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, ReleaseSpec, ReleaseWord, RunSpec, Signal, SignalTarget,
-    Start, Work,
+    Call, CancelReason, Cause, CommandSpec, GatesSpec, NewRun, Origin, PermitSpec, ReleaseSpec, ReleaseWord, RunSpec, Signal,
+    SignalTarget, Start, Work,
 };
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
@@ -94,7 +94,8 @@ impl Engine {
             Event::Tag(event) => tag(event),
             Event::Labelled(event) => Intent { runs: start::labelled(event, now), ..Intent::default() },
             Event::Issue(event) => Intent { runs: start::issue(event, now), ..Intent::default() },
-            Event::ProtectionRule(_) | Event::Unused { .. } => Intent::default(),
+            Event::ProtectionRule(event) => Intent { runs: vec![permit(event)], ..Intent::default() },
+            Event::Unused { .. } => Intent::default(),
         })
     }
 
@@ -267,6 +268,18 @@ fn tag(event: &TagEvent) -> Intent {
     let run = RunSpec { repo: event.repo.clone(), subject, work: Work::Release(spec) };
     let runs = event.commit.is_some().then_some(run).into_iter().collect();
     Intent { runs, signals, ..Intent::default() }
+}
+
+/// A workflow waits for leave to deploy.
+fn permit(event: &ProtectionRuleEvent) -> RunSpec {
+    let spec = PermitSpec {
+        workflow_run: event.workflow_run,
+        environment: event.environment.clone(),
+        head: event.head.clone(),
+        by: event.sender.clone(),
+    };
+    let subject = Subject::Permit { environment: event.environment.clone() };
+    RunSpec { repo: event.repo.clone(), subject, work: Work::Permit(spec) }
 }
 
 fn stop(subject: String) -> Intent {

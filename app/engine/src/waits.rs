@@ -79,6 +79,7 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Rollout(RolloutKey::Measure) => "looking how the rollout goes".to_owned(),
         ActionKey::Rollout(RolloutKey::Tell) => "telling others how the rollout stands".to_owned(),
         ActionKey::Rollout(RolloutKey::Remind) => "writing down a reminder".to_owned(),
+        ActionKey::Permit(_) => "looking whether a workflow may deploy".to_owned(),
         ActionKey::Notice(NoticeAction::Send { channel }) => format!("telling people through {channel}"),
         ActionKey::Agent(AgentKey::Turn(..)) => "asking a model".to_owned(),
         ActionKey::Agent(AgentKey::Other(action)) => agent_words(action),

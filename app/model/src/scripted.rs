@@ -214,7 +214,7 @@ impl Fail {
         let after = self.after_secs.map(Duration::from_secs);
         match self.kind {
             FailKind::RateLimited | FailKind::Overloaded => Trouble::Busy { cause, after, soon: true },
-            FailKind::Garbled => Trouble::Garbled { cause, usage: Usage::default() },
+            FailKind::Garbled => Trouble::Garbled { cause, usage: Usage::default(), broken: true },
             FailKind::SpendLimit => Trouble::SpendLimit { cause },
             FailKind::NotAllowed => Trouble::NotAllowed { cause },
             FailKind::Invalid => Trouble::Invalid { cause },

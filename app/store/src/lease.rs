@@ -109,6 +109,7 @@ pub(crate) fn size_hint(events: &[RunEvent]) -> usize {
         | RunEvent::StepStarted { .. }
         | RunEvent::Obeyed
         | RunEvent::Notice { .. }
+        | RunEvent::Permit { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }
@@ -197,6 +198,7 @@ pub(crate) fn blobs_of(event: &RunEvent) -> Vec<&BlobId> {
         RunEvent::Agent { event } => event.blobs(),
         RunEvent::Created { .. }
         | RunEvent::Notice { .. }
+        | RunEvent::Permit { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Signalled { .. }
         | RunEvent::Prepared { .. }

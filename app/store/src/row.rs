@@ -42,6 +42,7 @@ impl Row {
             Work::Rollout(rollout) => Some(rollout.release.commit.clone()),
             Work::Agent(agent) => agent.head.clone(),
             Work::Notice(_) => None,
+            Work::Permit(permit) => permit.head.clone(),
         };
         let record = RunRecord {
             id: run.id,

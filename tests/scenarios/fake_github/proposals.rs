@@ -266,6 +266,17 @@ async fn a_missing_permission_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn each_thing_is_asked_for_by_a_token_that_can_do_no_more() {
+    let (github, repo, adapter) = with_repo().await;
+    assert!(adapter.publish(&repo, &report(&proposal(&github)), &Known::Never).await.is_ok());
+    assert!(adapter.publish(&repo, &issue("x"), &Known::Never).await.is_ok());
+    let asked = github.log().into_iter().filter(|seen| seen.operation == "apps/create-installation-access-token");
+    let asked: Vec<String> = asked.map(|seen| seen.body["permissions"].to_string()).collect();
+    assert_snapshot!(asked.join("\n"), @"");
+    github.assert_valid();
+}
+
+#[tokio::test]
 async fn what_leaves_everything_as_it_is_and_what_goes_nowhere_is_refused() {
     let (github, repo, adapter) = with_repo().await;
     let same = ProposalReport { changes: vec![plain("a.txt", b"one\n")], ..proposal(&github) };

@@ -346,7 +346,8 @@ impl AgentRun {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
-            | RunEvent::Notice { .. } => (false, "the run is a pipeline of agents"),
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => (false, "the run is a pipeline of agents"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -413,6 +414,7 @@ impl AgentRun {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }

@@ -34,6 +34,7 @@ impl Command {
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -54,7 +55,8 @@ impl Command {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. } => (false, "the run obeys a command"),
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => (false, "the run obeys a command"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

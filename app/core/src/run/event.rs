@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, AgentSpec};
 use super::notice::{NoticeEvent, NoticeSpec};
+use super::permit::{PermitEvent, PermitSpec};
 use super::release::{ReleaseEvent, ReleaseSpec, ReleaseWord};
 use super::rollout::{RolloutEvent, RolloutSpec, RolloutWord};
 use crate::command::{CommandName, Who};
@@ -46,6 +47,8 @@ pub enum Work {
     Agent(AgentSpec),
     /// What people are to be told.
     Notice(Box<NoticeSpec>),
+    /// A workflow of the forge that waits for leave to deploy.
+    Permit(PermitSpec),
 }
 
 /// Which gates of which commit are to be run.
@@ -275,6 +278,11 @@ pub enum RunEvent {
         /// What came of it.
         event: NoticeEvent,
     },
+    /// Something happened to a workflow that waits.
+    Permit {
+        /// What.
+        event: PermitEvent,
+    },
     /// A report is about to be published for the first time; if nothing follows, it may or may not be there.
     PublishBegun {
         /// Its key.
@@ -315,7 +323,7 @@ impl RunEvent {
     /// run that gets nowhere may have attempts.
     pub fn gets_on(&self) -> bool {
         match self {
-            RunEvent::Release { .. } | RunEvent::Rollout { .. } | RunEvent::Notice { .. } => true,
+            RunEvent::Release { .. } | RunEvent::Rollout { .. } | RunEvent::Notice { .. } | RunEvent::Permit { .. } => true,
             RunEvent::Agent { event } => event.gets_on(),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }

@@ -164,6 +164,7 @@ impl Gates {
             | Subject::Tag { .. }
             | Subject::Release { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Environment { .. } => GateEvent::Push,
         }
     }
@@ -181,6 +182,7 @@ impl Gates {
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => Pushed::Elsewhere,
         }
@@ -212,6 +214,7 @@ impl Gates {
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -242,7 +245,8 @@ impl Gates {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. } => Err("the run checks a commit".to_owned()),
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => Err("the run checks a commit".to_owned()),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }
@@ -278,6 +282,7 @@ impl Gates {
             | Subject::Release { .. }
             | Subject::Environment { .. }
             | Subject::Notice { .. }
+            | Subject::Permit { .. }
             | Subject::Agents { .. }
             | Subject::Commands { .. } => None,
         }

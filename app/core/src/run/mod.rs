@@ -5,7 +5,8 @@
 //!
 //! What all runs share (leases, signals, publishing, the end) is here; what a kind of run does is a machine of its own:
 //! [`Gates`] checks a commit, [`Command`] obeys what somebody has said, [`ReleaseRun`] makes a release of a tag, [`Rollout`] brings one to
-//! an environment, [`AgentRun`] has a pipeline of agents work, [`NoticeRun`] tells people something.
+//! an environment, [`AgentRun`] has a pipeline of agents work, [`NoticeRun`] tells people something,
+//! [`PermitRun`] answers a workflow that waits.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ mod event;
 mod gates;
 mod next;
 mod notice;
+mod permit;
 mod release;
 mod rollout;
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use event::{
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
 pub use notice::{Again, Delivery, NoticeAction, NoticeEvent, NoticeRun, NoticeSpec};
+pub use permit::{PermitAction, PermitEvent, PermitRun, PermitSpec};
 pub use release::{
     Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
 };
@@ -100,6 +103,8 @@ pub enum Kind {
     Agent(Box<AgentRun>),
     /// It tells people something.
     Notice(Box<NoticeRun>),
+    /// It answers a workflow that waits for leave to deploy.
+    Permit(Box<PermitRun>),
 }
 
 /// What is known of a report on the forge.
@@ -138,6 +143,7 @@ impl Run {
             Work::Rollout(spec) => Kind::Rollout(Box::new(Rollout::new(*spec, at))),
             Work::Agent(spec) => Kind::Agent(Box::new(AgentRun::new(spec, at))),
             Work::Notice(spec) => Kind::Notice(Box::new(NoticeRun::new(*spec, at))),
+            Work::Permit(spec) => Kind::Permit(Box::new(PermitRun::new(spec, at))),
         };
         let (published, finished, given_up) = (BTreeMap::new(), None, None);
         Run { id, repo, subject, seq: 1, created_at: at, signals_taken: 0, published, finished, updated_at: at, given_up, kind }
@@ -169,7 +175,8 @@ impl Run {
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. } => {}
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => {}
         }
         match &mut self.kind {
             Kind::Gates(gates) => gates.apply(at, event),
@@ -178,6 +185,7 @@ impl Run {
             Kind::Rollout(rollout) => rollout.apply(at, event),
             Kind::Agent(agent) => agent.apply(at, event),
             Kind::Notice(notice) => notice.apply(at, event),
+            Kind::Permit(permit) => permit.apply(event),
         }
         self.seq += 1;
         self.updated_at = at;
@@ -208,6 +216,7 @@ impl Run {
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -221,6 +230,7 @@ impl Run {
             Kind::Rollout(rollout) => rollout.check(event),
             Kind::Agent(agent) => agent.check(event),
             Kind::Notice(notice) => notice.check(event),
+            Kind::Permit(permit) => permit.check(event),
         }
     }
 
@@ -228,7 +238,7 @@ impl Run {
     pub fn gates(&self) -> Option<&Gates> {
         match &self.kind {
             Kind::Gates(gates) => Some(gates),
-            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
+            Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) | Kind::Permit(_) => None,
         }
     }
 
@@ -236,7 +246,7 @@ impl Run {
     pub fn command(&self) -> Option<&Command> {
         match &self.kind {
             Kind::Command(command) => Some(command),
-            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
+            Kind::Gates(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) | Kind::Permit(_) => None,
         }
     }
 
@@ -244,7 +254,7 @@ impl Run {
     pub fn release(&self) -> Option<&ReleaseRun> {
         match &self.kind {
             Kind::Release(release) => Some(release),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) | Kind::Permit(_) => None,
         }
     }
 
@@ -252,7 +262,7 @@ impl Run {
     pub fn rollout(&self) -> Option<&Rollout> {
         match &self.kind {
             Kind::Rollout(rollout) => Some(rollout),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Agent(_) | Kind::Notice(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Agent(_) | Kind::Notice(_) | Kind::Permit(_) => None,
         }
     }
 
@@ -260,7 +270,7 @@ impl Run {
     pub fn agent(&self) -> Option<&AgentRun> {
         match &self.kind {
             Kind::Agent(agent) => Some(agent),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Notice(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Notice(_) | Kind::Permit(_) => None,
         }
     }
 
@@ -268,7 +278,15 @@ impl Run {
     pub fn notice(&self) -> Option<&NoticeRun> {
         match &self.kind {
             Kind::Notice(notice) => Some(notice),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) => None,
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Permit(_) => None,
+        }
+    }
+
+    /// The workflow that waits, where that is what it answers.
+    pub fn permit(&self) -> Option<&PermitRun> {
+        match &self.kind {
+            Kind::Permit(permit) => Some(permit),
+            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
         }
     }
 
@@ -281,6 +299,7 @@ impl Run {
             Kind::Rollout(rollout) => Some(&rollout.spec.release.commit),
             Kind::Agent(agent) => agent.prepared.as_ref().map(|prepared| &prepared.commit).or(agent.spec.head.as_ref()),
             Kind::Notice(_) => None,
+            Kind::Permit(permit) => permit.spec.head.as_ref(),
         }
     }
 
@@ -296,6 +315,7 @@ impl Run {
             Kind::Rollout(rollout) => rollout.conclusion(),
             Kind::Agent(agent) => agent.conclusion(),
             Kind::Notice(notice) => notice.conclusion(),
+            Kind::Permit(permit) => permit.conclusion(),
         }
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::agent::{AgentAction, AgentKey};
 use super::notice::NoticeAction;
+use super::permit::PermitAction;
 use super::release::ReleaseAction;
 use super::rollout::{RolloutAction, RolloutKey, Wanted};
 use super::{Command, Gates, Kind, Run, Step, StepState};
@@ -63,6 +64,8 @@ pub enum Action {
     Agent(AgentAction),
     /// Tell people something.
     Notice(NoticeAction),
+    /// Go on with the answer to a workflow that waits.
+    Permit(PermitAction),
     /// Make the forge show a report.
     Publish {
         /// Its key.
@@ -109,6 +112,8 @@ pub enum ActionKey {
     Agent(AgentKey),
     /// [`Action::Notice`].
     Notice(NoticeAction),
+    /// [`Action::Permit`].
+    Permit(PermitAction),
     /// [`Action::Publish`]. One report is published by one hand at a time.
     Publish(ReportKey),
     /// [`Action::SetAside`].
@@ -131,6 +136,7 @@ impl Action {
             Action::Rollout(action) => ActionKey::Rollout(action.key()),
             Action::Agent(action) => ActionKey::Agent(action.key()),
             Action::Notice(action) => ActionKey::Notice(action.clone()),
+            Action::Permit(action) => ActionKey::Permit(*action),
             Action::Publish { key, .. } => ActionKey::Publish(key.clone()),
             Action::SetAside { .. } => ActionKey::SetAside,
             Action::Finish { .. } => ActionKey::Finish,
@@ -153,6 +159,7 @@ impl Action {
             | Action::Release(_)
             | Action::Rollout(_)
             | Action::Notice(_)
+            | Action::Permit(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         }
@@ -188,6 +195,10 @@ impl Run {
             Kind::Rollout(rollout) => {
                 let Wanted { actions, wake_at, over } = rollout.next(now);
                 (actions.into_iter().map(Action::Rollout).collect(), wake_at, over)
+            }
+            Kind::Permit(permit) => {
+                let (actions, wake_at, over) = permit.next(now);
+                (actions.into_iter().map(Action::Permit).collect(), wake_at, over)
             }
             Kind::Notice(notice) => {
                 let (actions, wake_at, over) = notice.next(now);

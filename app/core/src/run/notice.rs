@@ -148,7 +148,8 @@ impl NoticeRun {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. } => (false, "the run tells people something"),
+            | RunEvent::Agent { .. }
+            | RunEvent::Permit { .. } => (false, "the run tells people something"),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }

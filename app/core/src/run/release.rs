@@ -396,6 +396,7 @@ impl ReleaseRun {
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -488,7 +489,8 @@ impl ReleaseRun {
             | RunEvent::Obeyed
             | RunEvent::Rollout { .. }
             | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. } => (false, "the run is a release"),
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => (false, "the run is a release"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

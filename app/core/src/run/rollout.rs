@@ -256,6 +256,7 @@ impl Rollout {
             | RunEvent::Release { .. }
             | RunEvent::Agent { .. }
             | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. }
             | RunEvent::PublishBegun { .. }
             | RunEvent::Published { .. }
             | RunEvent::PublishRefused { .. }
@@ -288,7 +289,8 @@ impl Rollout {
             | RunEvent::Obeyed
             | RunEvent::Release { .. }
             | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. } => (false, "the run is a rollout"),
+            | RunEvent::Notice { .. }
+            | RunEvent::Permit { .. } => (false, "the run is a rollout"),
             RunEvent::Created { .. }
             | RunEvent::Resumed { .. }
             | RunEvent::Signalled { .. }

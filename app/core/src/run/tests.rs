@@ -159,6 +159,7 @@ fn claims(run: &Run) -> Vec<String> {
         | Action::Rollout(_)
         | Action::Agent(_)
         | Action::Notice(_)
+        | Action::Permit(_)
         | Action::Publish { .. }
         | Action::SetAside { .. }
         | Action::Finish { .. } => None,
@@ -243,6 +244,7 @@ fn a_check_whose_making_was_cut_short_is_looked_for_before_it_is_made() {
             | Action::Rollout(_)
             | Action::Agent(_)
             | Action::Notice(_)
+            | Action::Permit(_)
             | Action::SetAside { .. }
             | Action::Finish { .. } => None,
         })
@@ -550,6 +552,7 @@ fn effects(action: &Action, passes: bool, graph: &[PlannedGate]) -> Vec<RunEvent
         | Action::Rollout(_)
         | Action::Agent(_)
         | Action::Notice(_)
+        | Action::Permit(_)
         | Action::SetAside { .. } => {
             unreachable!("these runs check commits, and nobody gives them up")
         }

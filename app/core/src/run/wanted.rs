@@ -46,6 +46,7 @@ impl Run {
             }
             // Other channels show it.
             Kind::Notice(_) => Vec::new(),
+            Kind::Permit(permit) => permit.answer.iter().map(|answer| (ReportKey::ProtectionRule, digest(answer))).collect(),
         }
     }
 }

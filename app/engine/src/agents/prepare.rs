@@ -156,6 +156,7 @@ async fn ground(forge: &dyn Forge, run: &Run, spec: &AgentSpec) -> Result<Ground
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
+        | Subject::Permit { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let target = forge.default_branch(&run.repo).await?;

@@ -275,6 +275,7 @@ impl<'a> Driver<'a> {
                 | Action::Rollout(_)
                 | Action::Agent(_)
                 | Action::Notice(_)
+                | Action::Permit(_)
                 | Action::Publish { .. }
                 | Action::SetAside { .. }
                 | Action::Finish { .. } => None,

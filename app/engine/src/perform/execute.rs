@@ -181,6 +181,7 @@ fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
+        | Subject::Permit { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => CacheScopes::default(),

@@ -10,7 +10,7 @@ use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slot;
-use crate::{Engine, agents, notices, release, rollout};
+use crate::{Engine, agents, notices, permit, release, rollout};
 
 mod execute;
 mod obey;
@@ -69,6 +69,7 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
         }
         (Action::Agent(action), Kind::Agent(of)) => agents::perform(&engine, &run, of, action, &stop).await,
         (Action::Notice(action), Kind::Notice(of)) => notices::perform(&engine, of, action).await,
+        (Action::Permit(action), Kind::Permit(of)) => permit::perform(&engine, &run, of, action).await,
         (Action::Publish { key, digest, known, .. }, _) => publish::publish(&engine, &run, key, digest, &known, &stop).await,
         (
             Action::Prepare
@@ -78,8 +79,15 @@ pub(crate) async fn perform(engine: Arc<Engine>, run: Run, action: Action, stop:
             | Action::Release(_)
             | Action::Rollout(_)
             | Action::Agent(_)
-            | Action::Notice(_),
-            Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_),
+            | Action::Notice(_)
+            | Action::Permit(_),
+            Kind::Gates(_)
+            | Kind::Command(_)
+            | Kind::Release(_)
+            | Kind::Rollout(_)
+            | Kind::Agent(_)
+            | Kind::Notice(_)
+            | Kind::Permit(_),
         ) => unreachable!("a kind of run wants only what it does"),
         (Action::Stop { .. } | Action::SetAside { .. } | Action::Finish { .. }, _) => Done::GivenUp,
     }

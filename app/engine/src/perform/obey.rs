@@ -64,6 +64,7 @@ pub(super) fn about(subject: &Subject) -> &Subject {
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
+        | Subject::Permit { .. }
         | Subject::Agents { .. } => subject,
     }
 }

@@ -250,6 +250,7 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
         Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
+        | Subject::Permit { .. }
         | Subject::Issue { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {

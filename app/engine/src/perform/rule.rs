@@ -271,6 +271,7 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
         | Subject::Release { .. }
         | Subject::Environment { .. }
         | Subject::Notice { .. }
+        | Subject::Permit { .. }
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };

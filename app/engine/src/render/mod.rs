@@ -9,8 +9,8 @@ use gatewright_core::Subject;
 use gatewright_core::config::{self, Problem};
 use gatewright_core::order::{OrderKey, Ordered};
 use gatewright_core::report::{
-    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, EXPLAIN, Holds, RERUN_FAILED, Reaction,
-    ReactionReport, Report, ReportKey, SKIP, external_id, reply_marker,
+    COMMENT_MARKER, CheckAction, CheckReport, CheckStatus, CommentReport, Conclusion, EXPLAIN, Holds, ProtectionAnswer,
+    RERUN_FAILED, Reaction, ReactionReport, Report, ReportKey, SKIP, external_id, reply_marker,
 };
 use gatewright_core::run::{Command, Gates, Kind, Origin, Preparation, Run, Step, StepState};
 use gatewright_core::verdict::{Annotation, AnnotationLevel, VerdictStatus};
@@ -88,7 +88,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::ReleaseComment => release::comment(run, run.release().ok_or("the run is no release")?, details_url.as_deref()),
         ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
-        ReportKey::ProtectionRule => Err("no run answers a workflow".to_owned()),
+        ReportKey::ProtectionRule => crate::permit::report(run.permit().ok_or("the run answers no workflow")?),
         ReportKey::AgentComment | ReportKey::Proposal | ReportKey::Pushed | ReportKey::Issue(_) => {
             Err("what agents hand over is kept, and rendered from there".to_owned())
         }
@@ -412,6 +412,12 @@ pub fn headline(run: &Run) -> String {
         Kind::Rollout(of) => release::headline_of_rollout(of),
         Kind::Agent(of) => crate::agents::show::headline(of),
         Kind::Notice(of) => of.spec.notice.title.clone(),
+        Kind::Permit(of) => match &of.answer {
+            None => "getting ready".to_owned(),
+            Some((ProtectionAnswer::Approved, because)) => format!("may deploy: {because}"),
+            Some((ProtectionAnswer::Rejected, because)) => format!("may not deploy: {because}"),
+            Some((ProtectionAnswer::NotYet, because)) => format!("waits: {because}"),
+        },
     }
 }
 

@@ -59,6 +59,7 @@ fn event_redacted(event: &mut RunEvent, mask: &mut impl FnMut(&mut String)) {
         | RunEvent::Obeyed
         | RunEvent::Agent { .. }
         | RunEvent::Notice { .. }
+        | RunEvent::Permit { .. }
         | RunEvent::PublishBegun { .. }
         | RunEvent::Published { .. }
         | RunEvent::PublishRefused { .. }

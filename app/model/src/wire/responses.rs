@@ -6,7 +6,7 @@ use gatewright_core::model::{Finish, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Calls, Dialect, Unread, Wire, arguments_of, finish};
+use super::{Calls, Dialect, Unread, Wire, arguments_of, finish, opaque, own};
 use crate::conversation::{Conversation, Turn, Used};
 use crate::trouble::Said;
 
@@ -19,7 +19,7 @@ impl Wire for Responses {
 
     fn body(&self, conversation: &Conversation<'_>, model: &str) -> Value {
         let (mut items, mut signatures) = (Vec::new(), Vec::new());
-        conversation.turns.iter().for_each(|turn| add(turn, &mut items, &mut signatures));
+        conversation.turns.iter().for_each(|turn| add(turn, model, &mut items, &mut signatures));
         let mut body = json!({
             "model": model,
             "input": items,
@@ -36,7 +36,7 @@ impl Wire for Responses {
         body
     }
 
-    fn read(&self, body: &[u8], _model: &str) -> Result<Said, Unread> {
+    fn read(&self, body: &[u8], model: &str) -> Result<Said, Unread> {
         let answer: Answer = serde_json::from_slice(body).map_err(|error| Unread::shape(&error))?;
         let usage: Usage = answer.usage.unwrap_or_default().into();
         if let Some(error) = answer.error.filter(|error| !error.is_null()) {
@@ -66,7 +66,7 @@ impl Wire for Responses {
             }
         }
         let signed = signatures.iter().any(|signature| !signature.is_null());
-        let opaque = signed.then(|| json!({ "responses": { "signatures": signatures } }));
+        let opaque = signed.then(|| opaque(self.dialect(), model, json!(signatures)));
         let why = if refused { Finish::Refused } else { why(answer.status.as_deref(), answer.incomplete_details.as_ref()) };
         let finish = finish(why, &calls);
         Ok(Said { text, calls: calls.0, opaque, finish, usage })
@@ -78,7 +78,7 @@ impl Wire for Responses {
 }
 
 /// `signatures` are those of the calls that were added last: their results go back with them too.
-fn add<'a>(turn: &'a Turn<'a>, items: &mut Vec<Value>, signatures: &mut Vec<Option<&'a str>>) {
+fn add<'a>(turn: &'a Turn<'a>, model: &str, items: &mut Vec<Value>, signatures: &mut Vec<Option<&'a str>>) {
     let message = |role: &str, text: &str| json!({ "type": "message", "role": role, "content": text });
     match turn {
         Turn::Ours { results, text } => {
@@ -90,7 +90,7 @@ fn add<'a>(turn: &'a Turn<'a>, items: &mut Vec<Value>, signatures: &mut Vec<Opti
             items.extend(text.iter().map(|text| message("user", text)));
         }
         Turn::Theirs { text, calls, opaque } => {
-            let own = opaque.and_then(|opaque| opaque["responses"]["signatures"].as_array());
+            let own = own(*opaque, Dialect::Perplexity, model).and_then(Value::as_array);
             *signatures = own.into_iter().flatten().map(Value::as_str).collect();
             items.extend((!text.trim().is_empty()).then(|| message("assistant", text)));
             items.extend(calls.iter().enumerate().map(|(nth, used)| signed(call(used), signatures.get(nth).copied().flatten())));

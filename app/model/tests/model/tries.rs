@@ -92,10 +92,41 @@ async fn an_empty_answer_is_asked_for_once_more_and_then_taken() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_to_the_last_is_an_answer_of_nothing_with_its_bill() {
     let fake = Fake::start().await;
-    fake.always(Canned::Whole(200, Vec::new(), "<html>".to_owned()));
+    fake.always(Canned::Whole(200, Vec::new(), "{\"choices\": [{".to_owned()));
     let reply = one("openai", &fake).reply(&ask(&["openai/m"])).await.expect("an answer, though of nothing");
     assert_eq!((reply.text.as_str(), reply.finish, fake.seen().len()), ("", Finish::Other, 3));
     assert!(reply.micro_usd.is_some_and(|costs| costs > 0));
+}
+
+#[tokio::test]
+async fn a_failure_in_an_answers_clothes_is_told_in_its_own_words() {
+    let bodies = [
+        ("ollama", r#"{"error":"model requires more system memory"}"#, "ollama/m: model requires more system memory"),
+        ("anthropic", r#"{"type":"error","error":{"message":"Overloaded"}}"#, "anthropic/m: Overloaded"),
+        ("openai", r#"{"error":{"message":"Upstream is gone"}}"#, "openai/m: Upstream is gone"),
+        ("perplexity", r#"{"status":"failed","error":{"message":"No route"}}"#, "perplexity/m: No route"),
+        ("gemini", "<html>Sign in</html>", "gemini/m: the answer is not what was expected: it is no JSON"),
+    ];
+    for (kind, body, cause) in bodies {
+        let fake = Fake::start().await;
+        fake.always(Canned::Whole(200, Vec::new(), body.to_owned()));
+        let error = one(kind, &fake).reply(&ask(&[&format!("{kind}/m")])).await.expect_err("it is none");
+        assert_eq!((unavailable(error).0.as_str(), fake.seen().len()), (cause, 3));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_model_could_not_write_is_its_own_failure_and_on_the_bill() {
+    let mut malformed = words("gemini");
+    malformed["candidates"][0] = json!({ "finishReason": "MALFORMED_FUNCTION_CALL", "index": 0 });
+    let fake = Fake::start().await;
+    fake.always(Canned::ok(&malformed));
+    let models = one("gemini", &fake);
+    for _ in 0..2 {
+        let reply = models.reply(&ask(&["gemini/m"])).await.expect("an answer, though of nothing");
+        assert_eq!((reply.finish, reply.usage.output), (Finish::Other, 150));
+    }
+    assert_eq!(models.health()[0].circuit, gatewright_core::model::Circuit::Closed, "the provider is well");
 }
 
 #[tokio::test]
