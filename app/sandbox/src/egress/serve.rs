@@ -46,7 +46,8 @@ async fn connection(stream: TcpStream, rules: Arc<Rules>) {
         async move { Ok::<_, Infallible>(answer(request, &rules, tunnels).await) }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX);
+    // A client that has asked and closes its side still waits for the answer. One that has left is noticed once that is written.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).half_close(true);
     // How a connection ends is the client's business.
     let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     if let Ok(tunnel) = begun.try_recv() {
