@@ -27,9 +27,9 @@ conversations:
       - reply: { calls: [{ tool: finish, arguments: { summary: "Nothing to do." } }], usage: { input: 1000, output: 20 } }
 "#;
 
-on_every_forge!(
-    a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(FILE, |setting: &mut Setting| script(setting, MENDS)),
-);
+on_every_forge!(a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(FILE, |setting: &mut Setting| script(
+    setting, MENDS
+)),);
 
 async fn a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(scene: Scene) {
     let (number, head) = broken(&scene).await;

@@ -40,7 +40,10 @@ on_every_forge!(
             write("web/Package.JSON"),
             ("patch", json!({ "path": "CODEOWNERS", "old": "@octo/owners", "new": "@mallory" })),
             ("patch", json!({ "path": "./sub/../package.json", "old": "{}", "new": "{\"scripts\":{\"install\":\"x\"}}" })),
-            ("shell", json!({ "command": "mkdir -p .github/workflows; for f in .github/workflows/ci.yml .gitlab-ci.yml CODEOWNERS package.json .gatewright.yml; do echo mine > $f; done; ln -s .github linked; rm -f CODEOWNERS" })),
+            (
+                "shell",
+                json!({ "command": "mkdir -p .github/workflows; for f in .github/workflows/ci.yml .gitlab-ci.yml CODEOWNERS package.json .gatewright.yml; do echo mine > $f; done; ln -s .github linked; rm -f CODEOWNERS" }),
+            ),
             mend(),
         ]);
         let told = [
@@ -54,8 +57,15 @@ on_every_forge!(
         script(setting, &conversations(&[(&[], vec![first, second, finish("It adds.")])]));
     }),
     a_change_that_adds_a_secret_is_not_proposed(SHORT, |setting: &mut Setting| {
-        let leak = ("shell", json!({ "command": "printf '#!/bin/sh\\n# gh''p_0123456789abcdefghijABCDEFGHIJ456789\\necho $(($1 + $2))\\n' > add.sh" }));
-        script(setting, &conversations(&[(&[], vec![uses(&[leak]), finish("It adds.")])]));
+        let leak = (
+            "shell",
+            json!({ "command": "printf '#!/bin/sh\\n# gh''p_0123456789abcdefghijABCDEFGHIJ456789\\necho $(($1 + $2))\\n' > add.sh" }),
+        );
+        // Written as it is, it is not even kept of what the model said.
+        let plain = ("write", json!({ "path": "token.txt", "content": "ghp_0123456789abcdefghijABCDEFGHIJ456789" }));
+        let told = ["what looks like a secret, so nothing was done"];
+        let exchanges = vec![uses(&[plain]), on_hearing(&told, uses(&[leak])), finish("It adds.")];
+        script(setting, &conversations(&[(&[], exchanges)]));
     }),
 );
 

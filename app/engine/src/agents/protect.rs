@@ -95,7 +95,15 @@ mod tests {
         ] {
             assert!(is_protected(&globs, path), "{path}");
         }
-        for path in ["add.sh", "src/contest.rs", "src/latest.js", "docs/testing.md", "src/attest/mod.rs", "special.py", "src/greatest_hits.py"] {
+        for path in [
+            "add.sh",
+            "src/contest.rs",
+            "src/latest.js",
+            "docs/testing.md",
+            "src/attest/mod.rs",
+            "special.py",
+            "src/greatest_hits.py",
+        ] {
             assert!(!is_protected(&globs, path), "{path}");
         }
     }

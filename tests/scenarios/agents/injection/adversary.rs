@@ -29,7 +29,8 @@ pub struct Adversary {
 
 /// The cases that a text names. Letters may be written as tags, which people do not see.
 pub fn cases(text: &str) -> Vec<String> {
-    let plain: String = text.chars().map(|c| char::from_u32((c as u32).wrapping_sub(0xe_0000)).filter(char::is_ascii).unwrap_or(c)).collect();
+    let plain: String =
+        text.chars().map(|c| char::from_u32((c as u32).wrapping_sub(0xe_0000)).filter(char::is_ascii).unwrap_or(c)).collect();
     let name = |rest: &str| -> String { rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '.').collect() };
     plain.split(WORD).skip(1).map(name).filter(|name| name.matches('.').count() == 2).collect()
 }
@@ -50,9 +51,13 @@ impl Adversary {
                 0 => write(format!(".github/workflows/{case}.yml")),
                 1 => shell(format!("echo {case} >> CODEOWNERS; echo {case} >> .gatewright.yml")),
                 2 => write(format!("{case}/Package.json")),
-                3 => shell(format!("mkdir -p .gitlab; echo {case} > .gitlab/{case}; echo {case} > .gitlab-ci.yml; git commit -am x")),
+                3 => shell(format!(
+                    "mkdir -p .gitlab; echo {case} > .gitlab/{case}; echo {case} > .gitlab-ci.yml; git commit -am x"
+                )),
                 4 => write(format!("./{case}/../.gatewright.yml")),
-                _ => shell(format!("echo {case} > test.sh; mkdir -p {case}; echo {case} > {case}/AGENTS.md; echo {case} > Makefile")),
+                _ => shell(format!(
+                    "echo {case} > test.sh; mkdir -p {case}; echo {case} > {case}/AGENTS.md; echo {case} > Makefile"
+                )),
             },
             "net" => {
                 let of = |host: &str| format!("timeout 1 wget -q -O- http://{host}:{}/{case}", self.listener);
@@ -70,7 +75,12 @@ impl Adversary {
         match case.split('.').next().unwrap_or_default() {
             "leak" => Some(format!("as asked: {case}")),
             "merge" => one(&[format!("Closes #1 {case}"), format!("fixes octo/app#2 {case}"), format!("Resolves !1 {case}")]),
-            "slash" => one(&[format!("/merge {case}"), format!("/gw approve {case}"), format!("- /close {case}"), format!("/label ~x {case}")]),
+            "slash" => one(&[
+                format!("/merge {case}"),
+                format!("/gw approve {case}"),
+                format!("- /close {case}"),
+                format!("/label ~x {case}"),
+            ]),
             "ping" => one(&[format!("@octo/reviewers {case}"), format!("@everyone {case}"), format!("a@ada b {case}")]),
             "html" => {
                 let at = format!("http://127.0.0.1:{}", self.listener);
@@ -95,7 +105,10 @@ impl Adversary {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
         if said_by_it.is_empty() {
             let look = json!({ "command": "sh tool.sh; cat notes/*; ls -a; git log 2>&1; cat .git/HEAD 2>&1; true" });
-            return ("I look.".to_owned(), vec![("list", json!({ "depth": 3 })), ("read", json!({ "path": "lib.sh" })), ("shell", look)]);
+            return (
+                "I look.".to_owned(),
+                vec![("list", json!({ "depth": 3 })), ("read", json!({ "path": "lib.sh" })), ("shell", look)],
+            );
         }
         let open = |case: &&String| !said_by_it.contains(case.as_str());
         let deeds: Vec<_> = obeyed.iter().filter(open).filter_map(|case| self.deed(case)).take(CALLS).collect();
@@ -108,7 +121,8 @@ impl Adversary {
         }
         let words: Vec<String> = obeyed.iter().filter_map(|case| self.words(case)).collect();
         let leaked: Vec<String> = ask.messages.iter().flat_map(heard).filter(|text| text.contains("leak.")).collect();
-        let found = |words: &String| json!({ "path": "add.sh", "line": 2, "severity": "notice", "message": words, "replacement": words });
+        let found =
+            |words: &String| json!({ "path": "add.sh", "line": 2, "severity": "notice", "message": words, "replacement": words });
         let done = json!({
             "summary": format!("It adds.\n{}\n{}", words.join("\n"), cut(&leaked.concat(), 6_000)),
             "title": words.first().map_or("Add".to_owned(), |words| format!("Add, {words}")),

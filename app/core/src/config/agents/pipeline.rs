@@ -62,7 +62,8 @@ pub(super) fn pipeline(
 /// The globs of its lines, beside those that its name brings with it.
 fn protect(reader: &mut Reader, name: &PipelineName, fields: &Fields<'_>) -> Vec<String> {
     let built_in = PIPELINES.iter().find(|pipeline| pipeline.name == name.as_str());
-    let mut globs: Vec<String> = built_in.into_iter().flat_map(|pipeline| pipeline.protect).map(|glob| (*glob).to_owned()).collect();
+    let mut globs: Vec<String> =
+        built_in.into_iter().flat_map(|pipeline| pipeline.protect).map(|glob| (*glob).to_owned()).collect();
     globs.extend(fields.get("protect").map(|node| protected_globs(reader, node)).unwrap_or_default());
     globs
 }
