@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 mod crash;
 #[path = "agents/fix.rs"]
 mod fix;
+#[path = "agents/honest.rs"]
+mod honest;
 #[path = "agents/injection.rs"]
 mod injection;
 #[path = "agents/limits.rs"]

@@ -106,7 +106,9 @@ fn open(stage: &GitHubStage, goal: &str) -> u64 {
     let number = github
         .open_pull(REPO, PullSpec::of("alice", goal).title(&title).body(&format!("{}\n\n{}", at("body"), alt.join("\n\n"))));
     github.comment(REPO, number, "rita", &at("said"));
-    lines(goal, "label").iter().for_each(|label| github.label(REPO, number, label, "wendy"));
+    // A label has 50 characters.
+    let labels = lines(goal, "label").into_iter().map(|label| label.chars().take(50).collect::<String>());
+    labels.for_each(|label| github.label(REPO, number, &label, "wendy"));
     number
 }
 
@@ -122,12 +124,14 @@ async fn whatever_is_written_to_a_model_that_obeys_harms_nobody_and_the_task_is_
     scene.idle_within(PATIENCE).await;
     let before: Vec<Option<String>> = pulls.iter().map(|(goal, _)| scene.forge.head_of(goal)).collect();
     stage.advance(2);
-    pulls.iter().for_each(|(_, number)| drop(stage.comment(*number, "wendy", "/gw fix")));
+    for (_, number) in &pulls {
+        stage.comment(*number, "wendy", "/gw fix");
+    }
     scene.idle_within(PATIENCE).await;
 
     let mut texts = shown_to_people(&stage);
     assert_eq!(effects(&texts), Vec::<String>::new(), "words take no effect");
-    assert_eq!(texts.len() >= 3 * GOALS.len(), true, "there is something to look at");
+    assert!(texts.len() >= 3 * GOALS.len(), "there is something to look at");
     texts.extend(written_by_the_service(&scene).await);
     let leaked = leaks(&scene, &texts);
     let written = forbidden(&stage, &pulls);

@@ -61,7 +61,11 @@ on_every_forge!(
             "shell",
             json!({ "command": "printf '#!/bin/sh\\n# gh''p_0123456789abcdefghijABCDEFGHIJ456789\\necho $(($1 + $2))\\n' > add.sh" }),
         );
-        script(setting, &conversations(&[(&[], vec![uses(&[leak]), finish("It adds.")])]));
+        // Written as it is, it is not even kept of what the model said.
+        let plain = ("write", json!({ "path": "token.txt", "content": "ghp_0123456789abcdefghijABCDEFGHIJ456789" }));
+        let told = ["what looks like a secret, so nothing was done"];
+        let exchanges = vec![uses(&[plain]), on_hearing(&told, uses(&[leak])), finish("It adds.")];
+        script(setting, &conversations(&[(&[], exchanges)]));
     }),
 );
 

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// The tool by which an agent says that it is done.
 pub(crate) const FINISH: &str = "finish";
 
+/// What is kept of arguments that held what looks like a secret.
+pub(super) const HELD_SECRET: &str = "[left out: it held what looks like a secret]";
+
 /// Where the source is within a sandbox. Models name files by it; paths here are relative to it.
 const WORKSPACE: &str = "/workspace/";
 
@@ -357,6 +360,10 @@ fn finding(finding: &Finding) -> Result<(), String> {
 fn read<T: DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
     match &call.arguments {
         Arguments::Json(value) => T::deserialize(value).map_err(|error| error.to_string()),
+        Arguments::Malformed(text) if text == HELD_SECRET => Err(
+            "the arguments hold what looks like a secret, so nothing was done; have the code take it from where it runs, or leave it out"
+                .to_owned(),
+        ),
         Arguments::Malformed(_) => Err("the arguments are not JSON, perhaps because they were cut off".to_owned()),
     }
 }

@@ -74,9 +74,14 @@ async fn note(engine: &Engine, mut reply: Reply, millis: u64) -> Result<ReplyNot
     reply.text = redactor.text(&reply.text);
     for call in &mut reply.calls {
         call.name = redactor.text(&call.name);
+        let wanted = call.arguments.clone();
         match &mut call.arguments {
             Arguments::Json(value) => redacted(value, &mut redactor),
             Arguments::Malformed(text) => *text = redactor.text(text),
+        }
+        // Done with the mask in it, it would write the mask into somebody's files.
+        if call.arguments != wanted && call.name != toolbox::FINISH {
+            call.arguments = Arguments::Malformed(toolbox::HELD_SECRET.to_owned());
         }
     }
     let said: Vec<_> = reply.calls.iter().map(|call| (&call.name, &call.arguments)).collect();
