@@ -288,7 +288,7 @@ fn a_command_starts_one_pipeline() {
 
 #[test]
 fn there_are_only_so_many_stages_and_pipelines() {
-    let many = vec!["[review, tester]"; 8].join(", ");
+    let many = ["[review, tester]"; 8].join(", ");
     assert_eq!(STAGES_MAX, 30);
     assert_snapshot!(told(&format!("agents: {{ a: {{ steps: [{{ parallel: [{many}] }}, {{ parallel: [{many}] }}] }} }}\n")), @"7:23: 32 stages, those of all branches together; a pipeline may have 30");
     let pipelines: Vec<String> = (0..=PIPELINES_MAX).map(|n| format!("p{n}: {{ steps: [review] }}")).collect();
