@@ -51,10 +51,9 @@ pub(super) async fn agents(github: &FakeGitHub) -> Result<(), String> {
     watch(github, &broken, "failure").await?;
     super::command(github, number, "alice", "/gw fix", "+1").await?;
     let bot = github.bot_login();
-    let proposal = patiently("the agents' pull request", || async {
-        github.pulls(REPO).into_iter().find(|pull| pull.author == bot)
-    })
-    .await?;
+    let proposal =
+        patiently("the agents' pull request", || async { github.pulls(REPO).into_iter().find(|pull| pull.author == bot) })
+            .await?;
     let kind = if proposal.draft { "a draft" } else { "not a draft" };
     show("proposed", &format!("#{}, {kind}: {}", proposal.number, proposal.title));
     println!("{}", indented(&proposal.body));
