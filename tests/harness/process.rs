@@ -44,9 +44,14 @@ impl Home {
 
     /// A home whose service serves this forge.
     pub fn on(forge: &dyn Stage) -> Home {
+        Self::on_with(forge, "")
+    }
+
+    /// The same with more tables in its file.
+    pub fn on_with(forge: &dyn Stage, more: &str) -> Home {
         let mut setting = Setting::without_forge(Path::new(""));
         forge.connect(&mut setting);
-        let home = Self::with(|dir| setting.tables(dir));
+        let home = Self::with(|dir| format!("{}{more}", setting.tables(dir)));
         forge.send_to(&home.url);
         home
     }
@@ -85,6 +90,18 @@ impl Home {
     pub fn instance(&self) -> String {
         let name = std::fs::read_to_string(self.path("data/instance"));
         name.expect("the service writes it when it starts").trim().to_owned()
+    }
+
+    /// The containers of this service that exist.
+    ///
+    /// # Panics
+    /// Where the container engine does not answer.
+    pub async fn leftovers(&self) -> Vec<String> {
+        let filter = format!("label=dev.gatewright.instance={}", self.instance());
+        let output = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output().await;
+        let output = output.expect("the docker client is installed by tests/setup/all.sh");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
     /// Starts the test binary `service-under-test` at `program`, and waits until it answers or is dead.

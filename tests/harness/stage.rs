@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gatewright_core::ForgeKind;
+use gatewright_core::{ForgeKind, ItemRef};
 
 use crate::github::{Effect, HookEffect, When};
 use crate::service::{Service, Setting};
@@ -54,6 +54,25 @@ pub struct Check {
     pub state: String,
     /// The line beside it.
     pub title: String,
+}
+
+/// A pull request or an issue that the service has opened, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// What it is, and its number.
+    pub item: ItemRef,
+    /// Its title, without what says that it is a draft.
+    pub title: String,
+    /// Its text.
+    pub body: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Whether it is not to be merged yet.
+    pub draft: bool,
+    /// Whether it is neither closed nor merged.
+    pub open: bool,
+    /// Of a pull request, its branch. Of an issue there is none.
+    pub branch: String,
 }
 
 /// What the service writes that a fault can strike.
@@ -120,6 +139,20 @@ pub trait Stage: Send + Sync {
     fn sticky(&self, number: u64) -> Option<String>;
     /// The service's other comments.
     fn replies(&self, number: u64) -> Vec<Seen>;
+    /// Opens an issue. Returns its number.
+    fn open_issue(&self, user: &str, title: &str, body: &str) -> u64;
+    /// Comments on an issue. Returns the comment's number.
+    fn comment_on_issue(&self, number: u64, user: &str, body: &str) -> u64;
+    /// Puts a label on a pull request or an issue.
+    fn label(&self, item: ItemRef, user: &str, label: &str);
+    /// The service's comments on an issue.
+    fn replies_on_issue(&self, number: u64) -> Vec<Seen>;
+    /// The pull requests and the issues that the service has opened, oldest first.
+    fn proposed(&self) -> Vec<Proposed>;
+    /// The commit of a branch. None where there is no such branch.
+    fn head_of(&self, branch: &str) -> Option<String>;
+    /// A text file of a commit. None where there is none.
+    fn file(&self, commit: &str, path: &str) -> Option<String>;
     /// Each check on a commit, by name.
     fn shown(&self, commit: &str) -> BTreeMap<String, Check>;
     /// How many checks were ever made on a commit: more than are shown where one was made twice.

@@ -24,7 +24,7 @@ const IO: [&str; 14] = [
 ];
 
 /// Each crate of the workspace, and the crates of the workspace that it may depend on.
-const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
     ("gatewright-core", &[]),
     ("gatewright-webhook", &["gatewright-core"]),
     ("gatewright-engine", &["gatewright-core", "gatewright-reports"]),

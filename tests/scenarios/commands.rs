@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use gatewright_tests::stage::{GitHubStage, Scene};
 
+#[path = "commands/agents.rs"]
+mod agents;
 #[path = "commands/answers.rs"]
 mod answers;
 #[path = "commands/buttons.rs"]
@@ -12,6 +14,8 @@ mod buttons;
 mod crash;
 #[path = "commands/forks.rs"]
 mod forks;
+#[path = "commands/issues.rs"]
+mod issues;
 #[path = "commands/orders.rs"]
 mod orders;
 #[path = "commands/pinned.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "fake_github/adapter.rs"]
 mod adapter;
+#[path = "fake_github/proposals.rs"]
+mod proposals;
 #[path = "fake_github/shipping.rs"]
 mod shipping;
 #[path = "fake_github/talk.rs"]

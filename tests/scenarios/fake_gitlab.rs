@@ -14,6 +14,8 @@ mod limits;
 mod merge_requests;
 #[path = "fake_gitlab/payloads.rs"]
 mod payloads;
+#[path = "fake_gitlab/proposals.rs"]
+mod proposals;
 #[path = "fake_gitlab/publishing.rs"]
 mod publishing;
 #[path = "fake_gitlab/rules.rs"]

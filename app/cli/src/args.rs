@@ -7,8 +7,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use url::Url;
 
+mod agent;
 mod release;
 
+pub(crate) use agent::AgentCommand;
 pub(crate) use release::{EnvironmentArgs, ReleaseCommand, RepoArgs, RolloutCommand};
 
 /// The server file, unless another is named.
@@ -87,6 +89,12 @@ pub(crate) enum Command {
     Rollout {
         #[command(subcommand)]
         command: RolloutCommand,
+    },
+    /// Show what agents were asked, what they answered, what they did and what it cost
+    #[command(after_help = "Examples:\n  gatewright agent show 0192ab34-...\n  gatewright agent show 0192ab34-... --stage 1")]
+    Agent {
+        #[command(subcommand)]
+        command: AgentCommand,
     },
     /// List runs, show one, or have one tried again
     #[command(

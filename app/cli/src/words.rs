@@ -1,7 +1,7 @@
 //! Runs and their journals in words, for the command line and the run's page. Text from outside is not yet made harmless
 //! here: whoever shows it does that.
 
-mod agent;
+pub(crate) mod agent;
 mod release;
 
 use gatewright_core::Timestamp;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{InvalidId, RunId};
+use crate::sandbox::Injection;
 
 /// A model, as the repository file and the server file write it: `PROVIDER/NAME`, such as `anthropic/claude-sonnet-4-5`. The provider is
 /// a name of the server file, so that no name is ever guessed to belong to one.
@@ -324,6 +325,11 @@ pub trait Model: Send + Sync {
 
     /// How the providers are.
     fn health(&self) -> Vec<ProviderHealth>;
+
+    /// How a sandbox may ask a provider, by its name, without knowing its key. None where there is no such provider with a key.
+    fn injection(&self, _provider: &str) -> Option<Injection> {
+        None
+    }
 }
 
 /// No models: what a service without `[[model]]` has.

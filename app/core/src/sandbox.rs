@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Checkout;
 use crate::forge::CloneCredential;
 use crate::ids::{CommitId, GateName, RepoRef, RunId};
+use crate::secret::SecretString;
 use crate::survey::{Survey, SurveyWanted};
 use crate::tree::{FileChange, Tree};
 use crate::verdict::ReportFile;
@@ -95,13 +96,50 @@ impl Default for Limits {
 }
 
 /// Whether a sandbox may reach a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone)]
 pub enum Network {
     /// It has no interface but its own loopback.
     None,
     /// The engine's default network.
     Open,
+    /// Nothing but a proxy, which lets it reach these. Its commands find the proxy in the environment, by the names that are usual:
+    /// `HTTPS_PROXY`, `NO_PROXY` and their like, and for each injection `NAME_BASE_URL` and a `NAME_API_KEY` that is none.
+    Egress(EgressSpec),
+}
+
+/// What a sandbox may reach through the proxy that is its only way out.
+#[derive(Debug, Clone, Default)]
+pub struct EgressSpec {
+    /// Names of hosts, by HTTPS on its usual port. A name that leads to a private address is refused all the same.
+    pub hosts: Vec<String>,
+    /// What is asked with a key that stays outside.
+    pub inject: Vec<Injection>,
+}
+
+/// A server of the service's configuration that is asked in the sandbox's name, with a key that the sandbox does not know.
+#[derive(Debug, Clone)]
+pub struct Injection {
+    /// Its name in the environment, such as `anthropic`: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Where it is. What the sandbox asks for lies below.
+    pub base_url: String,
+    /// The header that is set, and the secret.
+    pub header: (String, SecretString),
+}
+
+/// How a sandbox has used its way out, by host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressUse {
+    /// The host, or the name of an injection. Untrusted text where it was refused.
+    pub host: String,
+    /// How often it was asked.
+    pub requests: u64,
+    /// How many of these were refused.
+    pub refused: u64,
+    /// Bytes that went out, without headers.
+    pub sent_bytes: u64,
+    /// Bytes that came back, without headers.
+    pub received_bytes: u64,
 }
 
 /// The files that a workspace starts with: those of a commit, and what lies over them.
@@ -243,7 +281,7 @@ pub trait Sandbox: Send + Sync {
     /// repository. Asked on the host, since what runs in a sandbox could tell anything. What only a forge knows stays empty.
     async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError>;
 
-    /// Writes a file into the workspace.
+    /// Writes a file into the workspace, as [`Workshop::lay`] does.
     async fn write(&self, sandbox: &SandboxHandle, path: &str, content: Bytes) -> Result<(), SandboxError>;
 
     /// Kills and removes whatever bears this key. Does nothing where there is nothing, so it is safe at any time.
@@ -273,8 +311,8 @@ pub struct Captured {
 #[async_trait]
 pub trait Workshop: Sandbox {
     /// Has the handle's folder hold these files, and hold no longer those that are gone. Folders are made where they are needed
-    /// and removed where they become empty. Nothing is written or removed through a symbolic link: where one is in the way,
-    /// [`SandboxError::Report`] names the path. Laying the same again changes nothing but the times of the files. What else lies
+    /// and removed where they become empty. Nothing is written or removed through a symbolic link: one in the place of a folder is
+    /// [`SandboxError::Report`], one in the place of a file makes way for it. Laying the same again changes nothing but the times of the files. What else lies
     /// in the folder stays: only a fresh sandbox is sure to hold nothing else.
     async fn lay(&self, sandbox: &SandboxHandle, changes: &[FileChange]) -> Result<(), SandboxError>;
 
@@ -286,6 +324,12 @@ pub trait Workshop: Sandbox {
     /// How the source (with what lies over it) differs from another commit of its repository, as a unified diff with three lines of
     /// context and without colours. Beyond `bytes_max` whole files are left out, and a last line names how many.
     async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError>;
+
+    /// How an open sandbox has used its way out so far, sorted by host: [`Network::Egress`]. Nothing once it is closed, or where no
+    /// sandbox has such a way out.
+    fn egress(&self, _key: &SandboxKey) -> Vec<EgressUse> {
+        Vec::new()
+    }
 
     /// Runs a command and keeps the first and the last half of `bytes_max` bytes of its output.
     async fn capture(&self, sandbox: &SandboxHandle, command: &Command, bytes_max: usize) -> Result<Captured, SandboxError> {

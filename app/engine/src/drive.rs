@@ -153,6 +153,7 @@ impl Driver {
                 Next::Over(conclusion) => {
                     self.log_end(conclusion);
                     self.tell_release().await;
+                    self.engine.start_after_gates(&self.run).await;
                     let now = Timestamp::now();
                     return Ok(self.engine.deps.store.release(&self.lease, Release::Finished(conclusion), now).await?);
                 }

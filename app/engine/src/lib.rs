@@ -186,6 +186,7 @@ pub struct Engine {
     /// Tags that were seen on a forge while nothing is known of a delivery, for catching up.
     tags_seen: Mutex<BTreeSet<String>>,
     sessions: agents::session::Sessions,
+    timetables: agents::start::Timetables,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -208,6 +209,7 @@ impl Engine {
             waits: waits::Waits::default(),
             tags_seen: Mutex::default(),
             sessions,
+            timetables: agents::start::Timetables::default(),
             turns: AtomicU64::new(0),
         })
     }

@@ -67,7 +67,8 @@ impl Engine {
     async fn sweep_all(&self, now: Timestamp, since: Timestamp, asked: &mut LastAsked) -> SweepReport {
         let report = self.sweep(now, since).await;
         let (caught_up, complete) = self.catch_up_due(now, asked).await;
-        SweepReport { caught_up, complete: report.complete && complete, ..report }
+        let scheduled = self.start_scheduled(now).await;
+        SweepReport { caught_up, complete: report.complete && complete && scheduled, ..report }
     }
 
     /// Sweeps once: asks for deliveries that failed since `since`, and cleans up.

@@ -14,6 +14,7 @@ use gatewright_core::run::{
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
 use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
 
+use crate::agents::start;
 use crate::commands::parse::{self, Said};
 use crate::history;
 use crate::{Engine, Point};
@@ -80,7 +81,12 @@ impl Engine {
 
     async fn intent(&self, event: &Event, now: Timestamp) -> Result<Intent, StoreError> {
         Ok(match event {
-            Event::Pull(event) => pull(event),
+            Event::Pull(event) => {
+                let mut intent = pull(event);
+                // In front: the last one is the delivery's own.
+                intent.runs.splice(0..0, start::opened(event, now));
+                intent
+            }
             Event::MergeGroup(event) => merge_group(event),
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },
@@ -91,8 +97,10 @@ impl Engine {
             }
             Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
             Event::Tag(event) => tag(event),
+            Event::Labelled(event) => Intent { runs: start::labelled(event, now), ..Intent::default() },
+            Event::Issue(event) => Intent { runs: start::issue(event, now), ..Intent::default() },
             Event::ProtectionRule(event) => Intent { runs: vec![permit(event)], ..Intent::default() },
-            Event::Issue(_) | Event::Labelled(_) | Event::Unused { .. } => Intent::default(),
+            Event::Unused { .. } => Intent::default(),
         })
     }
 
@@ -190,7 +198,12 @@ fn pull(event: &PullEvent) -> Intent {
     let cause = match event.change {
         PullChange::Opened => Cause::Opened,
         PullChange::Updated => Cause::Updated,
-        PullChange::Closed => return stop(subject.key(&event.repo)),
+        PullChange::Closed => {
+            let agents = Subject::Agents { about: Box::new(subject.clone()) };
+            let mut intent = stop(subject.key(&event.repo));
+            intent.signals.extend(stop(agents.key(&event.repo)).signals);
+            return intent;
+        }
     };
     let spec = GatesSpec {
         head: event.head.clone(),

@@ -191,6 +191,3 @@ fn object(arguments: &Arguments) -> Map<String, Value> {
         Arguments::Malformed(text) => one("malformed", json!(text)),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -28,6 +28,9 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// A token has about so many bytes. By this is counted what a provider does not count itself.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// A connection that carries nothing for so long is asked whether it still stands: answers take minutes, and boxes in between forget.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 /// Idle connections are kept for so long: agents ask again within seconds.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -36,6 +39,7 @@ pub(crate) fn client(patience: &Patience, proxied: bool) -> Result<reqwest::Clie
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(patience.connect)
+        .tcp_keepalive(KEEP_ALIVE)
         .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::none());
     let builder = if proxied { builder } else { builder.no_proxy() };
@@ -94,7 +98,7 @@ impl Remote {
             (body, None) => body,
             (body, Some(cause)) => {
                 let usage = Usage { output: tokens(body.len()), ..asked };
-                return Err(Trouble::Garbled { cause, usage });
+                return Err(Trouble::Garbled { cause, usage, broken: true });
             }
         };
         self.answer(&body, model, asked)
@@ -106,9 +110,15 @@ impl Remote {
         let counted = |usage: Usage| if usage.total() == 0 { guess } else { usage };
         match self.wire.read(body, model) {
             Ok(said) => Ok(Said { usage: counted(said.usage), ..said }),
-            Err(Unread::Shape(cause)) => Err(Trouble::Garbled { cause, usage: guess }),
+            // A page of something in between: no model has seen the question.
+            Err(Unread::Shape(_)) if !body.trim_ascii_start().starts_with(b"{") => {
+                Err(Trouble::busy("the answer is not what was expected: it is no JSON"))
+            }
+            Err(Unread::Shape(cause)) => Err(Trouble::Garbled { cause, usage: guess, broken: true }),
+            // A failure of which nothing is said to have been used is one like those with another status.
+            Err(Unread::Failed { words, usage }) if usage.total() == 0 => Err(Trouble::busy(mask(&words, self.key.as_ref()))),
             Err(Unread::Failed { words, usage }) => {
-                Err(Trouble::Garbled { cause: mask(&words, self.key.as_ref()), usage: counted(usage) })
+                Err(Trouble::Garbled { cause: mask(&words, self.key.as_ref()), usage, broken: false })
             }
         }
     }

@@ -14,6 +14,7 @@ mod breaker;
 mod config;
 mod conversation;
 mod http;
+mod injection;
 mod models;
 mod prices;
 mod refusal;

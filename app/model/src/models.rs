@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gatewright_core::model::{Ask, Circuit, Finish, Model, ModelError, ModelName, Price, ProviderHealth, Reply, Usage};
+use gatewright_core::sandbox::Injection;
 use gatewright_core::{RunId, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,6 +16,7 @@ use crate::breaker::{Breaker, Ticket};
 use crate::config::{Config, ConfigError, Endpoint, Kind, Patience, ProviderConfig};
 use crate::conversation::Conversation;
 use crate::http::Remote;
+use crate::injection::injection;
 use crate::prices::Prices;
 use crate::retry::{Next, next};
 use crate::scripted::Scripted;
@@ -25,10 +27,10 @@ mod verdict;
 
 use verdict::{Failure, verdict};
 
-const ANTHROPIC_URL: &str = "https://api.anthropic.com";
-const OPENAI_URL: &str = "https://api.openai.com/v1";
-const GEMINI_URL: &str = "https://generativelanguage.googleapis.com";
-const PERPLEXITY_URL: &str = "https://api.perplexity.ai";
+pub(crate) const ANTHROPIC_URL: &str = "https://api.anthropic.com";
+pub(crate) const OPENAI_URL: &str = "https://api.openai.com/v1";
+pub(crate) const GEMINI_URL: &str = "https://generativelanguage.googleapis.com";
+pub(crate) const PERPLEXITY_URL: &str = "https://api.perplexity.ai";
 const OLLAMA_URL: &str = "http://127.0.0.1:11434";
 
 /// All models of a service.
@@ -37,6 +39,7 @@ pub struct Models {
     providers: BTreeMap<String, Provider>,
     usual: Vec<ModelName>,
     patience: Patience,
+    injections: BTreeMap<String, Injection>,
 }
 
 impl Models {
@@ -44,6 +47,8 @@ impl Models {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         describe_metrics();
         let mut providers = BTreeMap::new();
+        let injections =
+            config.providers.iter().filter_map(|provider| Some((provider.name.clone(), injection(provider)?))).collect();
         for provider in config.providers {
             let name = provider.name.clone();
             let made = Provider::new(provider, &config.patience)?;
@@ -51,7 +56,7 @@ impl Models {
                 return Err(ConfigError::SameName(name));
             }
         }
-        Ok(Models { providers, usual: config.usual, patience: config.patience })
+        Ok(Models { providers, usual: config.usual, patience: config.patience, injections })
     }
 
     /// Asks one model, and again where that may help.
@@ -136,6 +141,10 @@ impl Model for Models {
         let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let known = if names.is_empty() { "no `[[model]]`".to_owned() } else { format!("only {}", names.join(", ")) };
         Some(format!("there is no provider `{}` for `{model}`: the server file has {known}", model.provider()))
+    }
+
+    fn injection(&self, provider: &str) -> Option<Injection> {
+        self.injections.get(provider).cloned()
     }
 
     fn health(&self) -> Vec<ProviderHealth> {
@@ -252,8 +261,11 @@ impl Provider {
         let outcome = timeout(within, asked).await.unwrap_or_else(|_| Err(Trouble::busy("no whole answer in time")));
         passage.settle(&outcome);
         observe(question.ask.run, model, &outcome, started.elapsed());
-        if let Ok(said) = &outcome {
-            count(&self.name, &said.usage, self.prices.of(model.name()));
+        match &outcome {
+            Ok(Said { usage, .. }) | Err(Trouble::Garbled { usage, .. }) => {
+                count(&self.name, usage, self.prices.of(model.name()))
+            }
+            Err(Trouble::Busy { .. } | Trouble::SpendLimit { .. } | Trouble::NotAllowed { .. } | Trouble::Invalid { .. }) => {}
         }
         outcome
     }
@@ -318,7 +330,8 @@ impl<'p> Passage<'p> {
         self.provider.with_breaker(now, |breaker| match outcome {
             Ok(_) | Err(Trouble::SpendLimit { .. } | Trouble::NotAllowed { .. } | Trouble::Invalid { .. }) => breaker.answered(),
             Err(Trouble::Busy { cause, after, .. }) => breaker.failed(ticket, now, cause, *after),
-            Err(Trouble::Garbled { cause, .. }) => breaker.failed(ticket, now, cause, None),
+            Err(Trouble::Garbled { cause, broken: true, .. }) => breaker.failed(ticket, now, cause, None),
+            Err(Trouble::Garbled { broken: false, .. }) => breaker.answered(),
         });
     }
 }

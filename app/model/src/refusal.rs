@@ -63,7 +63,8 @@ impl Refusal<'_> {
             401 | 403 | 404 => Trouble::NotAllowed { cause },
             400 if has_reason(error, "API_KEY_INVALID") => Trouble::NotAllowed { cause },
             300..=399 => Trouble::NotAllowed { cause: format!("{cause}; it leads to another address, look at `url`") },
-            408 | 409 | 425 | 429 | 500..=599 => Trouble::Busy { cause, after, soon: !self.is_for_long(error) },
+            408 | 409 | 425 | 429 | 500..=599 if is_of_a_day(error) => Trouble::Busy { cause, after: None, soon: false },
+            408 | 409 | 425 | 429 | 500..=599 => Trouble::Busy { cause, after, soon: !self.forbids_another_try() },
             _ => Trouble::Invalid { cause },
         }
     }
@@ -94,11 +95,9 @@ impl Refusal<'_> {
         }
     }
 
-    /// Whether the limit is one of a day: asking again in a minute only makes it worse.
-    fn is_for_long(&self, error: &Value) -> bool {
-        let violations = details(error).filter_map(|detail| detail["violations"].as_array()).flatten();
-        let of_a_day = |violation: &Value| violation["quotaId"].as_str().is_some_and(|quota| quota.contains("PerDay"));
-        self.headers.get("x-should-retry").is_some_and(|value| value == "false") || violations.into_iter().any(of_a_day)
+    /// Whether the provider says itself that another try is of no use.
+    fn forbids_another_try(&self) -> bool {
+        self.headers.get("x-should-retry").is_some_and(|value| value == "false")
     }
 
     /// When to come again, where the provider says so.
@@ -131,6 +130,12 @@ fn has_reason(error: &Value, reason: &str) -> bool {
     details(error).any(|detail| detail["reason"] == reason)
 }
 
+/// Whether the limit is one of a day. Gemini names a wait of seconds with it all the same.
+fn is_of_a_day(error: &Value) -> bool {
+    let mut violations = details(error).filter_map(|detail| detail["violations"].as_array()).flatten();
+    violations.any(|violation| violation["quotaId"].as_str().is_some_and(|quota| quota.contains("PerDay")))
+}
+
 /// The seconds until a time as HTTP writes it.
 fn until(date: &str, now: Timestamp) -> Option<f64> {
     let at = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
@@ -156,4 +161,41 @@ pub(crate) fn mask(words: &str, key: Option<&SecretString>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_providers_words_are_on_one_line_bounded_and_free_of_the_key() {
+        let key = SecretString::from("sk-test-4f9c2a7b1e8d6035");
+        let mask = |words: &str| mask(words, Some(&key));
+        assert_eq!(mask("no key sk-test-4f9c2a7b1e8d6035,\n or sk-test-****6035."), "no key ***, or ***");
+        assert_eq!(mask("\u{1b}[31mred"), "[31mred");
+        assert_eq!(mask(&"\u{e9}".repeat(400)).len(), WORDS_BYTES_MAX + 3);
+        assert_eq!(super::mask("sk-test", Some(&SecretString::from("x"))), "sk-test");
+        assert_eq!(super::mask("words", None), "words");
+    }
+
+    #[test]
+    fn a_time_to_come_again_is_read_in_all_its_forms_and_no_other() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("a time");
+        let after = |name: &'static str, value: &str| {
+            let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), value.parse().expect("a value"))]);
+            let refusal = Refusal { dialect: Dialect::OpenAi, status: 429, headers: &headers, body: b"", key: None, now };
+            match refusal.trouble() {
+                Trouble::Busy { after, .. } => after,
+                other => panic!("{other:?}"),
+            }
+        };
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(after("retry-after", "7"), secs(7));
+        assert_eq!(after("retry-after", " 1.5 "), Some(Duration::from_millis(1500)));
+        assert_eq!(after("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(after("retry-after", "Sat, 21 Nov 2026 12:01:00 GMT"), secs(60));
+        assert_eq!(after("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT"), secs(0));
+        assert_eq!(after("retry-after", "-5"), secs(0));
+        assert_eq!(after("retry-after", "1e300"), secs(365 * 24 * 3600));
+        for nonsense in ["soon", "NaN", "inf", ""] {
+            assert_eq!(after("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+}

@@ -183,6 +183,7 @@ impl Expect {
         missing(&self.system, "the system text", &ask.system)?;
         let offered: Vec<&str> = ask.tools.iter().map(|tool| tool.name.as_str()).collect();
         match self.tools.iter().find(|tool| !offered.contains(tool)) {
+            Some(tool) if offered.is_empty() => Err(format!("the tool `{tool}` is expected to be offered, and none is")),
             Some(tool) => Err(format!("the tool `{tool}` is expected to be offered, which are: {}", offered.join(", "))),
             None => Ok(()),
         }
@@ -213,7 +214,7 @@ impl Fail {
         let after = self.after_secs.map(Duration::from_secs);
         match self.kind {
             FailKind::RateLimited | FailKind::Overloaded => Trouble::Busy { cause, after, soon: true },
-            FailKind::Garbled => Trouble::Garbled { cause, usage: Usage::default() },
+            FailKind::Garbled => Trouble::Garbled { cause, usage: Usage::default(), broken: true },
             FailKind::SpendLimit => Trouble::SpendLimit { cause },
             FailKind::NotAllowed => Trouble::NotAllowed { cause },
             FailKind::Invalid => Trouble::Invalid { cause },

@@ -38,7 +38,12 @@ pub(crate) enum Trouble {
         soon: bool,
     },
     /// It answered, and the answer cannot be read to its end. It is billed all the same, and for how much is a guess.
-    Garbled { cause: String, usage: Usage },
+    Garbled {
+        cause: String,
+        usage: Usage,
+        /// Whether that is the provider's failure, and not the model's own.
+        broken: bool,
+    },
     /// The account's own limit of spending.
     SpendLimit { cause: String },
     /// The key, or the model's name.

@@ -5,15 +5,19 @@
 //! stream of the pinned commit; the credential that fetched it stays outside.
 //!
 //! [`HostSandbox`] runs commands on the machine itself: only where the machine is the sandbox, or its owner asks for it.
+//! Both are workshops: what was changed in them can be taken out (`changes`) and put into others. Where a sandbox may reach certain
+//! hosts, a proxy in this process is its only way out (`egress`).
+//!
 //! [`local`] makes a source of a working tree, for the run without a forge.
 //!
 //! Deliberately absent: redaction of output (the engine knows the secrets), any judgement of what a command printed, and
 //! retries (the engine decides by [`SandboxError`](gatewright_core::sandbox::SandboxError)). The engine calls it through
-//! the trait [`Sandbox`](gatewright_core::sandbox::Sandbox); the binary constructs it.
+//! the traits [`Sandbox`](gatewright_core::sandbox::Sandbox) and [`Workshop`](gatewright_core::sandbox::Workshop); the binary constructs it.
 
 mod cache;
 mod changes;
 mod docker;
+mod egress;
 mod host;
 pub mod local;
 mod source;
@@ -22,4 +26,5 @@ mod wanted;
 
 pub use cache::CacheLimits;
 pub use docker::{DockerConfig, DockerSandbox, PullPolicy};
+pub use egress::Reach;
 pub use host::{HostConfig, HostSandbox, HostWorkspace};

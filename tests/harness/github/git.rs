@@ -101,6 +101,14 @@ pub(crate) struct TreeEntry {
     pub(crate) path: String,
 }
 
+/// An entry that a new tree is to have: nothing where it has no id.
+#[derive(Debug, Clone)]
+pub(crate) struct NewEntry {
+    pub(crate) path: String,
+    pub(crate) mode: String,
+    pub(crate) sha: Option<String>,
+}
+
 /// An annotated tag.
 #[derive(Debug, Clone)]
 pub(crate) struct TagObject {
@@ -253,6 +261,73 @@ impl Git {
             command.env(format!("GIT_{role}_DATE"), &by.date);
         }
         run(&mut command, b"").ok().map(|out| String::from_utf8_lossy(&out).trim().to_owned())
+    }
+
+    pub(crate) fn write_blob(&self, content: &[u8]) -> String {
+        let out = self.run(&["hash-object", "-w", "--stdin"], content).expect("the repository can be written");
+        String::from_utf8_lossy(&out).trim().to_owned()
+    }
+
+    /// A tree, made of another one and what is other in it. The error is the path of an entry that is removed and is not there.
+    pub(crate) fn write_tree(&self, base: Option<&str>, entries: &[NewEntry]) -> Result<String, String> {
+        let index = tempfile::tempdir().expect("a temporary folder can be made");
+        let git = |args: &[&str], stdin: &[u8]| {
+            let mut command = Command::new("git");
+            command.env("GIT_DIR", &self.dir).env("GIT_INDEX_FILE", index.path().join("index")).args(args);
+            run(&mut command, stdin).expect("the tree is valid")
+        };
+        if let Some(base) = base {
+            git(&["read-tree", base], b"");
+            let gone = entries.iter().filter(|entry| entry.sha.is_none());
+            if let Some(entry) = gone.into_iter().find(|entry| self.tree(base, &entry.path).is_empty()) {
+                return Err(entry.path.clone());
+            }
+        }
+        let nothing = "0".repeat(40);
+        let line = |entry: &NewEntry| match &entry.sha {
+            Some(sha) => format!("{} {sha}\t{}\0", entry.mode, entry.path),
+            None => format!("0 {nothing}\t{}\0", entry.path),
+        };
+        let lines: String = entries.iter().map(line).collect();
+        git(&["update-index", "-z", "--index-info"], lines.as_bytes());
+        Ok(String::from_utf8_lossy(&git(&["write-tree"], b"")).trim().to_owned())
+    }
+
+    pub(crate) fn commit_tree(&self, tree: &str, parents: &[String], by: &Signature, message: &str) -> String {
+        let mut command = Command::new("git");
+        command.env("GIT_DIR", &self.dir).args(["commit-tree", tree, "-F", "-"]);
+        for parent in parents {
+            command.args(["-p", parent]);
+        }
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), &by.name).env(format!("GIT_{role}_EMAIL"), &by.email);
+            command.env(format!("GIT_{role}_DATE"), &by.date);
+        }
+        let out = run(&mut command, message.as_bytes()).expect("the commit is valid");
+        String::from_utf8_lossy(&out).trim().to_owned()
+    }
+
+    /// Whether there is such an object, by its whole id.
+    pub(crate) fn is_kind(&self, sha: &str, kind: &str) -> bool {
+        let whole = sha.len() == 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole && self.text(&["cat-file", "-t", sha]).is_ok_and(|found| found == kind)
+    }
+
+    /// The last commit, this one or before, that changed a file. None where it has no such file.
+    pub(crate) fn last_commit_of(&self, commit: &str, path: &str) -> Option<String> {
+        self.text(&["log", "-n1", "--format=%H", commit, "--", path]).ok().filter(|sha| !sha.is_empty())
+    }
+
+    /// Whether git takes this as the full name of a ref.
+    pub(crate) fn takes_ref(&self, name: &str) -> bool {
+        self.text(&["check-ref-format", name]).is_ok()
+    }
+
+    /// The files of a commit: their modes and contents, by path.
+    pub(crate) fn files(&self, commit: &str) -> std::collections::BTreeMap<String, (String, Vec<u8>)> {
+        let out = self.run(&["ls-tree", "-r", "-z", "-l", "--full-tree", commit], b"").expect("there is such a commit");
+        let entries: Vec<TreeEntry> = String::from_utf8_lossy(&out).split('\0').filter_map(tree_entry).collect();
+        entries.into_iter().map(|entry| (entry.path, (entry.mode, self.blob(&entry.sha)))).collect()
     }
 
     /// An annotated tag's object, which no ref names yet.

@@ -1,4 +1,4 @@
-//! What REST has not: minimising a comment, and whose an installation's token is.
+//! What REST has not: minimising a comment, when texts were changed, and whose an installation's token is.
 //!
 //! A query is taken apart and held to what GitHub's schema (`@octokit/graphql-schema` 15.26) says of `minimizeComment`:
 //! `minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload`, whose input is a variable. Everything else is
@@ -13,7 +13,7 @@ use super::auth::{self, Caller};
 use super::limits::Refusal;
 use super::server::{self, BODY_BYTES_MAX, Cut, Seen, Shared};
 use super::shape::node_id;
-use super::world::{Comment, Level, Place, World, lock};
+use super::world::{Comment, Level, Place, World, lock, time_text};
 
 /// What the log and the faults know the mutation by.
 const OPERATION: &str = "graphql/minimize-comment";
@@ -22,6 +22,23 @@ const OPERATION: &str = "graphql/minimize-comment";
 const CLASSIFIERS: [&str; 6] = ["ABUSE", "DUPLICATE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "SPAM"];
 /// The one query: whose the credential is. `User.login` of the schema; of an App's token it is the account of its bot.
 const VIEWER: [&str; 7] = ["query", "{", "viewer", "{", "login", "}", "}"];
+/// The other query: when title and text of an issue or a pull request were changed. `lastEditedAt` and `timelineItems` are fields of
+/// both in the schema, and `RENAMED_TITLE_EVENT` a value of both `IssueTimelineItemsItemType` and `PullRequestTimelineItemsItemType`.
+const EDITS: &str = "
+query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    issueOrPullRequest(number: $number) {
+      ... on Issue {
+        lastEditedAt
+        timelineItems(itemTypes: [RENAMED_TITLE_EVENT], last: 1) { nodes { ... on RenamedTitleEvent { createdAt } } }
+      }
+      ... on PullRequest {
+        lastEditedAt
+        timelineItems(itemTypes: [RENAMED_TITLE_EVENT], last: 1) { nodes { ... on RenamedTitleEvent { createdAt } } }
+      }
+    }
+  }
+}";
 /// The fields of `Minimizable`.
 const COMMENT_FIELDS: [&str; 4] = ["__typename", "isMinimized", "minimizedReason", "viewerCanMinimize"];
 
@@ -72,6 +89,10 @@ fn answer(world: &mut World, method: &str, caller: &Caller, body: &Value) -> Rep
     if method == "POST" && body["query"].as_str().is_some_and(|query| tokens(query).is_ok_and(|tokens| tokens == VIEWER)) {
         return Reply::json(200, json!({"data": {"viewer": {"login": viewer(world, caller)}}}));
     }
+    let known = tokens(EDITS).expect("it is understood");
+    if method == "POST" && body["query"].as_str().is_some_and(|query| tokens(query).is_ok_and(|tokens| tokens == known)) {
+        return edits(world, caller, &body["variables"]);
+    }
     let asked = if method == "POST" { Asked::read(body) } else { Err(format!("{method} is not how GraphQL is asked")) };
     let asked = match asked {
         Ok(asked) => asked,
@@ -95,13 +116,38 @@ fn viewer(world: &World, caller: &Caller) -> String {
     world.account(id).login.clone()
 }
 
+/// What is not there, or not to be seen, is null with an error beside it.
+fn edits(world: &World, caller: &Caller, variables: &Value) -> Reply {
+    let text = |key: &str| variables[key].as_str().unwrap_or_default();
+    let number = variables["number"].as_u64().unwrap_or_default();
+    let repo = world.find_repo(&format!("{}/{}", text("owner"), text("name")));
+    let seen = repo.filter(|repo| world.has_thread(repo.id, number)).filter(|repo| match caller {
+        Caller::Token(token) => {
+            let permission = if world.is_issue(repo.id, number) { "issues" } else { "pull_requests" };
+            auth::in_scope(world, token, repo.id) && auth::permits(token, permission, Access::Read)
+        }
+        Caller::User(user) => world.level(repo, *user) >= Level::Read,
+        Caller::Anonymous | Caller::App => false,
+    });
+    let Some(repo) = seen else {
+        let error =
+            json!({"type": "NOT_FOUND", "path": ["repository"], "message": "Could not resolve to an issue or pull request."});
+        return Reply::json(200, json!({"data": {"repository": null}, "errors": [error]}));
+    };
+    let edits = repo.tracker.issues.get(&number).map_or_else(|| world.pull(repo.id, number).edits, |issue| issue.edits);
+    let nodes: Vec<Value> = edits.title.into_iter().map(|at| json!({"createdAt": time_text(at)})).collect();
+    let thing = json!({"lastEditedAt": edits.body.map(time_text), "timelineItems": {"nodes": nodes}});
+    Reply::json(200, json!({"data": {"repository": {"issueOrPullRequest": thing}}}))
+}
+
 fn minimise(world: &mut World, caller: &Caller, asked: &Asked) -> Result<Value, (&'static str, String)> {
     let unknown = || ("NOT_FOUND", format!("Could not resolve to a node with the global id of '{}'.", asked.subject));
     let found = world.comments.iter().find(|c| comment_node_id(c) == asked.subject).ok_or_else(unknown)?;
     let (id, foreign) = (found.id, found.author != world.app.bot);
+    let permission = if world.is_issue(found.repo, found.number) { "issues" } else { "pull_requests" };
     match caller {
         Caller::Token(token) if !auth::in_scope(world, token, found.repo) => return Err(unknown()),
-        Caller::Token(token) if !auth::permits(token, "pull_requests", Access::Write) => {
+        Caller::Token(token) if !auth::permits(token, permission, Access::Write) => {
             return Err(("FORBIDDEN", "Resource not accessible by integration".to_owned()));
         }
         Caller::Token(_) if foreign => {
@@ -200,7 +246,7 @@ fn tokens(query: &str) -> Result<Vec<&str>, String> {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             _ if name(first) => rest.find(|c| !name(c)).unwrap_or(rest.len()),
-            '!' | '$' | '(' | ')' | ':' | '{' | '}' => 1,
+            '!' | '$' | '(' | ')' | ':' | '{' | '}' | '[' | ']' | '.' => 1,
             _ => return Err(format!("the query is not understood at {rest:.20}")),
         };
         found.push(&rest[..length]);

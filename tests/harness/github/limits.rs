@@ -37,7 +37,7 @@ pub(crate) enum Cost {
 
 /// Those operations of which GitHub's description warns that they are limited since they notify people, as far as they are
 /// served here.
-const NOTIFYING: [&str; 2] = ["issues/create-comment", "repos/create-release"];
+const NOTIFYING: [&str; 4] = ["issues/create", "issues/create-comment", "pulls/create", "repos/create-release"];
 
 impl Cost {
     pub(crate) fn of(method: &str, operation: &str) -> Cost {

@@ -236,7 +236,7 @@ impl FakeGitHub {
 
     /// Gives a pull request another title.
     pub fn retitle_pull(&self, repo: &str, number: u64, title: &str, user: &str) {
-        self.with_pull(repo, number, user, |world, repo, user| world.edit_pull(repo, number, Some(title), None, user));
+        self.with_pull(repo, number, user, |world, repo, user| world.rewrite(repo, number, Some(title), None, user));
     }
 
     /// Reviews a pull request with this word: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`.
@@ -246,12 +246,12 @@ impl FakeGitHub {
 
     /// Points a pull request at another base branch.
     pub fn retarget_pull(&self, repo: &str, number: u64, base: &str, user: &str) {
-        self.with_pull(repo, number, user, |world, repo, user| world.edit_pull(repo, number, None, Some(base), user));
+        self.with_pull(repo, number, user, |world, repo, user| world.retarget_pull(repo, number, base, user));
     }
 
     /// Puts a label on a pull request.
     pub fn label_pull(&self, repo: &str, number: u64, label: &str, user: &str) {
-        self.with_pull(repo, number, user, |world, repo, user| world.label_pull(repo, number, label, user));
+        self.with_pull(repo, number, user, |world, repo, user| world.label(repo, number, &[label.to_owned()], user));
     }
 
     /// Puts a pull request into the merge queue: a group with its own branch, which asks for checks.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `look` | what people do and see: the handle's verbs |
 //! | `world`, `people` | the state, and how what people do changes it |
+//! | `issues` | issues, labels, and the texts of issues and pull requests: state and verbs |
 //! | `talk`, `who` | comments and reactions; accounts, what they may do, and teams: state and verbs of each |
 //! | `shipping` | tags, releases and deployments: state and verbs |
 //! | `server`, `auth`, `limits` | one request's way: fault, judgement, credential, limit, handler, log |
@@ -23,6 +24,7 @@ pub(crate) mod git;
 pub(crate) mod git_http;
 mod graphql;
 mod hooks;
+mod issues;
 mod limits;
 mod look;
 mod openapi;
@@ -51,6 +53,7 @@ pub(crate) use api::decoded;
 pub use faults::{Effect, Fault, HookEffect, HookFault, When};
 pub use git::Edit;
 pub use hooks::{Attempt, Delivery};
+pub use issues::Thread;
 pub use limits::Limits;
 pub use look::{CheckRun, Scanned};
 pub use openapi::DESCRIPTION_VERSION;
@@ -87,7 +90,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let permissions =
-            [("checks", "write"), ("contents", "write"), ("issues", "read"), ("metadata", "read"), ("pull_requests", "write")];
+            [("checks", "write"), ("contents", "write"), ("issues", "write"), ("metadata", "read"), ("pull_requests", "write")];
         let more = [
             ("deployments", "write"),
             ("members", "read"),
@@ -98,7 +101,7 @@ impl Default for Options {
         let owned = |(name, access): (&str, &str)| (name.to_owned(), access.to_owned());
         let events =
             ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "pull_request_review_comment", "push"];
-        let events = events.into_iter().chain(["deployment_protection_rule"]);
+        let events = events.into_iter().chain(["deployment_protection_rule", "issues"]);
         Options {
             slug: "gatewright".to_owned(),
             permissions: permissions.into_iter().chain(more).map(owned).collect(),
@@ -111,13 +114,14 @@ impl Default for Options {
 
 /// Which permission an App must have to be told of an event (GitHub's "Webhook events and payloads"). A comment on a pull
 /// request is an `issue_comment` all the same.
-const EVENT_PERMISSIONS: [(&str, &str); 11] = [
+const EVENT_PERMISSIONS: [(&str, &str); 12] = [
     ("check_run", "checks"),
     ("check_suite", "checks"),
     ("create", "contents"),
     ("delete", "contents"),
     ("deployment_protection_rule", "deployments"),
     ("issue_comment", "issues"),
+    ("issues", "issues"),
     ("merge_group", "merge_queues"),
     ("pull_request", "pull_requests"),
     ("pull_request_review_comment", "pull_requests"),

@@ -9,7 +9,7 @@ use super::shape::{merge, node_id};
 use super::world::{World, time_text};
 
 /// The events that the fake can send.
-pub(crate) const EVENTS: [&str; 14] = [
+pub(crate) const EVENTS: [&str; 15] = [
     "check_run",
     "check_suite",
     "create",
@@ -18,6 +18,7 @@ pub(crate) const EVENTS: [&str; 14] = [
     "installation",
     "installation_repositories",
     "issue_comment",
+    "issues",
     "merge_group",
     "ping",
     "pull_request",

@@ -105,6 +105,7 @@ impl World {
             levels: Default::default(),
             roles: Default::default(),
             pulls: Default::default(),
+            tracker: Default::default(),
             next_number: 1,
             created_at: now,
             pushed_at: now,
@@ -265,6 +266,7 @@ impl World {
             base_branch,
             base,
             labels: Vec::new(),
+            edits: Default::default(),
             reviews: Vec::new(),
             merged: None,
             closed_at: None,
@@ -277,7 +279,7 @@ impl World {
         number
     }
 
-    fn new_number(&mut self, repo: u64) -> u64 {
+    pub(crate) fn new_number(&mut self, repo: u64) -> u64 {
         let repo = self.repo_mut(repo);
         repo.next_number += 1;
         repo.next_number - 1
@@ -318,33 +320,16 @@ impl World {
         pull.reviews.push(Review { id, by, state, commit: pull.head.clone(), at });
     }
 
-    pub(crate) fn edit_pull(&mut self, repo: u64, number: u64, title: Option<&str>, base: Option<&str>, sender: u64) {
-        let tip = base.map(|base| self.repo(repo).branch(base).expect("the new base branch exists").clone());
+    pub(crate) fn retarget_pull(&mut self, repo: u64, number: u64, base: &str, sender: u64) {
+        let tip = self.repo(repo).branch(base).expect("the new base branch exists").clone();
         let now = self.now();
         let pull = self.pull_mut(repo, number);
         pull.updated_at = now;
-        let mut changes = json!({});
-        if let Some(title) = title {
-            changes["title"] = json!({"from": std::mem::replace(&mut pull.title, title.to_owned())});
-        }
-        if let Some((base, tip)) = base.zip(tip) {
-            let branch = std::mem::replace(&mut pull.base_branch, base.to_owned());
-            let sha = std::mem::replace(&mut pull.base, tip);
-            changes["base"] = json!({"ref": {"from": branch}, "sha": {"from": sha}});
-        }
+        let branch = std::mem::replace(&mut pull.base_branch, base.to_owned());
+        let sha = std::mem::replace(&mut pull.base, tip);
         self.refresh_pull(repo, number);
+        let changes = json!({"base": {"ref": {"from": branch}, "sha": {"from": sha}}});
         self.tell_pull(repo, number, "edited", sender, json!({"changes": changes}));
-    }
-
-    pub(crate) fn label_pull(&mut self, repo: u64, number: u64, name: &str, sender: u64) {
-        let (id, now) = (self.new_id(), self.now());
-        let pull = self.pull_mut(repo, number);
-        pull.labels.push((id, name.to_owned()));
-        pull.updated_at = now;
-        let url = format!("{}/labels/{name}", self.repo_url(self.repo(repo)));
-        let node = super::shape::node_id("Label", id);
-        let label = json!({"id": id, "node_id": node, "url": url, "name": name, "color": "ededed", "default": false, "description": null});
-        self.tell_pull(repo, number, "labeled", sender, json!({"label": label}));
     }
 
     /// Merges by a merge commit. None where they conflict.

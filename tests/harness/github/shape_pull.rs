@@ -35,7 +35,7 @@ impl World {
             "commits_url": format!("{url}/pulls/{n}/commits"), "review_comments_url": format!("{url}/pulls/{n}/comments"),
             "review_comment_url": format!("{url}/pulls/comments{{/number}}"), "comments_url": format!("{url}/issues/{n}/comments"),
             "statuses_url": statuses, "number": n, "state": if pull.open() { "open" } else { "closed" }, "locked": false,
-            "title": pull.title, "user": self.user_json(pull.author), "body": pull.body, "labels": self.labels_json(repo, pull),
+            "title": pull.title, "user": self.user_json(pull.author), "body": pull.body, "labels": self.all_labels_json(repo, &pull.labels),
             "milestone": null, "active_lock_reason": null, "created_at": time_text(pull.created_at),
             "updated_at": time_text(pull.updated_at), "closed_at": pull.closed_at.map(time_text),
             "merged_at": pull.merged.as_ref().map(|m| time_text(m.at)), "merge_commit_sha": self.merge_commit(repo, pull),
@@ -93,16 +93,6 @@ impl World {
         })
     }
 
-    fn labels_json(&self, repo: &Repo, pull: &Pull) -> Value {
-        let label = |(id, name): &(u64, String)| {
-            json!({
-                "id": id, "node_id": node_id("Label", id), "url": format!("{}/labels/{name}", self.repo_url(repo)), "name": name,
-                "color": "ededed", "default": false, "description": "",
-            })
-        };
-        pull.labels.iter().map(label).collect()
-    }
-
     /// As checks name the pull requests that they are on.
     pub(crate) fn pull_minimal_json(&self, repo: &Repo, pull: &Pull) -> Value {
         let side = |repo: &Repo, branch: &str, sha: &str| json!({"ref": branch, "sha": sha, "repo": {"id": repo.id, "url": self.repo_url(repo), "name": repo.name}});
@@ -121,7 +111,7 @@ impl World {
             "url": format!("{url}/issues/{n}"), "repository_url": url, "labels_url": format!("{url}/issues/{n}/labels{{/name}}"),
             "comments_url": format!("{url}/issues/{n}/comments"), "events_url": format!("{url}/issues/{n}/events"),
             "html_url": html, "id": pull.id, "node_id": node_id("PullRequest", pull.id), "number": n, "title": pull.title,
-            "user": self.user_json(pull.author), "labels": self.labels_json(repo, pull), "state": if pull.open() { "open" } else { "closed" },
+            "user": self.user_json(pull.author), "labels": self.all_labels_json(repo, &pull.labels), "state": if pull.open() { "open" } else { "closed" },
             "locked": false, "assignee": null, "assignees": [], "milestone": null, "comments": comments,
             "created_at": time_text(pull.created_at), "updated_at": time_text(pull.updated_at),
             "closed_at": pull.closed_at.map(time_text), "author_association": self.association(repo, pull.author),
@@ -149,9 +139,10 @@ impl World {
             Via::App => self.app_json(),
             Via::OtherApp(slug) => self.other_app_json(slug),
         };
+        let kind = if self.is_issue(repo.id, comment.number) { "issues" } else { "pull" };
         let mut shape = self.said_json(comment, repo, &url);
         let more = json!({
-            "html_url": format!("{}/{}/pull/{}#issuecomment-{}", self.base, repo.full_name(), comment.number, comment.id),
+            "html_url": format!("{}/{}/{kind}/{}#issuecomment-{}", self.base, repo.full_name(), comment.number, comment.id),
             "issue_url": format!("{}/issues/{}", self.repo_url(repo), comment.number), "performed_via_github_app": app,
             "minimized": comment.minimised.as_ref().map(|classifier| json!({"reason": reason(classifier)})),
         });
@@ -193,7 +184,7 @@ impl World {
         self.comments.iter().filter(wanted).count()
     }
 
-    fn reactions_json(&self, url: &str, on: ReactionOn) -> Value {
+    pub(crate) fn reactions_json(&self, url: &str, on: ReactionOn) -> Value {
         let count =
             |content: &str| self.reactions.iter().filter(|r| r.on == on && (content.is_empty() || r.content == content)).count();
         let mut shape = json!({"url": format!("{url}/reactions"), "total_count": count("")});

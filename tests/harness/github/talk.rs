@@ -24,11 +24,12 @@ pub struct Comment {
 
 /// What people say.
 impl FakeGitHub {
-    /// Comments on a pull request; returns the comment's id.
+    /// Comments on a pull request or an issue; returns the comment's id.
     pub fn comment(&self, repo: &str, number: u64, user: &str, body: &str) -> u64 {
-        self.with_pull(repo, number, user, |world, repo, user| {
-            world.add_comment(repo, number, user, Via::Page, Place::Conversation, body)
-        })
+        let mut world = self.world();
+        let (repo, user) = (world.repo_id(repo), world.account_id(user, Kind::User));
+        assert!(world.has_thread(repo, number), "there is no {number}");
+        world.add_comment(repo, number, user, Via::Page, Place::Conversation, body)
     }
 
     /// Comments as another App's account, `APP[bot]`, which is a bot by its type too; returns the comment's id.
@@ -78,7 +79,7 @@ impl FakeGitHub {
 
 /// What people see of it.
 impl FakeGitHub {
-    /// The comments in the conversation of a pull request, oldest first.
+    /// The comments in the conversation of a pull request or an issue, oldest first.
     pub fn comments(&self, repo: &str, number: u64) -> Vec<Comment> {
         self.comments_at(repo, number, |place| *place == Place::Conversation)
     }
@@ -135,11 +136,10 @@ impl FakeGitHub {
 }
 
 impl World {
-    /// Adds a comment to a pull request, which counts as a change of it.
+    /// Adds a comment to a pull request or an issue, which counts as a change of it.
     pub(crate) fn add_comment(&mut self, repo: u64, number: u64, author: u64, via: Via, place: Place, body: &str) -> u64 {
         let (id, now) = (self.new_id(), self.now());
-        self.pull(repo, number);
-        self.pull_mut(repo, number).updated_at = now;
+        self.touch(repo, number);
         let body = body.to_owned();
         let (edited, minimised) = (false, None);
         let (created_at, updated_at) = (now, now);
@@ -217,10 +217,12 @@ impl World {
 
     pub(crate) fn tell_comment(&mut self, id: u64, action: &str, sender: u64, extra: Value) {
         let comment = self.comment(id).expect("told before it is removed").clone();
-        let (repo, pull) = (self.repo(comment.repo), self.pull(comment.repo, comment.number));
+        let (repo, number) = (self.repo(comment.repo), comment.number);
         let (event, key, about) = match &comment.place {
-            Place::Conversation => ("issue_comment", "issue", self.issue_json(repo, pull)),
-            Place::Diff(_) => ("pull_request_review_comment", "pull_request", self.pull_simple_json(repo, pull)),
+            Place::Conversation => ("issue_comment", "issue", self.thread_json(repo.id, number)),
+            Place::Diff(_) => {
+                ("pull_request_review_comment", "pull_request", self.pull_simple_json(repo, self.pull(repo.id, number)))
+            }
         };
         let mut payload = json!({"action": action, key: about, "comment": self.comment_json(&comment)});
         super::shape::merge(&mut payload, extra);

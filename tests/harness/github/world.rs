@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::git::{Git, Signature};
 use super::hooks::{Delivery, HookQueue};
+use super::issues::{Edits, Tracker};
 use super::shipping::Shipping;
 
 /// A time as GitHub writes it.
@@ -139,6 +140,7 @@ pub(crate) struct Repo {
     /// The names of custom roles, of those who have one. What such a role may do is in `levels`.
     pub(crate) roles: HashMap<u64, String>,
     pub(crate) pulls: BTreeMap<u64, Pull>,
+    pub(crate) tracker: Tracker,
     pub(crate) next_number: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) pushed_at: Timestamp,
@@ -169,6 +171,7 @@ pub(crate) struct Pull {
     /// The base branch when the pull request was opened or last pushed to: like GitHub's, it grows old.
     pub(crate) base: String,
     pub(crate) labels: Vec<(u64, String)>,
+    pub(crate) edits: Edits,
     /// The oldest first.
     pub(crate) reviews: Vec<Review>,
     pub(crate) merged: Option<Merged>,

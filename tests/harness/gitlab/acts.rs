@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::issues::Rewrite;
 use super::people::MergeRequestSpec;
-use super::world::{DiffRefs, MergeRequest, Note, NoteKind, OWNER, Project, Thread, World};
+use super::world::{DiffRefs, MergeRequest, Note, NoteKind, Noteable, OWNER, Project, Thread, World};
 use crate::github::git::{Edit, Git};
 
 impl World {
@@ -115,6 +116,8 @@ impl World {
             branch: spec.branch.clone(),
             target_branch: spec.target_branch.clone(),
             title: spec.title.clone(),
+            description: spec.description.clone(),
+            labels: spec.labels.clone(),
             author,
             state: "opened",
             sha,
@@ -179,17 +182,8 @@ impl World {
     }
 
     pub(super) fn retitle(&mut self, project: u64, iid: u64, title: &str, by: u64) {
-        self.touch(project, iid);
-        let mr = self.request_mut(project, iid);
-        let was_draft = mr.draft();
-        let previous = std::mem::replace(&mut mr.title, title.to_owned());
-        let said = format!("changed title from **{previous}** to **{title}**");
-        let mut changes = json!({ "title": { "previous": previous, "current": title } });
-        if was_draft != mr.draft() {
-            changes["draft"] = json!({ "previous": was_draft, "current": mr.draft() });
-        }
-        self.add_note(project, iid, by, &said, NoteKind::System);
-        self.tell_request(project, iid, "update", by, json!({}), changes);
+        let rewrite = Rewrite { title: Some(title.to_owned()), ..Rewrite::default() };
+        self.rewrite(project, iid, Noteable::Request, by, &rewrite);
     }
 
     pub(super) fn approve(&mut self, project: u64, iid: u64, by: u64) {
@@ -201,34 +195,39 @@ impl World {
 
     /// A note that stands alone.
     pub(super) fn add_note(&mut self, project: u64, iid: u64, author: u64, body: &str, kind: NoteKind) -> u64 {
-        self.add(project, iid, author, body, None, kind)
+        self.add_note_on(project, iid, Noteable::Request, author, body, kind)
+    }
+
+    /// The same on an issue or a merge request.
+    pub(super) fn add_note_on(&mut self, project: u64, iid: u64, on: Noteable, author: u64, body: &str, kind: NoteKind) -> u64 {
+        let (id, now) = (self.new_id(), self.now());
+        let (created_at, updated_at) = (now, now);
+        self.add(Note { id, on, kind, project, iid, author, body: body.to_owned(), created_at, updated_at, thread: None })
     }
 
     /// A note that begins a thread, at a place in the diff or at none.
     pub(super) fn add_thread(&mut self, project: u64, iid: u64, author: u64, body: &str, position: Option<Value>) -> u64 {
         let id = format!("{:040x}", self.new_id());
-        self.add(project, iid, author, body, Some(Thread { id, position, resolved_by: None }), NoteKind::Comment)
+        self.add_in_thread(project, iid, author, body, Thread { id, position, resolved_by: None })
     }
 
     /// A note that goes on with a thread.
     pub(super) fn add_reply(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: &str) -> u64 {
         let first = self.notes.iter().filter_map(|note| note.thread.as_ref()).find(|one| one.id == thread);
         let position = first.and_then(|first| first.position.clone());
-        self.add(
-            project,
-            iid,
-            author,
-            body,
-            Some(Thread { id: thread.to_owned(), position, resolved_by: None }),
-            NoteKind::Comment,
-        )
+        self.add_in_thread(project, iid, author, body, Thread { id: thread.to_owned(), position, resolved_by: None })
     }
 
-    fn add(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: Option<Thread>, kind: NoteKind) -> u64 {
+    fn add_in_thread(&mut self, project: u64, iid: u64, author: u64, body: &str, thread: Thread) -> u64 {
         let (id, now) = (self.new_id(), self.now());
-        let (created_at, updated_at) = (now, now);
-        self.notes.push(Note { id, kind, project, iid, author, body: body.to_owned(), created_at, updated_at, thread });
-        self.touch(project, iid);
+        let (on, kind, created_at, updated_at) = (Noteable::Request, NoteKind::Comment, now, now);
+        self.add(Note { id, on, kind, project, iid, author, body: body.to_owned(), created_at, updated_at, thread: Some(thread) })
+    }
+
+    fn add(&mut self, note: Note) -> u64 {
+        let Note { id, project, iid, on, kind, .. } = note;
+        self.notes.push(note);
+        self.touch_thing(project, iid, on);
         if kind != NoteKind::System {
             self.tell_note(id, "create");
         }

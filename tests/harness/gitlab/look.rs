@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Note, NoteKind, Status, World, lock};
+use super::world::{Note, NoteKind, Noteable, Status, World, lock};
 use super::{BOT, Delivery, FakeGitLab, Seen};
 
 /// A note, as people see it.
@@ -104,7 +104,7 @@ impl FakeGitLab {
     pub fn notes(&self, path: &str, iid: u64) -> Vec<NoteSeen> {
         let world = self.world();
         let project = world.project_id(path);
-        let on_it = world.notes.iter().filter(|note| note.project == project && note.iid == iid);
+        let on_it = world.notes.iter().filter(|note| note.project == project && note.iid == iid && note.on == Noteable::Request);
         let there = on_it.filter(|note| note.kind != NoteKind::System);
         there.map(|note| note_seen(&world, note)).collect()
     }

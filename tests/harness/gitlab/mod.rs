@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `people`, `look` | what people do, and what they see: the handle's verbs |
 //! | `world`, `acts` | the state, and how what people do changes it |
+//! | `issues` | issues, and texts and labels of issues and merge requests: state and verbs |
 //! | `shipping` | tags, releases, environments and deployments: state and verbs |
 //! | `server` | one request's way: fault, credential, limit, judgement, handler, log |
 //! | `auth` | whose a token is, and what that account may |
@@ -14,7 +15,7 @@
 //! | `hooks`, `payload` | how webhooks get there, and what they say |
 //! | `limits` | rate limits |
 //!
-//! What the description leaves out (notes, threads, external status checks, accounts) is held to the parameters that
+//! What the description leaves out (notes, threads, issues, commits that are made, external status checks, accounts) is held to the parameters that
 //! GitLab's documentation names, in `api/`. The description is unsound where it tells of answers; they are like recorded
 //! ones.
 
@@ -24,6 +25,7 @@ mod auth;
 mod description;
 mod git_http;
 mod hooks;
+mod issues;
 mod limits;
 mod look;
 mod payload;
@@ -39,6 +41,7 @@ use tokio::task::AbortHandle;
 
 pub use crate::github::{Edit, Effect, Fault, HookEffect, HookFault, When};
 pub use hooks::{Delivery, Signing};
+pub use issues::Item;
 pub use limits::Limits;
 pub use look::{NoteSeen, StatusSeen};
 pub use people::MergeRequestSpec;

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::world::{NoteKind, World};
+use super::issues::label_payloads;
+use super::world::{NoteKind, Noteable, World};
 
 /// No commit, where a push makes or removes a ref.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
@@ -80,11 +81,11 @@ impl World {
     fn request_payload(&self, project: u64, iid: u64) -> Value {
         let mr = self.request(project, iid).expect("the merge request exists");
         json!({
-            "id": mr.id, "iid": iid, "title": mr.title, "description": "", "state": mr.state, "draft": mr.draft(),
+            "id": mr.id, "iid": iid, "title": mr.title, "description": mr.description, "state": mr.state, "draft": mr.draft(),
             "work_in_progress": mr.draft(), "source_branch": mr.branch, "target_branch": mr.target_branch,
             "source_project_id": mr.source, "target_project_id": project, "source": self.project_payload(mr.source),
             "target": self.project_payload(project), "last_commit": self.commit_payload(mr.source, &mr.sha),
-            "author_id": mr.author, "assignee_id": null, "assignee_ids": [], "reviewer_ids": [], "labels": [],
+            "author_id": mr.author, "assignee_id": null, "assignee_ids": [], "reviewer_ids": [], "labels": label_payloads(&mr.labels),
             "created_at": time(mr.created_at), "updated_at": time(mr.updated_at), "merge_commit_sha": mr.merge_commit,
             "head_pipeline_id": self.head_pipeline(mr).map(|pipeline| pipeline.id), "merge_status": "can_be_merged",
             "detailed_merge_status": "mergeable", "blocking_discussions_resolved": true,
@@ -102,23 +103,51 @@ impl World {
         for (key, value) in more.as_object().into_iter().flatten() {
             attributes[key] = value.clone();
         }
+        let labels = attributes["labels"].clone();
         let payload = json!({
             "object_kind": "merge_request", "event_type": "merge_request", "user": self.user_payload(by),
             "project": self.project_payload(project), "repository": self.repository_payload(project),
-            "object_attributes": attributes, "labels": [], "changes": changes,
+            "object_attributes": attributes, "labels": labels, "changes": changes,
         });
         self.send("Merge Request Hook", Some(action), project, &payload);
     }
 
+    fn issue_payload(&self, project: u64, iid: u64) -> Value {
+        let issue = self.issue(project, iid).expect("the issue exists");
+        json!({
+            "id": issue.id, "iid": iid, "project_id": project, "title": issue.title, "description": issue.description,
+            "state": issue.state(), "state_id": if issue.open { 1 } else { 2 }, "author_id": issue.author, "assignee_ids": [],
+            "assignee_id": null, "labels": label_payloads(&issue.labels), "confidential": issue.confidential, "type": "Issue",
+            "created_at": time(issue.created_at), "updated_at": time(issue.updated_at), "closed_at": null, "due_date": null,
+            "discussion_locked": null, "milestone_id": null, "moved_to_id": null, "relative_position": null, "severity": "unknown",
+            "url": format!("{}/{}/-/issues/{iid}", self.url, self.project(project).path), "weight": null,
+        })
+    }
+
+    pub(super) fn tell_issue(&mut self, project: u64, iid: u64, action: &str, by: u64, changes: Value) {
+        let mut attributes = self.issue_payload(project, iid);
+        let (labels, confidential) = (attributes["labels"].clone(), attributes["confidential"] == true);
+        attributes["action"] = json!(action);
+        let payload = json!({
+            "object_kind": "issue", "event_type": if confidential { "confidential_issue" } else { "issue" },
+            "user": self.user_payload(by), "project": self.project_payload(project), "repository": self.repository_payload(project),
+            "object_attributes": attributes, "labels": labels, "changes": changes,
+        });
+        self.send(if confidential { "Confidential Issue Hook" } else { "Issue Hook" }, Some(action), project, &payload);
+    }
+
     pub(super) fn tell_note(&mut self, id: u64, action: &str) {
         let note = self.note(id).expect("the note exists");
-        let (project, iid, author) = (note.project, note.iid, note.author);
-        let mr = self.request(project, iid).expect("a note is on a merge request");
+        let (project, iid, author, on) = (note.project, note.iid, note.author, note.on);
+        let (key, about, kind, folder) = match on {
+            Noteable::Request => ("merge_request", self.request_payload(project, iid), "MergeRequest", "merge_requests"),
+            Noteable::Issue => ("issue", self.issue_payload(project, iid), "Issue", "issues"),
+        };
         let internal = note.kind == NoteKind::Internal;
         let thread = note.thread.as_ref();
         let at_line = thread.and_then(|thread| thread.position.as_ref());
         let attributes = json!({
-            "id": id, "note": note.body, "noteable_type": "MergeRequest", "noteable_id": mr.id, "author_id": author,
+            "id": id, "note": note.body, "noteable_type": kind, "noteable_id": about["id"], "author_id": author,
             "system": false, "internal": internal, "action": action, "created_at": time(note.created_at),
             "updated_at": time(note.updated_at), "project_id": project, "commit_id": null, "line_code": null, "st_diff": null,
             "attachment": null, "change_position": null, "original_position": at_line, "resolved_at": null,
@@ -126,13 +155,13 @@ impl World {
             "description": note.body,
             "type": if at_line.is_some() { Some("DiffNote") } else { thread.map(|_| "DiscussionNote") },
             "position": at_line, "discussion_id": thread.map_or_else(|| format!("{id:040x}"), |thread| thread.id.clone()),
-            "url": format!("{}/{}/-/merge_requests/{iid}#note_{id}", self.url, self.project(project).path),
+            "url": format!("{}/{}/-/{folder}/{iid}#note_{id}", self.url, self.project(project).path),
         });
         let payload = json!({
             "object_kind": "note", "event_type": if internal { "confidential_note" } else { "note" },
             "user": self.user_payload(author), "project_id": project,
             "project": self.project_payload(project), "repository": self.repository_payload(project),
-            "object_attributes": attributes, "merge_request": self.request_payload(project, iid),
+            "object_attributes": attributes, key: about,
         });
         self.send(if internal { "Confidential Note Hook" } else { "Note Hook" }, Some(action), project, &payload);
     }
@@ -165,7 +194,11 @@ impl World {
         let emoji = self.emoji.iter().find(|one| one.id == emoji).expect("the emoji exists");
         let note = self.note(emoji.note).expect("an emoji is on a note");
         let (project, iid) = (note.project, note.iid);
-        let url = format!("{}/{}/-/merge_requests/{iid}#note_{}", self.url, self.project(project).path, note.id);
+        let (key, about, kind, folder) = match note.on {
+            Noteable::Request => ("merge_request", self.request_payload(project, iid), "MergeRequest", "merge_requests"),
+            Noteable::Issue => ("issue", self.issue_payload(project, iid), "Issue", "issues"),
+        };
+        let url = format!("{}/{}/-/{folder}/{iid}#note_{}", self.url, self.project(project).path, note.id);
         let attributes = json!({
             "user_id": emoji.user, "created_at": time(emoji.at), "id": emoji.id, "name": emoji.name,
             "awardable_type": "Note", "awardable_id": emoji.note, "updated_at": time(emoji.at), "action": action,
@@ -174,8 +207,8 @@ impl World {
         let payload = json!({
             "object_kind": "emoji", "event_type": action, "user": self.user_payload(emoji.user), "project_id": project,
             "project": self.project_payload(project), "object_attributes": attributes,
-            "note": { "id": note.id, "note": note.body, "noteable_type": "MergeRequest", "author_id": note.author },
-            "merge_request": self.request_payload(project, iid),
+            "note": { "id": note.id, "note": note.body, "noteable_type": kind, "author_id": note.author },
+            key: about,
         });
         self.send("Emoji Hook", Some(action), project, &payload);
     }

@@ -12,6 +12,8 @@ pub struct MergeRequestSpec {
     pub(super) source: Option<String>,
     pub(super) target_branch: String,
     pub(super) title: String,
+    pub(super) description: String,
+    pub(super) labels: Vec<String>,
 }
 
 impl MergeRequestSpec {
@@ -23,6 +25,8 @@ impl MergeRequestSpec {
             source: None,
             target_branch: "main".to_owned(),
             title: "A change".to_owned(),
+            description: String::new(),
+            labels: Vec::new(),
         }
     }
 
@@ -42,6 +46,18 @@ impl MergeRequestSpec {
     #[must_use]
     pub fn titled(self, title: &str) -> Self {
         MergeRequestSpec { title: title.to_owned(), ..self }
+    }
+
+    /// With this description.
+    #[must_use]
+    pub fn described(self, description: &str) -> Self {
+        MergeRequestSpec { description: description.to_owned(), ..self }
+    }
+
+    /// With these labels.
+    #[must_use]
+    pub fn labelled(self, labels: &[&str]) -> Self {
+        MergeRequestSpec { labels: labels.iter().map(|label| (*label).to_owned()).collect(), ..self }
     }
 
     /// As a draft, which GitLab tells by the title.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::world::{Emoji, MergeRequest, Note, NoteKind, Pipeline, Status, World, lock, time_text};
+use super::world::{Emoji, MergeRequest, Note, NoteKind, Noteable, Pipeline, Status, World, lock, time_text};
 use crate::github::git::{CommitInfo, FileChange};
 
 impl World {
@@ -47,10 +47,10 @@ impl World {
         let refs = mr.refs();
         let path = &self.project(mr.project).path;
         json!({
-            "id": mr.id, "iid": mr.iid, "project_id": mr.project, "title": mr.title, "description": "", "state": mr.state,
+            "id": mr.id, "iid": mr.iid, "project_id": mr.project, "title": mr.title, "description": mr.description, "state": mr.state,
             "created_at": time_text(mr.created_at), "updated_at": time_text(mr.updated_at), "target_branch": mr.target_branch,
             "source_branch": mr.branch, "author": self.account(mr.author), "assignee": null, "assignees": [], "reviewers": [],
-            "source_project_id": mr.source, "target_project_id": mr.project, "labels": [], "draft": mr.draft(),
+            "source_project_id": mr.source, "target_project_id": mr.project, "labels": mr.labels, "draft": mr.draft(),
             "work_in_progress": mr.draft(), "milestone": null, "merge_status": "can_be_merged",
             "detailed_merge_status": "mergeable", "sha": mr.sha, "merge_commit_sha": mr.merge_commit,
             "squash_commit_sha": null, "has_conflicts": false, "blocking_discussions_resolved": true,
@@ -103,7 +103,10 @@ impl World {
     }
 
     pub(super) fn note_answer(&self, note: &Note) -> Value {
-        let mr = self.request(note.project, note.iid).expect("a note is on a merge request");
+        let (noteable, kind_of) = match note.on {
+            Noteable::Request => (self.request(note.project, note.iid).expect("a note is on something").id, "MergeRequest"),
+            Noteable::Issue => (self.issue(note.project, note.iid).expect("a note is on something").id, "Issue"),
+        };
         let thread = note.thread.as_ref();
         let position = thread.and_then(|thread| thread.position.as_ref());
         let kind = if position.is_some() { Some("DiffNote") } else { thread.map(|_| "DiscussionNote") };
@@ -112,7 +115,7 @@ impl World {
             "id": note.id, "type": kind, "body": note.body, "attachment": null, "author": self.account(note.author),
             "created_at": time_text(note.created_at), "updated_at": time_text(note.updated_at),
             "system": note.kind == NoteKind::System,
-            "noteable_id": mr.id, "noteable_type": "MergeRequest", "project_id": note.project, "noteable_iid": note.iid,
+            "noteable_id": noteable, "noteable_type": kind_of, "project_id": note.project, "noteable_iid": note.iid,
             "resolvable": thread.is_some(), "confidential": internal, "internal": internal, "imported": false,
             "imported_from": "none", "commands_changes": {},
         });

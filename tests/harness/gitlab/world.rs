@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::BOT;
 use super::hooks::{Delivery, Hook, HookQueue};
+use super::issues::Issue;
 use super::shipping::Shipping;
 use crate::github::git::{FileChange, Git, Signature};
 
@@ -89,6 +90,8 @@ pub(super) struct MergeRequest {
     pub(super) branch: String,
     pub(super) target_branch: String,
     pub(super) title: String,
+    pub(super) description: String,
+    pub(super) labels: Vec<String>,
     pub(super) author: u64,
     /// `opened`, `closed` or `merged`.
     pub(super) state: &'static str,
@@ -133,8 +136,16 @@ pub(super) enum NoteKind {
     System,
 }
 
+/// What a note can be on. Each has numbers of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noteable {
+    Request,
+    Issue,
+}
+
 pub(super) struct Note {
     pub(super) id: u64,
+    pub(super) on: Noteable,
     pub(super) kind: NoteKind,
     pub(super) project: u64,
     pub(super) iid: u64,
@@ -197,6 +208,7 @@ pub(super) struct World {
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) projects: Vec<Project>,
     pub(super) requests: Vec<MergeRequest>,
+    pub(super) issues: Vec<Issue>,
     pub(super) notes: Vec<Note>,
     pub(super) emoji: Vec<Emoji>,
     pub(super) pipelines: Vec<Pipeline>,
@@ -225,6 +237,7 @@ impl World {
             groups: BTreeMap::new(),
             projects: Vec::new(),
             requests: Vec::new(),
+            issues: Vec::new(),
             notes: Vec::new(),
             emoji: Vec::new(),
             pipelines: Vec::new(),
@@ -328,10 +341,14 @@ impl World {
 
     /// The notes on a merge request that somebody sees, oldest first.
     pub(super) fn notes_on<'a>(&'a self, mr: &MergeRequest, user: Option<u64>) -> impl Iterator<Item = &'a Note> {
-        let (project, iid) = (mr.project, mr.iid);
+        self.notes_about(mr.project, mr.iid, Noteable::Request, user)
+    }
+
+    /// The same on an issue or a merge request.
+    pub(super) fn notes_about(&self, project: u64, iid: u64, on: Noteable, user: Option<u64>) -> impl Iterator<Item = &Note> {
         let insider = user.is_some_and(|user| self.level(project, user) >= REPORTER);
         let shown = move |note: &&Note| note.kind != NoteKind::Internal || insider;
-        self.notes.iter().filter(move |note| note.project == project && note.iid == iid).filter(shown)
+        self.notes.iter().filter(move |note| note.project == project && note.iid == iid && note.on == on).filter(shown)
     }
 
     pub(super) fn note(&self, id: u64) -> Option<&Note> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use gatewright_core::ForgeKind;
+use gatewright_core::{ForgeKind, ItemRef};
 use serde_json::Value;
 
-use super::{Check, NOWHERE, REPO, Role, Seen, Stage, Told, Written, readable};
+use super::{Check, NOWHERE, Proposed, REPO, Role, Seen, Stage, Told, Written, readable};
 use crate::FakeGitHub;
-use crate::github::{Attempt, Effect, Fault, HookEffect, HookFault, Level, PullSpec, When};
+use crate::github::{Attempt, Effect, Fault, HookEffect, HookFault, Level, PullSpec, Thread, When};
 use crate::service::{GithubSetting, Setting, WEBHOOK_SECRET};
 
 /// A GitHub with the scenario's repository.
@@ -130,6 +130,47 @@ impl Stage for GitHubStage {
         let ours = self.github.bot_comments(REPO, number);
         let replies = ours.into_iter().filter(|comment| !comment.body.starts_with(STICKY));
         replies.map(|comment| Seen { text: readable(&comment.body), folded: comment.minimised }).collect()
+    }
+
+    fn open_issue(&self, user: &str, title: &str, body: &str) -> u64 {
+        self.github.open_issue(REPO, user, title, body)
+    }
+
+    fn comment_on_issue(&self, number: u64, user: &str, body: &str) -> u64 {
+        self.github.comment(REPO, number, user, body)
+    }
+
+    fn label(&self, item: ItemRef, user: &str, label: &str) {
+        self.github.label(REPO, item.number(), label, user);
+    }
+
+    fn replies_on_issue(&self, number: u64) -> Vec<Seen> {
+        self.replies(number)
+    }
+
+    fn proposed(&self) -> Vec<Proposed> {
+        let bot = self.github.bot_login();
+        let pulls = self.github.pulls(REPO).into_iter().map(|thread| (ItemRef::Pull { number: thread.number }, thread));
+        let issues = self.github.issues(REPO).into_iter().map(|thread| (ItemRef::Issue { number: thread.number }, thread));
+        let seen = |(item, thread): (ItemRef, Thread)| Proposed {
+            item,
+            title: thread.title,
+            body: thread.body,
+            labels: thread.labels,
+            draft: thread.draft,
+            open: thread.open,
+            branch: thread.branches.map(|(branch, _)| branch).unwrap_or_default(),
+        };
+        pulls.chain(issues).filter(|(_, thread)| thread.author == bot).map(seen).collect()
+    }
+
+    fn head_of(&self, branch: &str) -> Option<String> {
+        self.github.has_branch(REPO, branch).then(|| self.github.branch(REPO, branch))
+    }
+
+    fn file(&self, commit: &str, path: &str) -> Option<String> {
+        let (_, content) = self.github.files(REPO, commit).remove(path)?;
+        String::from_utf8(content).ok()
     }
 
     fn shown(&self, commit: &str) -> BTreeMap<String, Check> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use gatewright_core::ForgeKind;
+use gatewright_core::{ForgeKind, ItemRef};
 
-use super::{Check, NOWHERE, REPO, Role, Seen, Stage, Told, Written, readable};
+use super::{Check, NOWHERE, Proposed, REPO, Role, Seen, Stage, Told, Written, readable};
 use crate::FakeGitLab;
 use crate::gitlab::{
-    BOT, Effect, Fault, HookEffect, HookFault, Limits, MergeRequestSpec, NoteSeen, Signing, StatusSeen, TOKEN, When,
+    BOT, Effect, Fault, HookEffect, HookFault, Item, Limits, MergeRequestSpec, NoteSeen, Signing, StatusSeen, TOKEN, When,
 };
 use crate::service::{GitlabSetting, Setting, WEBHOOK_SECRET};
 
@@ -43,7 +43,7 @@ impl GitLabStage {
 }
 
 /// Those that the service's documents ask for.
-const TRIGGERS: [&str; 3] = ["Push Hook", "Note Hook", "Merge Request Hook"];
+const TRIGGERS: [&str; 4] = ["Push Hook", "Note Hook", "Issue Hook", "Merge Request Hook"];
 
 const STICKY: &str = "<!-- gatewright:sticky -->";
 
@@ -189,6 +189,53 @@ impl Stage for GitLabStage {
     fn replies(&self, number: u64) -> Vec<Seen> {
         let seen = |note: NoteSeen| Seen { text: readable(&note.body), folded: note.body.contains(FOLDED) };
         self.replies_of(number).map(seen).collect()
+    }
+
+    fn open_issue(&self, user: &str, title: &str, body: &str) -> u64 {
+        self.gitlab.open_issue(REPO, user, title, body, &[])
+    }
+
+    fn comment_on_issue(&self, number: u64, user: &str, body: &str) -> u64 {
+        self.gitlab.comment_on_issue(REPO, number, user, body)
+    }
+
+    fn label(&self, item: ItemRef, user: &str, label: &str) {
+        match item {
+            ItemRef::Pull { number } => self.gitlab.label(REPO, number, user, &[label]),
+            ItemRef::Issue { number } => self.gitlab.label_issue(REPO, number, user, &[label]),
+        }
+    }
+
+    fn replies_on_issue(&self, number: u64) -> Vec<Seen> {
+        let ours = self.gitlab.notes_on_issue(REPO, number).into_iter().filter(|(user, _)| user == BOT);
+        ours.map(|(_, body)| Seen { text: readable(&body), folded: body.contains(FOLDED) }).collect()
+    }
+
+    fn proposed(&self) -> Vec<Proposed> {
+        let requests = self.gitlab.merge_requests(REPO).into_iter().map(|item| (ItemRef::Pull { number: item.iid }, item));
+        let issues = self.gitlab.issues(REPO).into_iter().map(|item| (ItemRef::Issue { number: item.iid }, item));
+        let seen = |(at, item): (ItemRef, Item)| {
+            let title = item.title.strip_prefix("Draft: ");
+            Proposed {
+                item: at,
+                title: title.unwrap_or(&item.title).to_owned(),
+                body: item.description,
+                labels: item.labels,
+                draft: title.is_some(),
+                open: item.state == "opened",
+                branch: item.branches.map(|(branch, _)| branch).unwrap_or_default(),
+            }
+        };
+        requests.chain(issues).filter(|(_, item)| item.author == BOT).map(seen).collect()
+    }
+
+    fn head_of(&self, branch: &str) -> Option<String> {
+        self.gitlab.has_branch(REPO, branch).then(|| self.gitlab.branch(REPO, branch))
+    }
+
+    fn file(&self, commit: &str, path: &str) -> Option<String> {
+        let (_, content) = self.gitlab.files(REPO, commit).remove(path)?;
+        String::from_utf8(content).ok()
     }
 
     fn shown(&self, commit: &str) -> BTreeMap<String, Check> {

@@ -58,6 +58,7 @@ async fn each_role_may_do_what_the_table_says(scene: Scene) {
         ("/gw skip bad x", "max ada"),
         ("/gw hold", "wendy max ada"),
         ("/gw unhold", "wendy max ada"),
+        ("/gw fix", "wendy max ada"),
     ] {
         assert_eq!(may(&scene, number, command, &PEOPLE).await, expected, "{command}");
     }

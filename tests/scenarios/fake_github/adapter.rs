@@ -3,7 +3,7 @@
 use gatewright_core::event::{CommentPlace, CommentRef, User};
 use gatewright_core::forge::{CatchUp, Forge, ForgeError, Permission, Standing};
 use gatewright_core::report::{CommentReport, Holds, Known, Reaction, ReactionReport, Report};
-use gatewright_core::{ForgeKind, RepoRef};
+use gatewright_core::{ForgeKind, ItemRef, RepoRef};
 use gatewright_forge_github::{GitHub, GitHubConfig, Timeouts};
 
 use super::*;

@@ -5,7 +5,7 @@ use gatewright_core::report::{
     AssetReport, Channel, CommentReport, DeploymentReport, DeploymentState, Holds, Known, Latest, Life, ProtectionAnswer,
     ProtectionReport, Published, RELEASE_COMMENT_MARKER, RELEASE_MARKER, ReleaseReport, ReleaseStage, Report, Tier,
 };
-use gatewright_core::{CommitId, RepoRef};
+use gatewright_core::{CommitId, ItemRef, RepoRef};
 use gatewright_forge_github::GitHub;
 use insta::assert_snapshot;
 use sha2::{Digest, Sha256};

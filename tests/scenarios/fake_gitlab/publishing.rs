@@ -6,7 +6,7 @@ use gatewright_core::report::{
     CheckReport, CheckStatus, CommentReport, Conclusion, Holds, Known, Published, Reaction, ReactionReport, Report, external_id,
 };
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
-use gatewright_core::{CommitId, ForgeKind, RepoRef, RunId, Timestamp};
+use gatewright_core::{CommitId, ForgeKind, ItemRef, RepoRef, RunId, Timestamp};
 use gatewright_forge_gitlab::GitLab;
 use gatewright_tests::gitlab::{Effect, Fault, Limits};
 

@@ -5,7 +5,7 @@ use gatewright_core::report::{
     AssetReport, Channel, CommentReport, DeploymentReport, DeploymentState, Holds, Known, Latest, Life, ProtectionAnswer,
     ProtectionReport, Published, RELEASE_COMMENT_MARKER, ReleaseReport, ReleaseStage, Report, Tier,
 };
-use gatewright_core::{CommitId, RepoRef, Timestamp};
+use gatewright_core::{CommitId, ItemRef, RepoRef, Timestamp};
 use gatewright_forge_gitlab::GitLab;
 use gatewright_tests::gitlab::{Effect, Fault, Signing};
 use insta::assert_snapshot;

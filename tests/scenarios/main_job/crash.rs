@@ -96,19 +96,7 @@ async fn pull_request_ends_right(forge: &dyn Stage, home: &Home, crash: Crash) -
     let sticky = forge.sticky(number).expect("there is one comment");
     let table = "| ✅ | a | exit code 0 | T |\n| ❌ | b | exit code 4 | T |";
     assert!(sticky.contains(table), "{place}: {sticky}");
-    assert_eq!(leftovers(&home.instance()).await, Vec::<String>::new(), "{place}");
+    assert_eq!(home.leftovers().await, Vec::<String>::new(), "{place}");
     forge.assert_valid();
     died
-}
-
-/// The names of the containers of this service that exist.
-async fn leftovers(instance: &str) -> Vec<String> {
-    let filter = format!("label=dev.gatewright.instance={instance}");
-    let output = tokio::process::Command::new("docker")
-        .args(["ps", "--all", "--quiet", "--filter", &filter])
-        .output()
-        .await
-        .expect("the docker client is installed by tests/setup/all.sh");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }

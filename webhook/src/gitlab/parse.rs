@@ -108,7 +108,7 @@ fn issue(payload: IssueHook) -> Result<Event, Reason> {
         action => return Err(action_unused("issue", action)),
     };
     Ok(Event::Issue(IssueEvent {
-        repo: target(issue.project_id, None, payload.project)?,
+        repo: home(issue.project_id, payload.project)?,
         number: issue.iid.ok_or("the payload has no object_attributes.iid")?,
         sender: user(payload.user),
         change,
@@ -170,7 +170,7 @@ fn note(payload: NoteHook) -> Result<Event, Reason> {
                 return Err(CONFIDENTIAL.to_owned());
             }
             let number = issue.iid.ok_or("the payload has no issue.iid")?;
-            (target(issue.project_id, None, payload.project)?, number, None)
+            (home(issue.project_id, payload.project)?, number, None)
         }
     };
     let comment = CommentRef { number, id, place };
@@ -233,6 +233,13 @@ fn target(id: Option<u64>, target: Option<Project>, project: Option<Project>) ->
     let project_path =
         project.filter(|_| project_id.is_none_or(|other| other == id)).and_then(|project| project.path_with_namespace);
     repo(id, target.and_then(|target| target.path_with_namespace).or(project_path))
+}
+
+/// The project of an issue.
+fn home(id: Option<u64>, project: Option<Project>) -> Result<RepoRef, Reason> {
+    let known = project.as_ref().and_then(|project| project.id);
+    let id = known.or(id).ok_or("the payload has no project.id")?;
+    repo(id, project.and_then(|project| project.path_with_namespace))
 }
 
 fn repo(id: u64, path: Option<String>) -> Result<RepoRef, Reason> {

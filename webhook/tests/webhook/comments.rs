@@ -78,14 +78,15 @@ fn what_is_changed_about_a_comment_is_not_read() {
 }
 
 #[test]
-fn comments_on_issues_are_not_used() {
+fn a_comment_on_an_issue_says_that_it_is_on_one() {
     for pull_request in [None, Some(Value::Null)] {
         let mut payload = issue_comment("/gw run");
         payload["issue"].as_object_mut().unwrap().remove("pull_request");
         if let Some(null) = pull_request {
             payload["issue"]["pull_request"] = null;
         }
-        assert_eq!(reason("issue_comment", &payload), "comments on issues are not used");
+        let Event::Comment(said) = event("issue_comment", &payload) else { panic!("it is used") };
+        assert_eq!((said.comment.number, said.comment.place, said.head), (7, CommentPlace::Issue, None));
     }
 }
 

@@ -17,13 +17,14 @@ pub(crate) const BASE: &str = "380387fbc80638b734a49e1be1c4dfec1c01b33c";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
 /// The events that are looked into.
-pub(crate) const USED: [&str; 8] = [
+pub(crate) const USED: [&str; 9] = [
     "pull_request",
     "merge_group",
     "push",
     "check_run",
     "check_suite",
     "issue_comment",
+    "issues",
     "pull_request_review_comment",
     "deployment_protection_rule",
 ];
@@ -124,7 +125,7 @@ fn an_edit_matters_when_it_changes_the_base_branch() {
 
 #[test]
 fn other_things_that_happen_to_a_pull_request_are_not_used() {
-    for action in ["labeled", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "", "new"] {
+    for action in ["unlabeled", "converted_to_draft", "enqueued", "dequeued", "auto_merge_enabled", "", "new"] {
         let reason = reason("pull_request", &pull_request(action));
         assert_eq!(reason, format!("pull_request events with the action {action:?} are not used"));
     }
@@ -360,7 +361,7 @@ fn checks_that_are_not_ours_are_left_alone() {
 
 #[test]
 fn events_that_are_not_used_still_say_their_action() {
-    for name in ["ping", "installation", "installation_repositories", "issues", "pull_request_review", "star", "new"] {
+    for name in ["ping", "installation", "installation_repositories", "milestone", "pull_request_review", "star", "new"] {
         assert_eq!(reason(name, &payload(json!({ "action": "created" }))), format!("{name} events are not used"));
     }
     let endless = payload(json!({ "action": "\u{e4}".repeat(80) }));

@@ -62,7 +62,7 @@ async fn every_published_example_is_taken() {
 /// The repository of a payload that is used, by rules of the test's own.
 fn used_repo<'a>(name: &str, payload: &'a Value) -> Option<&'a str> {
     let used = match (name, payload["action"].as_str()) {
-        ("pull_request", Some("opened" | "reopened" | "ready_for_review" | "synchronize" | "closed")) => true,
+        ("pull_request", Some("opened" | "reopened" | "ready_for_review" | "synchronize" | "closed" | "labeled")) => true,
         ("pull_request", Some("edited")) => payload["changes"]["base"].is_object(),
         ("merge_group", Some("checks_requested" | "destroyed")) => true,
         ("push", _) => {
@@ -78,8 +78,8 @@ fn used_repo<'a>(name: &str, payload: &'a Value) -> Option<&'a str> {
             let pressed = payload["requested_action"]["identifier"].as_str();
             payload["check_run"]["app"]["id"] == APP_ID && [RERUN_FAILED, SKIP, EXPLAIN].map(Some).contains(&pressed)
         }
-        ("issue_comment", Some("created")) => payload["issue"]["pull_request"].is_object() && commands(&payload["comment"]),
-        ("pull_request_review_comment", Some("created")) => commands(&payload["comment"]),
+        ("issues", Some("opened" | "labeled")) => true,
+        ("issue_comment" | "pull_request_review_comment", Some("created")) => commands(&payload["comment"]),
         _ => false,
     };
     used.then(|| payload["repository"]["full_name"].as_str().unwrap())

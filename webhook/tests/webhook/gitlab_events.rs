@@ -14,20 +14,20 @@ const BEFORE: &str = "380387fbc80638b734a49e1be1c4dfec1c01b33c";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 const AT: &str = "2026-03-01 10:00:00 UTC";
 
-fn repo() -> RepoRef {
+pub(crate) fn repo() -> RepoRef {
     RepoRef { forge: ForgeKind::Gitlab, id: 40, path: "group/sub.group/app_x".to_owned(), installation: None }
 }
 
-fn mona() -> User {
+pub(crate) fn mona() -> User {
     User { id: 31, login: "mona".to_owned() }
 }
 
 /// What all payloads say of the project. A fork's, where the merge request comes from one, is the source.
-fn project() -> Value {
+pub(crate) fn project() -> Value {
     json!({ "id": 40, "name": "App X", "path_with_namespace": "group/sub.group/app_x", "default_branch": "main" })
 }
 
-fn user() -> Value {
+pub(crate) fn user() -> Value {
     json!({ "id": 31, "name": "Mona", "username": "mona", "email": "[REDACTED]" })
 }
 
@@ -40,7 +40,7 @@ fn merge_request() -> Value {
     })
 }
 
-fn merged(action: &str) -> Value {
+pub(crate) fn merged(action: &str) -> Value {
     let mut attributes = merge_request();
     attributes["action"] = action.into();
     json!({
@@ -49,13 +49,13 @@ fn merged(action: &str) -> Value {
     })
 }
 
-fn updated(changes: Value) -> Value {
+pub(crate) fn updated(changes: Value) -> Value {
     let mut payload = merged("update");
     payload["changes"] = changes;
     payload
 }
 
-fn note(body: &str) -> Value {
+pub(crate) fn note(body: &str) -> Value {
     json!({
         "object_kind": "note", "event_type": "note", "user": user(), "project_id": 40, "project": project(),
         "object_attributes": {
@@ -77,22 +77,22 @@ fn meaning(payload: &Value) -> Parsed {
     parse("System Hook", payload.to_string().as_bytes()).unwrap()
 }
 
-fn event(payload: &Value) -> Event {
+pub(crate) fn event(payload: &Value) -> Event {
     meaning(payload).event
 }
 
-fn reason(payload: &Value) -> String {
+pub(crate) fn reason(payload: &Value) -> String {
     unused(event(payload))
 }
 
 /// The payload with another value in one place, made where it was not.
-fn with(mut payload: Value, path: &str, value: Value) -> Value {
+pub(crate) fn with(mut payload: Value, path: &str, value: Value) -> Value {
     let (parent, key) = path.rsplit_once('/').unwrap();
     payload.pointer_mut(parent).unwrap()[key] = value;
     payload
 }
 
-fn without(mut payload: Value, path: &str) -> Value {
+pub(crate) fn without(mut payload: Value, path: &str) -> Value {
     let (parent, key) = path.rsplit_once('/').unwrap();
     payload.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
     payload
@@ -155,7 +155,7 @@ fn other_updates_are_not_used() {
         json!({ "title": { "previous": "Draft: Faster", "current": "draft: faster" } }),
         json!({ "title": { "previous": "Drafts: x", "current": "x" } }),
         json!({ "title": { "previous": "Dr\u{e4}ft: x", "current": "x" } }),
-        json!({ "labels": { "previous": [], "current": [{ "id": 1, "title": "draft" }] } }),
+        json!({ "labels": { "previous": [{ "id": 1, "title": "draft" }], "current": [] } }),
         json!({ "description": { "previous": "", "current": "/gw run" }, "last_edited_at": { "previous": null, "current": AT } }),
         json!({ "assignees": {}, "reviewers": {}, "milestone_id": {}, "updated_at": {} }),
     ];
@@ -304,9 +304,9 @@ fn comments_that_are_not_for_us_are_not_used() {
     for body in ["", "lgtm", "see /gw help", "> /gw run", "//", "/1"] {
         assert_eq!(reason(&note(body)), "the comment holds no command", "{body:?}");
     }
-    for kind in [json!("Issue"), json!("Commit"), json!("Snippet"), json!("Epic"), Value::Null] {
+    for kind in [json!("Commit"), json!("Snippet"), json!("Epic"), Value::Null] {
         let payload = without(with(note("/gw run"), "/object_attributes/noteable_type", kind), "/merge_request");
-        assert_eq!(reason(&payload), "comments on anything but a merge request are not used");
+        assert_eq!(reason(&payload), "comments on anything but a merge request or an issue are not used");
     }
     let system = with(note("/gw run"), "/object_attributes/system", true.into());
     assert_eq!(reason(&system), "the comment is GitLab's own");
@@ -465,7 +465,6 @@ fn a_push_of_a_tag_names_its_commit_and_what_it_was_before() {
 #[test]
 fn events_without_a_use_are_recorded_under_their_own_name() {
     let kinds = [
-        "issue",
         "work_item",
         "wiki_page",
         "pipeline",

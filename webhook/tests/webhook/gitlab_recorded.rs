@@ -92,6 +92,15 @@ fn change(event: &Event) -> Option<PullChange> {
     }
 }
 
+/// Whether an update brings a label that was not there before.
+fn gives_labels(payload: &Value) -> bool {
+    let titles = |at: &str| {
+        let labels = payload["changes"]["labels"][at].as_array().into_iter().flatten();
+        labels.map(|label| label["title"].clone()).collect::<Vec<_>>()
+    };
+    titles("current").iter().any(|label| !titles("previous").contains(label))
+}
+
 /// The project of a payload that is used. None of the recorded comments holds a command.
 fn used_repo(payload: &Value) -> Option<&str> {
     let attributes = &payload["object_attributes"];
@@ -102,8 +111,13 @@ fn used_repo(payload: &Value) -> Option<&str> {
         (Some("merge_request"), Some("update")) => {
             let title = |at: &str| payload["changes"]["title"][at].as_str().is_some_and(|title| title.starts_with("Draft:"));
             let draft = |at: &str| payload["changes"]["draft"][at] == true;
-            attributes["oldrev"].is_string() || title("previous") && !title("current") || draft("previous") && !draft("current")
+            attributes["oldrev"].is_string()
+                || gives_labels(payload)
+                || title("previous") && !title("current")
+                || draft("previous") && !draft("current")
         }
+        (Some("issue"), Some("open")) => true,
+        (Some("issue"), Some("update")) => gives_labels(payload),
         (Some("push"), _) => payload["ref"].as_str().unwrap().starts_with("refs/heads/"),
         (Some("tag_push"), _) => true,
         _ => false,

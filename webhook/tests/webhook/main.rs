@@ -9,6 +9,7 @@ mod gitlab_answers;
 mod gitlab_events;
 mod gitlab_proofs;
 mod gitlab_recorded;
+mod items;
 mod limits;
 mod observed;
 mod properties;

@@ -110,6 +110,7 @@ fn routes(desk: Desk) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/retry", post(retry))
         .route("/runs/{id}/logs/{gate}", get(log))
+        .route("/runs/{id}/agents/{stage}", get(transcript))
         .route("/runs/{id}/outputs/{gate}", get(output))
         .route("/deliveries", get(deliveries))
         .route("/delivery", post(delivery))
@@ -138,6 +139,10 @@ async fn retry(State(desk): Shared, UrlPath(id): UrlPath<RunId>) -> Response {
 
 async fn log(State(desk): Shared, UrlPath((id, gate)): UrlPath<(RunId, GateName)>) -> Response {
     desk.log(id, &gate).await.into_response()
+}
+
+async fn transcript(State(desk): Shared, UrlPath((id, stage)): UrlPath<(RunId, u16)>) -> Response {
+    answer(desk.transcript(id, stage).await)
 }
 
 #[derive(Deserialize)]

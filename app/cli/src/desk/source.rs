@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gatewright_core::model::Ask;
 use gatewright_core::store::{AuditEntry, DeliveryRecord, RunRecord};
 use gatewright_core::{DeliveryId, GateName, RunId, Timestamp};
 use gatewright_engine::operator::ReleasePlan;
@@ -88,6 +89,13 @@ impl Source {
                 response.bytes().await.map_err(|error| broken(&error))
             }
             Source::Store(desk) => desk.log(id, gate).await,
+        }
+    }
+
+    pub(crate) async fn transcript(&self, id: RunId, stage: u16) -> Result<Ask, DeskError> {
+        match self {
+            Source::Service(client) => json(client.get(format!("{HOST}/runs/{id}/agents/{stage}"))).await,
+            Source::Store(desk) => desk.transcript(id, stage).await,
         }
     }
 

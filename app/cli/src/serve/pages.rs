@@ -16,6 +16,7 @@ use gatewright_core::run::{Gates, Run, Step};
 use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 
+mod agent;
 mod environment;
 mod release;
 mod rollout;
@@ -47,6 +48,7 @@ pub(super) fn routes(desk: Desk) -> Router {
     Router::new()
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/logs/{gate}", get(log))
+        .route("/runs/{id}/agents/{stage}", get(transcript))
         .route("/runs/{id}/outputs/{gate}/{*path}", get(output))
         .route("/runs/{id}/artefacts/{name}", get(artefact))
         .route("/runs/{id}/hooks/{n}", get(hook))
@@ -90,6 +92,19 @@ async fn log(State(desk): Shared, Path((id, gate)): Path<(String, String)>) -> R
     let (Ok(id), Ok(gate)) = (id.parse::<RunId>(), gate.parse::<GateName>()) else { return missing() };
     match desk.log(id, &gate).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// What was asked and answered in a stage of a pipeline of agents.
+async fn transcript(State(desk): Shared, Path((id, stage)): Path<(String, String)>) -> Response {
+    let (Ok(id), Ok(stage)) = (id.parse::<RunId>(), stage.parse::<u16>()) else { return missing() };
+    match desk.transcript(id, stage).await {
+        Ok(ask) => {
+            let html = agent::transcript(id, stage, &ask, STYLE);
+            ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)], html)
+                .into_response()
+        }
         Err(error) => refused(&error),
     }
 }
@@ -206,6 +221,9 @@ fn render(
     }
     if let Some((of, release)) = run.and_then(|run| Some((run, run.release()?))) {
         release::sections(&mut out, of.id, of, release);
+    }
+    if let Some(agents) = run.and_then(Run::agent) {
+        agent::sections(&mut out, record.id, agents);
     }
     for (gate, table) in trends {
         let _ = write!(out, "<h2>Benchmarks of {gate}</h2>{table}");

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use crate::files::pull_request;
-use crate::support::{Bench, WEBHOOK_SECRET, connect, files_under, forge, nobody, private_key, sign};
+use crate::support::{Bench, WEBHOOK_SECRET, connect, files_under, forge, nobody, private_key, server_file, sign};
 
 #[test]
 fn a_service_is_well_and_says_how_its_parts_are() {
@@ -253,4 +253,37 @@ fn a_log_for_people_has_no_colour_in_a_file() {
     }
     child.wait().expect("the process is ours");
     assert!(seen.contains("gatewright starts") && !seen.contains('\u{1b}'), "{seen}");
+}
+
+#[test]
+fn providers_of_models_are_named_and_their_keys_are_nowhere() {
+    let bench = Bench::with_server_file(forge(), "memory:").env("MODEL_KEY", "CANARY-model-0123456789abcdef");
+    let tables = "\n[[model]]\nkind = \"anthropic\"\nkey = \"env:MODEL_KEY\"\n\n[[model]]\nkind = \"scripted\"\nname = \"demo\"\nfile = \"demo.yaml\"\n";
+    bench.write("gatewright.toml", &format!("{}{tables}", server_file(forge(), "memory:")));
+    bench.write("demo.yaml", "conversations: [{ exchanges: [{ reply: { text: Hello. } }] }]");
+    let service = bench.serve(&[]);
+    let ready = service.get("/readyz");
+    let closed = json!({ "status": "ok", "detail": "the circuit is closed" });
+    assert_eq!(ready.json()["parts"]["models"], json!({ "anthropic": closed, "demo": closed }));
+    let metrics = service.get("/metrics").body;
+    assert!(metrics.contains("gatewright_model_circuit{provider=\"anthropic\"} 0"), "{metrics}");
+    let log = service.stop();
+    assert!(log.contains("this provider of models is a script"), "{log}");
+    assert!(![ready.body, metrics, log].concat().contains("CANARY-model"));
+}
+
+#[test]
+fn a_service_does_not_start_with_a_key_or_a_script_that_is_not_there() {
+    let bench = Bench::with_server_file(forge(), "memory:");
+    let tables = "[[model]]\nkind = \"anthropic\"\nkey = \"env:NO_SUCH_KEY\"\n";
+    bench.write("gatewright.toml", &format!("{}\n{tables}", server_file(forge(), "memory:")));
+    let done = bench.run(&["serve"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains(":20:7: `key`: the environment variable NO_SUCH_KEY is not set"), "{}", done.stderr);
+    let tables = "[[model]]\nkind = \"scripted\"\nfile = \"demo.yaml\"\n";
+    bench.write("gatewright.toml", &format!("{}\n{tables}", server_file(forge(), "memory:")));
+    bench.write("demo.yaml", "conversations: []");
+    let done = bench.run(&["serve"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("this is no script of a model: it has no conversation"), "{}", done.stderr);
 }

@@ -10,7 +10,21 @@ pub struct BuiltInPipeline {
     pub about: &'static str,
     /// What it does, in order.
     pub steps: &'static [BuiltInStep],
+    /// Globs of files that it may not change, whatever its lines say.
+    pub protect: &'static [&'static str],
 }
+
+/// Tests, as most languages name their files and folders. What is to mend code until tests pass could have them pass by changing them.
+/// Where case makes no difference: whatever reads these globs minds none.
+const TESTS: &[&str] = &[
+    "**/{test,tests,__tests__,spec,specs,testdata,fixtures,__snapshots__}/**",
+    "**/*.{test,tests}/**",
+    "**/{test,tests,spec}.*",
+    "**/test[_-]*",
+    "**/*[_-]{test,tests,spec}.*",
+    "**/*.{test,spec}.*",
+    "**/*.{snap,feature}",
+];
 
 /// A step of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +44,14 @@ pub enum BuiltInStep {
 use BuiltInStep::{Measure, Parallel, Role, Verify, VerifyFails};
 
 const fn pipeline(name: &'static str, about: &'static str, steps: &'static [BuiltInStep]) -> BuiltInPipeline {
-    BuiltInPipeline { name, about, steps }
+    BuiltInPipeline { name, about, steps, protect: &[] }
 }
 
 /// The pipelines.
 #[rustfmt::skip]
 pub static PIPELINES: [BuiltInPipeline; 5] = [
-    pipeline("fix", "Finds out why gates fail, and mends it.",
-        &[Role("diagnose"), Role("repair"), Verify, Role("quality"), Role("documentation")]),
+    BuiltInPipeline { protect: TESTS, ..pipeline("fix", "Finds out why gates fail, and mends it.",
+        &[Role("diagnose"), Role("repair"), Verify, Role("quality"), Role("documentation")]) },
     pipeline("review", "Reviews a change, for what is wrong and for what an attacker could do with it.",
         &[Parallel(&["review", "security-review"])]),
     pipeline("build", "Builds what is asked for.",

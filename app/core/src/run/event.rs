@@ -377,6 +377,9 @@ pub enum Preparation {
         base_problems: Vec<Problem>,
         /// Who may give which command, as the file has it.
         commands: BTreeMap<CommandName, Vec<Who>>,
+        /// Gates whose failure starts agents.
+        #[serde(default)]
+        agents_on: Vec<GateName>,
     },
     /// The base branch has no repository file, so there is nothing to do.
     NoConfig {

@@ -126,6 +126,7 @@ fn planned(gates: Vec<PlannedGate>) -> RunEvent {
         head_problems: Vec::new(),
         base_problems: Vec::new(),
         commands: BTreeMap::new(),
+        agents_on: Vec::new(),
     })
 }
 

@@ -73,7 +73,8 @@ fn what_is_not_written_is_filled_in() {
     assert_eq!(fix.budget, Budget { micro_usd: Some(2_000_000), tokens: 2_000_000, turns: 40, secs: 1200 });
     assert_eq!((fix.tries, fix.on_red, fix.network, fix.image.as_str(), fix.line), (3, OnRed::Stop, false, "a", 8));
     assert_eq!(fix.may, [Offering::Comment, Offering::Suggestion, Offering::Finding, Offering::PullRequest]);
-    assert!(fix.models.is_empty() && fix.protect.is_empty());
+    assert!(fix.models.is_empty());
+    assert_eq!(fix.protect, PIPELINES[0].protect, "what mends code until tests pass changes no tests");
     let Stage::Agent(diagnose) = &fix.steps[0] else { panic!("{:?}", fix.steps) };
     assert_eq!((diagnose.turns_max, diagnose.secs_max), (20, 600));
     assert_eq!(diagnose.role.tools, [Tool::Read, Tool::List, Tool::Search, Tool::Shell]);
@@ -287,7 +288,7 @@ fn a_command_starts_one_pipeline() {
 
 #[test]
 fn there_are_only_so_many_stages_and_pipelines() {
-    let many = vec!["[review, tester]"; 8].join(", ");
+    let many = ["[review, tester]"; 8].join(", ");
     assert_eq!(STAGES_MAX, 30);
     assert_snapshot!(told(&format!("agents: {{ a: {{ steps: [{{ parallel: [{many}] }}, {{ parallel: [{many}] }}] }} }}\n")), @"7:23: 32 stages, those of all branches together; a pipeline may have 30");
     let pipelines: Vec<String> = (0..=PIPELINES_MAX).map(|n| format!("p{n}: {{ steps: [review] }}")).collect();

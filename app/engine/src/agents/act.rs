@@ -77,7 +77,8 @@ pub(super) async fn act(engine: &Engine, run: &Run, of: &AgentRun, (n, number): 
 
 async fn acted(engine: &Engine, run: &Run, prepared: &AgentPrepared, n: u16, stage: &StageRun) -> Result<Acted, Undone> {
     let reply = stage.turns.last().and_then(|turn| turn.reply.as_ref());
-    let reply: Reply = kept(engine, &reply.ok_or_else(|| Undone::Failed("nothing was said".to_owned()))?.blob).await?;
+    let reply: Reply =
+        kept(&*engine.deps.blobs, &reply.ok_or_else(|| Undone::Failed("nothing was said".to_owned()))?.blob).await?;
     if reply.calls.is_empty() {
         return note(engine, Deeds { results: Vec::new(), note: Some(NO_TOOL.to_owned()) }, Vec::new(), None, None).await;
     }

@@ -1,7 +1,7 @@
 //! What a repository's agents may still cost today.
 
 use gatewright_core::Timestamp;
-use gatewright_core::run::Run;
+use gatewright_core::run::{Amount, Run};
 use gatewright_core::store::{RunFilter, StoreError};
 use jiff::tz::TimeZone;
 
@@ -10,20 +10,32 @@ use crate::Engine;
 /// So many runs of a repository are looked at, the newest ones. Where there were more on one day, the day is taken to be used up.
 const RUNS_MAX: usize = 2_000;
 
-/// What is left of the day's limit, in millionths of a US dollar. None: there is no limit.
-pub(super) async fn left(engine: &Engine, run: &Run) -> Result<Option<u64>, StoreError> {
-    let Some(limit) = engine.options.agents_day_micro_usd else { return Ok(None) };
+/// What is left of a day's limits. None: there is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Millionths of a US dollar.
+    pub(super) micro_usd: Option<u64>,
+    /// Tokens.
+    pub(super) tokens: Option<u64>,
+}
+
+/// What is left of today's limits.
+pub(super) async fn left(engine: &Engine, run: &Run) -> Result<Left, StoreError> {
+    let (money, tokens) = (engine.options.agents_day_micro_usd, engine.options.agents_day_tokens);
+    if money.is_none() && tokens.is_none() {
+        return Ok(Left::default());
+    }
     let now = Timestamp::now();
     let midnight = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |start| start.timestamp());
     let filter = RunFilter { repo: Some(run.repo.key()), ..RunFilter::default() };
-    let mut spent: u64 = 0;
+    let mut spent = Amount::default();
     let records = engine.deps.store.list(&filter, RUNS_MAX).await?;
     let whole = records.len() < RUNS_MAX || records.last().is_some_and(|last| last.created_at < midnight);
     // A pipeline that began before midnight counts with the day of its beginning.
     for record in records.into_iter().filter(|record| record.created_at >= midnight && record.subject.ends_with("/agents")) {
         let other = engine.run(record.id).await?;
-        let of_other = other.as_ref().and_then(Run::agent).map_or(0, |agent| agent.spent.micro_usd);
-        spent = spent.saturating_add(of_other);
+        spent += other.as_ref().and_then(Run::agent).map_or_else(Amount::default, |agent| agent.spent);
     }
-    Ok(Some(if whole { limit.saturating_sub(spent) } else { 0 }))
+    let of = |limit: Option<u64>, spent: u64| limit.map(|limit| if whole { limit.saturating_sub(spent) } else { 0 });
+    Ok(Left { micro_usd: of(money, spent.micro_usd), tokens: of(tokens, spent.tokens) })
 }

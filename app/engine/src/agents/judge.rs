@@ -37,7 +37,7 @@ async fn judged(engine: &Engine, run: &Run, of: &AgentRun, prepared: &AgentPrepa
     let mut handovers = Vec::new();
     for stage in &of.stages {
         let Some(note) = &stage.handover else { continue };
-        let handover: Handover = kept(engine, &note.blob).await.map_err(|lost| match lost {
+        let handover: Handover = kept(&*engine.deps.blobs, &note.blob).await.map_err(|lost| match lost {
             Lost::Later(cause) => NoSession::Later(cause),
             Lost::Never(cause) => NoSession::Never(cause),
         })?;

@@ -21,11 +21,13 @@ pub(crate) mod fence;
 mod judge;
 pub mod policy;
 mod prepare;
+mod program;
 pub(crate) mod prompt;
 mod prose;
 mod protect;
 pub(crate) mod session;
 pub mod show;
+pub(crate) mod start;
 pub(crate) mod toolbox;
 mod tools;
 pub mod turn;
@@ -37,10 +39,7 @@ pub(crate) async fn perform(engine: &Engine, run: &Run, of: &AgentRun, action: A
         AgentAction::Prepare => prepare::prepare(engine, run, of).await,
         AgentAction::Turn { stage, turn, .. } => turn::turn(engine, run, of, (stage, turn), stop).await,
         AgentAction::Act { stage, turn } => act::act(engine, run, of, (stage, turn), stop).await,
-        AgentAction::Program { stage, .. } => {
-            let because = "programs as agents are not run by this version".to_owned();
-            done(AgentEvent::Broken { stage, because })
-        }
+        AgentAction::Program { stage, .. } => program::program(engine, run, of, stage, stop).await,
         AgentAction::Verify { stage, gate, .. } => verify::verify(engine, run, of, stage, &gate, stop).await,
         AgentAction::Expire { stage } => {
             session::close(engine, run.id, Some(stage)).await;

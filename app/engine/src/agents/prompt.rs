@@ -168,17 +168,27 @@ fn protected(globs: &[String]) -> String {
 }
 
 fn user(input: &PromptInput<'_>) -> Result<String, String> {
-    let delimiter = input.delimiter;
-    let earlier = input.earlier.iter().skip(input.earlier.len().saturating_sub(EARLIER_MAX));
+    task(input.task, input.sections, input.earlier, input.feedback, input.delimiter)
+}
+
+/// What is to be done, and what there is to know, for an agent of whichever kind.
+pub(crate) fn task(
+    task: &str,
+    known: &[Section],
+    earlier: &[(String, String)],
+    feedback: Option<&str>,
+    delimiter: &str,
+) -> Result<String, String> {
+    let earlier = earlier.iter().skip(earlier.len().saturating_sub(EARLIER_MAX));
     let earlier = earlier.map(|(stage, said)| fence::fenced(stage, said, Kind::Prose, delimiter, EARLIER_BYTES_MAX));
-    let task = fence::shown(input.task, Kind::Prose, delimiter, TASK_BYTES_MAX);
+    let task = fence::shown(task, Kind::Prose, delimiter, TASK_BYTES_MAX);
     rendered(
         "user",
         &context! {
             task => task.trim(),
-            sections => sections(input.sections, delimiter),
+            sections => sections(known, delimiter),
             earlier => earlier.collect::<Vec<_>>(),
-            feedback => input.feedback.map(|text| of_gates(text, delimiter)),
+            feedback => feedback.map(|text| of_gates(text, delimiter)),
         },
     )
 }

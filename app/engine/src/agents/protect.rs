@@ -72,4 +72,39 @@ mod tests {
             assert!(!is_protected(&globs, path), "{path}");
         }
     }
+
+    #[test]
+    fn what_mends_code_until_tests_pass_changes_no_tests() {
+        let fix = gatewright_core::agent::PIPELINES.iter().find(|pipeline| pipeline.name == "fix").expect("it is built in");
+        let globs: Vec<String> = fix.protect.iter().map(|glob| (*glob).to_owned()).collect();
+        for path in [
+            "tests/add.rs",
+            "app/tests/harness/lib.rs",
+            "src/test/java/org/acme/AddTest.java",
+            "test.sh",
+            "scripts/test.py",
+            "pkg/add_test.go",
+            "test_add.py",
+            "web/add.test.ts",
+            "web/add.spec.tsx",
+            "web/__tests__/add.js",
+            "web/__snapshots__/add.js.snap",
+            "spec/add_spec.rb",
+            "Acme.Tests/AddTests.cs",
+            "features/add.feature",
+        ] {
+            assert!(is_protected(&globs, path), "{path}");
+        }
+        for path in [
+            "add.sh",
+            "src/contest.rs",
+            "src/latest.js",
+            "docs/testing.md",
+            "src/attest/mod.rs",
+            "special.py",
+            "src/greatest_hits.py",
+        ] {
+            assert!(!is_protected(&globs, path), "{path}");
+        }
+    }
 }

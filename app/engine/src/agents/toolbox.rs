@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// The tool by which an agent says that it is done.
 pub(crate) const FINISH: &str = "finish";
 
+/// What is kept of arguments that held what looks like a secret.
+pub(super) const HELD_SECRET: &str = "[left out: it held what looks like a secret]";
+
 /// Where the source is within a sandbox. Models name files by it; paths here are relative to it.
 const WORKSPACE: &str = "/workspace/";
 
@@ -123,78 +126,65 @@ pub(crate) fn tool_specs(tools: &[Tool]) -> Vec<ToolSpec> {
 }
 
 fn spec(tool: Tool) -> ToolSpec {
-    let path = |about: &str| json!({ "type": "string", "minLength": 1, "maxLength": PATH_BYTES_MAX, "description": about });
-    let file = || path("A file, relative to the root of the source.");
-    let (about, takes) = match tool {
-        Tool::Read => (
-            format!("Reads a text file, {READ_LINES} lines of it unless you say how many. Lines are shown with their numbers."),
-            object(
-                &["path"],
-                json!({
-                    "path": file(),
-                    "from_line": { "type": "integer", "minimum": 1, "description": "The first line to read; 1 if left out." },
-                    "lines": { "type": "integer", "minimum": 1, "maximum": READ_LINES_MAX },
-                }),
-            ),
-        ),
-        Tool::List => (
-            "Lists files and folders.".to_owned(),
-            object(
-                &[],
-                json!({
-                    "path": path("A folder, relative to the root of the source, which it is if left out."),
-                    "depth": { "type": "integer", "minimum": 1, "maximum": LIST_DEPTH_MAX, "description": "1 if left out." },
-                }),
-            ),
-        ),
-        Tool::Search => (
-            "Searches files for a regular expression, line by line. Shows file, line number and line.".to_owned(),
-            object(
-                &["pattern"],
-                json!({
-                    "pattern": { "type": "string", "minLength": 1, "maxLength": PATTERN_BYTES_MAX, "description": "A POSIX extended regular expression." },
-                    "path": path("A file or folder to search in; everywhere if left out."),
-                }),
-            ),
-        ),
-        Tool::Write => (
-            "Writes a whole file, with the folders on the way to it. For changes of a file that is there, use `patch`.".to_owned(),
-            object(
-                &["path", "content"],
-                json!({
-                    "path": file(),
-                    "content": { "type": "string", "maxLength": WRITE_BYTES_MAX },
-                    "executable": { "type": "boolean", "description": "Whether it can be run; as it was if left out." },
-                }),
-            ),
-        ),
-        Tool::Patch => (
+    ToolSpec { name: tool.as_str().to_owned(), about: about(tool).to_owned(), takes: takes(tool) }
+}
+
+fn about(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Read => "Reads a text file, 400 lines of it unless you say how many. Lines are shown with their numbers.",
+        Tool::List => "Lists files and folders.",
+        Tool::Search => "Searches files for a regular expression, line by line. Shows file, line number and line.",
+        Tool::Write => {
+            "Writes a whole file, with the folders on the way to it. For changes of a file that is there, use `patch`."
+        }
+        Tool::Patch => {
             "Replaces a piece of a file. `old` must be in the file exactly once, with its white space; take lines around it in to make \
              it so. Line numbers that `read` shows are not part of the file."
-                .to_owned(),
-            object(
-                &["path", "old", "new"],
-                json!({
-                    "path": file(),
-                    "old": { "type": "string", "minLength": 1, "maxLength": PATCH_BYTES_MAX },
-                    "new": { "type": "string", "maxLength": PATCH_BYTES_MAX },
-                }),
-            ),
-        ),
-        Tool::Shell => (
+        }
+        Tool::Shell => {
             "Runs a command by `sh -c` in the root of the source, and shows its exit code and the end of what it wrote. No input, no \
              terminal. Nothing that it starts outlives it."
-                .to_owned(),
-            object(
-                &["command"],
-                json!({
-                    "command": { "type": "string", "minLength": 1, "maxLength": COMMAND_BYTES_MAX },
-                    "timeout_secs": { "type": "integer", "minimum": 1, "maximum": SHELL_SECS_MAX, "description": format!("{SHELL_SECS} if left out.") },
-                }),
-            ),
-        ),
+        }
+    }
+}
+
+fn takes(tool: Tool) -> Value {
+    let text = |least: usize, most: usize| json!({ "type": "string", "minLength": least, "maxLength": most });
+    let about = |mut schema: Value, about: &str| {
+        schema["description"] = json!(about);
+        schema
     };
-    ToolSpec { name: tool.as_str().to_owned(), about, takes }
+    let path = |words: &str| about(text(1, PATH_BYTES_MAX), words);
+    let file = || path("A file, relative to the root of the source.");
+    let whole = |most: u64| json!({ "type": "integer", "minimum": 1, "maximum": most });
+    match tool {
+        Tool::Read => {
+            let from = json!({ "type": "integer", "minimum": 1, "description": "The first line to read; 1 if left out." });
+            object(&["path"], json!({ "path": file(), "from_line": from, "lines": whole(READ_LINES_MAX.into()) }))
+        }
+        Tool::List => {
+            let path = path("A folder, relative to the root of the source, which it is if left out.");
+            object(&[], json!({ "path": path, "depth": about(whole(LIST_DEPTH_MAX.into()), "1 if left out.") }))
+        }
+        Tool::Search => {
+            let pattern = about(text(1, PATTERN_BYTES_MAX), "A POSIX extended regular expression.");
+            let path = path("A file or folder to search in; everywhere if left out.");
+            object(&["pattern"], json!({ "pattern": pattern, "path": path }))
+        }
+        Tool::Write => {
+            let executable = json!({ "type": "boolean", "description": "Whether it can be run; as it was if left out." });
+            let content = text(0, WRITE_BYTES_MAX);
+            object(&["path", "content"], json!({ "path": file(), "content": content, "executable": executable }))
+        }
+        Tool::Patch => {
+            let (old, new) = (text(1, PATCH_BYTES_MAX), text(0, PATCH_BYTES_MAX));
+            object(&["path", "old", "new"], json!({ "path": file(), "old": old, "new": new }))
+        }
+        Tool::Shell => {
+            let timeout = about(whole(SHELL_SECS_MAX), &format!("{SHELL_SECS} if left out."));
+            object(&["command"], json!({ "command": text(1, COMMAND_BYTES_MAX), "timeout_secs": timeout }))
+        }
+    }
 }
 
 fn finish_spec() -> ToolSpec {
@@ -370,6 +360,10 @@ fn finding(finding: &Finding) -> Result<(), String> {
 fn read<T: DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
     match &call.arguments {
         Arguments::Json(value) => T::deserialize(value).map_err(|error| error.to_string()),
+        Arguments::Malformed(text) if text == HELD_SECRET => Err(
+            "the arguments hold what looks like a secret, so nothing was done; have the code take it from where it runs, or leave it out"
+                .to_owned(),
+        ),
         Arguments::Malformed(_) => Err("the arguments are not JSON, perhaps because they were cut off".to_owned()),
     }
 }

@@ -50,13 +50,13 @@ pub(super) async fn used(sandbox: &dyn Workshop, handle: &SandboxHandle, wanted:
             look(sandbox, handle, wanted, &script).await
         }
         Use::List { path, depth } => {
-            let folder = word(path.as_deref().unwrap_or("."))?;
+            let folder = word(&place(path.as_deref()))?;
             let script =
                 format!("find {folder} -mindepth 1 -maxdepth {depth} -name .git -prune -o -print | sort | head -n {LINES_MAX}");
             look(sandbox, handle, wanted, &script).await
         }
         Use::Search { pattern, path } => {
-            let (pattern, place) = (word(pattern)?, word(path.as_deref().unwrap_or("."))?);
+            let (pattern, place) = (word(pattern)?, word(&place(path.as_deref()))?);
             // `grep` of small images knows no `--exclude-dir`.
             let script = format!(
                 "find {place} -name .git -prune -o -type f -print0 | xargs -0 grep -nIEH -e {pattern} -- 2>&1 | head -n {LINES_MAX}"
@@ -93,6 +93,11 @@ async fn write(
     let mode = if executable { FileMode::Executable } else { FileMode::Plain };
     let said = format!("{} bytes written", content.len());
     lay(sandbox, handle, path, Some((mode, Bytes::from(content.to_owned()))), said).await
+}
+
+/// Where to look. Without what stands before it `find` would take a name such as `-delete` or `!` for what to do.
+fn place(path: Option<&str>) -> String {
+    path.map_or_else(|| ".".to_owned(), |path| format!("./{path}"))
 }
 
 /// A word of a script that stands for just this text.
@@ -183,5 +188,18 @@ async fn lay(
         // A link in the way, a folder where a file should be: the model can do it otherwise.
         Err(SandboxError::Report(wrong)) => Ok(Said { about: beginning(path), ..Said::wrong(wrong) }),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_never_taken_for_what_to_do() {
+        for name in ["-delete", "!", "(", "-exec", "src"] {
+            assert!(place(Some(name)).starts_with("./"), "{name}");
+        }
+        assert_eq!(place(None), ".");
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use gatewright_core::config::AgentStage;
 use gatewright_core::model::{Arguments, Ask, Message, Reply, ToolResult};
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Doing, Feedback, ReplyNote, Run, StageRun, models_of};
+use gatewright_core::store::Blobs;
 use gatewright_core::verdict::StepOutcome;
 use gatewright_core::{BlobId, GateName};
 use serde::de::DeserializeOwned;
@@ -39,7 +40,7 @@ pub struct Deeds {
 pub(super) async fn turn(engine: &Engine, run: &Run, of: &AgentRun, (n, number): (u16, u32), stop: &CancellationToken) -> Done {
     let (Some(prepared), Some(stage)) = (&of.prepared, of.stage(n)) else { return Done::GivenUp };
     let Doing::Agent(agent) = &stage.what else { return Done::GivenUp };
-    let ask = match ask(engine, run, of, prepared, n, agent).await {
+    let ask = match ask(&*engine.deps.blobs, run, of, prepared, n, agent).await {
         Ok(ask) => ask,
         Err(Lost::Later(cause)) => return Done::Again { after: None, cause },
         Err(Lost::Never(because)) => return done(AgentEvent::TurnFailed { stage: n, turn: number, because }),
@@ -73,9 +74,14 @@ async fn note(engine: &Engine, mut reply: Reply, millis: u64) -> Result<ReplyNot
     reply.text = redactor.text(&reply.text);
     for call in &mut reply.calls {
         call.name = redactor.text(&call.name);
+        let wanted = call.arguments.clone();
         match &mut call.arguments {
             Arguments::Json(value) => redacted(value, &mut redactor),
             Arguments::Malformed(text) => *text = redactor.text(text),
+        }
+        // Done with the mask in it, it would write the mask into somebody's files.
+        if call.arguments != wanted && call.name != toolbox::FINISH {
+            call.arguments = Arguments::Malformed(toolbox::HELD_SECRET.to_owned());
         }
     }
     let said: Vec<_> = reply.calls.iter().map(|call| (&call.name, &call.arguments)).collect();
@@ -131,15 +137,27 @@ pub(super) enum Lost {
 }
 
 /// Something that was kept as JSON.
-pub(super) async fn kept<T: DeserializeOwned>(engine: &Engine, blob: &BlobId) -> Result<T, Lost> {
-    let bytes = engine.deps.blobs.get(blob).await.map_err(|error| Lost::Later(error.to_string()))?;
+pub(super) async fn kept<T: DeserializeOwned>(blobs: &dyn Blobs, blob: &BlobId) -> Result<T, Lost> {
+    let bytes = blobs.get(blob).await.map_err(|error| Lost::Later(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| Lost::Never("what was said before has been pruned".to_owned()))?;
     serde_json::from_slice(&bytes).map_err(|error| Lost::Never(format!("what was said before cannot be read: {error}")))
 }
 
+/// All that was said in an agent's stage, with what the last turn came to: for people who want to know.
+pub async fn transcript(blobs: &dyn Blobs, run: &Run, stage: u16) -> Result<Ask, String> {
+    let of = run.agent().ok_or("the run has no agents")?;
+    let prepared = of.prepared.as_ref().ok_or("it has not begun")?;
+    let Some(Doing::Agent(agent)) = of.stage(stage).map(|stage| &stage.what) else {
+        return Err(format!("stage {stage} is no agent's"));
+    };
+    ask(blobs, run, of, prepared, stage, agent).await.map_err(|lost| match lost {
+        Lost::Later(cause) | Lost::Never(cause) => cause,
+    })
+}
+
 /// What a stage's next turn asks.
 pub(super) async fn ask(
-    engine: &Engine,
+    blobs: &dyn Blobs,
     run: &Run,
     of: &AgentRun,
     prepared: &AgentPrepared,
@@ -147,12 +165,12 @@ pub(super) async fn ask(
     agent: &AgentStage,
 ) -> Result<Ask, Lost> {
     let stage = of.stage(n).ok_or_else(|| Lost::Never("the stage is gone".to_owned()))?;
-    let Prompt { system, user: first } = opening(engine, of, prepared, n, agent).await?;
+    let Prompt { system, user: first } = opening(blobs, of, prepared, n, agent).await?;
     let mut messages = vec![Message::User { text: first }];
-    for (at, turn) in stage.turns.iter().enumerate() {
+    for (at, turn) in stage.turns.iter().enumerate().skip(stage.talk_from) {
         let (Some(reply), Some(acted)) = (&turn.reply, &turn.acted) else { break };
-        let reply: Reply = kept(engine, &reply.blob).await?;
-        let deeds: Deeds = kept(engine, &acted.blob).await?;
+        let reply: Reply = kept(blobs, &reply.blob).await?;
+        let deeds: Deeds = kept(blobs, &acted.blob).await?;
         let feedback = stage.feedback.iter().find(|feedback| feedback.after == at + 1);
         let feedback = feedback.map(|feedback| against(of, prepared, stage, feedback)).transpose().map_err(Lost::Never)?;
         messages.extend(exchange(reply, deeds, feedback));
@@ -191,21 +209,18 @@ fn exchange(reply: Reply, deeds: Deeds, feedback: Option<String>) -> [Message; 2
 }
 
 /// Who the agent is, and what it is told first.
-async fn opening(engine: &Engine, of: &AgentRun, prepared: &AgentPrepared, n: u16, agent: &AgentStage) -> Result<Prompt, Lost> {
-    let context: super::context::Context = kept(engine, &prepared.context).await?;
+async fn opening(blobs: &dyn Blobs, of: &AgentRun, prepared: &AgentPrepared, n: u16, agent: &AgentStage) -> Result<Prompt, Lost> {
+    let context: super::context::Context = kept(blobs, &prepared.context).await?;
     let role_prompt = match prepared.prompts.get(agent.role.name.as_str()) {
-        Some(blob) => Some(kept::<String>(engine, blob).await?),
+        Some(blob) => Some(kept::<String>(blobs, blob).await?),
         None => None,
     };
-    let before = of.stages.iter().take(usize::from(n));
-    let earlier: Vec<(String, String)> =
-        before.filter_map(|stage| Some((stage.name.clone(), stage.handover.as_ref()?.summary.clone()))).collect();
     let input = PromptInput {
         role: &agent.role.name,
         role_prompt: role_prompt.as_deref(),
         task: &of.spec.task,
         sections: &context.sections,
-        earlier: &earlier,
+        earlier: &earlier(of, n),
         feedback: None,
         delimiter: &prepared.delimiter,
         tools: &agent.role.tools,
@@ -217,16 +232,34 @@ async fn opening(engine: &Engine, of: &AgentRun, prepared: &AgentPrepared, n: u1
     prompt::render(&input).map_err(Lost::Never)
 }
 
-/// What gates have to say against a stage's work, for its agent.
-fn against(of: &AgentRun, prepared: &AgentPrepared, stage: &StageRun, feedback: &Feedback) -> Result<String, String> {
+/// What the stages before handed over, each with its name.
+fn earlier(of: &AgentRun, n: u16) -> Vec<(String, String)> {
+    let before = of.stages.iter().take(usize::from(n));
+    before.filter_map(|stage| Some((stage.name.clone(), stage.handover.as_ref()?.summary.clone()))).collect()
+}
+
+/// What a program is told that stands in for an agent.
+pub(super) async fn told(blobs: &dyn Blobs, of: &AgentRun, prepared: &AgentPrepared, n: u16) -> Result<String, Lost> {
+    let stage = of.stage(n).ok_or_else(|| Lost::Never("the stage is gone".to_owned()))?;
+    let context: super::context::Context = kept(blobs, &prepared.context).await?;
+    let feedback = stage.feedback.last().map(|feedback| said(of, feedback));
+    prompt::task(&of.spec.task, &context.sections, &earlier(of, n), feedback.as_deref(), &prepared.delimiter).map_err(Lost::Never)
+}
+
+/// What gates said in a round.
+fn said(of: &AgentRun, feedback: &Feedback) -> String {
     let round = of.stage(feedback.verify).and_then(|verify| verify.rounds.get(feedback.round));
     let said = |(gate, outcome): &(GateName, Box<StepOutcome>)| {
         format!("gate {gate}: {}\n\n{}", outcome.verdict.title, outcome.verdict.summary)
     };
-    let said: Vec<String> = round.into_iter().flatten().map(said).collect();
+    round.into_iter().flatten().map(said).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What gates have to say against a stage's work, for its agent.
+fn against(of: &AgentRun, prepared: &AgentPrepared, stage: &StageRun, feedback: &Feedback) -> Result<String, String> {
     let number = stage.feedback.iter().position(|other| other == feedback).map_or(1, |at| at + 1);
     let left = (prepared.pipeline.tries as usize).saturating_sub(number + 1);
-    prompt::feedback(&said.join("\n\n"), u32::try_from(left).unwrap_or(u32::MAX), &prepared.delimiter)
+    prompt::feedback(&said(of, feedback), u32::try_from(left).unwrap_or(u32::MAX), &prepared.delimiter)
 }
 
 /// Leaves out what tools said long ago, so that all that is said has at most about so many bytes.

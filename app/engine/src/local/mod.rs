@@ -205,6 +205,7 @@ impl LocalRun {
                 head_problems: Vec::new(),
                 base_problems: Vec::new(),
                 commands: BTreeMap::new(),
+                agents_on: Vec::new(),
             },
         };
         let at = Timestamp::now();

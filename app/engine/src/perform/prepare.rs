@@ -139,7 +139,8 @@ async fn outcome(
         None => BTreeMap::new(),
     };
     let head_problems = head_problems.unwrap_or_default();
-    Ok(Preparation::Planned { plan, carried, head_problems, base_problems, commands: config.commands })
+    let agents_on = config.agents.iter().flat_map(|pipeline| pipeline.on.failed.clone()).collect();
+    Ok(Preparation::Planned { plan, carried, head_problems, base_problems, commands: config.commands, agents_on })
 }
 
 async fn planned(forge: &dyn Forge, run: &Run, gates: &Gates, config: &RepoConfig, base_ref: &str) -> Result<plan::Plan, Short> {

@@ -1,8 +1,8 @@
 //! GitHub as a [`Forge`](gatewright_core::forge::Forge): github.com, or a GitHub Enterprise Server.
 //!
 //! What it does: signs in as a GitHub App, reads pull requests, branches, files and who somebody is, publishes check runs,
-//! comments, reactions, releases, artefacts and deployments by their stable keys, tells of tags and of what lies between them, has missed
-//! deliveries sent again, and lists what may have been missed.
+//! comments, reactions, releases, artefacts, deployments, issues and proposed changes by their stable keys, tells of tags and of what lies
+//! between them, of issues and pull requests as texts, has missed deliveries sent again, and lists what may have been missed.
 //! octocrab carries the requests; everything that decides (tokens, limits, repeats, redirects, paging) is here, because
 //! octocrab's own ways of it double writes and lose authorisation.
 //!
@@ -22,8 +22,11 @@
 //!   for the one repository that it is for; the one that git gets can read its content and nothing else. To know who is in
 //!   a team it needs the organisation permission members (read), for which it asks by a token of its own: where an owner
 //!   did not grant it, teams are empty and all else works. The same holds of code scanning alerts (write): without it nothing is
-//!   uploaded there; of contents (write), for releases and their artefacts; and of deployments (write), for deployments and the answers
-//!   to workflows that wait for leave.
+//!   uploaded there; of contents (write), for releases and their artefacts; of deployments (write), for deployments and the answers
+//!   to workflows that wait for leave; of contents and pull requests (write), for proposals and commits; and of issues (write), for
+//!   issues and what is said on them. Where GitHub gives no token, the installation is asked which of them it lacks, and the error names it.
+//! - A **proposal** is a commit by the git data API, on a branch that is named by us alone, and a pull request. Nothing is ever forced, and
+//!   what somebody else has pushed, closed or marked as ready stays so: see `proposal.rs`.
 //! - **Releases** are of tags that are there and name what they should: nothing here ever makes a tag. What a person has released is left as
 //!   it is. Artefacts go to the host for uploads that belongs to the configured API, whatever address a release names.
 //! - **People** are who they are by the number of their account. GitHub is asked by name, and its answer counts only if it

@@ -2,8 +2,8 @@
 //!
 //! What it does: reads merge requests, branches, files and who somebody is, shows checks as commit statuses (and as external
 //! status checks where the project has them), their remarks as threads at the lines they are about, comments as notes and
-//! reactions as emoji, releases with links to their artefacts, environments and deployments, each under a stable key, tells of tags and of
-//! what lies between them, and lists what may have been missed.
+//! reactions as emoji, releases with links to their artefacts, environments and deployments, issues and proposed changes, each under a
+//! stable key, tells of tags and of what lies between them, of issues and merge requests as texts, and lists what may have been missed.
 //!
 //! reqwest carries the requests. The crate `gitlab` types them well, but it follows redirects with the token, reads answers
 //! without a bound, brings a GraphQL client and a cron parser along, and leaves nothing of limits and repeats to its caller;
@@ -26,6 +26,9 @@
 //!   most 20 a check. The status says how many have no thread.
 //! - **Releases and deployments**: only what GitLab's own API description has is used. It has no request for one tag, for signatures, for the
 //!   list of protected branches, nor for anything that would hold a file; `tags.rs`, `release.rs` and `deployment.rs` say what follows.
+//! - A **proposal** is one request of the commits API, which makes the branch and all files at once, and a merge request. Nothing is ever
+//!   forced, and what somebody else has pushed, closed or marked as ready stays so: see `proposal.rs`, also for a commit on a branch that
+//!   is there, whose head GitLab lets nobody pin.
 //! - **Texts** that we write may hold what others wrote, and GitLab obeys a line such as `/merge` in a note by the rights of
 //!   the note's author: such lines are made harmless.
 //! - **People** are who they are by the number of their account.

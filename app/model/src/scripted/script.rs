@@ -200,7 +200,10 @@ impl Script {
         if text.len() > Self::BYTES_MAX {
             return Err(ScriptError(format!("it has more than {} bytes", Self::BYTES_MAX)));
         }
-        let script: Script = serde_saphyr::from_str(text).map_err(|error| ScriptError(error.to_string()))?;
+        let script: Script = serde_saphyr::from_str(text).map_err(|error| {
+            let said = error.to_string();
+            ScriptError(said.strip_prefix("error: ").unwrap_or(&said).to_owned())
+        })?;
         script.check()?;
         Ok(script)
     }

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Calls, Dialect, Unread, Wire, finish};
+use super::{Calls, Dialect, Unread, Wire, finish, opaque, own};
 use crate::conversation::{Conversation, Outcome, Turn, Used};
 use crate::trouble::Said;
 
@@ -36,7 +36,7 @@ impl Wire for Anthropic {
     }
 
     fn body(&self, conversation: &Conversation<'_>, model: &str) -> Value {
-        let mut messages: Vec<Value> = conversation.turns.iter().map(message).collect();
+        let mut messages: Vec<Value> = conversation.turns.iter().map(|turn| message(turn, model)).collect();
         keep_last(&mut messages);
         let mut body = json!({ "model": model, "max_tokens": conversation.tokens_max, "messages": messages });
         // No empty text is taken, and no empty list of tools is needed.
@@ -50,7 +50,7 @@ impl Wire for Anthropic {
         body
     }
 
-    fn read(&self, body: &[u8], _model: &str) -> Result<Said, Unread> {
+    fn read(&self, body: &[u8], model: &str) -> Result<Said, Unread> {
         let answer: Answer = serde_json::from_slice(body).map_err(|error| Unread::shape(&error))?;
         if let Some(error) = answer.error {
             return Err(Unread::Failed { words: error.message, usage: Usage::default() });
@@ -70,7 +70,7 @@ impl Wire for Anthropic {
                 Some(_) | None => {}
             }
         }
-        let opaque = (!thoughts.is_empty()).then(|| json!({ "anthropic": thoughts }));
+        let opaque = (!thoughts.is_empty()).then(|| opaque(self.dialect(), model, json!(thoughts)));
         let finish = finish(why(answer.stop_reason.as_deref()), &calls);
         Ok(Said { text, calls: calls.0, opaque, finish, usage: answer.usage.into() })
     }
@@ -94,7 +94,7 @@ fn keep_last(messages: &mut [Value]) {
     }
 }
 
-fn message(turn: &Turn<'_>) -> Value {
+fn message(turn: &Turn<'_>, model: &str) -> Value {
     match turn {
         Turn::Ours { results, text } => {
             // Results have to come first.
@@ -102,7 +102,7 @@ fn message(turn: &Turn<'_>) -> Value {
             json!({ "role": "user", "content": results.iter().map(result).chain(said).collect::<Vec<_>>() })
         }
         Turn::Theirs { text, calls, opaque } => {
-            let thoughts = opaque.and_then(|opaque| opaque["anthropic"].as_array()).cloned().unwrap_or_default();
+            let thoughts = own(*opaque, Dialect::Anthropic, model).and_then(Value::as_array).cloned().unwrap_or_default();
             let said = (!text.trim().is_empty()).then(|| json!({ "type": "text", "text": text }));
             let blocks: Vec<Value> = thoughts.into_iter().chain(said).chain(calls.iter().map(call)).collect();
             json!({ "role": "assistant", "content": blocks })

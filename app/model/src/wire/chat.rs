@@ -6,7 +6,7 @@ use gatewright_core::model::{Finish, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Calls, Dialect, Unread, Wire, arguments_of, finish};
+use super::{Calls, Dialect, Unread, Wire, arguments_of, finish, opaque, own};
 use crate::conversation::{Conversation, Turn, Used};
 use crate::trouble::Said;
 
@@ -25,7 +25,7 @@ impl Wire for Chat {
         if !conversation.system.trim().is_empty() {
             messages.push(json!({ "role": "system", "content": conversation.system }));
         }
-        conversation.turns.iter().for_each(|turn| add(turn, &mut messages));
+        conversation.turns.iter().for_each(|turn| add(turn, model, &mut messages));
         let limit = if self.openai { "max_completion_tokens" } else { "max_tokens" };
         let mut body = json!({ "model": model, "messages": messages, "stream": false });
         body[limit] = json!(conversation.tokens_max);
@@ -35,7 +35,7 @@ impl Wire for Chat {
         body
     }
 
-    fn read(&self, body: &[u8], _model: &str) -> Result<Said, Unread> {
+    fn read(&self, body: &[u8], model: &str) -> Result<Said, Unread> {
         let answer: Answer = serde_json::from_slice(body).map_err(|error| Unread::shape(&error))?;
         let usage: Usage = answer.usage.unwrap_or_default().into();
         if let Some(error) = answer.error {
@@ -54,7 +54,7 @@ impl Wire for Chat {
         let refusal = message.refusal.filter(|refusal| !refusal.is_empty());
         let finish = if refusal.is_some() { Finish::Refused } else { finish(why(choice.finish_reason.as_deref()), &calls) };
         // DeepSeek and others think aloud in a field of their own, and want it back.
-        let opaque = message.reasoning_content.map(|thoughts| json!({ "chat": { "reasoning_content": thoughts } }));
+        let opaque = message.reasoning_content.map(|thoughts| opaque(self.dialect(), model, json!(thoughts)));
         let text = message.content.or(refusal).unwrap_or_default();
         Ok(Said { text, calls: calls.0, opaque, finish, usage })
     }
@@ -75,7 +75,7 @@ pub(super) fn tools(conversation: &Conversation<'_>) -> Value {
     conversation.tools.iter().map(tool).collect()
 }
 
-fn add(turn: &Turn<'_>, messages: &mut Vec<Value>) {
+fn add(turn: &Turn<'_>, model: &str, messages: &mut Vec<Value>) {
     match turn {
         Turn::Ours { results, text } => {
             // One message for each result, then what is said besides.
@@ -89,7 +89,7 @@ fn add(turn: &Turn<'_>, messages: &mut Vec<Value>) {
             if !calls.is_empty() {
                 message["tool_calls"] = calls.iter().map(call).collect();
             }
-            if let Some(thoughts) = opaque.and_then(|opaque| opaque["chat"]["reasoning_content"].as_str()) {
+            if let Some(thoughts) = own(*opaque, Dialect::OpenAi, model).and_then(Value::as_str) {
                 message["reasoning_content"] = json!(thoughts);
             }
             messages.push(message);

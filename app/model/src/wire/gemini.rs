@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Calls, Dialect, Unread, Wire, finish};
+use super::{Calls, Dialect, Unread, Wire, finish, opaque, own};
 use crate::conversation::{Conversation, Outcome, Turn, Used};
 use crate::trouble::Said;
 
@@ -74,7 +74,7 @@ impl Wire for Gemini {
             }
         }
         let signed = parts.iter().any(|part| part.get("thoughtSignature").is_some());
-        let opaque = signed.then(|| json!({ "gemini": { "model": model, "parts": parts } }));
+        let opaque = signed.then(|| opaque(self.dialect(), model, json!(parts)));
         let finish = finish(why(&reason), &calls);
         Ok(Said { text, calls: calls.0, opaque, finish, usage })
     }
@@ -91,14 +91,13 @@ fn content(turn: &Turn<'_>, model: &str) -> Value {
             json!({ "role": "user", "parts": results.iter().map(result).chain(said).collect::<Vec<_>>() })
         }
         Turn::Theirs { text, calls, opaque } => {
-            json!({ "role": "model", "parts": theirs(text, calls, opaque.map(|opaque| &opaque["gemini"]), model) })
+            json!({ "role": "model", "parts": theirs(text, calls, own(*opaque, Dialect::Gemini, model)) })
         }
     }
 }
 
-fn theirs(text: &str, calls: &[Used<'_>], own: Option<&Value>, model: &str) -> Vec<Value> {
-    let own = own.filter(|own| own["model"] == model).and_then(|own| own["parts"].as_array());
-    if let Some(parts) = own
+fn theirs(text: &str, calls: &[Used<'_>], own: Option<&Value>) -> Vec<Value> {
+    if let Some(parts) = own.and_then(Value::as_array)
         && parts.iter().filter(|part| call_of(part).is_some()).count() == calls.len()
     {
         return with_ids(parts, calls);

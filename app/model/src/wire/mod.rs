@@ -7,7 +7,7 @@ use gatewright_core::model::{Arguments, Finish, ToolCall, Usage};
 use gatewright_core::secret::{ExposeSecret, SecretString};
 use http::header::{AUTHORIZATION, InvalidHeaderValue};
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::conversation::Conversation;
 use crate::trouble::Said;
@@ -59,6 +59,18 @@ pub(crate) enum Dialect {
     Ollama,
 }
 
+impl Dialect {
+    fn as_str(self) -> &'static str {
+        match self {
+            Dialect::Anthropic => "anthropic",
+            Dialect::OpenAi => "openai",
+            Dialect::Gemini => "gemini",
+            Dialect::Perplexity => "perplexity",
+            Dialect::Ollama => "ollama",
+        }
+    }
+}
+
 /// Why a body that came with a 2xx is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unread {
@@ -73,6 +85,16 @@ impl Unread {
         // Where, not what: the message may hold a piece of the body.
         Unread::Shape(format!("the answer is not what was expected, at line {}, column {}", error.line(), error.column()))
     }
+}
+
+/// What a model wants to get back with its answer, with whose it is: nobody else can do anything with it, and some refuse it.
+fn opaque(dialect: Dialect, model: &str, value: Value) -> Value {
+    json!({ "by": dialect.as_str(), "model": model, "value": value })
+}
+
+/// What this very model wants to get back.
+fn own<'a>(opaque: Option<&'a Value>, dialect: Dialect, model: &str) -> Option<&'a Value> {
+    opaque.filter(|opaque| opaque["by"] == dialect.as_str() && opaque["model"] == model).map(|opaque| &opaque["value"])
 }
 
 /// The calls of an answer. A call without an id, or with one that another call of the answer has, gets one of ours.

@@ -6,7 +6,7 @@ use gatewright_core::model::{Finish, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Calls, Dialect, Unread, Wire, arguments_of, finish};
+use super::{Calls, Dialect, Unread, Wire, arguments_of, finish, opaque, own};
 use crate::conversation::{Conversation, Turn, Used};
 use crate::trouble::Said;
 
@@ -18,8 +18,8 @@ impl Wire for Responses {
     }
 
     fn body(&self, conversation: &Conversation<'_>, model: &str) -> Value {
-        let mut items = Vec::new();
-        conversation.turns.iter().for_each(|turn| add(turn, &mut items));
+        let (mut items, mut signatures) = (Vec::new(), Vec::new());
+        conversation.turns.iter().for_each(|turn| add(turn, model, &mut items, &mut signatures));
         let mut body = json!({
             "model": model,
             "input": items,
@@ -36,12 +36,15 @@ impl Wire for Responses {
         body
     }
 
-    fn read(&self, body: &[u8], _model: &str) -> Result<Said, Unread> {
+    fn read(&self, body: &[u8], model: &str) -> Result<Said, Unread> {
         let answer: Answer = serde_json::from_slice(body).map_err(|error| Unread::shape(&error))?;
         let usage: Usage = answer.usage.unwrap_or_default().into();
         if let Some(error) = answer.error.filter(|error| !error.is_null()) {
             let words = error["message"].as_str().unwrap_or("an error without words").to_owned();
             return Err(Unread::Failed { words, usage });
+        }
+        if let Some(status @ ("failed" | "cancelled" | "in_progress" | "queued")) = answer.status.as_deref() {
+            return Err(Unread::Failed { words: format!("the answer is {status}"), usage });
         }
         let Some(output) = answer.output else { return Err(Unread::Shape("the answer has no `output`".to_owned())) };
         let (mut text, mut calls, mut refused) = (String::new(), Calls::default(), false);
@@ -63,7 +66,7 @@ impl Wire for Responses {
             }
         }
         let signed = signatures.iter().any(|signature| !signature.is_null());
-        let opaque = signed.then(|| json!({ "responses": { "signatures": signatures } }));
+        let opaque = signed.then(|| opaque(self.dialect(), model, json!(signatures)));
         let why = if refused { Finish::Refused } else { why(answer.status.as_deref(), answer.incomplete_details.as_ref()) };
         let finish = finish(why, &calls);
         Ok(Said { text, calls: calls.0, opaque, finish, usage })
@@ -74,33 +77,33 @@ impl Wire for Responses {
     }
 }
 
-fn add(turn: &Turn<'_>, items: &mut Vec<Value>) {
+/// `signatures` are those of the calls that were added last: their results go back with them too.
+fn add<'a>(turn: &'a Turn<'a>, model: &str, items: &mut Vec<Value>, signatures: &mut Vec<Option<&'a str>>) {
     let message = |role: &str, text: &str| json!({ "type": "message", "role": role, "content": text });
     match turn {
         Turn::Ours { results, text } => {
-            items.extend(
-                results
-                    .iter()
-                    .map(|result| json!({ "type": "function_call_output", "call_id": result.id, "output": result.told() })),
-            );
+            items.extend(results.iter().enumerate().map(|(nth, result)| {
+                let (id, name) = (&result.id, &result.name);
+                let item = json!({ "type": "function_call_output", "call_id": id, "name": name, "output": result.told() });
+                signed(item, signatures.get(nth).copied().flatten())
+            }));
             items.extend(text.iter().map(|text| message("user", text)));
         }
         Turn::Theirs { text, calls, opaque } => {
+            let own = own(*opaque, Dialect::Perplexity, model).and_then(Value::as_array);
+            *signatures = own.into_iter().flatten().map(Value::as_str).collect();
             items.extend((!text.trim().is_empty()).then(|| message("assistant", text)));
-            let signatures = opaque.and_then(|opaque| opaque["responses"]["signatures"].as_array());
-            items.extend(
-                calls
-                    .iter()
-                    .enumerate()
-                    .map(|(nth, used)| call(used, signatures.and_then(|signatures| signatures.get(nth)).and_then(Value::as_str))),
-            );
+            items.extend(calls.iter().enumerate().map(|(nth, used)| signed(call(used), signatures.get(nth).copied().flatten())));
         }
     }
 }
 
-fn call(call: &Used<'_>, signature: Option<&str>) -> Value {
+fn call(call: &Used<'_>) -> Value {
     let arguments = Value::Object(call.arguments.clone()).to_string();
-    let mut item = json!({ "type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments });
+    json!({ "type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments })
+}
+
+fn signed(mut item: Value, signature: Option<&str>) -> Value {
     if let Some(signature) = signature {
         item["thought_signature"] = json!(signature);
     }
@@ -111,7 +114,7 @@ fn why(status: Option<&str>, details: Option<&Incomplete>) -> Finish {
     match (status, details.and_then(|details| details.reason.as_deref())) {
         (_, Some("max_output_tokens")) => Finish::Length,
         (_, Some("content_filter")) => Finish::Refused,
-        (Some("completed") | None, _) => Finish::End,
+        (Some("completed" | "requires_action") | None, _) => Finish::End,
         (Some("incomplete"), None) => Finish::Length,
         (Some(_), _) => Finish::Other,
     }

@@ -5,12 +5,12 @@
 //! have written there, and what it hides does not count. So all that matters is judged here, on what was read: paths, kinds, sizes
 //! and counts. No git runs on anything of the workspace.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::CommitId;
-use gatewright_core::sandbox::{ChangesError, Refused};
+use gatewright_core::sandbox::{ChangesError, Refused, Source};
 use gatewright_core::tree::{FileChange, FileMode};
 
 mod base;
@@ -22,6 +22,7 @@ mod tests;
 
 pub(crate) use base::{Base, Format, Tracked, TrackedAs};
 
+use crate::source::Sources;
 use ignore::Rules;
 use sum::Sum;
 
@@ -100,6 +101,28 @@ pub(crate) struct Listing {
     pub(crate) entries: Vec<Entry>,
     /// Whether a folder could not be read.
     pub(crate) incomplete: bool,
+}
+
+/// How a workspace differs from the commit of its source, as it would be committed.
+pub(crate) async fn told(
+    watch: &mut Watch,
+    look: &dyn Look,
+    sources: &Sources,
+    source: &Source,
+) -> Result<Vec<FileChange>, ChangesError> {
+    let changes = watch.changes(look).await?;
+    let ends: Vec<&str> =
+        changes.iter().filter(|change| has_line_ends_of_windows(change)).map(|change| change.path.as_str()).collect();
+    if ends.is_empty() {
+        return Ok(changes);
+    }
+    let texts = sources.texts(source, &ends).await?;
+    Ok(watch.as_committed(changes, &texts))
+}
+
+fn has_line_ends_of_windows(change: &FileChange) -> bool {
+    let Some((_, content)) = &change.now else { return false };
+    memchr::memmem::find(content, b"\r\n").is_some() && !content.contains(&0)
 }
 
 /// What is known of a workspace from one question to the next.
@@ -284,11 +307,44 @@ impl Watch {
         Ok(())
     }
 
+    /// With the line ends that git gives files when they are committed, where the commit's attributes say so: the workspace has those
+    /// of a checkout.
+    fn as_committed(&self, changes: Vec<FileChange>, texts: &Texts) -> Vec<FileChange> {
+        let committed = |change: FileChange| {
+            let tracked = self.base.get(change.path.as_bytes());
+            let is_text = texts.always.contains(&change.path) || (texts.unless_known.contains(&change.path) && tracked.is_none());
+            let Some((mode, content)) = change.now.as_ref().filter(|_| is_text && has_line_ends_of_windows(&change)) else {
+                return Some(change);
+            };
+            let content = Bytes::from(with_plain_line_ends(content));
+            let executable = *mode == FileMode::Executable;
+            let same = tracked.is_some_and(|tracked| {
+                tracked.is == (TrackedAs::File { executable }) && self.base.format.name(&content) == tracked.id
+            });
+            (!same).then_some(FileChange { path: change.path, now: Some((*mode, content)) })
+        };
+        changes.into_iter().filter_map(committed).collect()
+    }
+
     /// Forgets what is there no more, but for what lies in folders that were not looked into.
     fn forget(&mut self, listing: &Listing) {
         if self.known.len() > listing.entries.len() {
-            let there: std::collections::HashSet<&[u8]> = listing.entries.iter().map(|entry| entry.path.as_slice()).collect();
+            let there: HashSet<&[u8]> = listing.entries.iter().map(|entry| entry.path.as_slice()).collect();
             self.known.retain(|path, known| there.contains(path.as_slice()) || matches!(known.what, What::Before));
         }
     }
+}
+
+/// Which paths are text to git.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    /// Whatever is in them.
+    pub(crate) always: HashSet<String>,
+    /// Unless the commit has them otherwise already.
+    pub(crate) unless_known: HashSet<String>,
+}
+
+fn with_plain_line_ends(content: &[u8]) -> Vec<u8> {
+    let is_end = |at: usize| content[at] == b'\r' && content.get(at + 1) == Some(&b'\n');
+    (0..content.len()).filter(|at| !is_end(*at)).map(|at| content[at]).collect()
 }

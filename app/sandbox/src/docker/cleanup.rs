@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptionsBuilder,
 };
 use gatewright_core::sandbox::{SandboxError, SandboxKey};
 
@@ -24,15 +25,18 @@ pub(super) async fn close(docker: &Docker, instance: &str, key: &SandboxKey) -> 
 }
 
 async fn remove_all(docker: &Docker, filter: &Filter) -> Result<Vec<String>, SandboxError> {
-    let containers = containers(docker, filter).await?;
+    let (containers, networks) = tokio::join!(containers(docker, filter), networks(docker, filter));
     let mut removed = Vec::new();
-    for id in containers.into_iter().map(|(id, _)| id) {
+    for id in containers?.into_iter().map(|(id, _)| id) {
         remove_container(docker, &id).await?;
         removed.push(id);
     }
     // A volume goes with its container. One is left only where the engine died between the two.
     for (name, _) in volumes(docker, filter).await? {
         remove_volume(docker, &name).await?;
+    }
+    for (name, _) in networks? {
+        remove_network(docker, &name).await?;
     }
     Ok(removed)
 }
@@ -43,6 +47,7 @@ pub(super) async fn leftovers(docker: &Docker, instance: &str) -> Result<Vec<San
     let listed = async {
         let mut found = containers(docker, &filter).await?;
         found.extend(volumes(docker, &filter).await?);
+        found.extend(networks(docker, &filter).await?);
         let mut keys: Vec<SandboxKey> = found.iter().filter_map(|(_, labels)| key_of(labels)).collect();
         keys.sort_by(|a, b| (a.run, &a.gate).cmp(&(b.run, &b.gate)));
         keys.dedup();
@@ -76,6 +81,20 @@ async fn volumes(docker: &Docker, filter: &Filter) -> Result<Vec<(String, Labels
     let options = ListVolumesOptionsBuilder::default().filters(filter).build();
     let found = docker.list_volumes(Some(options)).await.map_err(|e| unavailable(&e))?;
     Ok(found.volumes.unwrap_or_default().into_iter().map(|v| (v.name, v.labels)).collect())
+}
+
+async fn networks(docker: &Docker, filter: &Filter) -> Result<Vec<(String, Labels)>, SandboxError> {
+    let options = ListNetworksOptionsBuilder::default().filters(filter).build();
+    let found = docker.list_networks(Some(options)).await.map_err(|e| unavailable(&e))?;
+    Ok(found.into_iter().filter_map(|network| Some((network.id?, network.labels.unwrap_or_default()))).collect())
+}
+
+async fn remove_network(docker: &Docker, id: &str) -> Result<(), SandboxError> {
+    match docker.remove_network(id).await {
+        Ok(()) => Ok(()),
+        Err(e) if status(&e) == Some(404) => Ok(()),
+        Err(e) => Err(unavailable(&e)),
+    }
 }
 
 /// Kills and removes one container and its volume.

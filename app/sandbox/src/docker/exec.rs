@@ -242,6 +242,15 @@ async fn failed(this: &DockerSandbox, docker: &Docker, id: &str, code: i64) -> R
     Ok(ExecResult { end, disk_full: seen.disk_full })
 }
 
+/// What it means that the engine had no room to write into a sandbox. It says the same of a full workspace and of the disk of the
+/// machine that it runs on, so the workspace is asked. Where nothing can be run there, it is the machine's.
+pub(super) async fn without_room(docker: &Docker, id: &str, words: String, of_workspace: SandboxError) -> SandboxError {
+    match look(docker, id).await {
+        Some(seen) if seen.disk_full => of_workspace,
+        Some(_) | None => SandboxError::HostDiskFull(words),
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     oom_kills: u64,

@@ -10,8 +10,8 @@ use bollard::Docker;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
-    ChangesError, Command, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
-    Workshop,
+    ChangesError, Command, EgressUse, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec,
+    Source, Workshop,
 };
 use gatewright_core::survey::{Survey, SurveyWanted};
 use gatewright_core::tree::FileChange;
@@ -19,11 +19,13 @@ use gatewright_core::verdict::ReportFile;
 use tokio::sync::OnceCell;
 
 use crate::cache::{CacheLimits, Caches, Plan};
+use crate::egress::{Egress, Reach};
 use crate::source::Sources;
 use crate::wanted::Bounds;
 
 mod cache;
 mod cleanup;
+mod egress;
 mod error;
 mod exec;
 mod image;
@@ -70,6 +72,8 @@ pub struct DockerConfig {
     pub pull: PullPolicy,
     /// The environment of every sandbox, under each one's own.
     pub env: BTreeMap<String, String>,
+    /// What those may reach that may reach certain hosts.
+    pub reach: Reach,
 }
 
 impl DockerConfig {
@@ -85,6 +89,7 @@ impl DockerConfig {
             local: None,
             pull: PullPolicy::Missing,
             env: BTreeMap::new(),
+            reach: Reach::default(),
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct DockerSandbox {
     to_save: Mutex<HashMap<String, Plan>>,
     /// What is known of the workspaces that somebody works in, by container.
     watched: Mutex<HashMap<String, Arc<Watched>>>,
+    /// The proxies that are the ways out of sandboxes.
+    proxies: Mutex<HashMap<SandboxKey, Egress>>,
     /// The sandboxes that are being closed, so that a command that ends with its sandbox is told from one that ends by itself.
     closing: Mutex<HashSet<SandboxKey>>,
 }
@@ -134,6 +141,7 @@ impl DockerSandbox {
             oom_kills: Mutex::default(),
             to_save: Mutex::default(),
             watched: Mutex::default(),
+            proxies: Mutex::default(),
             closing: Mutex::default(),
         }
     }
@@ -236,6 +244,7 @@ impl Sandbox for DockerSandbox {
     async fn close(&self, key: &SandboxKey) -> Result<(), SandboxError> {
         let docker = self.docker().await?;
         let _closing = Closing::begin(&self.closing, key);
+        egress::close(self, key);
         let removed = cleanup::close(docker, &self.config.instance, key).await?;
         let mut seen = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
         let mut to_save = self.to_save.lock().unwrap_or_else(PoisonError::into_inner);
@@ -269,6 +278,10 @@ impl Workshop for DockerSandbox {
 
     async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError> {
         watch::changes(self, sandbox, source).await
+    }
+
+    fn egress(&self, key: &SandboxKey) -> Vec<EgressUse> {
+        egress::used(self, key)
     }
 
     async fn diff(&self, source: &Source, since: &CommitId, bytes_max: usize) -> Result<String, SandboxError> {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{lost, status, unavailable, within, words};
 use super::shape::{self, Surroundings, container};
-use super::{DockerSandbox, cache, cleanup, image, lay, watch};
+use super::{DockerSandbox, cache, cleanup, egress, exec, image, lay, watch};
 use crate::source::FillError;
 
 /// A start takes a fifth of a second; many at once on a small machine, a few seconds.
@@ -27,6 +27,7 @@ pub(super) async fn open(this: &DockerSandbox, spec: &SandboxSpec) -> Result<San
     // Of two sources the state of both transfers is large.
     let opened = Box::pin(start_and_fill(this, spec)).await;
     if opened.is_err() {
+        egress::close(this, &spec.key);
         // What did start is of no use. That it cannot be removed now is no news to the caller: it is a leftover.
         let removed = cleanup::close(this.docker().await?, &this.config.instance, &spec.key).await;
         if let Err(error) = removed {
@@ -77,7 +78,7 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
 /// What lies over the source is the source's, whatever is wrong with it.
 fn not_laid(error: SandboxError, disk_mib: u64) -> SandboxError {
     match error {
-        SandboxError::Report(words) if words.contains("is full") => too_large(disk_mib),
+        SandboxError::Report(words) if words.contains("not fit") => too_large(disk_mib),
         SandboxError::Report(words) => SandboxError::SourceUnusable(words),
         other => other,
     }
@@ -95,11 +96,15 @@ async fn start(this: &DockerSandbox, spec: &SandboxSpec) -> Result<String, Sandb
     let image = image::ensure(&engine.docker, &spec.image, this.config.pull);
     let (removed, image_volumes) = tokio::join!(removed, image);
     removed?;
+    egress::close(this, &spec.key);
+    let image_volumes = image_volumes?;
+    let way_out = egress::open(this, &engine.docker, spec).await?;
     let around = Surroundings {
         instance: &this.config.instance,
         env: &this.config.env,
         cpus: engine.cpus,
-        image_volumes: &image_volumes?,
+        image_volumes: &image_volumes,
+        way_out: way_out.as_ref(),
     };
     let body = container(spec, &around);
     let started = async {
@@ -164,8 +169,10 @@ async fn fill_once(
     let (uploaded, archived) = tokio::join!(upload, archive);
     match (uploaded, archived) {
         (Ok(()), archived) => archived,
-        // When the workspace is full the engine ends the transfer, so both fail, and the engine knows why.
-        (Err(e), _) if words(&e).contains("no space left on device") => Err(too_large(disk_mib).into()),
+        // Without room the engine ends the transfer, so both fail.
+        (Err(e), _) if words(&e).contains("no space left on device") => {
+            Err(exec::without_room(docker, id, words(&e), too_large(disk_mib)).await.into())
+        }
         // A link that leads out of the workspace by way of a name too long for a plain header.
         (Err(e), _) if words(&e).contains("invalid symlink") => Err(SandboxError::SourceUnusable(words(&e)).into()),
         (Err(e), Ok(()) | Err(FillError::Unread)) => Err(lost(&e).into()),

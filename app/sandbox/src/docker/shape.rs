@@ -8,6 +8,8 @@ use bollard::models::{
 };
 use gatewright_core::sandbox::{Folder, Limits, Network, SandboxKey, SandboxSpec};
 
+use super::egress::WayOut;
+
 /// Which service made it.
 pub(super) const LABEL_INSTANCE: &str = "dev.gatewright.instance";
 /// The run that it belongs to.
@@ -46,6 +48,9 @@ const OPEN_FILES_MAX: i64 = 8192;
 /// If the machine itself runs out of memory, sandboxes are to go before the service (0) and the engine (-500).
 const OOM_SCORE_ADJ: i64 = 500;
 
+/// Nothing answers there.
+const NO_NAME_SERVER: &str = "127.0.0.1";
+
 /// Docker takes no less than this.
 const MEMORY_MIB_MIN: u64 = 6;
 
@@ -70,6 +75,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) cpus: f64,
     /// The folders that the image declares as volumes. Left alone, each would be a folder on the host without a bound.
     pub(super) image_volumes: &'a [String],
+    /// Its network, where that is one of its own.
+    pub(super) way_out: Option<&'a WayOut>,
 }
 
 /// The container of a spec.
@@ -86,7 +93,7 @@ pub(super) fn container(spec: &SandboxSpec, around: &Surroundings<'_>) -> Contai
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         open_stdin: Some(true),
         working_dir: Some(WORKSPACE.to_owned()),
-        env: Some(environment(around.env, &spec.env)),
+        env: Some(environment(around.env, &spec.env, around.way_out.map(|way_out| &way_out.env))),
         labels: Some(labels.clone()),
         host_config: Some(host_config(spec, around, labels)),
         ..ContainerCreateBody::default()
@@ -97,7 +104,10 @@ fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>, labels: HashMap<St
     let folders: &[Folder] = if spec.base.is_some() { &[Folder::Workspace, Folder::Base] } else { &[Folder::Workspace] };
     let memory = memory_bytes(&spec.limits, folders.len() as u64);
     HostConfig {
-        network_mode: Some(network(spec.network).to_owned()),
+        network_mode: Some(network(spec, around)),
+        // The engine's own name server passes questions on from the machine, even for a network without a way out. With a server
+        // named, it asks that one from within the sandbox, where there is none.
+        dns: around.way_out.map(|_| vec![NO_NAME_SERVER.to_owned()]),
         readonly_rootfs: Some(true),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
@@ -150,10 +160,11 @@ fn nano_cpus(wanted: f64, there: f64) -> i64 {
     (wanted.clamp(CPUS_MIN, there) * 1e9).round() as i64
 }
 
-fn network(network: Network) -> &'static str {
-    match network {
-        Network::None => "none",
-        Network::Open => "bridge",
+fn network(spec: &SandboxSpec, around: &Surroundings<'_>) -> String {
+    match (&spec.network, around.way_out) {
+        (Network::Open, _) => "bridge".to_owned(),
+        (Network::Egress(_), Some(way_out)) => way_out.network.clone(),
+        (Network::None, _) | (Network::Egress(_), None) => "none".to_owned(),
     }
 }
 
@@ -192,10 +203,16 @@ fn tmpfs(limits: &Limits, image_volumes: &[String]) -> HashMap<String, String> {
 }
 
 /// The environment, from empty; the image's own variables (such as a toolchain's PATH) are the engine's to add.
-fn environment(everywhere: &BTreeMap<String, String>, own: &BTreeMap<String, String>) -> Vec<String> {
+fn environment(
+    everywhere: &BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
+    way_out: Option<&BTreeMap<String, String>>,
+) -> Vec<String> {
     let fixed = [("HOME", "/tmp"), ("CI", "true"), ("GATEWRIGHT", "true")];
     let mut env: BTreeMap<&str, &str> = BTreeMap::from(fixed);
-    env.extend(everywhere.iter().chain(own).map(|(name, value)| (name.as_str(), value.as_str())));
+    env.extend(
+        everywhere.iter().chain(own).chain(way_out.into_iter().flatten()).map(|(name, value)| (name.as_str(), value.as_str())),
+    );
     env.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
@@ -225,7 +242,7 @@ mod tests {
     }
 
     fn around<'a>(env: &'a BTreeMap<String, String>, image_volumes: &'a [String]) -> Surroundings<'a> {
-        Surroundings { instance: "i", env, cpus: 2.0, image_volumes }
+        Surroundings { instance: "i", env, cpus: 2.0, image_volumes, way_out: None }
     }
 
     #[test]
@@ -268,6 +285,6 @@ mod tests {
     fn a_sandboxs_own_environment_goes_over_the_services() {
         let everywhere = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "1".to_owned())]);
         let own = BTreeMap::from([("B".to_owned(), "2".to_owned()), ("HOME".to_owned(), "/workspace".to_owned())]);
-        assert_eq!(environment(&everywhere, &own), ["A=1", "B=2", "CI=true", "GATEWRIGHT=true", "HOME=/workspace"]);
+        assert_eq!(environment(&everywhere, &own, None), ["A=1", "B=2", "CI=true", "GATEWRIGHT=true", "HOME=/workspace"]);
     }
 }

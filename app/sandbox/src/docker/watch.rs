@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::DockerSandbox;
 use super::look::{Scouting, Workspace};
-use crate::changes::{Look, Watch};
+use crate::changes::{Look, Watch, told};
 
 /// A workspace that somebody works in.
 #[derive(Default)]
@@ -47,7 +47,7 @@ pub(super) async fn changes(
         Some(watch) => watch,
         None => Watch::new(source.commit.clone(), this.sources.base(source).await?),
     };
-    let changes = watch.changes(&look).await;
+    let changes = told(&mut watch, &look, &this.sources, source).await;
     *slot = Some(watch);
     changes
 }

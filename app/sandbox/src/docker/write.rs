@@ -9,7 +9,7 @@ use bollard::query_parameters::UploadToContainerOptionsBuilder;
 use gatewright_core::sandbox::{SandboxError, SandboxHandle};
 
 use super::error::{lost, within, words};
-use super::shape;
+use super::{exec, shape};
 
 /// Files of this size are the caller's own, such as a patch to try; the source comes another way.
 const CONTENT_BYTES_MAX: usize = 64 << 20;
@@ -43,7 +43,8 @@ pub(super) async fn write_all(
         match docker.upload_to_container(&sandbox.name, Some(options), body).await {
             Ok(()) => Ok(()),
             Err(e) if words(&e).contains("no space left on device") => {
-                Err(SandboxError::Report(format!("{named} cannot be written: the workspace is full")))
+                let full = SandboxError::Report(format!("{named} cannot be written: that does not fit into the workspace"));
+                Err(exec::without_room(docker, &sandbox.name, words(&e), full).await)
             }
             Err(e) if words(&e).contains("cannot overwrite") => {
                 let cause = "a symbolic link, a file or a folder is in the way";

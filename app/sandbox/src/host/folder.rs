@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_core::sandbox::{ChangesError, Folder, Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
+use gatewright_core::sandbox::{
+    ChangesError, Folder, Network, Restored, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source,
+};
 use tokio_util::io::SyncIoBridge;
 
 use super::environment::environment;
@@ -24,6 +26,10 @@ const PIPE_BYTES: usize = 256 * 1024;
 const NO_BOUND_MIB: u64 = u64::MAX >> 20;
 
 pub(super) async fn open(this: &HostSandbox, spec: &SandboxSpec) -> Result<SandboxHandle, SandboxError> {
+    if matches!(spec.network, Network::Egress(_)) {
+        let cause = "it may reach certain hosts only, and on the machine itself nothing keeps it from the others; use containers";
+        return Err(SandboxError::NotStartable(cause.to_owned()));
+    }
     close(this, &spec.key).await?;
     let made = folders(this, spec).await;
     if made.is_err() {

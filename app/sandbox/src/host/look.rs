@@ -114,7 +114,7 @@ impl Lister {
     }
 }
 
-#[expect(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the fields' types differ between platforms")]
+#[expect(clippy::useless_conversion, reason = "the fields' types differ between platforms")]
 fn appearance(stat: &Stat) -> Appearance {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Kind::File { executable: stat.st_mode & 0o100 != 0 },

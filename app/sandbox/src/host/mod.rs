@@ -22,7 +22,7 @@ use gatewright_core::tree::FileChange;
 use gatewright_core::verdict::ReportFile;
 use rustix::process::Pid;
 
-use crate::changes::Watch;
+use crate::changes::{Watch, told};
 use crate::source::Sources;
 use crate::wanted::Bounds;
 
@@ -185,7 +185,7 @@ impl Workshop for HostSandbox {
             Some(watch) => watch,
             None => Watch::new(source.commit.clone(), self.sources.base(source).await?),
         };
-        let changes = watch.changes(&look).await;
+        let changes = told(&mut watch, &look, &self.sources, source).await;
         *slot = Some(watch);
         changes
     }

@@ -31,10 +31,10 @@ pub(super) async fn lay(folder: &Path, changes: &[FileChange]) -> Result<(), San
     }
     let (folder, changes) = (folder.to_owned(), changes.to_vec());
     on_a_thread(move || {
-        let gone = changes.iter().filter(|change| change.now.is_none());
-        gone.map(|change| remove_file(&folder, &change.path)).collect::<Result<(), _>>()?;
-        let there = changes.iter().filter_map(|change| Some((&change.path, change.now.as_ref()?)));
-        there.map(|(path, (mode, content))| write_file(&folder, path, *mode, content)).collect()
+        let mut gone = changes.iter().filter(|change| change.now.is_none());
+        gone.try_for_each(|change| remove_file(&folder, &change.path))?;
+        let mut there = changes.iter().filter_map(|change| Some((&change.path, change.now.as_ref()?)));
+        there.try_for_each(|(path, (mode, content))| write_file(&folder, path, *mode, content))
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! What a commit has, file by file, for whoever finds out what has been changed since.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use gatewright_core::CommitId;
 use super::git::{Ended, Git, GitError};
 use super::mirror::LOCAL_MAX;
 use super::survey::next_blob;
-use crate::changes::{Base, Tracked};
+use crate::changes::{Base, Texts, Tracked};
 
 /// Of the links and `.gitignore` files of a commit, so many are read, the first ones. No honest repository has more.
 const READ_MAX: usize = 2000;
@@ -27,6 +28,28 @@ pub(super) async fn of(path: &Path, commit: &CommitId) -> Result<Base, GitError>
         base.texts.insert(path, content);
     }
     Ok(base)
+}
+
+/// Which of these paths are text, by the attributes of the commit. An older git cannot be asked that: then none is.
+pub(super) async fn texts(path: &Path, commit: &CommitId, paths: &[&str]) -> Result<Texts, GitError> {
+    let from = format!("--source={commit}");
+    let input: Vec<u8> = paths.iter().flat_map(|path| path.bytes().chain([0])).collect();
+    let git = Git::new(path, &["check-attr", "-z", "--stdin", &from, "text", "eol"]).with_input(input);
+    let Ended { status, stdout, .. } = git.run(LOCAL_MAX).await?;
+    let mut texts = Texts::default();
+    let fields: Vec<&str> = std::str::from_utf8(&stdout).unwrap_or_default().split('\0').collect();
+    let mut not_text = HashSet::new();
+    for one in fields.chunks_exact(3).filter(|_| status.success()) {
+        let [path, attribute, value] = one else { continue };
+        match (*attribute, *value) {
+            ("text", "set" | "input") | ("eol", "crlf" | "lf") => texts.always.insert((*path).to_owned()),
+            ("text", "auto") => texts.unless_known.insert((*path).to_owned()),
+            ("text", "unset") => not_text.insert((*path).to_owned()),
+            _ => false,
+        };
+    }
+    texts.always.retain(|path| !not_text.contains(path));
+    Ok(texts)
 }
 
 async fn told(path: &Path, args: &[&str], input: Vec<u8>) -> Result<Vec<u8>, GitError> {

@@ -16,7 +16,7 @@ use super::git::{Ended, Git, GitError, fetch_error};
 use super::own::{Budget, OwnError, own};
 use super::texts::Texts;
 use super::{FillError, Pin, base, diff, overlay, survey};
-use crate::changes::Base;
+use crate::changes::{self, Base};
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
 const FETCH_MAX: Duration = Duration::from_secs(600);
@@ -147,6 +147,11 @@ impl Mirror {
     /// What a commit has, file by file.
     pub(crate) async fn base(&self, commit: &CommitId) -> Result<Base, GitError> {
         base::of(&self.path, commit).await
+    }
+
+    /// Which of these paths are text in a commit.
+    pub(crate) async fn text_paths(&self, commit: &CommitId, paths: &[&str]) -> Result<changes::Texts, GitError> {
+        base::texts(&self.path, commit, paths).await
     }
 
     /// How two commits differ.

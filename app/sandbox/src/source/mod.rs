@@ -39,7 +39,7 @@ pub(crate) use submodules::{links, paths_by_name};
 
 use lock::Held;
 
-use crate::changes::Base;
+use crate::changes::{Base, Texts};
 
 /// So often both commits of a survey are looked for.
 const SURVEY_TRIES: usize = 3;
@@ -214,6 +214,13 @@ impl Mirrors {
         let pin = Pin::of_source(source);
         let (mirror, _held) = self.with_both(&pin, None).await?;
         Ok(mirror.base(&pin.commit).await?)
+    }
+
+    /// Which of these paths are text, by the commit's attributes.
+    pub(crate) async fn texts(&self, source: &Source, paths: &[&str]) -> Result<Texts, SandboxError> {
+        let pin = Pin::of_source(source);
+        let (mirror, _held) = self.with_both(&pin, None).await?;
+        Ok(mirror.text_paths(&pin.commit, paths).await?)
     }
 
     /// How the source differs from another commit of its repository.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::mirror::Mirror;
 use super::own::{self, Budget};
 use super::{FillError, Mirrors};
-use crate::changes::Base;
+use crate::changes::{Base, Texts};
 
 /// All sources of an adapter. Which kind they are of is the adapter's configuration, never what a forge or a commit says.
 pub(crate) enum Sources {
@@ -81,6 +81,14 @@ impl Sources {
         match self {
             Sources::Mirrors(mirrors) => mirrors.base(source).await,
             Sources::Local(repository) => Ok(repository.base(&source.commit).await?),
+        }
+    }
+
+    /// Which of these paths are text, by the commit's attributes.
+    pub(crate) async fn texts(&self, source: &Source, paths: &[&str]) -> Result<Texts, SandboxError> {
+        match self {
+            Sources::Mirrors(mirrors) => mirrors.texts(source, paths).await,
+            Sources::Local(repository) => Ok(repository.text_paths(&source.commit, paths).await?),
         }
     }
 

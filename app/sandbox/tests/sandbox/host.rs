@@ -241,9 +241,10 @@ async fn files_are_written_within_the_folder_only() {
     assert_eq!(host.exec(&sandbox, "cat a/b/c.txt").await.text, "x");
     symlink(outside.path(), Path::new(&sandbox.name).join("link")).expect("a link can be made");
     symlink(outside.path().join("y"), Path::new(&sandbox.name).join("file")).expect("a link can be made");
-    for refused in ["link/x", "file", "../x", "/tmp/x", "", "a/"] {
+    for refused in ["link/x", "../x", "/tmp/x", "", "a/"] {
         assert!(matches!(write(refused).await, Err(SandboxError::Report(_))), "{refused}");
     }
+    write("file").await.expect("a link in the place of a file makes way for it");
     assert_eq!(std::fs::read_dir(outside.path()).expect("it is there").count(), 0);
 }
 

@@ -2,6 +2,8 @@
 //!
 //! They need what `tests/setup/all.sh` installs and starts, and fail without it.
 
+mod disk;
+mod egress;
 mod escape;
 mod git_server;
 mod host;

@@ -286,9 +286,11 @@ async fn a_repository_in_the_workspace_runs_nothing_and_is_left_out() {
     }
 }
 
+type IsRight = fn(&Refused) -> bool;
+
 #[tokio::test]
 async fn what_is_no_plain_file_of_the_workspace_is_refused_with_its_cause() {
-    let cases: [(&str, fn(&Refused) -> bool); 12] = [
+    let cases: [(&str, IsRight); 12] = [
         ("ln -s /etc/passwd new", |refused| matches!(refused, Refused::Link { path } if path == "new")),
         ("rm a.txt; ln -s run.sh a.txt", |refused| matches!(refused, Refused::Link { path } if path == "a.txt")),
         ("rm link; printf x > link", |refused| matches!(refused, Refused::Link { path } if path == "link")),
@@ -352,6 +354,22 @@ async fn nothing_is_laid_or_written_through_a_link() {
             let refused = shop.sandbox.lay(&work.handle, &[now(path, "x")]).await;
             assert!(matches!(refused, Err(SandboxError::Report(_))), "{}: {path}: {refused:?}", shop.kind);
         }
+        work.close().await;
+    }
+}
+
+#[tokio::test]
+async fn line_ends_are_those_that_git_would_commit() {
+    let files: Files<'_> =
+        &[(".gitattributes", "*.bat text eol=crlf\n*.auto text=auto\n*.bin -text\n"), ("a.bat", "1\r\n"), ("b.bat", "1\r\n")];
+    for shop in shops(files, |_| ()).await {
+        let work = shop.open().await;
+        assert_eq!(work.run("cat a.bat").await, "1\r\n", "{}: the workspace is a checkout", shop.kind);
+        work.run("touch a.bat; printf '2\\r\\n' >> b.bat; for new in new.auto new.bin new.txt; do printf '1\\r\\n' > $new; done")
+            .await;
+        let all = ["b.bat: 1\n2\n", "new.auto: 1\n", "new.bin: 1\r\n", "new.txt: 1\r\n"];
+        assert_eq!(work.told().await, all, "{}", shop.kind);
+        assert_eq!(work.told().await, all, "{}: asked again", shop.kind);
         work.close().await;
     }
 }

@@ -1,19 +1,36 @@
-//! Comments on pull requests, and reactions.
+//! Comments on pull requests and issues, and reactions.
 
-use super::{Call, Reply, actor, is_bot};
-use crate::github::auth::Caller;
-use crate::github::world::{Comment, Place, Pull, Reaction, ReactionOn, Via, World};
+use super::{Access, Call, Reply, actor, is_bot};
+use crate::github::auth::{self, Caller};
+use crate::github::world::{Comment, Place, Reaction, ReactionOn, Via, World};
 
 /// A comment may be so long, in characters.
 const BODY_CHARS_MAX: usize = 65_536;
 
-fn find_pull<'w>(world: &'w World, call: &Call) -> Result<&'w Pull, Reply> {
-    let number = call.number("issue_number")?;
-    call.repo(world).pulls.get(&number).ok_or_else(Reply::missing)
+/// The issue or pull request that the path names, where the caller may do so much there.
+pub(super) fn thread(world: &World, call: &Call, access: Access) -> Result<(u64, u64), Reply> {
+    let (repo, number) = (call.repo(world).id, call.number("issue_number")?);
+    if !world.has_thread(repo, number) {
+        return Err(Reply::missing());
+    }
+    permitted(world, call, number, access)?;
+    Ok((repo, number))
 }
 
-fn find<'w>(world: &'w World, call: &Call) -> Result<&'w Comment, Reply> {
-    at(world, call, |place| *place == Place::Conversation)
+/// The documentation names `issues` for both, but on a pull request GitHub asks for `pull_requests` (github/rest-api-description
+/// issue 6994).
+fn permitted(world: &World, call: &Call, number: u64, access: Access) -> Result<(), Reply> {
+    let repo = call.repo(world);
+    let permission = if world.is_issue(repo.id, number) { "issues" } else { "pull_requests" };
+    let open = !repo.private && access == Access::Read;
+    let refused = matches!(&call.caller, Caller::Token(token) if !open && !auth::permits(token, permission, access));
+    if refused { Err(Reply::forbidden()) } else { Ok(()) }
+}
+
+fn find<'w>(world: &'w World, call: &Call, access: Access) -> Result<&'w Comment, Reply> {
+    let comment = at(world, call, |place| *place == Place::Conversation)?;
+    permitted(world, call, comment.number, access)?;
+    Ok(comment)
 }
 
 /// The comment that the path names, where it is at such a place.
@@ -35,12 +52,12 @@ fn text(call: &Call) -> Result<String, Reply> {
 }
 
 pub(super) fn issue(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let pull = find_pull(world, call)?;
-    Ok(Reply::json(200, world.issue_json(call.repo(world), pull)))
+    let (repo, number) = thread(world, call, Access::Read)?;
+    Ok(Reply::json(200, world.thread_json(repo, number)))
 }
 
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
+    let (repo, number) = thread(world, call, Access::Read)?;
     let since = call.query("since").and_then(|since| since.parse().ok());
     let wanted = |c: &&Comment| {
         c.repo == repo && c.number == number && c.place == Place::Conversation && since.is_none_or(|since| c.updated_at >= since)
@@ -50,7 +67,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 }
 
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let (repo, number) = (call.repo(world).id, find_pull(world, call)?.number);
+    let (repo, number) = thread(world, call, Access::Write)?;
     let body = text(call)?;
     let author = actor(world, call);
     let via = if is_bot(world, author) { Via::App } else { Via::Page };
@@ -60,13 +77,13 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 }
 
 pub(super) fn get(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    Ok(Reply::json(200, world.comment_json(find(world, call)?)))
+    Ok(Reply::json(200, world.comment_json(find(world, call, Access::Read)?)))
 }
 
 /// An App may change others' comments where it may write issues, as on GitHub; the fake calls that a broken rule, since no
 /// bot has business there.
 fn own(world: &World, call: &Call) -> Result<u64, Reply> {
-    let comment = find(world, call)?;
+    let comment = find(world, call, Access::Write)?;
     let foreign = matches!(call.caller, Caller::Token(_)) && comment.author != world.app.bot;
     if foreign { Err(Reply::broken("IssueComment", "this comment is not the App's own")) } else { Ok(comment.id) }
 }
@@ -75,7 +92,7 @@ pub(super) fn update(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let (id, body) = (own(world, call)?, text(call)?);
     let sender = actor(world, call);
     world.edit_comment(id, &body, sender);
-    Ok(Reply::json(200, world.comment_json(find(world, call)?)))
+    Ok(Reply::json(200, world.comment_json(find(world, call, Access::Write)?)))
 }
 
 pub(super) fn delete(world: &mut World, call: &Call) -> Result<Reply, Reply> {
@@ -86,7 +103,7 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Result<Reply, Reply> {
 }
 
 pub(super) fn reactions(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let on = find(world, call)?.id;
+    let on = find(world, call, Access::Read)?.id;
     Ok(reactions_to(world, call, on))
 }
 
@@ -99,12 +116,13 @@ pub(super) fn reactions_to(world: &World, call: &Call, comment: u64) -> Reply {
 }
 
 pub(super) fn react(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let on = ReactionOn::Comment(find(world, call)?.id);
+    let on = ReactionOn::Comment(find(world, call, Access::Write)?.id);
     Ok(reacted(world, call, on))
 }
 
 pub(super) fn react_issue(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let on = ReactionOn::Issue(call.repo(world).id, find_pull(world, call)?.number);
+    let (repo, number) = thread(world, call, Access::Write)?;
+    let on = ReactionOn::Issue(repo, number);
     Ok(reacted(world, call, on))
 }
 
@@ -117,7 +135,7 @@ pub(super) fn reacted(world: &mut World, call: &Call, on: ReactionOn) -> Reply {
 }
 
 pub(super) fn unreact(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let on = find(world, call)?.id;
+    let on = find(world, call, Access::Write)?.id;
     unreacted(world, call, on)
 }
 

@@ -48,20 +48,24 @@ fn totals(files: &[FileChange]) -> (u64, u64) {
 }
 
 pub(super) fn git_commit(world: &mut World, call: &Call) -> Result<Reply, Reply> {
-    let repo = call.repo(world);
-    let commit = repo.git.info(call.param("commit_sha")).ok_or_else(Reply::missing)?;
+    let shape = git_commit_json(world, call.repo(world), call.param("commit_sha"));
+    Ok(Reply::json(200, shape.ok_or_else(Reply::missing)?))
+}
+
+/// A commit as git has it. None where there is no such commit.
+pub(super) fn git_commit_json(world: &World, repo: &Repo, sha: &str) -> Option<Value> {
+    let commit = repo.git.info(sha)?;
     let url = world.repo_url(repo);
     let html = format!("{}/{}/commit", world.base, repo.full_name());
     let parent =
         |sha: &String| json!({"sha": sha, "url": format!("{url}/git/commits/{sha}"), "html_url": format!("{html}/{sha}")});
-    let body = json!({
+    Some(json!({
         "sha": commit.sha, "node_id": node_id("Commit", &commit.sha), "url": format!("{url}/git/commits/{}", commit.sha),
         "html_url": format!("{html}/{}", commit.sha), "author": signature_json(&commit.author),
         "committer": signature_json(&commit.committer), "tree": {"sha": commit.tree, "url": format!("{url}/git/trees/{}", commit.tree)},
         "message": commit.message, "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),
         "verification": world.verification_json(&commit.sha),
-    });
-    Ok(Reply::json(200, body))
+    }))
 }
 
 pub(super) fn pulls(world: &mut World, call: &Call) -> Result<Reply, Reply> {

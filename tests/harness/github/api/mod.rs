@@ -9,6 +9,8 @@ mod contents;
 mod deliveries;
 mod deployments;
 mod diff_comments;
+mod git_data;
+mod issues;
 mod pulls;
 mod releases;
 mod repos;
@@ -84,9 +86,10 @@ const CHECKS: Needs = read(&["checks"]);
 const CHECKS_WRITE: Needs = write(&["checks"]);
 const PULLS: Needs = read(&["pull_requests"]);
 const TALK: Needs = read(&["issues", "pull_requests"]);
-/// The documentation names `issues` as well, but on a pull request GitHub asks for `pull_requests`
-/// (github/rest-api-description issue 6994), and there are no other issues here.
-const TALK_WRITE: Needs = write(&["pull_requests"]);
+const PULLS_WRITE: Needs = write(&["pull_requests"]);
+const ISSUES_WRITE: Needs = write(&["issues"]);
+/// Which of the two it must be depends on what is talked about: see `comments::thread`.
+const TALK_WRITE: Needs = write(&["issues", "pull_requests"]);
 
 /// Everything that is served.
 pub(crate) const ROUTES: &[Route] = &[
@@ -117,29 +120,41 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/git/tags/{tag_sha}", CONTENTS, releases::tag_object),
     route("GET", "/repos/{owner}/{repo}/git/commits/{commit_sha}", CONTENTS, commits::git_commit),
     route("GET", "/repos/{owner}/{repo}/git/trees/{tree_sha}", CONTENTS, contents::tree),
+    route("POST", "/repos/{owner}/{repo}/git/blobs", CONTENTS_WRITE, git_data::blob),
+    route("POST", "/repos/{owner}/{repo}/git/trees", CONTENTS_WRITE, git_data::tree),
+    route("POST", "/repos/{owner}/{repo}/git/commits", CONTENTS_WRITE, git_data::commit),
+    route("POST", "/repos/{owner}/{repo}/git/refs", CONTENTS_WRITE, git_data::make_ref),
+    route("PATCH", "/repos/{owner}/{repo}/git/refs/{ref}", CONTENTS_WRITE, git_data::move_ref),
     route("GET", "/repos/{owner}/{repo}/commits", CONTENTS, commits::list),
     route("GET", "/repos/{owner}/{repo}/commits/{ref}", CONTENTS, commits::get),
     route("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", PULLS, commits::pulls),
     route("GET", "/repos/{owner}/{repo}/compare/{basehead}", CONTENTS, commits::compare),
     route("GET", "/repos/{owner}/{repo}/contents/{path}", CONTENTS, contents::get),
     route("GET", "/repos/{owner}/{repo}/pulls", PULLS, pulls::list),
+    route("POST", "/repos/{owner}/{repo}/pulls", PULLS_WRITE, pulls::create),
+    route("PATCH", "/repos/{owner}/{repo}/pulls/{pull_number}", PULLS_WRITE, pulls::update),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}", PULLS, pulls::get),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/files", PULLS, pulls::files),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/commits", PULLS, pulls::commits),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", PULLS, reviews::list),
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/comments", PULLS, diff_comments::list),
-    route("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", TALK_WRITE, diff_comments::review),
+    route("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", PULLS_WRITE, diff_comments::review),
     route("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", write(&["security_events"]), scanning::upload),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}", PULLS, diff_comments::get),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", PULLS, diff_comments::reactions),
-    route("POST", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", TALK_WRITE, diff_comments::react),
+    route("POST", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", PULLS_WRITE, diff_comments::react),
     route(
         "DELETE",
         "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions/{reaction_id}",
-        TALK_WRITE,
+        PULLS_WRITE,
         diff_comments::unreact,
     ),
+    route("GET", "/repos/{owner}/{repo}/issues", read(&["issues"]), issues::list),
+    route("POST", "/repos/{owner}/{repo}/issues", ISSUES_WRITE, issues::create),
     route("GET", "/repos/{owner}/{repo}/issues/{issue_number}", TALK, comments::issue),
+    route("PATCH", "/repos/{owner}/{repo}/issues/{issue_number}", TALK_WRITE, issues::update),
+    route("GET", "/repos/{owner}/{repo}/issues/{issue_number}/labels", TALK, issues::labels_on),
+    route("POST", "/repos/{owner}/{repo}/issues/{issue_number}/labels", TALK_WRITE, issues::add_labels),
     route("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments", TALK, comments::list),
     route("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", TALK_WRITE, comments::create),
     route("GET", "/repos/{owner}/{repo}/issues/comments/{comment_id}", TALK, comments::get),

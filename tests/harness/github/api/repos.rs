@@ -86,7 +86,7 @@ pub(super) fn tags(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     }))
 }
 
-fn ref_json(world: &World, repo: &Repo, name: &str, sha: &str) -> Value {
+pub(super) fn ref_json(world: &World, repo: &Repo, name: &str, sha: &str) -> Value {
     let url = world.repo_url(repo);
     let kind = repo.git.kind(sha);
     json!({

@@ -29,6 +29,9 @@ pub(super) const ROUTES: &[Route] = &[
     documented("GET", "/projects/:id/merge_requests/:iid/notes/:note_id/award_emoji", LIST, list),
     documented("POST", "/projects/:id/merge_requests/:iid/notes/:note_id/award_emoji", AWARD, award),
     documented("DELETE", "/projects/:id/merge_requests/:iid/notes/:note_id/award_emoji/:award_id", NOTHING, revoke),
+    documented("GET", "/projects/:id/issues/:issue_iid/notes/:note_id/award_emoji", LIST, list),
+    documented("POST", "/projects/:id/issues/:issue_iid/notes/:note_id/award_emoji", AWARD, award),
+    documented("DELETE", "/projects/:id/issues/:issue_iid/notes/:note_id/award_emoji/:award_id", NOTHING, revoke),
 ];
 
 fn list(world: &mut World, call: &Call) -> Answer {

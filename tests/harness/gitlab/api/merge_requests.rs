@@ -3,14 +3,32 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::shapes::LIST;
-use super::{Answer, Call, Reply, Route, documented, known, page};
+use super::quick_actions::split;
+use super::shapes::{Kind, LIST, Shape, may, must};
+use super::{Answer, Call, Reply, Route, documented, issues, known, page};
+use crate::gitlab::issues::Rewrite;
+use crate::gitlab::people::MergeRequestSpec;
 use crate::gitlab::shape::file_answer;
-use crate::gitlab::world::{MergeRequest, World};
+use crate::gitlab::world::{DEVELOPER, MergeRequest, Noteable, World};
+
+const OPEN: Shape = Shape {
+    query: &[],
+    body: &[
+        must("source_branch", Kind::Text),
+        must("target_branch", Kind::Text),
+        must("title", Kind::Text),
+        may("description", Kind::Text),
+        may("labels", Kind::Text),
+        may("remove_source_branch", Kind::Flag),
+        may("squash", Kind::Flag),
+    ],
+};
 
 pub(super) const ROUTES: &[Route] = &[
     known("GET", "/projects/:id/merge_requests", list),
+    documented("POST", "/projects/:id/merge_requests", OPEN, open),
     known("GET", "/projects/:id/merge_requests/:iid", one),
+    known("PUT", "/projects/:id/merge_requests/:iid", change),
     known("GET", "/projects/:id/merge_requests/:iid/diffs", diffs),
     known("GET", "/projects/:id/merge_requests/:iid/changes", changes),
     known("GET", "/projects/:id/merge_requests/:iid/pipelines", pipelines),
@@ -41,6 +59,69 @@ fn list(world: &mut World, call: &Call) -> Answer {
         found.reverse();
     }
     Ok(page(call, found.into_iter().map(|mr| world.request_in_list(mr)).collect()))
+}
+
+/// Labels that are parted by commas.
+pub(super) fn labels_of(call: &Call, name: &str) -> Vec<String> {
+    let given = call.given(name).unwrap_or_default();
+    given.split(',').map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
+}
+
+/// A description without the lines that GitLab obeys, which are kept for the test to look at.
+pub(super) fn described(world: &mut World, call: &Call) -> Option<String> {
+    let description = call.given("description")?.replace('\r', "");
+    let (obeyed, shown) = split(&description);
+    if obeyed.is_empty() {
+        return Some(description);
+    }
+    world.obeyed.extend(obeyed.into_iter().map(|line| (call.author(), line)));
+    Some(shown)
+}
+
+fn open(world: &mut World, call: &Call) -> Answer {
+    let project = call.as_developer(world)?;
+    let given = |name: &str| call.given(name).unwrap_or_default();
+    let (branch, target) = (given("source_branch"), given("target_branch"));
+    for name in [&branch, &target] {
+        if world.project(project).git.resolve(&format!("refs/heads/{name}")).is_none() {
+            return Err(Reply::message(400, &format!("Validation failed: the branch {name} does not exist")));
+        }
+    }
+    let same = |mr: &&MergeRequest| {
+        mr.project == project
+            && mr.source == project
+            && mr.state == "opened"
+            && (&mr.branch, &mr.target_branch) == (&branch, &target)
+    };
+    if let Some(other) = world.requests.iter().find(same) {
+        let message = format!("Another open merge request already exists for this source branch: !{}", other.iid);
+        return Err(Reply::json(409, json!({ "message": [message] })));
+    }
+    let title = issues::title(call)?.unwrap_or_default();
+    let description = described(world, call).unwrap_or_default();
+    let labels = labels_of(call, "labels");
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let author = world.username(call.author()).to_owned();
+    let spec = MergeRequestSpec::of(&author, &branch).to(&target).titled(&title).described(&description).labelled(&labels);
+    let path = world.project(project).path.clone();
+    let iid = world.open(&path, &spec);
+    Ok(Reply::json(201, world.request_answer(world.request(project, iid).expect("it was just made"))))
+}
+
+fn change(world: &mut World, call: &Call) -> Answer {
+    let mr = call.request(world)?;
+    let (project, iid) = (mr.project, mr.iid);
+    if mr.author != call.author() && world.level(project, call.author()) < DEVELOPER {
+        return Err(Reply::forbidden());
+    }
+    let rewrite = Rewrite {
+        title: issues::title(call)?,
+        description: described(world, call),
+        add_labels: labels_of(call, "add_labels"),
+        remove_labels: labels_of(call, "remove_labels"),
+    };
+    world.rewrite(project, iid, Noteable::Request, call.author(), &rewrite);
+    Ok(Reply::json(200, world.request_answer(world.request(project, iid).expect("it is there"))))
 }
 
 fn one(world: &mut World, call: &Call) -> Answer {

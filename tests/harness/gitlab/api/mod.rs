@@ -1,8 +1,10 @@
 //! The operations that a bot needs: the table, and what all of them share.
 
 mod checks;
+mod commits;
 mod discussions;
 mod emoji;
+mod issues;
 mod merge_requests;
 mod notes;
 mod people;
@@ -16,7 +18,7 @@ mod statuses;
 use serde_json::{Value, json};
 
 use super::auth::Caller;
-use super::world::{DEVELOPER, MergeRequest, World};
+use super::world::{DEVELOPER, MergeRequest, Noteable, World};
 use crate::github::decoded;
 use shapes::Shape;
 
@@ -54,11 +56,13 @@ const fn documented(method: &'static str, template: &'static str, shape: Shape, 
     Route { method, template, shape: Some(shape), act }
 }
 
-const TABLES: [&[Route]; 10] = [
+const TABLES: [&[Route]; 12] = [
     people::ROUTES,
     projects::ROUTES,
     repository::ROUTES,
+    commits::ROUTES,
     merge_requests::ROUTES,
+    issues::ROUTES,
     notes::ROUTES,
     discussions::ROUTES,
     emoji::ROUTES,
@@ -191,6 +195,16 @@ impl Call {
     fn as_developer(&self, world: &World) -> Result<u64, Reply> {
         let id = self.project(world)?;
         if world.level(id, self.author()) >= DEVELOPER { Ok(id) } else { Err(Reply::forbidden()) }
+    }
+
+    /// What the path's notes are on, an issue or a merge request, where the caller may look at it.
+    fn noteable(&self, world: &World) -> Result<(u64, u64, Noteable), Reply> {
+        if self.params.iter().any(|(name, _)| name == "issue_iid") {
+            let issue = issues::find(world, self)?;
+            return Ok((issue.project, issue.iid, Noteable::Issue));
+        }
+        let mr = self.request(world)?;
+        Ok((mr.project, mr.iid, Noteable::Request))
     }
 
     /// The merge request, where the caller may look at it.

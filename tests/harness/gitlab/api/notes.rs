@@ -1,4 +1,4 @@
-//! Notes on merge requests.
+//! Notes on merge requests and issues.
 
 use super::quick_actions::said;
 use super::shapes::{Kind, NOTHING, Shape, may, must};
@@ -37,6 +37,11 @@ pub(super) const ROUTES: &[Route] = &[
     documented("GET", "/projects/:id/merge_requests/:iid/notes/:note_id", NOTHING, one),
     documented("PUT", "/projects/:id/merge_requests/:iid/notes/:note_id", CHANGE, change),
     documented("DELETE", "/projects/:id/merge_requests/:iid/notes/:note_id", NOTHING, remove),
+    documented("GET", "/projects/:id/issues/:issue_iid/notes", LIST, list),
+    documented("POST", "/projects/:id/issues/:issue_iid/notes", MAKE, make),
+    documented("GET", "/projects/:id/issues/:issue_iid/notes/:note_id", NOTHING, one),
+    documented("PUT", "/projects/:id/issues/:issue_iid/notes/:note_id", CHANGE, change),
+    documented("DELETE", "/projects/:id/issues/:issue_iid/notes/:note_id", NOTHING, remove),
 ];
 
 /// What a note says, within GitLab's limits.
@@ -51,10 +56,10 @@ pub(super) fn body(call: &Call) -> Result<String, Reply> {
     Ok(body)
 }
 
-/// The note of the path, on the merge request of the path.
+/// The note of the path, on what the path names.
 pub(super) fn find<'a>(world: &'a World, call: &Call) -> Result<&'a Note, Reply> {
-    let (mr, id) = (call.request(world)?, call.number("note_id")?);
-    let found = world.notes_on(mr, call.user()).find(|note| note.id == id);
+    let ((project, iid, on), id) = (call.noteable(world)?, call.number("note_id")?);
+    let found = world.notes_about(project, iid, on, call.user()).find(|note| note.id == id);
     found.ok_or_else(|| Reply::missing("Note"))
 }
 
@@ -66,10 +71,10 @@ pub(super) fn find_own(world: &World, call: &Call) -> Result<u64, Reply> {
 }
 
 fn list(world: &mut World, call: &Call) -> Answer {
-    let mr = call.request(world)?;
+    let (project, iid, on) = call.noteable(world)?;
     let wanted = call.query("activity_filter").unwrap_or("all_notes");
     let listed = |kind| wanted == "all_notes" || (kind == NoteKind::System) == (wanted == "only_activity");
-    let mut notes: Vec<&Note> = world.notes_on(mr, call.user()).filter(|note| listed(note.kind)).collect();
+    let mut notes: Vec<&Note> = world.notes_about(project, iid, on, call.user()).filter(|note| listed(note.kind)).collect();
     if call.query("order_by") == Some("updated_at") {
         notes.sort_by_key(|note| note.updated_at);
     }
@@ -80,15 +85,14 @@ fn list(world: &mut World, call: &Call) -> Answer {
 }
 
 fn make(world: &mut World, call: &Call) -> Answer {
-    let mr = call.request(world)?;
-    let (project, iid) = (mr.project, mr.iid);
+    let (project, iid, on) = call.noteable(world)?;
     let body = said(world, call)?;
     let internal = call.given("internal").as_deref() == Some("true");
     if internal && world.level(project, call.author()) < REPORTER {
         return Err(Reply::forbidden());
     }
     let kind = if internal { NoteKind::Internal } else { NoteKind::Comment };
-    let id = world.add_note(project, iid, call.author(), &body, kind);
+    let id = world.add_note_on(project, iid, on, call.author(), &body, kind);
     Ok(Reply::json(201, world.note_answer(world.note(id).expect("it was just made"))))
 }
 

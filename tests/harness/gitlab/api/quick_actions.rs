@@ -39,7 +39,7 @@ pub(super) fn said(world: &mut World, call: &Call) -> Result<String, Reply> {
 }
 
 /// The lines that are obeyed, and the text without them. What stands in a fenced block is text.
-fn split(body: &str) -> (Vec<String>, String) {
+pub(super) fn split(body: &str) -> (Vec<String>, String) {
     let (mut obeyed, mut shown, mut fence): (Vec<String>, Vec<&str>, Option<&str>) = (Vec::new(), Vec::new(), None);
     for line in body.lines() {
         let text = line.trim_start();

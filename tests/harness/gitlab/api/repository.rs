@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Answer, Call, Reply, Route, known, page};
-use crate::github::git::Git;
+use crate::github::git::{Git, TreeEntry};
 use crate::gitlab::shape::{commit_answer, file_answer};
 use crate::gitlab::world::World;
 
@@ -20,7 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
     known("GET", "/projects/:id/repository/files/:file_path/raw", raw_file),
 ];
 
-fn url(world: &World, project: u64) -> String {
+pub(super) fn url(world: &World, project: u64) -> String {
     format!("{}/{}", world.url, world.project(project).path)
 }
 
@@ -92,26 +92,40 @@ fn compare(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::json(200, answer))
 }
 
-fn blob(git: &Git, call: &Call) -> Result<(String, String, Vec<u8>), Reply> {
+fn blob(git: &Git, call: &Call) -> Result<(String, TreeEntry, Vec<u8>), Reply> {
     let path = call.param("file_path");
     let name = call.query("ref").unwrap_or("HEAD");
     let sha = git.resolve(name).ok_or_else(|| Reply::missing("Commit"))?;
     let entry = git.tree(&sha, path).into_iter().find(|entry| entry.kind == "blob" && entry.path == path);
     let entry = entry.ok_or_else(|| Reply::missing("File"))?;
     let content = git.blob(&entry.sha);
-    Ok((sha, entry.sha, content))
+    Ok((sha, entry, content))
 }
 
 fn file(world: &mut World, call: &Call) -> Answer {
     let project = call.code(world)?;
-    let (sha, blob_id, content) = blob(&world.project(project).git, call)?;
+    let git = &world.project(project).git;
+    let (sha, entry, content) = blob(git, call)?;
     let path = call.param("file_path");
+    let last = git.last_commit_of(&sha, path);
     let answer = json!({
         "file_name": path.rsplit('/').next(), "file_path": path, "size": content.len(), "encoding": "base64",
         "content_sha256": hex::encode(Sha256::digest(&content)), "content": BASE64_STANDARD.encode(&content),
-        "ref": call.query("ref"), "blob_id": blob_id, "commit_id": sha, "last_commit_id": sha, "execute_filemode": false,
+        "ref": call.query("ref"), "blob_id": entry.sha, "commit_id": sha, "last_commit_id": last,
+        "execute_filemode": entry.mode == "100755",
     });
-    Ok(Reply::json(200, answer))
+    let mut reply = Reply::json(200, answer.clone());
+    // The same is in header fields, for who asks by HEAD.
+    let field = |name: &str| answer[name].as_str().map_or_else(|| answer[name].to_string(), str::to_owned);
+    reply.headers = vec![
+        ("x-gitlab-blob-id", field("blob_id")),
+        ("x-gitlab-commit-id", field("commit_id")),
+        ("x-gitlab-content-sha256", field("content_sha256")),
+        ("x-gitlab-execute-filemode", field("execute_filemode")),
+        ("x-gitlab-last-commit-id", field("last_commit_id")),
+        ("x-gitlab-size", field("size")),
+    ];
+    Ok(reply)
 }
 
 fn raw_file(world: &mut World, call: &Call) -> Answer {

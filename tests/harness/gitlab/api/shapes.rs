@@ -10,6 +10,7 @@ pub(super) enum Kind {
     Flag,
     Time,
     Object,
+    List,
     /// One of these.
     Word(&'static [&'static str]),
 }
@@ -75,6 +76,7 @@ fn fits(kind: Kind, value: &Value) -> bool {
         Kind::Flag => value.is_boolean() || matches!(text, Some("true" | "false")),
         Kind::Time => text.is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
         Kind::Object => value.is_object(),
+        Kind::List => value.is_array(),
         Kind::Word(words) => text.is_some_and(|text| words.contains(&text)),
     }
 }

@@ -108,10 +108,8 @@ impl Reader<'_> {
     }
 
     fn price(&mut self, fields: &Fields<'_>) -> Option<(String, Price)> {
-        let (model, input) = (self.required(fields, "model"), self.required(fields, "input"));
-        let output = self.required(fields, "output");
-        (model?, input?, output?);
-        let (_, model) = self.text(fields, "model")?;
+        let missing = ["model", "input", "output"].into_iter().filter(|key| self.required(fields, key).is_none()).count();
+        let (_, model) = self.text(fields, "model").filter(|_| missing == 0)?;
         let input = self.micro_usd(fields, "input").unwrap_or(0);
         let price = Price {
             input,

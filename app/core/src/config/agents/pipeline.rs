@@ -4,6 +4,7 @@ use super::keys::{BUDGET, COMMANDS, ISSUE, MINUTES_MAX, ON, ON_RED, PIPELINE, TO
 use super::roles::Roles;
 use super::values::{labels, models, offerings, schedule, whole_or};
 use super::{Around, steps};
+use crate::agent::PIPELINES;
 use crate::command::CommandName;
 use crate::config::parse::{Fields, Reader};
 use crate::config::tree::{Node, Place, Scalar, ScalarKind, Value};
@@ -47,7 +48,7 @@ pub(super) fn pipeline(
         tries: whole_or(reader, &fields, "tries", TRIES_MAX, TRIES),
         on_red: on_red(reader, &fields),
         may: may(reader, &name, &fields),
-        protect: fields.get("protect").map(|node| protected_globs(reader, node)).unwrap_or_default(),
+        protect: protect(reader, &name, &fields),
         image,
         network: reader.flag(&fields, "network", false),
         line: place.line,
@@ -56,6 +57,15 @@ pub(super) fn pipeline(
         name,
     };
     Some((pipeline, fields.get("on").map_or(place, |node| node.place)))
+}
+
+/// The globs of its lines, beside those that its name brings with it.
+fn protect(reader: &mut Reader, name: &PipelineName, fields: &Fields<'_>) -> Vec<String> {
+    let built_in = PIPELINES.iter().find(|pipeline| pipeline.name == name.as_str());
+    let mut globs: Vec<String> =
+        built_in.into_iter().flat_map(|pipeline| pipeline.protect).map(|glob| (*glob).to_owned()).collect();
+    globs.extend(fields.get("protect").map(|node| protected_globs(reader, node)).unwrap_or_default());
+    globs
 }
 
 /// The command that starts a pipeline of this name where its lines do not say what does.

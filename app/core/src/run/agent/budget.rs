@@ -43,5 +43,8 @@ pub(super) fn short_of(prepared: &AgentPrepared, gone: Amount, turns: u32, next:
     if budget.micro_usd.is_some_and(|most| micro_usd > most) {
         return Some(Scarce::Money);
     }
-    prepared.day_left.is_some_and(|most| micro_usd > most).then_some(Scarce::Day)
+    let tokens = gone.tokens.saturating_add(next.tokens);
+    let day =
+        prepared.day_left.is_some_and(|most| micro_usd > most) || prepared.day_tokens_left.is_some_and(|most| tokens > most);
+    day.then_some(Scarce::Day)
 }

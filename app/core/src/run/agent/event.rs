@@ -227,6 +227,9 @@ pub struct AgentPrepared {
     pub protected: Vec<String>,
     /// What else there is left to spend today, in millionths of a US dollar.
     pub day_left: Option<u64>,
+    /// And in tokens.
+    #[serde(default)]
+    pub day_tokens_left: Option<u64>,
 }
 
 /// So much of a budget.

@@ -95,6 +95,7 @@ impl AgentRun {
         stage.state = StageState::Working;
         (stage.tries, stage.try_since) = (stage.tries + 1, at);
         (stage.tree_before, stage.tree) = (lane.tree.clone(), lane.tree.clone());
+        stage.talk_from = stage.turns.len();
         if matches!(stage.what, Doing::Verify(_) | Doing::Finally(_)) {
             stage.rounds.push(Vec::new());
         }

@@ -27,6 +27,8 @@ pub struct StageRun {
     pub try_since: Timestamp,
     /// Its turns in all tries.
     pub turns: Vec<Turn>,
+    /// The turn that its conversation begins with, from 0. A stage that is begun anew knows nothing of what it said before.
+    pub talk_from: usize,
     /// After so many turns the gates of a stage, in one of its rounds, had something to say against what it did.
     pub feedback: Vec<Feedback>,
     /// What the gates said, round by round.
@@ -131,6 +133,7 @@ impl StageRun {
             tries: 0,
             try_since: Timestamp::UNIX_EPOCH,
             turns: Vec::new(),
+            talk_from: 0,
             feedback: Vec::new(),
             rounds: Vec::new(),
             tree_before: Tree::default(),
@@ -229,7 +232,7 @@ impl StageRun {
     /// The turns of the try that it is at.
     pub fn turns_of_try(&self) -> &[Turn] {
         let from = self.feedback.last().map_or(0, |feedback| feedback.after);
-        self.turns.get(from..).unwrap_or_default()
+        self.turns.get(from.max(self.talk_from)..).unwrap_or_default()
     }
 
     /// Why it goes round in circles, if it does.
@@ -241,7 +244,7 @@ impl StageRun {
     pub(super) fn bytes_said(&self) -> u64 {
         let of =
             |turn: &Turn| turn.reply.as_ref().map_or(0, |reply| reply.bytes) + turn.acted.as_ref().map_or(0, |acted| acted.bytes);
-        self.turns.iter().map(of).sum()
+        self.turns.iter().skip(self.talk_from).map(of).sum()
     }
 }
 

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::agent::Tool;
-use crate::config::{AgentStage, Budget, Expect, Pipeline, Role, Stage, Triggers, VerifyStage};
+use crate::config::{AgentStage, Budget, Expect, OnRed, Pipeline, Role, Stage, Triggers, VerifyStage};
 use crate::ids::{BlobId, CommitId, ForgeKind, RepoRef, RunId, Subject};
 use crate::model::{Finish, Price, Usage};
-use crate::run::{Action, JournalEntry, Next, Run, RunSpec, Work};
+use crate::run::{Action, JournalEntry, Next, Run, RunEvent, RunSpec, Signal, Work};
 use crate::tree::{FileMode, FileNow};
-use crate::verdict::{Exit, Verdict};
+use crate::verdict::{Exit, Verdict, VerdictStatus};
 
 /// Whatever comes, a pipeline has to come to its end within so many steps.
 const STEPS_MAX: usize = 2_000;
@@ -72,6 +72,7 @@ fn prepared(pipeline: Pipeline, finally: &[&str]) -> AgentPrepared {
         tokens_max: 1_000,
         protected: Vec::new(),
         day_left: None,
+        day_tokens_left: None,
     }
 }
 
@@ -214,7 +215,11 @@ impl Play {
         }
         match action {
             AgentAction::Turn { stage, turn, .. } => match chance {
-                Chance::Bad => self.comes(AgentEvent::TurnFailed { stage, turn, because: "gone".to_owned() }),
+                Chance::Bad => {
+                    // It was asked and not answered: asked again later, it is another question.
+                    self.begun.retain(|begun| *begun != (stage, turn));
+                    self.comes(AgentEvent::TurnFailed { stage, turn, because: "gone".to_owned() });
+                }
                 Chance::Same => self.reply(stage, turn, "same"),
                 _ => self.reply(stage, turn, &turn.to_string()),
             },

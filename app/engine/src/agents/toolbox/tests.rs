@@ -79,6 +79,14 @@ fn a_tool_that_the_role_does_not_have_is_none() {
 }
 
 #[test]
+fn what_a_model_is_told_of_the_tools_is_what_they_do() {
+    let specs = tool_specs(&Tool::ALL);
+    let about = |name: &str| specs.iter().find(|spec| spec.name == name).expect("a tool").about.clone();
+    assert!(about("read").contains(&format!("{READ_LINES} lines")));
+    assert!(specs.iter().all(|spec| spec.takes["type"] == "object" && spec.takes["additionalProperties"] == false));
+}
+
+#[test]
 fn no_path_leads_out_of_the_source() {
     for path in
         ["", ".", "/", "/etc/passwd", "../a", "a/../../b", "a//b", "/workspace/../a", "/workspacex", "a\0b", "a\nb", "./."]

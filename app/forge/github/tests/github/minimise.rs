@@ -147,7 +147,7 @@ async fn replies_of_two_runs_are_two_comments() {
     .await;
     let report = |run: &str| {
         let report = gatewright_core::report::CommentReport {
-            on: ItemRef::Pull { number: 5 },
+            on: gatewright_core::ItemRef::Pull { number: 5 },
             marker: marker(run),
             body: "x".to_owned(),
             holds: Holds::Yes,

@@ -17,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Holds, Report};
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
-use gatewright_core::{CommitId, ForgeKind, RepoRef, Timestamp};
+use gatewright_core::{CommitId, ForgeKind, ItemRef, RepoRef, Timestamp};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits, Timeouts};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::SecretString;

@@ -14,7 +14,7 @@ use gatewright_core::forge::ForgeError;
 use gatewright_core::report::{CheckReport, CheckStatus, CommentReport, Conclusion, Holds, Report, external_id};
 use gatewright_core::secret::SecretString;
 use gatewright_core::verdict::{Annotation, AnnotationLevel};
-use gatewright_core::{CommitId, ForgeKind, RepoRef, RunId, Timestamp};
+use gatewright_core::{CommitId, ForgeKind, ItemRef, RepoRef, RunId, Timestamp};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig, Limits, Timeouts};
 use serde_json::{Value, json};
 

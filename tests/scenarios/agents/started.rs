@@ -1,0 +1,158 @@
+//! What starts a pipeline, and who; and what becomes of what it hands over.
+
+use gatewright_core::ItemRef;
+use gatewright_tests::on_every_forge;
+use gatewright_tests::service::Setting;
+use gatewright_tests::stage::{Role, Scene};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::{BROKEN, MENDED, TEST, broken, conversations, finish, mend, proposed, said, script, steady, uses};
+
+const BY_LABEL: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+agents:
+  mend: { on: { label: [mend me] }, steps: [repair, verify] }
+";
+
+const BY_ISSUE: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: 'true' }
+agents:
+  build: { on: { issue: opened }, steps: [coder, verify], may: [pull-request, comment] }
+";
+
+/// `other` fails on what is proposed too.
+const BY_FAILURE: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+  other: { run: exit 3 }
+agents:
+  fix: { on: { failed: [tests, other] }, steps: [repair, { verify: [tests] }] }
+";
+
+const REVIEW: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+agents:
+  review: {}
+";
+
+const COMMITS: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+agents:
+  fix: { steps: [repair, verify], may: [commit, comment] }
+";
+
+/// Mends the sum in one turn.
+fn mends(setting: &mut Setting) {
+    let turn = uses(&[mend(), ("finish", json!({ "summary": "It adds.", "title": "Add" }))]);
+    script(setting, &conversations(&[(&[], vec![turn])]));
+}
+
+on_every_forge!(
+    a_label_starts_a_pipeline_where_somebody_put_it_who_may_push(BY_LABEL, mends),
+    an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(BY_ISSUE, |setting: &mut Setting| {
+        let write = ("write", json!({ "path": "greet.sh", "content": "echo hello\n" }));
+        let done = ("finish", json!({ "summary": "It greets. Closes #1", "title": "Greet people" }));
+        script(setting, &conversations(&[(&["Say hello to people"], vec![uses(&[write, done])])]));
+    }),
+    gates_that_fail_start_a_pipeline_once_for_each_commit_and_never_for_what_agents_made(BY_FAILURE, mends),
+    what_a_review_finds_is_on_its_check_with_suggestions(REVIEW, |setting: &mut Setting| {
+        let found = json!({
+            "summary": "One thing is wrong.",
+            "findings": [
+                { "path": "add.sh", "line": 2, "severity": "error", "message": "It subtracts.", "replacement": "echo $(($1 + $2))" },
+                { "path": "gone.sh", "line": 7, "severity": "notice", "message": "Who calls this, @octo/reviewers?", "replacement": "x" },
+            ],
+        });
+        let nothing = finish("Nobody can attack a sum.");
+        let all: [(&[&str], _); 2] = [(&["You are the security-review"], vec![nothing]), (&[], vec![uses(&[("finish", found)])])];
+        script(setting, &conversations(&all));
+    }),
+    a_pipeline_that_may_commit_pushes_to_the_pull_requests_branch(COMMITS, mends),
+);
+
+async fn a_label_starts_a_pipeline_where_somebody_put_it_who_may_push(scene: Scene) {
+    let (number, head) = broken(&scene).await;
+    for (user, label) in [("rita", "mend me"), ("wendy", "something else")] {
+        scene.forge.advance(2);
+        scene.forge.label(ItemRef::Pull { number }, user, label);
+        scene.idle().await;
+        assert_eq!(scene.replies(number), Vec::<String>::new(), "{user} starts nothing by {label}");
+    }
+    let (other, _) = {
+        let head = scene.forge.commit("second", "alice", &[("add.sh", BROKEN), ("test.sh", TEST)]);
+        (scene.forge.open("alice", "second"), head)
+    };
+    scene.idle().await;
+    scene.forge.advance(2);
+    scene.forge.label(ItemRef::Pull { number: other }, "wendy", "mend me");
+    scene.idle().await;
+    let proposal = proposed(&scene);
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
+    assert_eq!(said(&scene, number, &head), "");
+    scene.end().await;
+}
+
+async fn an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(scene: Scene) {
+    let strange = scene.forge.open_issue("rita", "Greet", "Say hello to people");
+    scene.idle().await;
+    assert_eq!(scene.forge.replies_on_issue(strange), []);
+    assert_eq!(scene.forge.proposed(), []);
+    scene.forge.advance(2);
+    let number = scene.forge.open_issue("wendy", "Greet", "Say hello to people");
+    scene.idle().await;
+    let proposal = proposed(&scene);
+    let main = scene.forge.head_of("main").expect("it is there");
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &main)), @"");
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "greet.sh").as_deref(), Some("echo hello\n"));
+    assert_eq!(scene.forge.replies_on_issue(number).len(), 1);
+    scene.end().await;
+}
+
+async fn gates_that_fail_start_a_pipeline_once_for_each_commit_and_never_for_what_agents_made(scene: Scene) {
+    scene.forge.set_role("alice", Role::Write);
+    let (number, head) = broken(&scene).await;
+    let proposal = proposed(&scene);
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.checks(&commit)["gatewright/other"], "failure", "and nobody mends that");
+    scene.say(number, "wendy", "/gw rerun").await;
+    assert_eq!(scene.forge.checks(&head)["gatewright/tests"], "failure");
+    proposed(&scene);
+    scene.forge.commit("topic", "alice", &[("more", "1")]);
+    scene.idle().await;
+    assert_eq!(scene.forge.proposed().len(), 2, "another commit is another matter");
+    scene.end().await;
+}
+
+async fn what_a_review_finds_is_on_its_check_with_suggestions(scene: Scene) {
+    let (number, head) = broken(&scene).await;
+    scene.say(number, "wendy", "/gw review").await;
+    assert_snapshot!(said(&scene, number, &head), @"");
+    assert_snapshot!(scene.shown(&head), @"");
+    assert_eq!(scene.forge.remarks(number, &head), [("add.sh".to_owned(), 2), ("gone.sh".to_owned(), 7)]);
+    assert_eq!(scene.forge.proposed(), []);
+    scene.end().await;
+}
+
+async fn a_pipeline_that_may_commit_pushes_to_the_pull_requests_branch(scene: Scene) {
+    let (number, head) = broken(&scene).await;
+    scene.say(number, "wendy", "/gw fix").await;
+    let now = scene.forge.head_of("topic").expect("it is there");
+    assert_ne!(now, head);
+    assert_eq!(scene.forge.file(&now, "add.sh").as_deref(), Some(MENDED));
+    assert_eq!(scene.forge.checks(&now)["gatewright/tests"], "success");
+    assert_eq!(scene.forge.proposed(), []);
+    assert_snapshot!(said(&scene, number, &head), @"");
+    scene.end().await;
+}

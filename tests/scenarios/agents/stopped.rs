@@ -1,0 +1,130 @@
+//! Pipelines that are stopped, that the world goes on around, and those of strangers.
+
+use std::sync::Arc;
+
+use gatewright_tests::service::{Setting, until};
+use gatewright_tests::stage::{GitHubStage, GitLabStage, Scene, Stage};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::{BROKEN, Held, MENDED, SHORT, TEST, broken, conversations, mend, proposed, said, steady, uses};
+
+/// Mends the sum in one turn and says so in the next.
+fn mends() -> String {
+    let done = uses(&[("finish", json!({ "summary": "It adds.", "title": "Add" }))]);
+    conversations(&[(&[], vec![uses(&[mend()]), done])])
+}
+
+macro_rules! held_on_every_forge {
+    ($($scenario:ident($answers:expr)),* $(,)?) => {
+        mod on_github {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                let (scene, model) = held(Arc::new(GitHubStage::start().await), $answers).await;
+                super::$scenario(scene, model).await;
+            })*
+        }
+        mod on_gitlab {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                let (scene, model) = held(Arc::new(GitLabStage::start().await), $answers).await;
+                super::$scenario(scene, model).await;
+            })*
+        }
+    };
+}
+
+held_on_every_forge!(
+    a_pull_request_that_is_closed_stops_its_agents(1),
+    cancel_stops_agents(1),
+    a_push_while_agents_work_leaves_them_at_the_commit_that_they_began_with(1),
+    one_pipeline_is_at_work_on_a_pull_request_at_a_time(0),
+    a_forks_commit_is_worked_on_once_just_that_one_is_approved(1_000),
+);
+
+/// A scene whose model answers so often before it is let again.
+async fn held(forge: Arc<dyn Stage>, answers: usize) -> (Scene, Arc<Held>) {
+    let model = Held::after(answers, &mends());
+    let given = Arc::clone(&model);
+    let scene = Scene::with(forge, SHORT, |setting: &mut Setting| setting.models = given).await;
+    (scene, model)
+}
+
+/// Starts the agents of a broken pull request, which then wait for their model's second answer.
+async fn at_work(scene: &Scene, model: &Held) -> (u64, String) {
+    let (number, head) = broken(scene).await;
+    scene.forge.advance(2);
+    scene.forge.comment(number, "wendy", "/gw fix");
+    model.until_asked(2).await;
+    (number, head)
+}
+
+async fn a_pull_request_that_is_closed_stops_its_agents(scene: Scene, model: Arc<Held>) {
+    let (number, head) = at_work(&scene, &model).await;
+    scene.forge.close(number, "alice");
+    scene.idle().await;
+    assert_eq!(scene.forge.proposed(), []);
+    assert_snapshot!(said(&scene, number, &head), @"");
+    scene.end().await;
+}
+
+async fn cancel_stops_agents(scene: Scene, model: Arc<Held>) {
+    let (number, head) = at_work(&scene, &model).await;
+    scene.say(number, "wendy", "/gw cancel").await;
+    assert_eq!(scene.forge.proposed(), []);
+    assert_snapshot!(said(&scene, number, &head), @"");
+    scene.end().await;
+}
+
+async fn a_push_while_agents_work_leaves_them_at_the_commit_that_they_began_with(scene: Scene, model: Arc<Held>) {
+    let (_, head) = at_work(&scene, &model).await;
+    let newer = scene.forge.commit("topic", "alice", &[("other", "of no interest")]);
+    until("the push is checked", || async { scene.forge.checks(&newer).get("gatewright").is_some_and(|s| s == "failure") }).await;
+    model.let_answer();
+    scene.idle().await;
+    let proposal = proposed(&scene);
+    assert!(proposal.body.contains(&head[..7]), "{}", proposal.body);
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
+    assert_eq!(scene.forge.file(&commit, "other"), None, "nobody has looked at that with it");
+    assert_eq!(scene.forge.head_of("topic"), Some(newer), "the branch itself is left alone");
+    scene.end().await;
+}
+
+async fn one_pipeline_is_at_work_on_a_pull_request_at_a_time(scene: Scene, model: Arc<Held>) {
+    let (number, head) = broken(&scene).await;
+    scene.forge.advance(2);
+    scene.forge.comment(number, "wendy", "/gw fix");
+    model.until_asked(1).await;
+    scene.forge.advance(2);
+    let second = scene.forge.comment(number, "ada", "/gw fix");
+    until("it is answered", || async { scene.forge.reactions(number, second).len() == 2 }).await;
+    model.let_answer();
+    scene.idle().await;
+    assert_eq!(scene.forge.reactions(number, second), ["eyes", "confused"]);
+    let number_of = proposed(&scene).item.number().to_string();
+    assert_snapshot!(said(&scene, number, &head).replace(&number_of, "NUMBER"), @"");
+    scene.end().await;
+}
+
+async fn a_forks_commit_is_worked_on_once_just_that_one_is_approved(scene: Scene, _: Arc<Held>) {
+    let head = scene.forge.commit_to_fork("topic", "mallory", &[("add.sh", BROKEN), ("test.sh", TEST)]);
+    let number = scene.forge.open_from_fork("mallory", "topic");
+    scene.idle().await;
+    scene.say(number, "wendy", &format!("/gw approve {head}")).await;
+    let newer = scene.forge.commit_to_fork("topic", "mallory", &[("more", "1")]);
+    scene.idle().await;
+    let refused = scene.say(number, "wendy", "/gw fix").await;
+    assert_eq!(scene.forge.reactions(number, refused), ["eyes", "confused"]);
+    assert_eq!(scene.forge.proposed(), [], "the commit that was approved is not the one that is there");
+    scene.say(number, "wendy", &format!("/gw approve {newer}")).await;
+    let taken = scene.say(number, "wendy", "/gw fix").await;
+    assert_eq!(scene.forge.reactions(number, taken), ["eyes", "+1"]);
+    let proposal = proposed(&scene);
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &newer)), @"");
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
+    scene.end().await;
+}
