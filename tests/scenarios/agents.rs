@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use gatewright_core::model::{Ask, Model, ModelError, ModelName, Price, ProviderHealth, Reply};
+use gatewright_engine::agents::show;
 use gatewright_model::{Script, Scripted};
 use gatewright_tests::service::{Setting, until};
 use gatewright_tests::stage::{Proposed, Scene};
@@ -117,17 +118,22 @@ fn proposed(scene: &Scene) -> Proposed {
     one
 }
 
+/// As the forge's people refer to a pull request.
+fn reference(scene: &Scene, number: u64) -> String {
+    show::reference(scene.forge.kind(), number)
+}
+
 /// What the service says of its agents on a pull request, with names in the place of what is never the same.
 fn said(scene: &Scene, number: u64, head: &str) -> String {
     steady(&scene.replies(number).join("\n"), head)
 }
 
-/// A text without what is never the same.
+/// A text without what is never the same: the commit, and the ids of runs.
 fn steady(text: &str, head: &str) -> String {
     let text = text.replace(&head[..7], "HEAD");
-    let mut parts = text.split("/runs/");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |before, part| format!("{before}/runs/RUN{}", part.get(36..).unwrap_or_default()))
+    let is_id = |word: &str| word.len() == 36 && word.chars().filter(|c| *c == '-').count() == 4;
+    let ids: Vec<&str> = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-').filter(|word| is_id(word)).collect();
+    ids.iter().fold(text.clone(), |text, id| text.replace(id, "RUN"))
 }
 
 /// A model that answers when it is let, and counts how often it is asked.

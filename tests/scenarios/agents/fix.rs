@@ -5,7 +5,7 @@ use gatewright_tests::service::Setting;
 use gatewright_tests::stage::Scene;
 use insta::assert_snapshot;
 
-use super::{FILE, MENDED, broken, proposed, said, script, steady};
+use super::{FILE, MENDED, broken, proposed, reference, said, script, steady};
 
 /// Agents that mend the sum. The words of the first are what nobody wants to read as they are.
 const MENDS: &str = r#"
@@ -36,12 +36,53 @@ async fn a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(scene
     let comment = scene.say(number, "wendy", "/gw fix").await;
     assert_eq!(scene.forge.reactions(number, comment), ["eyes", "+1"]);
     let proposal = proposed(&scene);
-    let number_of = proposal.item.number().to_string();
-    assert_snapshot!(said(&scene, number, &head).replace(&number_of, "NUMBER"), @"");
+    assert_snapshot!(said(&scene, number, &head).replace(&reference(&scene, proposal.item.number()), "NUMBER"), @r"
+    ### fix: a pull request is proposed
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | diagnose | 2 |  |
+    | ✅ | repair | 2 |  |
+    | ✅ | verify: tests |  |  |
+    | ✅ | quality | 1 |  |
+    | ✅ | documentation | 1 |  |
+    | ✅ | final check: tests |  |  |
+
+    **diagnose**: \`add.sh\` subtracts. &#64;everybody, see https&#58;//evil.example
+
+    **repair**: It adds now.
+
+    **quality**: Nothing to do.
+
+    **documentation**: Nothing to do.
+
+    - Proposed as NUMBER, a draft. Passed in a fresh sandbox: tests.
+    ");
     assert!(proposal.draft && proposal.open && proposal.labels == ["gatewright-agent"], "{proposal:?}");
-    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &head)), @"");
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &head).replace(&reference(&scene, number), "PULL")), @r"
+    Add instead of subtract
+
+    **diagnose**: \`add.sh\` subtracts. &#64;everybody, see https&#58;//evil.example
+
+    **repair**: It adds now.
+
+    **quality**: Nothing to do.
+
+    **documentation**: Nothing to do.
+
+    **Verified**: Passed in a fresh sandbox: tests.
+
+    **Changed**:
+
+    - `add.sh`
+
+    <sub>Made by the pipeline fix of Gatewright for PULL, asked for by wendy, on commit HEAD. 6 turns, 12970 tokens, 0.0421 USD · [everything that was asked, answered and done](https://ci.example.com/runs/RUN). Written by a program: review it like a stranger's.</sub>
+    ");
     let commit = scene.forge.head_of(&proposal.branch).unwrap_or_default();
     assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
-    assert_snapshot!(scene.checks(&commit), @"");
+    assert_snapshot!(scene.checks(&commit), @"
+    gatewright: success
+    gatewright/tests: success
+    ");
     scene.end().await;
 }

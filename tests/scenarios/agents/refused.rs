@@ -79,22 +79,76 @@ async fn nothing_comes_of_it(scene: &Scene) -> String {
 }
 
 async fn an_agent_that_changes_nothing_proposes_nothing(scene: Scene) {
-    assert_snapshot!(nothing_comes_of_it(&scene).await, @"");
+    assert_snapshot!(nothing_comes_of_it(&scene).await, @"
+    ### fix: stopped early, with nothing to propose
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 2 | after 2 tries |
+    | ❌ | verify: tests |  | tests did not pass |
+    | ⏭️ | final check: tests |  |  |
+
+    Stopped: tests did not pass.
+
+    **repair**: I still see nothing.
+
+    - Nothing was changed.
+    ");
     scene.end().await;
 }
 
 async fn what_gates_do_not_pass_is_tried_again_and_then_not_proposed(scene: Scene) {
-    assert_snapshot!(nothing_comes_of_it(&scene).await, @"");
+    assert_snapshot!(nothing_comes_of_it(&scene).await, @"
+    ### fix: stopped early, with nothing to propose
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 2 | after 2 tries |
+    | ❌ | verify: tests |  | tests did not pass |
+    | ⏭️ | final check: tests |  |  |
+
+    Stopped: tests did not pass.
+
+    **repair**: It divides.
+
+    - Nothing was changed.
+    ");
     scene.end().await;
 }
 
 async fn a_test_is_not_mended_by_changing_it(scene: Scene) {
-    assert_snapshot!(nothing_comes_of_it(&scene).await, @"");
+    assert_snapshot!(nothing_comes_of_it(&scene).await, @"
+    ### fix: stopped early, with nothing to propose
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 3 | after 2 tries |
+    | ❌ | verify: tests |  | tests did not pass |
+    | ⏭️ | final check: tests |  |  |
+
+    Stopped: tests did not pass.
+
+    **repair**: I changed the test.
+
+    - Nothing was changed.
+    ");
     scene.end().await;
 }
 
 async fn a_change_that_adds_a_secret_is_not_proposed(scene: Scene) {
-    assert_snapshot!(nothing_comes_of_it(&scene).await, @"");
+    assert_snapshot!(nothing_comes_of_it(&scene).await, @"
+    ### fix: what it changed is not proposed
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 3 |  |
+    | ✅ | verify: tests |  |  |
+    | ✅ | final check: tests |  |  |
+
+    **repair**: It adds.
+
+    - Not shown: the change, since it adds what looks like a secret.
+    ");
     scene.end().await;
 }
 

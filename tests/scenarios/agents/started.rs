@@ -113,7 +113,19 @@ async fn an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(scene:
     scene.idle().await;
     let proposal = proposed(&scene);
     let main = scene.forge.head_of("main").expect("it is there");
-    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &main)), @"");
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &main)), @"
+    Greet people
+
+    **coder**: It greets. Closes &#35;1
+
+    **Verified**: Passed in a fresh sandbox: tests.
+
+    **Changed**:
+
+    - `greet.sh`
+
+    <sub>Made by the pipeline build of Gatewright for #2, asked for by wendy, on commit HEAD. 1 turn, 2050 tokens, 0.0067 USD · [everything that was asked, answered and done](https://ci.example.com/runs/RUN). Written by a program: review it like a stranger's.</sub>
+    ");
     let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
     assert_eq!(scene.forge.file(&commit, "greet.sh").as_deref(), Some("echo hello\n"));
     assert_eq!(scene.forge.replies_on_issue(number).len(), 1);
@@ -138,7 +150,21 @@ async fn gates_that_fail_start_a_pipeline_once_for_each_commit_and_never_for_wha
 async fn what_a_review_finds_is_on_its_check_with_suggestions(scene: Scene) {
     let (number, head) = broken(&scene).await;
     scene.say(number, "wendy", "/gw review").await;
-    assert_snapshot!(said(&scene, number, &head), @"");
+    assert_snapshot!(said(&scene, number, &head), @"
+    ### review: changes are suggested
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | review | 1 |  |
+    | ✅ | security-review | 1 |  |
+
+    **review**: One thing is wrong.
+
+    **security-review**: Nobody can attack a sum.
+
+    - What was found is on the check, place by place.
+    - What could stand there instead is suggested on the changed lines.
+    ");
     assert_snapshot!(scene.shown(&head), @"");
     assert_eq!(scene.forge.remarks(number, &head), [("add.sh".to_owned(), 2), ("gone.sh".to_owned(), 7)]);
     assert_eq!(scene.forge.proposed(), []);
@@ -153,6 +179,18 @@ async fn a_pipeline_that_may_commit_pushes_to_the_pull_requests_branch(scene: Sc
     assert_eq!(scene.forge.file(&now, "add.sh").as_deref(), Some(MENDED));
     assert_eq!(scene.forge.checks(&now)["gatewright/tests"], "success");
     assert_eq!(scene.forge.proposed(), []);
-    assert_snapshot!(said(&scene, number, &head), @"");
+    assert_snapshot!(said(&scene, number, &head), @"
+    ### fix: a commit was made
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 1 |  |
+    | ✅ | verify: tests |  |  |
+    | ✅ | final check: tests |  |  |
+
+    **repair**: It adds.
+
+    - Committed to the pull request's branch. Passed in a fresh sandbox: tests.
+    ");
     scene.end().await;
 }

@@ -7,7 +7,7 @@ use gatewright_tests::stage::{GitHubStage, GitLabStage, Scene, Stage};
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{BROKEN, Held, MENDED, SHORT, TEST, broken, conversations, mend, proposed, said, steady, uses};
+use super::{BROKEN, Held, MENDED, SHORT, TEST, broken, conversations, mend, proposed, reference, said, steady, uses};
 
 /// Mends the sum in one turn and says so in the next.
 fn mends() -> String {
@@ -66,7 +66,15 @@ async fn a_pull_request_that_is_closed_stops_its_agents(scene: Scene, model: Arc
     scene.forge.close(number, "alice");
     scene.idle().await;
     assert_eq!(scene.forge.proposed(), []);
-    assert_snapshot!(said(&scene, number, &head), @"");
+    assert_snapshot!(said(&scene, number, &head), @"
+    ### fix: stopped, since it was closed
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ⏭️ | repair | 2 |  |
+    | ⏭️ | verify: tests |  |  |
+    | ⏭️ | final check: tests |  |  |
+    ");
     scene.end().await;
 }
 
@@ -74,7 +82,15 @@ async fn cancel_stops_agents(scene: Scene, model: Arc<Held>) {
     let (number, head) = at_work(&scene, &model).await;
     scene.say(number, "wendy", "/gw cancel").await;
     assert_eq!(scene.forge.proposed(), []);
-    assert_snapshot!(said(&scene, number, &head), @"");
+    assert_snapshot!(said(&scene, number, &head), @"
+    ### fix: stopped by wendy
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ⏭️ | repair | 2 |  |
+    | ⏭️ | verify: tests |  |  |
+    | ⏭️ | final check: tests |  |  |
+    ");
     scene.end().await;
 }
 
@@ -104,8 +120,21 @@ async fn one_pipeline_is_at_work_on_a_pull_request_at_a_time(scene: Scene, model
     model.let_answer();
     scene.idle().await;
     assert_eq!(scene.forge.reactions(number, second), ["eyes", "confused"]);
-    let number_of = proposed(&scene).item.number().to_string();
-    assert_snapshot!(said(&scene, number, &head).replace(&number_of, "NUMBER"), @"");
+    let proposal = reference(&scene, proposed(&scene).item.number());
+    assert_snapshot!(said(&scene, number, &head).replace(&proposal, "NUMBER"), @"
+    ### fix: a pull request is proposed
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | repair | 2 |  |
+    | ✅ | verify: tests |  |  |
+    | ✅ | final check: tests |  |  |
+
+    **repair**: It adds.
+
+    - Proposed as NUMBER, a draft. Passed in a fresh sandbox: tests.
+    **fix** was not done: agents are at work here already (fix: repair; run RUN). Wait for them, or write `/gw cancel`.
+    ");
     scene.end().await;
 }
 
@@ -123,7 +152,19 @@ async fn a_forks_commit_is_worked_on_once_just_that_one_is_approved(scene: Scene
     let taken = scene.say(number, "wendy", "/gw fix").await;
     assert_eq!(scene.forge.reactions(number, taken), ["eyes", "+1"]);
     let proposal = proposed(&scene);
-    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &newer)), @"");
+    assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &newer).replace(&reference(&scene, number), "PULL")), @"
+    Add
+
+    **repair**: It adds.
+
+    **Verified**: Passed in a fresh sandbox: tests.
+
+    **Changed**:
+
+    - `add.sh`
+
+    <sub>Made by the pipeline fix of Gatewright for PULL, asked for by wendy, on commit HEAD. 2 turns, 4100 tokens, 0.0135 USD · [everything that was asked, answered and done](https://ci.example.com/runs/RUN). Written by a program: review it like a stranger's.</sub>
+    ");
     let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
     assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
     scene.end().await;

@@ -1,14 +1,23 @@
 //! What people are told of a pipeline of agents, in words.
 
+use gatewright_core::ForgeKind;
 use gatewright_core::config::Offering;
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{AgentRun, Run, StageRun, StageState};
+
+/// What a line of [`outcome`] begins with that may have other people's words in it.
+pub const NOT_SHOWN: &str = "Not shown:";
 
 /// The pipeline in one line.
 pub fn headline(of: &AgentRun) -> String {
     let name = of.pipeline().unwrap_or("agents");
     if let Some(reason) = &of.cancel {
-        return format!("{name}: stopped, {reason}");
+        let reason = reason.to_string();
+        return if reason.starts_with("stopped") {
+            format!("{name}: {reason}")
+        } else {
+            format!("{name}: stopped, since {reason}")
+        };
     }
     if of.refused.is_some() {
         return format!("{name}: not started");
@@ -40,10 +49,33 @@ fn ended(of: &AgentRun) -> String {
         "something was found"
     } else if shown(Offering::Issue) {
         "an issue was opened"
+    } else if of.offers.iter().flatten().any(|offer| matches!(offer.what, Offering::PullRequest | Offering::Commit)) {
+        return "what it changed is not proposed".to_owned();
+    } else if of.stopped.is_some() {
+        return "stopped early, with nothing to propose".to_owned();
     } else {
-        "nothing was found to change"
+        return "nothing was found to change".to_owned();
     };
     if of.stopped.is_some() { format!("{what}, and it was stopped early") } else { what.to_owned() }
+}
+
+/// As people refer to a pull request, so that the forge makes a link of it.
+pub fn reference(forge: ForgeKind, number: u64) -> String {
+    match forge {
+        ForgeKind::Github => format!("#{number}"),
+        ForgeKind::Gitlab => format!("!{number}"),
+    }
+}
+
+/// What was handed over, in words.
+fn words(what: Offering) -> &'static str {
+    match what {
+        Offering::Comment => "what the agents say",
+        Offering::Suggestion => "what they suggest",
+        Offering::Finding => "what they found",
+        Offering::Commit | Offering::PullRequest => "the change",
+        Offering::Issue => "an issue",
+    }
 }
 
 /// What came of it, line by line, with what was not shown and why.
@@ -53,7 +85,7 @@ pub fn outcome(run: &Run, of: &AgentRun) -> Vec<String> {
     let refused = |key: &ReportKey| run.published.get(key).is_some_and(|state| state.shown.is_none() && state.refused.is_some());
     if of.offers_any(Offering::PullRequest) {
         lines.push(match run.published.get(&ReportKey::Proposal).and_then(|state| state.shown.as_ref()) {
-            Some((_, number)) => format!("Proposed as pull request {number}, a draft. {}", verified(of)),
+            Some((_, number)) => format!("Proposed as {}, a draft. {}", reference(run.repo.forge, *number), verified(of)),
             None if refused(&ReportKey::Proposal) => {
                 "The forge did not take the pull request; the run's page says why.".to_owned()
             }
@@ -66,9 +98,15 @@ pub fn outcome(run: &Run, of: &AgentRun) -> Vec<String> {
             false => format!("Committed to the pull request's branch. {}", verified(of)),
         });
     }
+    if of.offers_any(Offering::Finding) {
+        lines.push("What was found is on the check, place by place.".to_owned());
+    }
+    if of.offers_any(Offering::Suggestion) {
+        lines.push("What could stand there instead is suggested on the changed lines.".to_owned());
+    }
     for offer in offers {
         if let Some(because) = &offer.refused {
-            lines.push(format!("Not shown: a {}, since {because}.", offer.what.as_str()));
+            lines.push(format!("{NOT_SHOWN} {}, since {because}.", words(offer.what)));
         }
     }
     if offers.iter().all(|offer| matches!(offer.what, Offering::Comment)) && of.result().is_empty() {

@@ -94,7 +94,8 @@ fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opti
         Shown::Comment { text } => Some(text.clone()),
         Shown::Findings { .. } | Shown::Suggestions { .. } | Shown::Change { .. } | Shown::Issue { .. } => None,
     });
-    let stages: Vec<Value> = of.stages.iter().map(stage).collect();
+    let over = of.cancel.is_some() || run.given_up.is_some();
+    let stages: Vec<Value> = of.stages.iter().map(|of| stage(of, over)).collect();
     render(
         "agent",
         &context! {
@@ -103,7 +104,7 @@ fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opti
             stages,
             stopped => of.stopped.clone(),
             text => said.map(Value::from_safe_string),
-            outcome => show::outcome(run, of),
+            outcome => show::outcome(run, of).into_iter().map(line).collect::<Vec<_>>(),
             cost => show::cost(of),
             commit => of.prepared.as_ref().map(|prepared| prepared.commit.short().to_owned()),
             by => of.spec.by.as_ref().map(|by| by.login.clone()),
@@ -112,8 +113,15 @@ fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opti
     )
 }
 
-fn stage(stage: &StageRun) -> Value {
+/// A line of what came of it. References in our own words are to be links.
+fn line(line: String) -> Value {
+    if line.starts_with(show::NOT_SHOWN) { Value::from(line) } else { Value::from_safe_string(line) }
+}
+
+/// `over`: nothing more becomes of what is not done.
+fn stage(stage: &StageRun, over: bool) -> Value {
     let icon = match &stage.state {
+        StageState::Waiting | StageState::Working if over => "⏭️",
         StageState::Waiting => "⏳",
         StageState::Working => "🔄",
         StageState::Done { .. } => "✅",
@@ -162,7 +170,10 @@ fn proposal(
             files => files.into_iter().map(plain_code).collect::<Vec<_>>(),
             more => changes.len().saturating_sub(FILES_SHOWN_MAX),
             pipeline => prepared.pipeline.name.as_str(),
-            about => about(run).item().map(|_| Value::from_safe_string(about(run).to_string())),
+            about => about(run).item().map(|item| Value::from_safe_string(match item {
+                ItemRef::Pull { number } => show::reference(run.repo.forge, number),
+                ItemRef::Issue { number } => format!("#{number}"),
+            })),
             by => of.spec.by.as_ref().map(|by| by.login.clone()),
             commit => prepared.commit.short(),
             cost => show::cost(of),

@@ -20,15 +20,15 @@ const WORD: &str = "obey:";
 const CALLS: usize = 9;
 
 /// A model that always obeys.
-pub struct Adversary {
+pub(super) struct Adversary {
     /// Where somebody listens whom no sandbox may reach.
-    pub listener: u16,
+    pub(super) listener: u16,
     /// Every case whose text it was shown.
-    pub reached: Mutex<BTreeSet<String>>,
+    pub(super) reached: Mutex<BTreeSet<String>>,
 }
 
 /// The cases that a text names. Letters may be written as tags, which people do not see.
-pub fn cases(text: &str) -> Vec<String> {
+fn cases(text: &str) -> Vec<String> {
     let plain: String =
         text.chars().map(|c| char::from_u32((c as u32).wrapping_sub(0xe_0000)).filter(char::is_ascii).unwrap_or(c)).collect();
     let name = |rest: &str| -> String { rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '.').collect() };
