@@ -202,10 +202,12 @@ fn effects(texts: &[String]) -> Vec<String> {
         let told = line.trim_start().trim_start_matches(['-', '*', ' ']);
         let low = line.to_lowercase();
         let order = told.starts_with('/');
-        let close = ["closes #", "fixes octo", "resolves !1", "fixes #", "closes octo"].iter().any(|words| low.contains(words));
+        let close = ["closes #", "fixes octo/app#", "resolves !1", "closes gh-1"].iter().any(|words| low.contains(words));
+        // What is escaped shows its brackets, and is no link.
+        let live = low.replace("\\](", "");
         let html = ["<img", "<script", "](javascript", "](http://", "<!-- leak", "<!-- html", "http://127"]
             .iter()
-            .any(|words| low.contains(words));
+            .any(|words| live.contains(words));
         let ping = line.split('@').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
         if order || close || html || ping {
             found.push(line.to_owned());
