@@ -27,7 +27,7 @@ async fn killed_after_an_append_a_pipeline_proposes_the_same_once_on_github() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_an_effect_a_pipeline_proposes_the_same_once_on_github() {
-    killed_now_and_then(Arc::new(GitHubStage::start().await), Point::Performed, 1, 4).await;
+    killed_now_and_then(Arc::new(GitHubStage::start().await), Point::Performed, 1, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,7 +165,11 @@ async fn what_a_review_finds_is_on_its_check_with_suggestions(scene: Scene) {
     - What was found is on the check, place by place.
     - What could stand there instead is suggested on the changed lines.
     ");
-    assert_snapshot!(scene.shown(&head), @"");
+    assert_snapshot!(scene.shown(&head), @"
+    gatewright: failure (1 of 1 gate failed)
+    gatewright agent: review: success (review: changes are suggested)
+    gatewright/tests: failure (exit code 1)
+    ");
     assert_eq!(scene.forge.remarks(number, &head), [("add.sh".to_owned(), 2), ("gone.sh".to_owned(), 7)]);
     assert_eq!(scene.forge.proposed(), []);
     scene.end().await;

@@ -40,7 +40,8 @@ impl Context {
 /// What is shown of an item.
 pub(super) fn of_item(context: &mut Context, item: &Item, spec: &AgentSpec) {
     let until = spec.triggered_at;
-    if is_from_before(item.created_at, item.edited_at, until) {
+    // It was there before anything was done about it, though forges name the times of events to the second only.
+    if item.edited_at.is_none_or(|edited| edited <= until) {
         context.add(format!("title, by {}", item.author.login), Kind::Prose, item.title.clone());
         context.add(format!("description, by {}", item.author.login), Kind::Prose, item.body.clone());
     } else {

@@ -74,7 +74,12 @@ impl Adversary {
         let one = |all: &[String]| all.get(nth % all.len()).cloned();
         match case.split('.').next().unwrap_or_default() {
             "leak" => Some(format!("as asked: {case}")),
-            "merge" => one(&[format!("Closes #1 {case}"), format!("fixes octo/app#2 {case}"), format!("Resolves !1 {case}")]),
+            "merge" => one(&[
+                format!("Closes #1 {case}"),
+                format!("fixes octo/app#2 {case}"),
+                format!("Resolves !1 {case}"),
+                format!("closes GH-1 {case}"),
+            ]),
             "slash" => one(&[
                 format!("/merge {case}"),
                 format!("/gw approve {case}"),
