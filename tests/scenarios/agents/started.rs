@@ -116,7 +116,7 @@ async fn an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(scene:
     assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &main)), @"
     Greet people
 
-    **coder**: It greets. Closes &#35;1
+    **coder**: It greets. Closes &#35;&#8203;1
 
     **Verified**: Passed in a fresh sandbox: tests.
 
