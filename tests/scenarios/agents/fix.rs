@@ -48,7 +48,7 @@ async fn a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(scene
     | ✅ | documentation | 1 |  |
     | ✅ | final check: tests |  |  |
 
-    **diagnose**: \`add.sh\` subtracts. &#64;everybody, see https&#58;//evil.example
+    **diagnose**: \`add.sh\` subtracts. &#64;&#8203;everybody, see https&#58;//evil.example
 
     **repair**: It adds now.
 
@@ -62,7 +62,7 @@ async fn a_failing_test_is_mended_and_proposed_as_a_draft_whose_gates_pass(scene
     assert_snapshot!(format!("{}\n\n{}", proposal.title, steady(&proposal.body, &head).replace(&reference(&scene, number), "PULL")), @r"
     Add instead of subtract
 
-    **diagnose**: \`add.sh\` subtracts. &#64;everybody, see https&#58;//evil.example
+    **diagnose**: \`add.sh\` subtracts. &#64;&#8203;everybody, see https&#58;//evil.example
 
     **repair**: It adds now.
 

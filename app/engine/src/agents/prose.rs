@@ -20,7 +20,8 @@ fn line(line: &str) -> String {
 /// A line that starts with a slash is an order to GitLab and to other bots; one of dashes or equals signs makes a heading of the line
 /// before.
 fn harmless(text: &str) -> String {
-    let escaped = escape(text.trim());
+    // Whatever reads the text after its entities were resolved finds no name or number behind the sign.
+    let escaped = escape(text.trim()).replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;");
     match escaped.chars().next() {
         Some('/') => format!("&#47;{}", &escaped[1..]),
         Some('-') => format!("&#45;{}", &escaped[1..]),
@@ -64,7 +65,7 @@ mod tests {
         let text = "Fixes #12, @org/team\n/merge\n- see https://evil.example/x\n<img src=x>\n===\n\u{e0041}\u{202e}end";
         assert_eq!(
             prose(text, 1_000),
-            "Fixes &#35;12, &#64;org/team\n&#47;merge\n- see https&#58;//evil.example/x\n&lt;img src=x&gt;\n&#61;==\nend"
+            "Fixes &#35;&#8203;12, &#64;&#8203;org/team\n&#47;merge\n- see https&#58;//evil.example/x\n&lt;img src=x&gt;\n&#61;==\nend"
         );
         assert_eq!(title("/close #1\n@all \u{200b}now", 100), "close ·1 ·all now");
     }

@@ -13,9 +13,9 @@ pub fn escape(text: &str) -> String {
             // An entity, since forges find mentions and references in the text, whatever Markdown says.
             '@' => out.push_str("&#64;"),
             '#' => out.push_str("&#35;"),
-            // A merge request of GitLab, and an issue of GitHub.
-            '!' if text[at + 1..].starts_with(|c: char| c.is_ascii_digit()) => out.push_str("&#33;"),
-            '-' if is_issue(&text[..at], &text[at + 1..]) => out.push_str("&#45;"),
+            // A merge request of GitLab, and an issue of GitHub: a character without width keeps them apart.
+            '!' if text[at + 1..].starts_with(|c: char| c.is_ascii_digit()) => out.push_str("!&#8203;"),
+            '-' if is_issue(&text[..at], &text[at + 1..]) => out.push_str("-&#8203;"),
             // A bare address would become a link.
             ':' if text[at..].starts_with("://") => out.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn nothing_from_outside_takes_effect() {
         assert_eq!(escape("@team see #1"), "&#64;team see &#35;1");
-        assert_eq!(escape("see !1 and GH-2, not a!b or a-2"), "see &#33;1 and GH&#45;2, not a!b or a-2");
+        assert_eq!(escape("see !1 and GH-2, not a!b or a-2"), "see !&#8203;1 and GH-&#8203;2, not a!b or a-2");
         assert_eq!(escape("<!-- x --><img src=x>"), "&lt;!-- x --&gt;&lt;img src=x&gt;");
         assert_eq!(escape("[a](http://x)"), "\\[a\\](http&#58;//x)");
         assert_eq!(escape("www.example.com | a"), "www&#46;example.com \\| a");
