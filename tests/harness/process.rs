@@ -146,6 +146,15 @@ impl ServiceProcess {
         let _ = self.child.kill().await;
     }
 
+    /// Waits until it is dead.
+    ///
+    /// # Panics
+    /// Where it lives on for two minutes.
+    pub async fn dies(&mut self) {
+        let dead = tokio::time::timeout(std::time::Duration::from_secs(120), self.child.wait()).await;
+        assert!(dead.is_ok(), "it was to die");
+    }
+
     /// Waits until it is dead, or until nothing is left to do. True if it died.
     pub async fn dies_or_idles(&mut self, github: &FakeGitHub) -> bool {
         self.dies_or(|| delivered(github)).await

@@ -81,7 +81,12 @@ impl Engine {
 
     async fn intent(&self, event: &Event, now: Timestamp) -> Result<Intent, StoreError> {
         Ok(match event {
-            Event::Pull(event) => pull(event),
+            Event::Pull(event) => {
+                let mut intent = pull(event);
+                // In front: the last one is the delivery's own.
+                intent.runs.splice(0..0, start::opened(event, now));
+                intent
+            }
             Event::MergeGroup(event) => merge_group(event),
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },

@@ -12,6 +12,8 @@ use gatewright_tests::site::Router;
 use gatewright_tests::{FakeGitHub, FakeGitLab};
 use tokio::process::{Child, Command};
 
+#[path = "demo/agent.rs"]
+mod agent;
 #[path = "demo/release.rs"]
 mod release;
 
@@ -107,6 +109,7 @@ async fn demo() -> Result<(), String> {
     show("checks made", &format!("{made} for 3 gates and the aggregate: none twice"));
 
     merge_request(&gitlab).await?;
+    agent::agents(&github).await?;
     release::releases(&github, &router).await?;
 
     let violations = [github.violations(), gitlab.take_violations()].concat();
@@ -193,7 +196,8 @@ async fn start_service(
         "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\n\n[store]\nurl = \"sled:./data\"\n\n[[forge]]\nkind = \"github\"\n\
          api_url = \"{github}\"\nclone_url = \"{github}\"\napp_id = {app}\nprivate_key = \"file:./app.pem\"\n\
          webhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[[forge]]\nkind = \"gitlab\"\nurl = \"{gitlab}\"\n\
-         token = \"file:./gitlab.token\"\nwebhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n\n{target}",
+         token = \"file:./gitlab.token\"\nwebhook_secret = \"env:DEMO_WEBHOOK_SECRET\"\n\n[sandbox]\npull = \"never\"\nmemory_mib = 256\ndisk_mib = 64\n\n[engine]\nsweep_secs = 5\n\n{models}{target}",
+        models = agent::table(dir)?,
         target = release::table(router),
         github = github.url(),
         app = github.app_id(),

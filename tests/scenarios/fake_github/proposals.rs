@@ -272,7 +272,11 @@ async fn each_thing_is_asked_for_by_a_token_that_can_do_no_more() {
     assert!(adapter.publish(&repo, &issue("x"), &Known::Never).await.is_ok());
     let asked = github.log().into_iter().filter(|seen| seen.operation == "apps/create-installation-access-token");
     let asked: Vec<String> = asked.map(|seen| seen.body["permissions"].to_string()).collect();
-    assert_snapshot!(asked.join("\n"), @"");
+    assert_snapshot!(asked.join("\n"), @r#"
+    {"contents":"write","metadata":"read","pull_requests":"write"}
+    {"checks":"write","contents":"read","metadata":"read","pull_requests":"write"}
+    {"issues":"write","metadata":"read"}
+    "#);
     github.assert_valid();
 }
 

@@ -7,6 +7,9 @@ use gatewright_tests::site::load::{Load, People};
 use gatewright_tests::site::{Router, Shape};
 use gatewright_tests::stage::{GitHubStage, REPO, Stage};
 
+use gatewright_tests::service::until;
+
+use crate::drift::{docker, names};
 use crate::world::{Containers, containers, file};
 
 /// Nobody asks for anything meanwhile, so errors are not compared.
@@ -23,6 +26,38 @@ async fn killed_after_effects_before_they_are_journaled_a_release_arrives_once()
     killed_at(Point::Performed, [5, 14, 26]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_makes_again_what_is_live_it_ends_with_what_was_released() {
+    let forge = GitHubStage::start().await;
+    forge.github.protect(REPO, "main");
+    let name = format!("s{:x}", uuid::Uuid::new_v4().as_fields().0);
+    let _containers = Containers(name.clone());
+    let router = Router::start(Shape::default()).await;
+    let home = Home::on(&forge);
+    open_target(&home, &router, &name);
+    release(&forge, &home, &file(&name, "    strategy: recreate\n    drift: restore\n", ""), "1.0.0", None).await;
+    let program = env!("CARGO_BIN_EXE_service-under-test");
+    let as_released = || home.log().matches("what runs is what was released").count();
+    for (nth, point) in [(2, Point::Performed), (4, Point::Performed), (5, Point::Appended)] {
+        let told = as_released();
+        let mut service = home.start(program, Some(Crash { point, nth })).await;
+        let changed = names(&name);
+        docker(&["update", "--pids-limit", "77", &changed[0]]);
+        service.dies().await;
+        let mut service = home.start(program, None).await;
+        until("what is live was made again", || async { as_released() > told }).await;
+        assert!(!service.dies_or_idles_on(&forge).await, "it lives on: {}", home.log());
+        service.kill().await;
+        let there = names(&name);
+        assert!(there.len() == 2 && !there.contains(&changed[0]), "{point:?} {nth}: {there:?}, of {changed:?}");
+        let load = Load::start(&router.address(), People { eager: 2, slow: 0, talking: 0 });
+        load.more(20).await;
+        let seen = load.stop().await;
+        assert!(seen.bad.is_empty(), "{point:?} {nth}: {seen:?}");
+    }
+    forge.assert_valid();
+}
+
 /// The places are all over it: a release and its canary have some forty.
 async fn killed_at(point: Point, places: [u64; 3]) {
     let forge = GitHubStage::start().await;
@@ -32,10 +67,10 @@ async fn killed_at(point: Point, places: [u64; 3]) {
     let router = Router::start(Shape::default()).await;
     let home = Home::on(&forge);
     open_target(&home, &router, &name);
-    release(&forge, &home, &name, "1.0.0", None).await;
+    release(&forge, &home, &file(&name, CANARY, ""), "1.0.0", None).await;
     for nth in places {
         let version = format!("1.{nth}.0");
-        release(&forge, &home, &name, &version, Some(Crash { point, nth })).await;
+        release(&forge, &home, &file(&name, CANARY, ""), &version, Some(Crash { point, nth })).await;
         let place = format!("{point:?} {nth}");
         assert_eq!(forge.github.releases(REPO).matches(&format!("v{version} ")).count(), 1, "{place}: one release");
         let told = forge.github.deployments(REPO);
@@ -52,11 +87,10 @@ async fn killed_at(point: Point, places: [u64; 3]) {
 }
 
 /// Tags a version over a service that may kill itself, and starts it again. Users get answers all the while.
-async fn release(forge: &GitHubStage, home: &Home, name: &str, version: &str, crash: Option<Crash>) {
+async fn release(forge: &GitHubStage, home: &Home, file: &str, version: &str, crash: Option<Crash>) {
     let program = env!("CARGO_BIN_EXE_service-under-test");
     let mut service = home.start(program, crash).await;
-    let file = file(name, CANARY, "");
-    let commit = forge.commit("main", "alice", &[(".gatewright.yml", &file), ("f", version)]);
+    let commit = forge.commit("main", "alice", &[(".gatewright.yml", file), ("f", version)]);
     forge.github.push_tag(REPO, &format!("v{version}"), &commit, "alice");
     let died = service.dies_or_idles_on(forge).await;
     assert_eq!(died, crash.is_some(), "it dies where it is to: {}", home.log());

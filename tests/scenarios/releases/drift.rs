@@ -45,16 +45,19 @@ impl World {
 
     /// The name of an instance, in the order of the names.
     pub(crate) fn container(&self, n: usize) -> String {
-        let place = format!("/{}", self.name);
-        let listed = docker(&["ps", "-a", "--format", "{{.Names}} {{.Label \"gatewright.place\"}}"]);
-        let mut own: Vec<String> = listed
-            .lines()
-            .filter(|line| line.ends_with(&place))
-            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-            .collect();
-        own.sort();
-        own.get(n).cloned().unwrap_or_else(|| panic!("there is no instance {n}: {listed}"))
+        let own = names(&self.name);
+        own.get(n).cloned().unwrap_or_else(|| panic!("there is no instance {n}: {own:?}"))
     }
+}
+
+/// The names of a service's instances, in their order.
+pub(crate) fn names(service: &str) -> Vec<String> {
+    let place = format!("/{service}");
+    let listed = docker(&["ps", "-a", "--format", "{{.Names}} {{.Label \"gatewright.place\"}}"]);
+    let own = listed.lines().filter(|line| line.ends_with(&place));
+    let mut own: Vec<String> = own.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect();
+    own.sort();
+    own
 }
 
 pub(crate) fn docker(arguments: &[&str]) -> String {

@@ -217,11 +217,11 @@ impl Desk {
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             searched += page.len();
-            let live = page.into_iter().filter_map(|(_, order)| match order.what {
+            let mut live = page.into_iter().filter_map(|(_, order)| match order.what {
                 Ordered::Live { live } if live.rollout == rollout => Some(live),
                 _ => None,
             });
-            if let Some(live) = live.last() {
+            if let Some(live) = live.next_back() {
                 let name = live.environment.name;
                 return Ok(live.repo.map(|repo| (repo, name)));
             }

@@ -396,7 +396,14 @@ to = []
 url = "env:X"
 "#,
     );
-    assert_snapshot!(done.stdout + &done.stderr, @"");
+    assert_snapshot!(done.stdout + &done.stderr, @"
+    server.toml:19:1: `secret` is missing; a channel of notices needs it
+    server.toml:22:7: a secret is written as a reference, `env:NAME` or `file:PATH`, never as the secret itself
+    server.toml:23:10: there is no kind of notice `drfit`; did you mean `drift`?
+    server.toml:25:1: `encryption` = `none` would show the password to others; use `starttls` or `tls`
+    server.toml:33:6: `to` is a list of 1 to 200 texts; found a list
+    server.toml:34:1: `url` is a key of `kind` = `webhook` or `slack` or `discord`; this one is `email`
+    ");
 }
 
 #[test]

@@ -192,6 +192,7 @@ fn help_names_every_command_and_the_exit_codes() {
       replay      Say what a delivery would do; nothing is written and no forge is asked
       release     Look at releases, at what one would change, and at how they went
       rollout     Look at environments and drive what goes into them
+      agent       Show what agents were asked, what they answered, what they did and what it cost
       runs        List runs, show one, or have one tried again
       deliveries  List the deliveries that were taken, newest first
       audit       List who did what, newest first

@@ -25,8 +25,8 @@ fn blocks<'p>(page: &'p str, language: &'p str) -> impl Iterator<Item = String> 
 fn the_repository_file_of_the_readme_is_valid() {
     let bench = Bench::new();
     let files: Vec<String> = blocks(README, "yaml").collect();
-    let [gates, releases] = files.as_slice() else { panic!("the gates, and the releases that are to be added: {files:?}") };
-    for file in [gates.clone(), format!("{gates}\n{releases}")] {
+    let [gates, releases, agents] = files.as_slice() else { panic!("gates, and releases and agents to be added: {files:?}") };
+    for file in [gates.clone(), format!("{gates}\n{releases}"), format!("{gates}\n{releases}\n{agents}")] {
         bench.write(".gatewright.yml", &file);
         assert_eq!(bench.run(&["check"]).stdout, ".gatewright.yml: no problems\n");
     }

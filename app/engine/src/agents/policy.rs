@@ -163,7 +163,7 @@ fn findings(handed: &Handed<'_>) -> Option<Judged> {
         message: prose::plain(&finding.message, MESSAGE_CHARS_MAX),
     };
     let annotations: Vec<Annotation> = all_findings(handed).map(annotation).collect();
-    (!annotations.is_empty()).then(|| Judged { what: Offering::Finding, shown: Ok(Shown::Findings { annotations }) })
+    (!annotations.is_empty()).then_some(Judged { what: Offering::Finding, shown: Ok(Shown::Findings { annotations }) })
 }
 
 /// Suggestions on lines that the pull request adds, and on no file that is protected.

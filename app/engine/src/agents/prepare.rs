@@ -61,6 +61,9 @@ impl From<NoSession> for Short {
     }
 }
 
+/// What models cost.
+type Prices = Vec<(ModelName, Price)>;
+
 /// Where agents work.
 struct Ground {
     pull: Option<PullState>,
@@ -211,7 +214,7 @@ async fn allowed(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec
 
 /// The models that agents ask, and what those cost that have a price. One without a price is asked only where no limit of money has to
 /// be kept.
-fn models(engine: &Engine, pipeline: &Pipeline) -> Result<(Vec<ModelName>, Vec<(ModelName, Price)>), Short> {
+fn models(engine: &Engine, pipeline: &Pipeline) -> Result<(Vec<ModelName>, Prices), Short> {
     let usual = if pipeline.models.is_empty() { engine.deps.models.usual() } else { pipeline.models.clone() };
     let stages = agents(&pipeline.steps);
     if usual.is_empty() && stages.iter().any(|stage| stage.models.is_empty()) {

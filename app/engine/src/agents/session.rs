@@ -14,9 +14,12 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::Engine;
 
+/// Where a stage's sandbox is, if it is open. One hand at a time.
+type Place = Arc<Mutex<Option<Session>>>;
+
 /// The sandboxes of agents that this process has open.
 pub(crate) struct Sessions {
-    open: std::sync::Mutex<HashMap<(RunId, u16), Arc<Mutex<Option<Session>>>>>,
+    open: std::sync::Mutex<HashMap<(RunId, u16), Place>>,
     room: Arc<Semaphore>,
 }
 
@@ -51,12 +54,12 @@ impl Sessions {
     }
 
     /// The place of a stage's sandbox. One hand at a time.
-    pub(super) fn of(&self, run: RunId, stage: u16) -> Arc<Mutex<Option<Session>>> {
+    pub(super) fn of(&self, run: RunId, stage: u16) -> Place {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(open.entry((run, stage)).or_default())
     }
 
-    fn take(&self, run: RunId, stage: Option<u16>) -> Vec<((RunId, u16), Arc<Mutex<Option<Session>>>)> {
+    fn take(&self, run: RunId, stage: Option<u16>) -> Vec<((RunId, u16), Place)> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.extract_if(|(of, n), _| *of == run && stage.is_none_or(|stage| *n == stage)).collect()
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use gatewright_core::config::{self, Pipeline};
-use gatewright_core::event::{IssueChange, IssueEvent, LabelledEvent, User};
+use gatewright_core::event::{IssueChange, IssueEvent, LabelledEvent, PullEvent, User};
 use gatewright_core::forge::Forge;
 use gatewright_core::report::Conclusion;
 use gatewright_core::run::{AgentSpec, Preparation, Run, RunSpec, Trigger, Work};
@@ -29,6 +29,13 @@ const MISSED: SignedDuration = SignedDuration::from_mins(30);
 pub(crate) fn labelled(event: &LabelledEvent, now: Timestamp) -> Vec<RunSpec> {
     let about = Subject::Pull { number: event.number };
     let at = event.at.unwrap_or(now);
+    by_labels(&event.repo, &about, Some(&event.head), &event.sender, &event.labels, at)
+}
+
+/// The runs that the labels start which a pull request was opened with, where no event of their own tells of them.
+pub(crate) fn opened(event: &PullEvent, now: Timestamp) -> Vec<RunSpec> {
+    let about = Subject::Pull { number: event.number };
+    let at = event.changed_at.unwrap_or(now);
     by_labels(&event.repo, &about, Some(&event.head), &event.sender, &event.labels, at)
 }
 

@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use gatewright_core::GateName;
+use gatewright_core::config::GateConfig;
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Run};
 use gatewright_core::sandbox::SandboxKey;
 use tokio_util::sync::CancellationToken;
 
 use super::done;
 use super::session::{self, NoSession};
+use crate::log::StepLog;
 use crate::perform::{Done, runner};
 use crate::step::{CacheScopes, Ended, Failure, Known, StepInput};
 use crate::{Engine, past};
@@ -20,7 +22,26 @@ const TRIES_MAX: u32 = 4;
 /// Between such tries.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-pub(super) async fn verify(engine: &Engine, run: &Run, of: &AgentRun, n: u16, gate: &GateName, stop: &CancellationToken) -> Done {
+/// What a gate looks at.
+struct Look<'a> {
+    engine: &'a Engine,
+    run: &'a Run,
+    of: &'a AgentRun,
+    prepared: &'a AgentPrepared,
+    stage: u16,
+    gate: &'a GateConfig,
+    key: SandboxKey,
+    past: Known,
+}
+
+pub(super) async fn verify(
+    engine: &Engine,
+    run: &Run,
+    of: &AgentRun,
+    stage: u16,
+    gate: &GateName,
+    stop: &CancellationToken,
+) -> Done {
     let Some(prepared) = &of.prepared else { return Done::GivenUp };
     let Some(at) = prepared.gates.iter().position(|known| known.name == *gate) else { return Done::GivenUp };
     let repo = run.repo.key();
@@ -29,37 +50,29 @@ pub(super) async fn verify(engine: &Engine, run: &Run, of: &AgentRun, n: u16, ga
         () = stop.cancelled() => return Done::GivenUp,
     };
     let (config, started, runner) = (&prepared.gates[at], Instant::now(), runner(engine));
-    let key = SandboxKey { run: run.id, gate: session::name(&format!("agent.{n}.{at}")) };
     let past = match past::at(engine, run, &prepared.commit, &prepared.target, config).await {
         Ok(past) => past,
         Err(error) => return Done::Again { after: None, cause: error.to_string() },
     };
+    let key = SandboxKey { run: run.id, gate: session::name(&format!("agent.{stage}.{at}")) };
+    let look = Look { engine, run, of, prepared, stage, gate: config, key, past };
     let log = runner.log();
     let ended = tokio::select! {
-        ended = tried(engine, run, of, prepared, (n, at), &past, &key, &log) => Some(ended),
+        ended = tried(&look, &log) => Some(ended),
         () = stop.cancelled() => None,
     };
-    if let Err(error) = engine.deps.sandbox.close(&key).await {
-        tracing::warn!(run.id = %run.id, step.key = %key.gate, %error, "a sandbox could not be removed");
+    if let Err(error) = engine.deps.sandbox.close(&look.key).await {
+        tracing::warn!(run.id = %run.id, step.key = %look.key.gate, %error, "a sandbox could not be removed");
     }
     let Some(ended) = ended else { return Done::GivenUp };
-    let outcome = runner.judge(config, past, ended, log.finish(), started).await;
-    done(AgentEvent::Verified { stage: n, gate: gate.clone(), outcome: Box::new(outcome) })
+    let outcome = runner.judge(config, look.past, ended, log.finish(), started).await;
+    done(AgentEvent::Verified { stage, gate: gate.clone(), outcome: Box::new(outcome) })
 }
 
-async fn tried(
-    engine: &Engine,
-    run: &Run,
-    of: &AgentRun,
-    prepared: &AgentPrepared,
-    (n, at): (u16, usize),
-    past: &Known,
-    key: &SandboxKey,
-    log: &crate::log::StepLog,
-) -> Ended {
+async fn tried(look: &Look<'_>, log: &StepLog) -> Ended {
     let mut tries = 1;
     loop {
-        let failure = match once(engine, run, of, prepared, (n, at), past, key, log).await {
+        let failure = match once(look, log).await {
             Ok(ended) => return ended,
             Err(failure) => failure,
         };
@@ -71,31 +84,22 @@ async fn tried(
     }
 }
 
-async fn once(
-    engine: &Engine,
-    run: &Run,
-    of: &AgentRun,
-    prepared: &AgentPrepared,
-    (n, at): (u16, usize),
-    past: &Known,
-    key: &SandboxKey,
-    log: &crate::log::StepLog,
-) -> Result<Ended, Failure> {
+async fn once(look: &Look<'_>, log: &StepLog) -> Result<Ended, Failure> {
     let gone = || Failure { cause: "the stage is gone".to_owned(), may_pass: false };
-    let stage = of.stage(n).ok_or_else(gone)?;
-    let source = session::source(engine, run, prepared, &stage.tree).await.map_err(|error| match error {
+    let stage = look.of.stage(look.stage).ok_or_else(gone)?;
+    let source = session::source(look.engine, look.run, look.prepared, &stage.tree).await.map_err(|error| match error {
         NoSession::Later(cause) => Failure { cause, may_pass: true },
         NoSession::Never(cause) => Failure { cause, may_pass: false },
     })?;
     let input = StepInput {
-        key: key.clone(),
-        gate: &prepared.gates[at],
+        key: look.key.clone(),
+        gate: look.gate,
         source,
         // What agents change is what is new: it is compared with the commit that they work on.
-        since: Some(prepared.commit.clone()),
+        since: Some(look.prepared.commit.clone()),
         pull: None,
         scopes: CacheScopes::default(),
-        past: past.clone(),
+        past: look.past.clone(),
     };
-    runner(engine).run(&input, log).await
+    runner(look.engine).run(&input, log).await
 }

@@ -37,14 +37,14 @@ enum Short {
     /// To be tried again.
     Again(Done),
     /// That is what came of it.
-    Outcome(Preparation),
+    Outcome(Box<Preparation>),
 }
 
 impl From<ForgeError> for Short {
     fn from(error: ForgeError) -> Self {
         match again_or_final(error) {
             Ok(again) => Short::Again(again),
-            Err(cause) => Short::Outcome(Preparation::Gone { cause }),
+            Err(cause) => Short::Outcome(Box::new(Preparation::Gone { cause })),
         }
     }
 }
@@ -72,7 +72,8 @@ pub(super) async fn prepare(engine: &Engine, run: &Run, gates: &Gates) -> Done {
     };
     let mut findings = Findings::default();
     match outcome(engine, forge.as_ref(), run, gates, &mut findings).await {
-        Ok(outcome) | Err(Short::Outcome(outcome)) => done(findings, outcome),
+        Ok(outcome) => done(findings, outcome),
+        Err(Short::Outcome(outcome)) => done(findings, *outcome),
         Err(Short::Again(again)) => again,
     }
 }
@@ -92,9 +93,11 @@ async fn outcome(
 ) -> Result<Preparation, Short> {
     let spec = &gates.spec;
     let base = match pin(forge, run, gates, findings).await {
-        Err(Short::Outcome(Preparation::Stale { head })) => {
-            redraw_at(engine, run, gates, &head).await?;
-            return Ok(Preparation::Stale { head });
+        Err(Short::Outcome(outcome)) => {
+            if let Preparation::Stale { head } = &*outcome {
+                redraw_at(engine, run, gates, head).await?;
+            }
+            return Ok(*outcome);
         }
         pinned => pinned?,
     };
@@ -225,7 +228,7 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
         Subject::Pull { number } => {
             let pull = forge.pull(&run.repo, *number).await?;
             if !pull.open {
-                return Err(Short::Outcome(Preparation::Closed));
+                return Err(Short::Outcome(Box::new(Preparation::Closed)));
             }
             at_head(run, spec, &pull.head)?;
             let base = pull.base.clone();
@@ -255,7 +258,7 @@ async fn pin(forge: &dyn Forge, run: &Run, gates: &Gates, findings: &mut Finding
         | Subject::Agents { .. }
         | Subject::Commands { .. } => {
             let cause = format!("{} has no gates", run.subject);
-            return Err(Short::Outcome(Preparation::Gone { cause }));
+            return Err(Short::Outcome(Box::new(Preparation::Gone { cause })));
         }
     };
     findings.base = Some(base.clone());
@@ -270,7 +273,7 @@ fn at_head(run: &Run, spec: &GatesSpec, head: &CommitId) -> Result<(), Short> {
         let cause = format!("the forge says that the head is {}", head.short());
         return Err(Short::Again(Done::Again { after: Some(LOOK_AGAIN), cause }));
     }
-    Err(Short::Outcome(Preparation::Stale { head: head.clone() }))
+    Err(Short::Outcome(Box::new(Preparation::Stale { head: head.clone() })))
 }
 
 /// Tells older runs of the same subject to stop, and takes back what was ordered for another commit: this one is the head.

@@ -317,9 +317,7 @@ impl Context<'_> {
             let arrival = Arrival { live: live.clone(), outcome, at: now, begun_at: spec.begun_at };
             orders.push(own(Ordered::Arrival { arrival: Box::new(arrival) }, now));
         }
-        if self.rollout.back.is_none() {
-            orders.push(own(Ordered::Live { live: Box::new(live) }, now));
-        }
+        orders.push(self.live_from_now_on(live, now));
         orders.extend(self.hold(now));
         orders.push(self.unlock());
         let key = EnvironmentOrders::of(self.engine, &self.run.repo, &spec.environment.name).await?.key;
@@ -329,15 +327,22 @@ impl Context<'_> {
 
     /// What is live is what was live, in a pool of its own where instances were made anew. What became of the release stands as it is.
     async fn settle_made_again(&self, made: Live) -> Result<(), Short> {
-        let mut orders = Vec::new();
-        if let (None, Some(live)) = (&self.rollout.back, self.rollout.live()) {
-            let live = Live { release: live.release.clone(), since: live.since, ..made };
-            orders.push(own(Ordered::Live { live: Box::new(live) }, Timestamp::now()));
-        }
-        orders.push(self.unlock());
+        let Some(live) = self.rollout.live() else { return Ok(()) };
+        let made = Live { release: live.release.clone(), since: live.since, ..made };
+        let orders = [self.live_from_now_on(made, Timestamp::now()), self.unlock()];
         let key = EnvironmentOrders::of(self.engine, &self.run.repo, &self.rollout.spec.environment.name).await?.key;
         self.accept("settle", orders.into_iter().map(|change| (key.clone(), change)).collect()).await?;
         Ok(())
+    }
+
+    /// What is live once this is over. On a way back that is what was live before, said once more: somebody may have said `rollback` in the moment in
+    /// which the new version was written down.
+    fn live_from_now_on(&self, new: Live, now: Timestamp) -> OrderChange {
+        match (&self.rollout.back, self.rollout.live()) {
+            (None, _) => own(Ordered::Live { live: Box::new(new) }, now),
+            (Some(_), Some(before)) => own(Ordered::Live { live: Box::new(before.clone()) }, now),
+            (Some(_), None) => OrderChange::Clear { key: OrderKey::Live, run: RunId::new() },
+        }
     }
 
     /// Whether releases come by themselves from now on.

@@ -10,7 +10,7 @@ use gatewright_core::rollout::analysis::{Counts, Evidence};
 use gatewright_core::rollout::{Finding, Move, Seen, drift};
 use gatewright_core::run::{JournalEntry, Look, Rollout, RolloutCause, RolloutEvent, RolloutState, RunEvent, Way};
 use gatewright_core::target::{PoolId, Reading, Totals};
-use gatewright_engine::render::rollout_words;
+use gatewright_engine::render::{patience_words, rollout_words};
 use gatewright_engine::rollout::{evidence, picture};
 
 use crate::serve::html::Text;
@@ -97,9 +97,10 @@ fn waits(out: &mut String, rollout: &Rollout) {
     }
     out.push_str("<h2>Waits for</h2><ul>");
     for wait in &rollout.waits {
-        let _ = write!(out, "<li>{}</li>", Text(&wait.to_string()));
+        let owner = wait.owner().map(|owner| format!(" <small>(up to {})</small>", Text(&owner))).unwrap_or_default();
+        let _ = write!(out, "<li>{}{owner}</li>", Text(&wait.to_string()));
     }
-    out.push_str("</ul>");
+    let _ = write!(out, "</ul><p class=\"quiet\">{}</p>", Text(patience_words(&rollout.state()).trim()));
     if !rollout.approvals.is_empty() {
         let by: Vec<String> = rollout.approvals.iter().map(|user| Text(&user.login).to_string()).collect();
         let _ = write!(out, "<p class=\"quiet\">Approved by {}.</p>", by.join(", "));

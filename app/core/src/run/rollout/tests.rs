@@ -271,7 +271,8 @@ impl Play {
                             self.percents_back.push(percent);
                         }
                     }
-                    Move::Settle => self.settled += 1,
+                    // One of the way forth that ends after it was decided to go back is said over by that of the way back.
+                    Move::Settle if way == self.rollout().way() => self.settled += 1,
                     _ => {}
                 }
                 self.rolls(RolloutEvent::Made { way, n, seen: Vec::new(), hook: None });
