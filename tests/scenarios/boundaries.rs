@@ -67,6 +67,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
             "gatewright-engine",
             "gatewright-forge-github",
             "gatewright-forge-gitlab",
+            "gatewright-model",
             "gatewright-notify",
             "gatewright-sandbox",
             "gatewright-store",

@@ -55,7 +55,11 @@ pub(crate) async fn drive(engine: Arc<Engine>, leased: Leased, stopping: Stoppin
     };
     if let Err(failure) = ended {
         tracing::error!(run.id = %run, error = %failure, "driving the run failed");
-        if !matches!(failure, Failure::Store(StoreError::LeaseLost(_))) {
+        if matches!(failure, Failure::Store(StoreError::LeaseLost(_))) {
+            // Whoever has the lease now opens the sandboxes anew; what is there may be theirs.
+            engine.sessions.forget(run);
+        } else {
+            agents::session::close(&engine, run, None).await;
             let now = Timestamp::now();
             let release = Release::Failed { retry_at: now + SignedDuration::from_secs(RETRY_SECS), cause: failure.to_string() };
             // Should this fail too, the lease ends by itself.
@@ -151,6 +155,7 @@ impl Driver {
             let now = Timestamp::now();
             let (actions, wake_at) = match self.run.next(now) {
                 Next::Over(conclusion) => {
+                    agents::session::close(&self.engine, self.run.id, None).await;
                     self.log_end(conclusion);
                     self.tell_release().await;
                     self.engine.start_after_gates(&self.run).await;
@@ -160,6 +165,7 @@ impl Driver {
                 Next::Perform { actions, wake_at } => match actions.as_slice() {
                     [Action::SetAside { cause }] => {
                         tracing::error!(run.id = %self.run.id, repo = %self.run.repo, cause, "the run was set aside");
+                        agents::session::close(&self.engine, self.run.id, None).await;
                         let aside = Release::SetAside { cause: cause.clone() };
                         return Ok(self.engine.deps.store.release(&self.lease, aside, Timestamp::now()).await?);
                     }
@@ -431,6 +437,7 @@ impl Driver {
                 tracing::warn!(run.id = %self.run.id, step.key = %key.gate, %error, "a sandbox was left behind");
             }
         }
+        agents::session::close(&self.engine, self.run.id, None).await;
         Ok(self.engine.deps.store.release(&self.lease, Release::HandBack, Timestamp::now()).await?)
     }
 

@@ -59,6 +59,11 @@ impl Sessions {
         Arc::clone(open.entry((run, stage)).or_default())
     }
 
+    /// Knows nothing of a run any more, whatever becomes of its sandboxes.
+    pub(crate) fn forget(&self, run: RunId) {
+        self.take(run, None);
+    }
+
     fn take(&self, run: RunId, stage: Option<u16>) -> Vec<((RunId, u16), Place)> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.extract_if(|(of, n), _| *of == run && stage.is_none_or(|stage| *n == stage)).collect()
