@@ -21,6 +21,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::agents;
 use crate::perform::{self, Done};
 use crate::slots::Slot;
 use crate::worker::Stopping;
