@@ -44,7 +44,9 @@ pub(super) fn table(dir: &Path) -> Result<String, String> {
 pub(super) async fn agents(github: &FakeGitHub) -> Result<(), String> {
     say("alice lets agents help: one more line on main. bob breaks the test again, and asks them to mend it.");
     let file = format!("{GATES}agents: {{ fix: {{}} }}\n");
-    github.commit(REPO, "main", "alice", "agents", [(".gatewright.yml", file.as_str())]);
+    // What tests leave behind is no change of anybody's.
+    let files = [(".gatewright.yml", file.as_str()), (".gitignore", "report.xml\nshop.tar\n")];
+    github.commit(REPO, "main", "alice", "agents", files);
     let files = [("run-tests.sh", TESTS), ("src/cart.sh", "total() {\n  echo $(($1 - $2))\n}\n")];
     let broken = github.commit(REPO, "total", "bob", "another total", files);
     let number = github.open_pull(REPO, PullSpec::of("bob", "total").title("Another total"));
