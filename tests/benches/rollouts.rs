@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use gatewright_core::Timestamp;
 use gatewright_core::config::Pin;
 use gatewright_core::run::{RolloutState, Run};
+use gatewright_core::store::Store;
 use gatewright_core::target::{
     Cut, Detached, Health, Instance, MetricSource, Observed, Place, Planned, Pool, PoolId, Reading, Routes, Server, Shares, Site,
     Sites, Target, TargetError, Totals, TrafficRouter,
@@ -24,7 +25,7 @@ use gatewright_tests::site::load::{Load, People};
 #[path = "../scenarios/releases/world.rs"]
 mod world;
 
-use world::{REPO, World};
+use world::World;
 
 const CANARY: &str =
     "    strategy: { canary: { steps: [50, 100], every: 60s, keep: 0s } }\n    analysis: { warm-up: 0s, extend-at-most: 60s }\n";
@@ -68,7 +69,8 @@ fn percentile(sorted: &[u128], percent: usize) -> u128 {
 async fn rollouts(service: &Service) -> Vec<Run> {
     let mut runs = Vec::new();
     for record in service.runs().await.iter().filter(|record| record.subject.contains("/environment/")) {
-        runs.extend(service.engine.run(record.id).await.expect("the store answers"));
+        let (_, journal) = service.store.journal(record.id).await.expect("the store answers");
+        runs.extend(Run::replay(record.id, &journal));
     }
     runs
 }
