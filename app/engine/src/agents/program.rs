@@ -100,10 +100,13 @@ fn network(engine: &Engine, program: &ProgramStage) -> Result<Network, NoSession
     let mut inject = Vec::new();
     for name in &program.keys {
         let injection = engine.deps.models.injection(name);
-        inject
-            .push(injection.ok_or_else(|| NoSession::Never(format!("the server file has no `[[model]]` `{name}` with a key")))?);
+        inject.push(injection.ok_or_else(|| NoSession::Never(not_lent(name)))?);
     }
     Ok(Network::Egress(EgressSpec { hosts: program.egress.clone(), inject }))
+}
+
+fn not_lent(name: &str) -> String {
+    format!("no program may use the key of `{name}`: the server file says which may, in `programs_may_use` of `[agents]`")
 }
 
 /// What a program is told: the task, what is known, and what gates had to say against its last try.
