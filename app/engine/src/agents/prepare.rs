@@ -17,7 +17,7 @@ use super::context::{self, Context};
 use super::fence::Kind;
 use super::prompt::{SECTION_BYTES_MAX, SECTIONS_BYTES_MAX};
 use super::session::{self, NoSession};
-use super::{day, done, protect};
+use super::{day, done, past, protect};
 use crate::Engine;
 use crate::commands::may::still_may;
 use crate::perform::{Done, again_or_final, read};
@@ -104,7 +104,7 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     allowed(engine, forge, run, &config, spec, &ground).await?;
     let (models, prices) = models(engine, &pipeline)?;
     let day_left = day::left(engine, run, &pipeline).await?;
-    let context = shown(engine, forge, run, spec, &ground).await?;
+    let context = shown(engine, forge, run, spec, &ground, &pipeline).await?;
     let context_bytes = SECTIONS_BYTES_MAX.min(context.bytes()) as u64 + spec.task.len() as u64 + FRAME_BYTES_MAX;
     let (gates, finally) = gates(&config, &pipeline);
     Ok(AgentPrepared {
@@ -326,7 +326,14 @@ async fn prompts(
 }
 
 /// What agents are shown.
-async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, ground: &Ground) -> Result<Context, Short> {
+async fn shown(
+    engine: &Engine,
+    forge: &dyn Forge,
+    run: &Run,
+    spec: &AgentSpec,
+    ground: &Ground,
+    pipeline: &Pipeline,
+) -> Result<Context, Short> {
     let mut context = Context::default();
     let item = match about(&run.subject) {
         Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
@@ -342,6 +349,9 @@ async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, 
         let diff = engine.deps.sandbox.diff(&source, &since, SECTION_BYTES_MAX).await.map_err(NoSession::from)?;
         context.add("diff of the pull request", Kind::Source, diff);
         verdicts(engine, run, &ground.commit, &mut context).await?;
+    }
+    if agents(&pipeline.steps).iter().any(|stage| past::is_shown_to(stage.role.name.as_str())) {
+        past::add(engine, run, &mut context).await?;
     }
     let mut redactor = Redactor::new(engine.options.secrets.iter().cloned());
     for section in &mut context.sections {

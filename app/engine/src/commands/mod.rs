@@ -172,7 +172,10 @@ fn unknown(word: &str) -> String {
 /// Why a command about a change does nothing on an issue.
 pub(crate) fn not_on_issues() -> String {
     let [others @ .., last] = ON_ISSUES.map(|name| usage(name.info()));
-    format!("it is about a change, and this is an issue. Say it on a pull request; here there are {} and {last}.", others.join(", "))
+    format!(
+        "it is about a change, and this is an issue. Say it on a pull request; here there are {} and {last}.",
+        others.join(", ")
+    )
 }
 
 fn not_allowed(case: &Case<'_>, name: CommandName) -> String {
