@@ -19,6 +19,7 @@ mod context;
 mod day;
 pub(crate) mod fence;
 mod judge;
+mod leftovers;
 pub mod policy;
 mod prepare;
 mod program;
