@@ -196,8 +196,7 @@ fn offerings() -> Value {
 }
 
 fn program() -> Value {
-    let program = with(table(&agents::PROGRAM), "required", json!(["run"]));
-    with(program, "dependentRequired", json!({ "keys": ["egress"] }))
+    with(table(&agents::PROGRAM), "required", json!(["run"]))
 }
 
 /// A gate that has no command, and needs none.

@@ -16,7 +16,7 @@ use crate::{Engine, render};
 
 mod act;
 mod context;
-mod day;
+pub(crate) mod day;
 pub(crate) mod fence;
 mod judge;
 mod leftovers;

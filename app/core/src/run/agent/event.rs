@@ -272,7 +272,7 @@ impl Scarce {
     pub fn words(self) -> &'static str {
         match self {
             Scarce::Money => "the budget of money is used up",
-            Scarce::Day => "what the repository may spend on a day is used up",
+            Scarce::Day => "what the repository may spend on a day is used up, or set aside for agents at work",
             Scarce::Tokens => "the budget of tokens is used up",
             Scarce::Turns => "the budget of turns is used up",
             Scarce::Time => "the time is up",

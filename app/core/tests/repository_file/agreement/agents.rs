@@ -47,6 +47,7 @@ fn of_pipelines() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 json!([{ "agent": { "run": "x" } }]),
                 json!([{ "agent": { "run": "x", "name": "y", "image": "i", "egress": ["a.b"], "keys": ["k"], "timeout": 60 } }]),
                 json!([{ "parallel": [{ "agent": { "run": "x", "egress": "localhost" } }, "review"] }]),
+                json!([{ "agent": { "run": "x", "keys": "k" } }]),
             ],
             vec![
                 json!([]),
@@ -68,7 +69,6 @@ fn of_pipelines() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 json!([{ "role": "coder", "model": "x" }]),
                 json!([{ "agent": {} }]),
                 json!([{ "agent": "x" }]),
-                json!([{ "agent": { "run": "x", "keys": ["k"] } }]),
                 json!([{ "agent": { "run": "x", "egress": ["https://a.b"] } }]),
                 json!([{ "agent": { "run": "x", "egress": ["a:1"] } }]),
                 json!([{ "agent": { "run": "x", "egress": ["A.b"] } }]),
