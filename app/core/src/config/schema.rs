@@ -228,6 +228,7 @@ fn gate_rules() -> Vec<Value> {
     rules.push(json!({ "if": uploads, "then": { "anyOf": [asks("sarif"), asks("findings")] } }));
     let interleaved = json!({ "required": ["compare"], "properties": { "compare": { "const": "interleaved" } } });
     rules.push(json!({ "if": asks("compare"), "then": { "required": ["benchmark"] } }));
+    rules.push(json!({ "if": interleaved, "then": { "properties": { "retries": { "maximum": 0 } } } }));
     rules.extend(
         ["rounds", "prepare"]
             .map(|key| json!({ "if": asks(key), "then": { "required": ["benchmark"], "allOf": [interleaved] } })),

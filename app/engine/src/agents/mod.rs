@@ -19,6 +19,7 @@ mod context;
 pub(crate) mod day;
 pub(crate) mod fence;
 mod judge;
+mod leftovers;
 mod past;
 pub mod policy;
 mod prepare;

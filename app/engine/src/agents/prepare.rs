@@ -17,7 +17,7 @@ use super::context::{self, Context};
 use super::fence::Kind;
 use super::prompt::{SECTION_BYTES_MAX, SECTIONS_BYTES_MAX};
 use super::session::{self, NoSession};
-use super::{day, done, past, protect};
+use super::{day, done, leftovers, past, protect};
 use crate::Engine;
 use crate::commands::may::still_may;
 use crate::perform::{Done, again_or_final, read};
@@ -116,6 +116,7 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
         prices,
         tokens_max: engine.options.agent_tokens_max,
         protected: protect::ALWAYS.iter().map(|glob| (*glob).to_owned()).chain(pipeline.protect.clone()).collect(),
+        leftovers: leftovers::globs(&config.gates),
         day_left: day_left.micro_usd,
         day_tokens_left: day_left.tokens,
         gates,

@@ -78,7 +78,7 @@ async fn ended(
         ExecEnd::TimedOut => Some(format!("it was killed after {} s", program.secs_max)),
         ExecEnd::OutOfMemory => Some("it used too much memory".to_owned()),
     };
-    let (tree, refused) = match engine.deps.sandbox.changes(&handle, &source).await {
+    let (tree, refused) = match engine.deps.sandbox.changes(&handle, &source, &prepared.leftovers).await {
         Ok(all) => {
             let (barred, taken): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|change| protect::is_protected(&prepared.protected, &change.path));

@@ -225,6 +225,9 @@ pub struct AgentPrepared {
     pub tokens_max: u32,
     /// Globs of files that no agent may change.
     pub protected: Vec<String>,
+    /// Globs of what gates leave behind: new files there are nobody's work.
+    #[serde(default)]
+    pub leftovers: Vec<String>,
     /// What else there is left to spend today, in millionths of a US dollar.
     pub day_left: Option<u64>,
     /// And in tokens.
