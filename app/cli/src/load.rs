@@ -16,6 +16,12 @@ pub(crate) fn models_config(file: &Path) -> Result<ServerConfig, Failure> {
     config_for(file, Vec::new(), For::Models)
 }
 
+/// What holds where there is no server file.
+pub(crate) fn unsaid() -> Result<ServerConfig, Failure> {
+    let file = Path::new("(no server file)");
+    parse(file, "", Vec::new(), For::Models).map_err(|problems| wrong(file, &problems))
+}
+
 fn config_for(file: &Path, flags: Vec<Override>, wanted: For) -> Result<ServerConfig, Failure> {
     if !file.exists() {
         let hint = "name the server file with --config; `docs/configuration.md` shows what it holds";

@@ -40,7 +40,9 @@ pub(crate) enum AgentCommand {
     ///
     /// What models said is read from the journal; their tools and the gates are used again, in sandboxes as the server file has them.
     /// Nothing is shown to anybody else. Exit code 0: it came to the same; 1: it did not.
-    #[command(after_help = "Example:\n  gatewright agent replay 0192ab34-... --checkout ~/src/shop")]
+    #[command(
+        after_help = "Examples:\n  gatewright agent replay 0192ab34-... --checkout ~/src/shop\n  gatewright agent replay ~/.cache/gatewright/1c9d.../logs/0199e2a4-..."
+    )]
     Replay(ReplayAgentArgs),
 }
 
@@ -131,8 +133,9 @@ pub(crate) struct AgentsArgs {
 pub(crate) struct ReplayAgentArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-    /// The run
-    pub(crate) id: RunId,
+    /// The run: its id in the service, or the folder in which `agent run` has kept what was said
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
     /// A folder in a clone of the repository that has the commit that agents worked on
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) checkout: PathBuf,

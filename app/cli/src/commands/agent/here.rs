@@ -22,6 +22,12 @@ use crate::commands::run::cache::Cache;
 use crate::commands::run::remains::{self, Here};
 use crate::failure::Failure;
 
+/// The journal, in the folder of what is kept of a run.
+pub(super) const JOURNAL: &str = "journal.json";
+
+/// All that was said, in the same folder.
+pub(super) const SAID: &str = "said.json";
+
 /// A folder for what goes with the process.
 pub(super) fn scratch() -> Result<TempDir, Failure> {
     let scratch = tempfile::Builder::new().prefix(remains::SCRATCH_PREFIX).tempdir();

@@ -5,51 +5,53 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use gatewright_core::CommitId;
 use gatewright_core::event::User;
 use gatewright_core::forge::PullState;
 use gatewright_core::run::{JournalEntry, Run, RunEvent, RunSpec};
 use gatewright_core::sandbox::Workshop;
 use gatewright_core::store::Blobs;
+use gatewright_core::{CommitId, RunId};
 use gatewright_engine::agents::replay::{self, Difference, Recorded, Replayable, Told};
 use gatewright_engine::local::{PipelineEnd, PipelineObserver};
 use gatewright_engine::{Options, Wait};
 use gatewright_sandbox::local::WorkingTree;
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
 use gatewright_store::EmbeddedStore;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::forge::{LocalForge, NUMBER};
-use super::here::{self, Bench};
+use super::here::{self, Bench, JOURNAL, SAID};
 use crate::args::ReplayAgentArgs;
 use crate::commands::run::cache::Cache;
 use crate::commands::run::remains::Here;
 use crate::commands::run::{stopped_by_the_user, tree};
-use crate::desk::RunPage;
 use crate::desk::agents::Said;
 use crate::desk::source::Source;
 use crate::failure::Failure;
 use crate::load;
 use crate::print::{self, Tone, printable};
-use crate::server_file::{Driver, Pull, ServerConfig};
+use crate::server_file::{Driver, Pull, SandboxTable};
 use crate::words;
+
+/// What is kept of a run may have so many bytes in a file; a pipeline's budget allows for far less.
+const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// So many differences are shown; the JSON has all.
 const SHOWN_MAX: usize = 50;
 
 pub(super) async fn run(args: ReplayAgentArgs) -> Result<ExitCode, Failure> {
-    let config = load::server_config(&args.config.config, Vec::new())?;
-    // It is given free again before anything takes long: no service can start beside it.
-    let (page, said) = {
-        let source = Source::open(&config).await?;
-        (source.run(args.id).await?, source.said(args.id).await?)
+    let (kept, table) = match args.run.parse::<RunId>() {
+        Ok(id) => of_service(&args, id).await?,
+        Err(_) => of_folder(&args)?,
     };
-    let then = Recording::of(&page)?;
+    let Kept { id, journal, said } = &kept;
+    let then = Recording::of(*id, journal)?;
     let clone = tree::find(&args.checkout).await.map_err(|failure| no_checkout(&then.replayable.commit, &failure))?;
     let (scratch, stop) = (here::scratch()?, stopped_by_the_user());
     let cache = Cache::of(clone.common());
     let here = here::begin(&cache, scratch.path()).await?;
-    let bench = then.bench(&config, &clone, scratch.path(), &here, &said).await?;
+    let bench = then.bench(&table, &clone, scratch.path(), &here, said).await?;
     let new = here::new(then.spec()?);
     let end = bench.pipeline.run(new, &then.replayable.known, &Quiet, &stop).await;
     let end = end.map_err(|failure| here::failed(&failure))?;
@@ -58,6 +60,45 @@ pub(super) async fn run(args: ReplayAgentArgs) -> Result<ExitCode, Failure> {
     }
     let differences = then.compared(&bench, &end).await?;
     show(&args, &then, &end, &differences)
+}
+
+/// What is kept of a run.
+struct Kept {
+    id: RunId,
+    journal: Vec<JournalEntry>,
+    said: Said,
+}
+
+/// A run of the service, and its sandboxes.
+async fn of_service(args: &ReplayAgentArgs, id: RunId) -> Result<(Kept, SandboxTable), Failure> {
+    let config = load::server_config(&args.config.config, Vec::new())?;
+    // It is given free again before anything takes long: no service can start beside it.
+    let source = Source::open(&config).await?;
+    let journal = source.run(id).await?.journal;
+    let said = source.said(id).await?;
+    Ok((Kept { id, journal, said }, config.sandbox))
+}
+
+/// A run of this machine. Its sandboxes are those of the server file, where there is one.
+fn of_folder(args: &ReplayAgentArgs) -> Result<(Kept, SandboxTable), Failure> {
+    let folder = Path::new(&args.run);
+    if !folder.join(JOURNAL).is_file() {
+        let message = format!("{} is no run's id, and no folder in which a run of agents was kept", args.run);
+        return Err(Failure::Wrong(message));
+    }
+    let journal: Vec<JournalEntry> = read(&folder.join(JOURNAL))?;
+    let said = read(&folder.join(SAID))?;
+    let config = match args.config.config.exists() {
+        true => load::models_config(&args.config.config)?,
+        false => load::unsaid()?,
+    };
+    // The folder may be called otherwise by now; nothing goes by it.
+    Ok((Kept { id: RunId::new(), journal, said }, config.sandbox))
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let text = load::read_text(file, KEPT_BYTES_MAX)?;
+    serde_json::from_str(&text).map_err(|error| Failure::Wrong(format!("{} is not what was kept: {error}", file.display())))
 }
 
 /// Says nothing: what happens has happened before.
@@ -71,31 +112,31 @@ impl PipelineObserver for Quiet {
 
 /// A run as its journal has it.
 struct Recording<'a> {
-    page: &'a RunPage,
+    journal: &'a [JournalEntry],
     run: Run,
     replayable: Replayable,
 }
 
 impl Recording<'_> {
-    fn of(page: &RunPage) -> Result<Recording<'_>, Failure> {
-        let id = page.run.id;
-        let run = page.replayed().ok_or_else(|| Failure::Wrong(format!("run {id} cannot be read by this version")))?;
-        let replayable = replay::replayable(&run, &page.journal);
+    fn of(id: RunId, journal: &[JournalEntry]) -> Result<Recording<'_>, Failure> {
+        let run = Run::replay(id, journal);
+        let run = run.map_err(|error| Failure::Wrong(format!("run {id} cannot be read by this version: {error}")))?;
+        let replayable = replay::replayable(&run, journal);
         let replayable = replayable.map_err(|because| Failure::Wrong(format!("run {id} cannot be replayed: {because}")))?;
-        Ok(Recording { page, run, replayable })
+        Ok(Recording { journal, run, replayable })
     }
 
     fn spec(&self) -> Result<RunSpec, Failure> {
-        match self.page.journal.first().map(|entry| &entry.event) {
+        match self.journal.first().map(|entry| &entry.event) {
             Some(RunEvent::Created { spec }) => Ok((**spec).clone()),
-            _ => Err(Failure::Outside(format!("the journal of run {} has no beginning", self.page.run.id))),
+            _ => Err(Failure::Outside(format!("the journal of run {} has no beginning", self.run.id))),
         }
     }
 
     /// What it runs on: the commit out of the clone, a model that says what the journal has, sandboxes as the service has them.
     async fn bench(
         &self,
-        config: &ServerConfig,
+        table: &SandboxTable,
         clone: &WorkingTree,
         scratch: &Path,
         here: &Here,
@@ -117,13 +158,13 @@ impl Recording<'_> {
             snapshot,
             proposed: Mutex::default(),
         };
-        let sandbox = sandbox(config, scratch, here);
+        let sandbox = sandbox(table, scratch, here);
         sandbox.probe().await.map_err(|error| Failure::Outside(error.to_string()))?;
         // What was said is read by the model before the loop begins, and by the loop out of the store.
         let store = EmbeddedStore::in_memory();
         keep(&store, said).await?;
-        let models = Recorded::read(&store, &self.page.journal).await.map_err(Failure::Outside)?;
-        let options = Options { worker: "replay".to_owned(), limits: config.sandbox.limits, ..Options::default() };
+        let models = Recorded::read(&store, self.journal).await.map_err(Failure::Outside)?;
+        let options = Options { worker: "replay".to_owned(), limits: table.limits, ..Options::default() };
         let bench = Bench::new(forge, sandbox, Arc::new(models), options);
         keep(bench.blobs(), said).await?;
         Ok(bench)
@@ -133,7 +174,7 @@ impl Recording<'_> {
         let (Some(then), Some(now)) = (self.run.agent(), end.run.agent()) else {
             return Err(Failure::Outside("the run has no agents".to_owned()));
         };
-        let then = Told { of: then, journal: &self.page.journal };
+        let then = Told { of: then, journal: self.journal };
         let now = Told { of: now, journal: &end.journal };
         let cut = self.replayable.cut.is_some();
         replay::differences(bench.blobs(), then, now, cut).await.map_err(Failure::Outside)
@@ -171,10 +212,9 @@ fn no_pull(commit: &CommitId) -> PullState {
     }
 }
 
-fn sandbox(config: &ServerConfig, scratch: &Path, here: &Here) -> Arc<dyn Workshop> {
+fn sandbox(table: &SandboxTable, scratch: &Path, here: &Here) -> Arc<dyn Workshop> {
     let (instance, mirrors) = (here.instance.clone(), scratch.join("mirrors"));
     let local = Some(scratch.join("source.git"));
-    let table = &config.sandbox;
     match table.driver {
         Driver::Docker => {
             let pull = match table.pull {
@@ -200,7 +240,7 @@ fn show(args: &ReplayAgentArgs, then: &Recording<'_>, end: &PipelineEnd, all: &[
     let code = if all.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) };
     if args.json {
         print::json(&json!({
-            "run": then.page.run.id,
+            "run": args.run,
             "commit": then.replayable.commit,
             "same": all.is_empty(),
             "turns": turns,

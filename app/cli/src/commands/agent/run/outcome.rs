@@ -7,12 +7,14 @@ use bytes::Bytes;
 use gatewright_core::config::Offering;
 use gatewright_core::run::{AgentEvent, AgentRun, RunEvent, StageRun, StageState};
 use gatewright_core::tree::FileChange;
-use gatewright_engine::agents::turn;
+use gatewright_engine::agents::{replay, turn};
 use gatewright_engine::local::PipelineEnd;
+use serde::Serialize;
 
-use super::super::here::Bench;
+use super::super::here::{Bench, JOURNAL, SAID};
 use crate::args::AgentRunArgs;
 use crate::commands::run::tree::Tree;
+use crate::desk::agents::Said;
 use crate::failure::Failure;
 
 /// The patch in the folder of what is kept.
@@ -92,9 +94,7 @@ async fn keep(bench: &Bench, end: &PipelineEnd, of: &AgentRun, folder: &Path) ->
         if !stage.turns.is_empty() {
             let said = turn::transcript(bench.blobs(), &end.run, u16::try_from(n).unwrap_or(u16::MAX)).await;
             let said = said.map_err(|cause| Failure::Outside(format!("what was said cannot be kept: {cause}")))?;
-            let json =
-                serde_json::to_vec_pretty(&said).map_err(|e| Failure::Outside(format!("what was said cannot be kept: {e}")))?;
-            write(&name(".json"), &json)?;
+            write(&name(".json"), &json(&said)?)?;
         }
         for (gate, log) in logs(stage) {
             if let Ok(Some(text)) = bench.blobs().get(&log).await {
@@ -108,8 +108,18 @@ async fn keep(bench: &Bench, end: &PipelineEnd, of: &AgentRun, folder: &Path) ->
             write(&name(".log"), &text)?;
         }
     }
-    let journal = serde_json::to_vec_pretty(&end.journal);
-    write(&folder.join("journal.json"), &journal.map_err(|e| Failure::Outside(format!("the journal cannot be kept: {e}")))?)
+    let mut said = Said::new();
+    for blob in replay::blobs(&end.journal) {
+        if let Ok(Some(text)) = bench.blobs().get(&blob).await {
+            said.insert(blob, String::from_utf8_lossy(&text).into_owned());
+        }
+    }
+    write(&folder.join(SAID), &json(&said)?)?;
+    write(&folder.join(JOURNAL), &json(&end.journal)?)
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|e| Failure::Outside(format!("what was said cannot be kept: {e}")))
 }
 
 /// The logs of a stage's last look, by gate.
