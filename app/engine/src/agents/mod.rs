@@ -27,6 +27,7 @@ mod program;
 pub(crate) mod prompt;
 mod prose;
 mod protect;
+pub mod replay;
 pub(crate) mod session;
 pub mod show;
 pub(crate) mod start;

@@ -20,7 +20,7 @@ use super::session::{self, NoSession};
 use super::{day, done, leftovers, past, protect};
 use crate::Engine;
 use crate::commands::may::still_may;
-use crate::perform::{Done, again_or_final, read};
+use crate::perform::{Done, again_or_final, read, read_with};
 use crate::redact::Redactor;
 use crate::render::escape;
 
@@ -96,11 +96,22 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     let Some(text) = forge.file(&run.repo, &ground.base, config::PATH).await? else {
         return Err(unasked(spec, "the base branch has no repository file, so it has no pipelines".to_owned()));
     };
-    let config = read(&text).map_err(|problems| {
-        let first = problems.first().map(|problem| escape(&problem.to_string())).unwrap_or_default();
+    let local = matches!(spec.trigger, Trigger::Local { .. });
+    let read = match &spec.trigger {
+        Trigger::Local { pipeline, .. } => read_with(&text, pipeline),
+        Trigger::Command { .. }
+        | Trigger::Failed { .. }
+        | Trigger::Labelled { .. }
+        | Trigger::IssueOpened
+        | Trigger::Scheduled { .. } => read(&text),
+    };
+    let config = read.map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        // A terminal shows Markdown as it is written.
+        let first = if local { first } else { escape(&first) };
         unasked(spec, format!("{} of the base branch is not valid: {first}", config::PATH))
     })?;
-    let pipeline = meant(&config, spec)?.clone();
+    let pipeline = asked(meant(&config, spec)?.clone(), spec);
     allowed(engine, forge, run, &config, spec, &ground).await?;
     let (models, prices) = models(engine, &pipeline)?;
     let day_left = day::left(engine, run, &pipeline).await?;
@@ -188,7 +199,7 @@ fn meant<'a>(config: &'a RepoConfig, spec: &AgentSpec) -> Result<&'a Pipeline, S
         Trigger::Failed { gates, .. } => gates.iter().any(|gate| pipeline.on.failed.contains(gate)),
         Trigger::Labelled { label } => pipeline.on.labels.contains(label),
         Trigger::IssueOpened => pipeline.on.issue_opened,
-        Trigger::Scheduled { pipeline: name } | Trigger::Local { pipeline: name } => pipeline.name == *name,
+        Trigger::Scheduled { pipeline: name } | Trigger::Local { pipeline: name, .. } => pipeline.name == *name,
     };
     config.agents.iter().find(is).ok_or_else(|| {
         unasked(
@@ -197,6 +208,13 @@ fn meant<'a>(config: &'a RepoConfig, spec: &AgentSpec) -> Result<&'a Pipeline, S
                 .to_owned(),
         )
     })
+}
+
+/// The pipeline as somebody on the machine itself wants it.
+fn asked(pipeline: Pipeline, spec: &AgentSpec) -> Pipeline {
+    let Trigger::Local { budget, models, .. } = &spec.trigger else { return pipeline };
+    let models = if models.is_empty() { pipeline.models } else { models.clone() };
+    Pipeline { budget: budget.unwrap_or(pipeline.budget), models, ..pipeline }
 }
 
 /// Whether whoever started it may. Who gave a command was asked for that when the command was weighed.
