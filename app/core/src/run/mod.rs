@@ -42,7 +42,8 @@ pub use next::{Action, ActionKey, Next};
 pub use notice::{Again, Delivery, NoticeAction, NoticeEvent, NoticeRun, NoticeSpec};
 pub use permit::{PermitAction, PermitEvent, PermitRun, PermitSpec};
 pub use release::{
-    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+    Artefact, ChangelogEntry, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec,
+    ReleaseWord, Valid,
 };
 pub use rollout::{
     Admission, Look, Pace, Past, Patience, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec,
