@@ -12,23 +12,25 @@ use crate::secrets;
 use crate::server_file::{LocatedSecret, ModelKind, ModelTable, Origin, Problem, ServerConfig};
 
 /// The key of every provider.
-pub(super) fn secrets(config: &ServerConfig) -> impl Iterator<Item = &LocatedSecret> {
+pub(crate) fn secrets(config: &ServerConfig) -> impl Iterator<Item = &LocatedSecret> {
     config.models.iter().filter_map(|model| model.key.as_ref())
 }
 
 /// The models. Reads scripts; asks nobody.
-pub(super) fn models(file: &Path, config: &ServerConfig) -> Result<Arc<dyn Model>, Failure> {
+pub(crate) fn models(file: &Path, config: &ServerConfig) -> Result<Arc<dyn Model>, Failure> {
     if config.models.is_empty() {
         return Ok(Arc::new(NoModels));
     }
     let wrong = |problem: Problem| load::wrong(file, &[problem]);
-    let providers = config.models.iter().map(provider).collect::<Result<Vec<_>, Problem>>().map_err(wrong)?;
+    let lent = &config.agents.programs_may_use;
+    let providers =
+        config.models.iter().map(|table| provider(table, lent)).collect::<Result<Vec<_>, Problem>>().map_err(wrong)?;
     let config = Config { providers, usual: config.agents.models.clone(), patience: Patience::default() };
     let models = Models::new(config).map_err(|error| wrong(Origin::START.problem(error.to_string())))?;
     Ok(Arc::new(models))
 }
 
-fn provider(table: &ModelTable) -> Result<ProviderConfig, Problem> {
+fn provider(table: &ModelTable, lent: &[String]) -> Result<ProviderConfig, Problem> {
     let key = table.key.as_ref().map(secrets::resolve).transpose()?;
     let endpoint = Endpoint { url: table.url.clone(), key };
     let kind = match &table.kind {
@@ -43,6 +45,7 @@ fn provider(table: &ModelTable) -> Result<ProviderConfig, Problem> {
         prices: table.prices.clone(),
         concurrency: table.concurrency,
         timeout: table.timeout,
+        programs: lent.contains(&table.name),
         ..ProviderConfig::new(table.name.clone(), kind)
     })
 }

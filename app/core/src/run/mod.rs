@@ -115,6 +115,8 @@ pub struct PublishState {
     pub shown: Option<(String, u64)>,
     /// What the forge refused to show.
     pub refused: Option<String>,
+    /// Why, for people. Its words are the forge's, or those of a program that it quotes.
+    pub refused_because: Option<String>,
 }
 
 impl Run {
@@ -161,8 +163,9 @@ impl Run {
             RunEvent::Published { key, digest, id } => {
                 self.published.entry(key.clone()).or_default().shown = Some((digest.clone(), *id));
             }
-            RunEvent::PublishRefused { key, digest, .. } => {
-                self.published.entry(key.clone()).or_default().refused = Some(digest.clone());
+            RunEvent::PublishRefused { key, digest, cause } => {
+                let state = self.published.entry(key.clone()).or_default();
+                (state.refused, state.refused_because) = (Some(digest.clone()), Some(cause.clone()));
             }
             RunEvent::Finished { conclusion } => self.finished = Some((*conclusion, at)),
             RunEvent::GivenUp { cause } => self.given_up = Some((cause.clone(), at)),

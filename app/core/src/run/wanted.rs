@@ -24,7 +24,7 @@ impl Run {
     pub fn wanted(&self) -> Vec<(ReportKey, String)> {
         match &self.kind {
             Kind::Gates(gates) => {
-                let mut wanted = gates.wanted(|key| self.published.contains_key(key));
+                let mut wanted = gates.wanted(&self.published);
                 if self.repo.forge.has_code_scanning() {
                     wanted.extend(gates.scans());
                 }
@@ -45,6 +45,13 @@ impl Run {
             Kind::Notice(_) => Vec::new(),
             Kind::Permit(permit) => permit.answer.iter().map(|answer| (ReportKey::ProtectionRule, digest(answer))).collect(),
         }
+    }
+}
+
+impl Run {
+    /// Why code scanning has not taken what this gate found, if so. Words of the forge.
+    pub fn scan_refused(&self, step: &Step) -> Option<&str> {
+        scan_refused(step, &self.published)
     }
 }
 
@@ -179,8 +186,8 @@ impl AgentRun {
 }
 
 impl Gates {
-    /// `made` says whether the run has made a report before.
-    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+    /// `published` is what the run has made before.
+    fn wanted(&self, published: &BTreeMap<ReportKey, PublishState>) -> Vec<(ReportKey, String)> {
         if !self.is_shown() {
             return Vec::new();
         }
@@ -190,9 +197,14 @@ impl Gates {
             // A carried verdict is shown by the earlier run's check, but that it counts as passed now is not. A step that
             // was cancelled before its check was ever made needs none.
             let carried = matches!(step.state, StepState::Carried { .. }) && step.waiver.is_none();
-            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !made(&key);
+            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !published.contains_key(&key);
             if !carried && !unseen {
-                wanted.push((key, digest(&(self.gate_status(step), &step.waiver))));
+                let (status, waiver) = (self.gate_status(step), &step.waiver);
+                let shown = match scan_refused(step, published) {
+                    None => digest(&(status, waiver)),
+                    Some(because) => digest(&(status, waiver, because)),
+                };
+                wanted.push((key, shown));
             }
         }
         let hold = self.order(&OrderKey::Hold).map(|order| order.run);
@@ -306,6 +318,13 @@ impl Gates {
 enum Running {
     Shown,
     Hidden,
+}
+
+/// Why code scanning has not taken what a gate found, if so.
+fn scan_refused<'p>(step: &Step, published: &'p BTreeMap<ReportKey, PublishState>) -> Option<&'p str> {
+    let state = published.get(&ReportKey::Scan(step.gate.name.clone()))?;
+    let newest = digest(step.scan()?);
+    state.refused_because.as_deref().filter(|_| state.refused.as_ref() == Some(&newest))
 }
 
 fn over_at(step: &Step) -> Option<jiff::Timestamp> {

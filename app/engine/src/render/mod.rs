@@ -28,6 +28,9 @@ pub use release::{headline as release_headline, patience_words, words as rollout
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
 
+/// So many characters of why code scanning has taken nothing are shown.
+const REFUSAL_CHARS_MAX: usize = 500;
+
 /// Where checks hold no text, the comment shows that of so many gates; the run's page has the others.
 const EVIDENCE_MAX: usize = 10;
 
@@ -162,7 +165,9 @@ fn gate_text(run: &Run, step: &Step) -> Result<String, String> {
         StepState::Done { outcome, .. } => outcome.outputs.len(),
         StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => 0,
     };
-    render("gate", &context! { line, summary, left_out, needs, waiver, kept, attempts => step.attempts })
+    let not_scanned =
+        run.scan_refused(step).map(|because| Value::from_safe_string(crate::gates::markdown::code(because, REFUSAL_CHARS_MAX)));
+    render("gate", &context! { line, summary, left_out, needs, waiver, kept, not_scanned, attempts => step.attempts })
 }
 
 /// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.

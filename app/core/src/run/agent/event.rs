@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::command::CommandName;
-use crate::config::{GateConfig, Offering, Pipeline};
+use crate::config::{Budget, GateConfig, Offering, Pipeline};
 use crate::event::User;
 use crate::forge::PullState;
 use crate::ids::{BlobId, CommitId, GateName, PipelineName, RunId};
@@ -64,8 +64,14 @@ pub enum Trigger {
     },
     /// Somebody on the machine itself.
     Local {
-        /// The pipeline.
+        /// The pipeline: one of the file, or a built-in one.
         pipeline: PipelineName,
+        /// What it may use up, instead of what the file says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
+        /// The models that it asks, instead of those that the file says. Empty: those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        models: Vec<ModelName>,
     },
 }
 
@@ -225,6 +231,9 @@ pub struct AgentPrepared {
     pub tokens_max: u32,
     /// Globs of files that no agent may change.
     pub protected: Vec<String>,
+    /// Globs of what gates leave behind: new files there are nobody's work.
+    #[serde(default)]
+    pub leftovers: Vec<String>,
     /// What else there is left to spend today, in millionths of a US dollar.
     pub day_left: Option<u64>,
     /// And in tokens.
@@ -269,7 +278,7 @@ impl Scarce {
     pub fn words(self) -> &'static str {
         match self {
             Scarce::Money => "the budget of money is used up",
-            Scarce::Day => "what the repository may spend on a day is used up",
+            Scarce::Day => "what the repository may spend on a day is used up, or set aside for agents at work",
             Scarce::Tokens => "the budget of tokens is used up",
             Scarce::Turns => "the budget of turns is used up",
             Scarce::Time => "the time is up",
