@@ -101,17 +101,20 @@ fn cut(of: &AgentRun, journal: &[JournalEntry]) -> Option<String> {
     })
 }
 
+/// What was said, or why nothing was, by stage and turn.
+type Turns = BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>;
+
 /// A model that says what a journal has.
 #[derive(Debug)]
 pub struct Recorded {
     /// What was said in a turn of a stage, in order where the turn was taken more than once.
-    said: Mutex<BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>>,
+    said: Mutex<Turns>,
 }
 
 impl Recorded {
     /// Reads what models said. An error is for people: what they said is no longer kept.
     pub async fn read(blobs: &dyn Blobs, journal: &[JournalEntry]) -> Result<Recorded, String> {
-        let mut said: BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>> = BTreeMap::new();
+        let mut said = Turns::new();
         for event in events(journal) {
             let (key, reply) = match event {
                 AgentEvent::Replied { stage, turn, reply } => {

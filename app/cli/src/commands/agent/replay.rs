@@ -284,9 +284,9 @@ fn row(difference: &Difference) -> Vec<String> {
             let now = format!("{}: {title}", words::verdict(*now));
             (format!("stage {stage}, look {round}"), format!("gate {gate}"), words::verdict(*then).to_owned(), now)
         }
-        Difference::Way { step, in_journal } => {
+        Difference::Way { stage, step, in_journal } => {
             let (then, now) = if *in_journal { ("there", "not there") } else { ("not there", "there") };
-            (step.clone(), String::new(), then.to_owned(), now.to_owned())
+            (format!("stage {stage}, {step}"), String::new(), then.to_owned(), now.to_owned())
         }
         Difference::Stage { stage, name, then, now } => (format!("stage {stage}"), name.clone(), then.clone(), now.clone()),
         Difference::Result { paths } => ("the result".to_owned(), "files".to_owned(), String::new(), paths.join(", ")),
