@@ -333,6 +333,10 @@ fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
     let journal: Vec<JournalEntry> = serde_json::from_str(&text(&bench, ".git/kept/journal.json")).expect("it is kept");
     assert!(matches!(journal.last().map(|entry| &entry.event), Some(RunEvent::Finished { .. })), "{journal:?}");
     assert_eq!(containers("run", answer["run"].as_str().expect("it has an id")), "");
+    let replayed = bench.run(&["agent", "replay", &bench.path(".git/kept").display().to_string()]);
+    assert_eq!(replayed.code, Some(0), "{}{}", replayed.stdout, replayed.stderr);
+    assert!(replayed.stdout.starts_with("replayed 0 turns on "), "what came to nothing is not done again: {}", replayed.stdout);
+    assert!(replayed.stdout.contains("the journal ends early (stopped by you)"), "{}", replayed.stdout);
 }
 
 /// A clone with a server file beside it whose store has this run, as if the service had driven it.
