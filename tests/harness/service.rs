@@ -66,6 +66,8 @@ pub struct Setting {
     pub remind_after_secs: Vec<u64>,
     /// The models that agents ask.
     pub models: Arc<dyn Model>,
+    /// The agents of a repository may use so many tokens in a day.
+    pub agents_day_tokens: Option<u64>,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
     /// What runs is compared with what was released so often, beside what targets tell.
@@ -209,6 +211,7 @@ impl Setting {
             channels: Arc::new(NoChannels),
             remind_after_secs: Vec::new(),
             models: Arc::new(NoModels),
+            agents_day_tokens: None,
             baseline_secs: 1,
             drift_secs: 3600,
         }
@@ -269,6 +272,7 @@ impl Setting {
             drain_secs: 5,
             drift_secs: self.drift_secs,
             remind_after_secs: self.remind_after_secs.clone(),
+            agents_day_tokens: self.agents_day_tokens,
             secrets: self.secrets(),
             ..Options::default()
         }

@@ -332,7 +332,8 @@ pub trait Model: Send + Sync {
     /// How the providers are.
     fn health(&self) -> Vec<ProviderHealth>;
 
-    /// How a sandbox may ask a provider, by its name, without knowing its key. None where there is no such provider with a key.
+    /// How a sandbox may ask a provider, by its name, without knowing its key. None where there is no such provider with a key
+    /// that programs may use.
     fn injection(&self, _provider: &str) -> Option<Injection> {
         None
     }

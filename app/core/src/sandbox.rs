@@ -318,8 +318,9 @@ pub trait Workshop: Sandbox {
 
     /// How the workspace differs from the commit of the source (from the commit alone, without what lay over it when the sandbox was
     /// opened), sorted by path. Left out are `.git` and what the `.gitignore` files in the workspace ignore. No git runs on
-    /// anything that a command could write. What a command hides from this only does not count.
-    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError>;
+    /// anything that a command could write. What a command hides from this only does not count. Files that the commit does not have
+    /// and that one of the globs of `leave` names are left out too, and count for no limit; a glob that is none names nothing.
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source, leave: &[String]) -> Result<Vec<FileChange>, ChangesError>;
 
     /// How the source (with what lies over it) differs from another commit of its repository, as a unified diff with three lines of
     /// context and without colours. Beyond `bytes_max` whole files are left out, and a last line names how many.

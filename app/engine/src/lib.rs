@@ -187,6 +187,7 @@ pub struct Engine {
     tags_seen: Mutex<BTreeSet<String>>,
     sessions: agents::session::Sessions,
     timetables: agents::start::Timetables,
+    promises: agents::day::Promises,
     /// How often drivers have looked what their runs want.
     turns: AtomicU64,
 }
@@ -210,6 +211,7 @@ impl Engine {
             tags_seen: Mutex::default(),
             sessions,
             timetables: agents::start::Timetables::default(),
+            promises: agents::day::Promises::default(),
             turns: AtomicU64::new(0),
         })
     }

@@ -33,6 +33,8 @@ pub struct ProviderConfig {
     pub concurrency: usize,
     /// It has so long for an answer.
     pub timeout: Duration,
+    /// Whether programs that repositories run as agents may ask it with its key. What that costs nobody counts here.
+    pub programs: bool,
 }
 
 impl ProviderConfig {
@@ -42,10 +44,10 @@ impl ProviderConfig {
     /// A provider has so long for an answer where nothing else is said. Long answers of models that think take minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
 
-    /// A provider with the usual limits and without prices.
+    /// A provider with the usual limits and without prices, for the service's own agents alone.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         let (concurrency, timeout) = (Self::CONCURRENCY, Self::TIMEOUT);
-        ProviderConfig { name: name.into(), kind, prices: Prices::default(), concurrency, timeout }
+        ProviderConfig { name: name.into(), kind, prices: Prices::default(), concurrency, timeout, programs: false }
     }
 }
 

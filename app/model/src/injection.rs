@@ -6,8 +6,11 @@ use gatewright_core::secret::{ExposeSecret, SecretString};
 use crate::config::{Endpoint, Kind, ProviderConfig};
 use crate::models::{ANTHROPIC_URL, GEMINI_URL, OPENAI_URL, PERPLEXITY_URL};
 
-/// The injection for a provider. None where it has no key, or is none that anybody can ask.
+/// The injection for a provider. None where programs may not use it, it has no key, or is none that anybody can ask.
 pub(crate) fn injection(provider: &ProviderConfig) -> Option<Injection> {
+    if !provider.programs {
+        return None;
+    }
     let bearer = |key: &SecretString| SecretString::from(format!("Bearer {}", key.expose_secret()));
     let (Endpoint { url, key }, usual, header) = match &provider.kind {
         Kind::Anthropic(endpoint) => (endpoint, ANTHROPIC_URL, "x-api-key"),
@@ -30,7 +33,7 @@ mod tests {
     fn each_provider_gets_its_key_in_its_own_header() {
         let endpoint = || Endpoint { url: None, key: Some(SecretString::from("k".to_owned())) };
         let of = |kind| {
-            injection(&ProviderConfig::new("it", kind))
+            injection(&ProviderConfig { programs: true, ..ProviderConfig::new("it", kind) })
                 .map(|injection| (injection.base_url, injection.header.0, injection.header.1.expose_secret().to_owned()))
         };
         let told = |url: &str, header: &str, value: &str| Some((url.to_owned(), header.to_owned(), value.to_owned()));

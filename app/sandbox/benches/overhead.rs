@@ -86,7 +86,7 @@ async fn measure_tools() {
             times.push(began.elapsed());
         }
         let began = Instant::now();
-        let changes = sandbox.changes(&handle, &source).await.expect("they can be told");
+        let changes = sandbox.changes(&handle, &source, &[]).await.expect("they can be told");
         times.push(began.elapsed());
         assert_eq!(changes.iter().filter(|change| change.path == "src/7/7.txt").count(), 1);
         let began = Instant::now();

@@ -61,6 +61,11 @@ pub struct Scanned {
 
 /// What code scanning knows.
 impl FakeGitHub {
+    /// From now on nothing that is uploaded can be processed, for this reason.
+    pub fn fail_scans(&self, because: &str) {
+        self.world().scans_fail = vec![because.to_owned()];
+    }
+
     /// What stands in a repository, oldest first.
     pub fn scans(&self, repo: &str) -> Vec<Scanned> {
         let world = self.world();

@@ -402,6 +402,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         checks: Vec::new(),
         statuses: Vec::new(),
         scans: Vec::new(),
+        scans_fail: Vec::new(),
         shipping: Default::default(),
         deliveries: Vec::new(),
         queue,

@@ -308,11 +308,16 @@ pub(crate) struct Check {
 /// What was uploaded to code scanning.
 #[derive(Debug, Clone)]
 pub(crate) struct Scan {
+    pub(crate) id: String,
     pub(crate) repo: u64,
     pub(crate) head: String,
     pub(crate) of: String,
     pub(crate) category: String,
     pub(crate) log: Value,
+    /// Whether somebody has asked how far it is: it is processed by the second time.
+    pub(crate) asked: bool,
+    /// Why it could not be processed, if so.
+    pub(crate) errors: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -347,6 +352,8 @@ pub(crate) struct World {
     pub(crate) checks: Vec<Check>,
     pub(crate) statuses: Vec<Status>,
     pub(crate) scans: Vec<Scan>,
+    /// What is wrong with all that is uploaded from now on, if anything is.
+    pub(crate) scans_fail: Vec<String>,
     pub(crate) shipping: Shipping,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) queue: HookQueue,

@@ -56,6 +56,14 @@ on_every_forge!(
         let second = on_hearing(&told, uses(&[("shell", json!({ "command": "rm -f linked; echo gone" }))]));
         script(setting, &conversations(&[(&[], vec![first, second, finish("It adds.")])]));
     }),
+    what_gates_leave_behind_is_no_part_of_a_change(REPORTING, |setting: &mut Setting| {
+        let leave =
+            "mkdir -p out/a; for i in $(seq 150); do echo x > out/a/TEST-$i.xml; done; echo x > shot.png; echo x > kept.log";
+        let write = |path: &str| ("write", json!({ "path": path, "content": "mine\n" }));
+        let first = uses(&[mend(), ("shell", json!({ "command": leave })), write("by-name.png"), write("notes.md")]);
+        let told = ["`by-name.png` is where a gate leaves its files: a new file there does not count"];
+        script(setting, &conversations(&[(&[], vec![first, on_hearing(&told, finish("It adds."))])]));
+    }),
     a_change_that_adds_a_secret_is_not_proposed(SHORT, |setting: &mut Setting| {
         let leak = (
             "shell",
@@ -68,6 +76,16 @@ on_every_forge!(
         script(setting, &conversations(&[(&[], exchanges)]));
     }),
 );
+
+/// A repository whose gates leave reports and pictures, one of which is kept.
+const REPORTING: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+  other: { run: 'true', junit: 'out/**/TEST-*.xml', outputs: ['*.png', '*.log'], when: { changed: 'never/**' } }
+agents:
+  fix: { steps: [repair, { verify: [tests] }], tries: 2 }
+";
 
 /// Nothing is proposed, and this is said.
 async fn nothing_comes_of_it(scene: &Scene) -> String {
@@ -166,5 +184,20 @@ async fn protected_files_are_not_changed_by_any_tool(scene: Scene) {
     for path in [".github/workflows/ci.yml", "docs/CODEOWNERS", ".gitlab-ci.yml", "web/Package.JSON", "linked"] {
         assert_eq!(scene.forge.file(&commit, path), None, "{path}");
     }
+    scene.end().await;
+}
+
+async fn what_gates_leave_behind_is_no_part_of_a_change(scene: Scene) {
+    let (number, _) = broken_with(&scene, &[("kept.log", "1\n")]).await;
+    scene.say(number, "wendy", "/gw fix").await;
+    let commit = scene.forge.head_of(&proposed(&scene).branch).expect("the branch is there");
+    let file = |path: &str| scene.forge.file(&commit, path);
+    assert_eq!(file("add.sh").as_deref(), Some(MENDED));
+    assert_eq!(
+        (file("notes.md").as_deref(), file("kept.log").as_deref()),
+        (Some("mine\n"), Some("x\n")),
+        "work, and what was there before"
+    );
+    assert_eq!((file("out/a/TEST-1.xml"), file("shot.png"), file("by-name.png")), (None, None, None));
     scene.end().await;
 }

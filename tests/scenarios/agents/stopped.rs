@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_tests::service::{Setting, until};
-use gatewright_tests::stage::{GitHubStage, GitLabStage, Scene, Stage};
+use gatewright_tests::stage::{GitHubStage, GitLabStage, Role, Scene, Stage};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -42,7 +42,49 @@ held_on_every_forge!(
     a_push_while_agents_work_leaves_them_at_the_commit_that_they_began_with(1),
     one_pipeline_is_at_work_on_a_pull_request_at_a_time(0),
     a_forks_commit_is_worked_on_once_just_that_one_is_approved(1_000),
+    an_approval_of_somebody_who_may_not_approve_any_more_starts_no_agents(1_000),
 );
+
+/// One pipeline is at work and may still use up the day: the other is not begun on the same tokens.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_pipelines_at_once_do_not_share_out_a_day_twice() {
+    let model = Held::after(0, &mends());
+    let given = Arc::clone(&model);
+    let forge = Arc::new(GitHubStage::start().await);
+    let scene = Scene::with(forge, SHORT, |setting: &mut Setting| {
+        setting.models = given;
+        setting.agents_day_tokens = Some(1_000_000);
+    })
+    .await;
+    let (first, head) = broken(&scene).await;
+    let other = scene.forge.commit("other", "alice", &[("add.sh", BROKEN), ("test.sh", TEST), ("more", "1")]);
+    let second = scene.forge.open("alice", "other");
+    scene.idle().await;
+    scene.forge.advance(2);
+    scene.forge.comment(first, "wendy", "/gw fix");
+    model.until_asked(1).await;
+    scene.forge.comment(second, "wendy", "/gw fix");
+    let over = || async { scene.replies(second).iter().any(|reply| reply.contains("stopped")) };
+    until("the second is over", over).await;
+    assert_snapshot!(said(&scene, second, &other), @"
+    ### fix: stopped early
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ⏭️ | repair |  |  |
+    | ⏭️ | verify: tests |  |  |
+    | ⏭️ | final check: tests |  |  |
+
+    Stopped: what the repository may spend on a day is used up, or set aside for agents at work.
+    ");
+    model.let_answer();
+    scene.idle().await;
+    assert!(said(&scene, first, &head).contains("a pull request is proposed"));
+    // What the first has not used is there again.
+    scene.say(second, "wendy", "/gw fix").await;
+    assert!(said(&scene, second, &other).contains("a pull request is proposed"));
+    scene.end().await;
+}
 
 /// A scene whose model answers so often before it is let again.
 async fn held(forge: Arc<dyn Stage>, answers: usize) -> (Scene, Arc<Held>) {
@@ -167,5 +209,21 @@ async fn a_forks_commit_is_worked_on_once_just_that_one_is_approved(scene: Scene
     ");
     let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
     assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
+    scene.end().await;
+}
+
+async fn an_approval_of_somebody_who_may_not_approve_any_more_starts_no_agents(scene: Scene, _: Arc<Held>) {
+    let head = scene.forge.commit_to_fork("topic", "mallory", &[("add.sh", BROKEN), ("test.sh", TEST)]);
+    let number = scene.forge.open_from_fork("mallory", "topic");
+    scene.idle().await;
+    scene.say(number, "wendy", &format!("/gw approve {head}")).await;
+    scene.forge.set_role("wendy", Role::Read);
+    scene.say(number, "ada", "/gw fix").await;
+    assert_eq!(scene.forge.proposed(), []);
+    assert_snapshot!(said(&scene, number, &head), @"
+    ### agents: not started
+
+    Not started: it comes from a fork, and wendy may not approve it any more.
+    ");
     scene.end().await;
 }

@@ -123,3 +123,22 @@ async fn findings_are_given_to_code_scanning_and_fixes_are_proposed_once() {
     assert_eq!(stage.github.scans(REPO).len(), 3);
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_that_code_scanning_cannot_process_are_said_so_in_the_check() {
+    let stage = Arc::new(GitHubStage::start().await);
+    stage.github.fail_scans("rejecting SARIF, as there are more @alerts <b>than</b> allowed");
+    let scene = Scene::with_file(stage.clone(), FILE).await;
+    let head = scene.forge.commit("topic", "alice", &[("src/a.py", BEFORE), ("report.sarif", &report(&[]))]);
+    let number = scene.forge.open("alice", "topic");
+    scene.idle().await;
+    assert_snapshot!(scene.shown(&head), @r"
+    gatewright: success (1 gate passed)
+    gatewright/lint: success (no findings)
+    ");
+    let text = scene.forge.text_of(number, &head, "gatewright/lint");
+    let said = text.lines().find(|line| line.contains("Code scanning")).unwrap_or_default();
+    assert_snapshot!(said, @"**Code scanning did not take the findings**: `GitHub refused: code scanning could not process the findings: rejecting SARIF, as there are more @alerts <b>than</b> allowed`. The verdict does not depend on it.");
+    assert_eq!(stage.github.scans(REPO).len(), 1, "it is not uploaded again");
+    scene.end().await;
+}

@@ -22,13 +22,15 @@ pub(crate) fn models(file: &Path, config: &ServerConfig) -> Result<Arc<dyn Model
         return Ok(Arc::new(NoModels));
     }
     let wrong = |problem: Problem| load::wrong(file, &[problem]);
-    let providers = config.models.iter().map(provider).collect::<Result<Vec<_>, Problem>>().map_err(wrong)?;
+    let lent = &config.agents.programs_may_use;
+    let providers =
+        config.models.iter().map(|table| provider(table, lent)).collect::<Result<Vec<_>, Problem>>().map_err(wrong)?;
     let config = Config { providers, usual: config.agents.models.clone(), patience: Patience::default() };
     let models = Models::new(config).map_err(|error| wrong(Origin::START.problem(error.to_string())))?;
     Ok(Arc::new(models))
 }
 
-fn provider(table: &ModelTable) -> Result<ProviderConfig, Problem> {
+fn provider(table: &ModelTable, lent: &[String]) -> Result<ProviderConfig, Problem> {
     let key = table.key.as_ref().map(secrets::resolve).transpose()?;
     let endpoint = Endpoint { url: table.url.clone(), key };
     let kind = match &table.kind {
@@ -43,6 +45,7 @@ fn provider(table: &ModelTable) -> Result<ProviderConfig, Problem> {
         prices: table.prices.clone(),
         concurrency: table.concurrency,
         timeout: table.timeout,
+        programs: lent.contains(&table.name),
         ..ProviderConfig::new(table.name.clone(), kind)
     })
 }

@@ -44,4 +44,6 @@ pub(crate) struct AgentsTable {
     pub(crate) day_micro_usd: Option<u64>,
     pub(crate) day_tokens: Option<u64>,
     pub(crate) answer_tokens_max: u32,
+    /// The providers whose keys programs may use.
+    pub(crate) programs_may_use: Vec<String>,
 }

@@ -431,7 +431,7 @@ fn a_replay_names_what_is_other_than_in_the_journal() {
     the result       files                               add.sh
     the result       handed over  comment; pull-request  comment
 
-    replayed 4 turns on COMMIT: 10 things are other than in the journal
+    replayed 3 turns on COMMIT: 10 things are other than in the journal
     ");
 }
 

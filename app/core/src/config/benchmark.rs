@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::GateConfig;
 use super::parse::{Fields, Reader};
 use super::tree::Node;
 use super::values;
@@ -82,6 +83,18 @@ impl Reader {
             prepare: fields.get("prepare").and_then(|node| values::command(self, node)),
             reports: values::report_globs(self, reports),
             compare,
+        }
+    }
+
+    /// What is measured again until it passes has another error rate than the one that is stated.
+    pub(super) fn measured_once(&mut self, fields: &Fields<'_>, gate: &GateConfig) {
+        if let Some(node) = fields.get("retries")
+            && gate.benchmark.is_interleaved()
+            && gate.retries > 0
+        {
+            let words = "`retries` is not for `compare: interleaved`: to measure again until it passes would hide what is looked \
+                         for; ask for more `rounds`";
+            self.wrong(node.place, words);
         }
     }
 

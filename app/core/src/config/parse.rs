@@ -247,6 +247,7 @@ impl Reader {
             line: place.line,
             name,
         };
+        self.measured_once(&fields, &config);
         Some(ReadGate { config, needs })
     }
 

@@ -196,8 +196,7 @@ fn offerings() -> Value {
 }
 
 fn program() -> Value {
-    let program = with(table(&agents::PROGRAM), "required", json!(["run"]));
-    with(program, "dependentRequired", json!({ "keys": ["egress"] }))
+    with(table(&agents::PROGRAM), "required", json!(["run"]))
 }
 
 /// A gate that has no command, and needs none.
@@ -229,6 +228,7 @@ fn gate_rules() -> Vec<Value> {
     rules.push(json!({ "if": uploads, "then": { "anyOf": [asks("sarif"), asks("findings")] } }));
     let interleaved = json!({ "required": ["compare"], "properties": { "compare": { "const": "interleaved" } } });
     rules.push(json!({ "if": asks("compare"), "then": { "required": ["benchmark"] } }));
+    rules.push(json!({ "if": interleaved, "then": { "properties": { "retries": { "maximum": 0 } } } }));
     rules.extend(
         ["rounds", "prepare"]
             .map(|key| json!({ "if": asks(key), "then": { "required": ["benchmark"], "allOf": [interleaved] } })),

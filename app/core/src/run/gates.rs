@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::event::{CancelReason, GatesSpec, Preparation, Prepared, RunEvent, Signal};
-use crate::config::{GateConfig, GateEvent, Pushed};
-use crate::ids::{BlobId, GateName, RunId, Subject};
+use crate::config::{GateEvent, Pushed};
+use crate::ids::{GateName, RunId, Subject};
 use crate::order::{Order, OrderChange, OrderKey, Ordered};
 use crate::plan::{Applies, PlannedGate};
-
 use crate::report::{Conclusion, ScanOf};
-use crate::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
+use crate::verdict::{Exit, StepOutcome, VerdictStatus};
+
+mod step;
+
+pub use step::{Step, StepState, Waiver};
 
 /// The gates of one commit, as far as they are.
 #[derive(Debug, Clone)]
@@ -38,103 +40,6 @@ pub struct Gates {
     orders: BTreeMap<OrderKey, (RunId, Option<Order>)>,
     /// When the run was given up, as long as it is: what is not over then has failed.
     given_up_at: Option<Timestamp>,
-}
-
-/// A gate within a run.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// The gate.
-    pub gate: GateConfig,
-    /// How far it is.
-    pub state: StepState,
-    /// How often it was begun.
-    pub attempts: u32,
-    /// Who has it count as passed whatever it says, if anybody has.
-    pub waiver: Option<Waiver>,
-}
-
-/// A gate counts as passed because somebody who may say so has said so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waiver {
-    /// Who, for people.
-    pub by: String,
-    /// Why. Untrusted text.
-    pub reason: String,
-}
-
-/// How far a step is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum StepState {
-    /// It waits for what it needs, or for a slot.
-    Waiting,
-    /// It runs.
-    Running {
-        /// Which try it is, from 1.
-        attempt: u32,
-        /// Since when.
-        started_at: Timestamp,
-    },
-    /// It is over.
-    Done {
-        /// When it began.
-        started_at: Timestamp,
-        /// When it ended.
-        finished_at: Timestamp,
-        /// What came of it.
-        outcome: Box<StepOutcome>,
-    },
-    /// It did not run and will not.
-    NotRun {
-        /// Why, for people.
-        because: String,
-        /// Since when that is certain.
-        at: Timestamp,
-        /// Cancelled or skipped.
-        status: VerdictStatus,
-    },
-    /// Its verdict comes from an earlier run of the same commit, whose check stands.
-    Carried {
-        /// The verdict.
-        verdict: Box<Verdict>,
-    },
-}
-
-impl Step {
-    /// What the gate says, if it says anything yet.
-    pub fn status(&self) -> Option<VerdictStatus> {
-        match &self.state {
-            StepState::Waiting | StepState::Running { .. } => None,
-            StepState::Done { outcome, .. } => Some(outcome.verdict.status),
-            StepState::NotRun { status, .. } => Some(*status),
-            StepState::Carried { verdict } => Some(verdict.status),
-        }
-    }
-
-    /// Whether nothing more will happen to it.
-    pub fn is_over(&self) -> bool {
-        match &self.state {
-            StepState::Waiting | StepState::Running { .. } => false,
-            StepState::Done { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => true,
-        }
-    }
-
-    /// What its findings are for code scanning, where they were kept for that.
-    pub fn scan(&self) -> Option<&BlobId> {
-        match &self.state {
-            StepState::Done { outcome, .. } => outcome.scan.as_ref(),
-            StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => None,
-        }
-    }
-
-    /// The verdict itself, where the gate ran.
-    pub fn verdict(&self) -> Option<&Verdict> {
-        match &self.state {
-            StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } => None,
-            StepState::Done { outcome, .. } => Some(&outcome.verdict),
-            StepState::Carried { verdict } => Some(verdict),
-        }
-    }
 }
 
 impl Gates {

@@ -42,7 +42,8 @@ pub use next::{Action, ActionKey, Next};
 pub use notice::{Again, Delivery, NoticeAction, NoticeEvent, NoticeRun, NoticeSpec};
 pub use permit::{PermitAction, PermitEvent, PermitRun, PermitSpec};
 pub use release::{
-    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+    Artefact, ChangelogEntry, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec,
+    ReleaseWord, Valid,
 };
 pub use rollout::{
     Admission, Look, Pace, Past, Patience, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec,
@@ -114,6 +115,8 @@ pub struct PublishState {
     pub shown: Option<(String, u64)>,
     /// What the forge refused to show.
     pub refused: Option<String>,
+    /// Why, for people. Its words are the forge's, or those of a program that it quotes.
+    pub refused_because: Option<String>,
 }
 
 impl Run {
@@ -160,8 +163,9 @@ impl Run {
             RunEvent::Published { key, digest, id } => {
                 self.published.entry(key.clone()).or_default().shown = Some((digest.clone(), *id));
             }
-            RunEvent::PublishRefused { key, digest, .. } => {
-                self.published.entry(key.clone()).or_default().refused = Some(digest.clone());
+            RunEvent::PublishRefused { key, digest, cause } => {
+                let state = self.published.entry(key.clone()).or_default();
+                (state.refused, state.refused_because) = (Some(digest.clone()), Some(cause.clone()));
             }
             RunEvent::Finished { conclusion } => self.finished = Some((*conclusion, at)),
             RunEvent::GivenUp { cause } => self.given_up = Some((cause.clone(), at)),

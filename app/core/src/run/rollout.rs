@@ -449,6 +449,8 @@ impl Rollout {
     fn looked(&mut self, at: Timestamp, look: &Look, finding: &Finding) {
         self.looks.push((at, look.clone(), finding.clone()));
         self.looked_at = Some(at);
+        // The clock was set back: how long the move lasts already cannot be told, so it lasts anew.
+        self.since = self.since.min(at);
         if self.back.is_some() || self.settled {
             return;
         }

@@ -334,7 +334,13 @@ fn findings_are_given_to_code_scanning_once_where_the_forge_takes_them() {
     };
     let scans = |run: &Run| run.wanted().into_iter().filter(|(key, _)| matches!(key, ReportKey::Scan(_))).collect::<Vec<_>>();
     let mut run = scanned(false, ForgeKind::Github);
+    let shown = |run: &Run| run.wanted().into_iter().find(|(key, _)| matches!(key, ReportKey::Gate(_)));
+    let mut untaken = run.clone();
     let [(key, digest)] = scans(&run).try_into().expect("one");
+    let refused = RunEvent::PublishRefused { key: key.clone(), digest: digest.clone(), cause: "no".to_owned() };
+    apply(&mut untaken, [RunEvent::PublishBegun { key: key.clone() }, refused]);
+    assert_ne!(shown(&untaken), shown(&run), "that it was not taken is shown");
+    assert_eq!(untaken.scan_refused(&gates(&untaken).steps[0]), Some("no"));
     assert_eq!(String::from(key.clone()), "scan:a");
     assert_eq!(ReportKey::try_from("scan:a".to_owned()).expect("a key"), key);
     apply(&mut run, [RunEvent::PublishBegun { key: key.clone() }, RunEvent::Published { key: key.clone(), digest, id: 0 }]);

@@ -6,8 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AgentRun, Command, Gates, GatesState, Kind, Preparation, PublishState, ReleaseRun, Rollout, RolloutState, Run, Step,
-    StepState,
+    AgentRun, ChangelogEntry, Command, Gates, GatesState, Kind, Preparation, PublishState, ReleaseRun, Rollout, RolloutState,
+    Run, Step, StepState,
 };
 use crate::config::{GateEvent, Offering};
 use crate::ids::{ForgeKind, Subject};
@@ -24,7 +24,7 @@ impl Run {
     pub fn wanted(&self) -> Vec<(ReportKey, String)> {
         match &self.kind {
             Kind::Gates(gates) => {
-                let mut wanted = gates.wanted(|key| self.published.contains_key(key));
+                let mut wanted = gates.wanted(&self.published);
                 if self.repo.forge.has_code_scanning() {
                     wanted.extend(gates.scans());
                 }
@@ -32,10 +32,7 @@ impl Run {
             }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
-            Kind::Release(release) => {
-                let shown = self.published.get(&ReportKey::Release).and_then(|state| state.shown.as_ref());
-                release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
-            }
+            Kind::Release(release) => release.wanted(self.repo.forge, &self.published),
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
             Kind::Agent(agent) => {
                 let about = match &self.subject {
@@ -48,6 +45,13 @@ impl Run {
             Kind::Notice(_) => Vec::new(),
             Kind::Permit(permit) => permit.answer.iter().map(|answer| (ReportKey::ProtectionRule, digest(answer))).collect(),
         }
+    }
+}
+
+impl Run {
+    /// Why code scanning has not taken what this gate found, if so. Words of the forge.
+    pub fn scan_refused(&self, step: &Step) -> Option<&str> {
+        scan_refused(step, &self.published)
     }
 }
 
@@ -71,9 +75,10 @@ impl Command {
 }
 
 impl ReleaseRun {
-    /// `shown` is the digest under which the forge shows the release, where it does.
-    fn wanted(&self, forge: ForgeKind, shown: Option<&str>) -> Vec<(ReportKey, String)> {
+    /// `published` is what the forge shows.
+    fn wanted(&self, forge: ForgeKind, published: &BTreeMap<ReportKey, PublishState>) -> Vec<(ReportKey, String)> {
         let mut wanted = Vec::new();
+        let shown = published.get(&ReportKey::Release).and_then(|state| state.shown.as_ref()).map(|(digest, _)| digest.as_str());
         let release = digest(&(self.drafted, &self.notes));
         // An artefact belongs to a release that is there: as a draft, or where there are no drafts, published.
         let there = if forge.has_draft_releases() { shown.is_some() } else { self.drafted && shown == Some(&release) };
@@ -84,6 +89,9 @@ impl ReleaseRun {
             };
             wanted.push((key, shown));
         }
+        if let Some(entry @ ChangelogEntry::Proposed { .. }) = &self.changelog {
+            wanted.push((ReportKey::Proposal, digest(entry)));
+        }
         if self.is_one() && self.pull().is_some() {
             let states: Vec<_> = self.rollouts.iter().flatten().map(|(name, _, state)| (name, state)).collect();
             let gates = self.gates.as_ref().map(|gates| match gates {
@@ -91,8 +99,11 @@ impl ReleaseRun {
                 GatesState::Running { .. } => "running",
                 GatesState::Failed { .. } => "failed",
             });
-            let published = self.drafted;
-            let shown = digest(&(self.problem(), &self.tag_trouble, gates, published, states));
+            let shown = (self.problem(), &self.tag_trouble, gates, self.drafted, self.rollouts.is_some(), states);
+            let shown = match &self.changelog {
+                Some(entry) => digest(&(shown, entry, landed(published, &ReportKey::Proposal))),
+                None => digest(&shown),
+            };
             wanted.push((ReportKey::ReleaseComment, shown));
         }
         wanted
@@ -156,8 +167,7 @@ impl AgentRun {
             };
             wanted.push((key, digest(&offer.blob)));
         }
-        let landed = |key: &ReportKey| published.get(key).map(|state| (state.shown.as_ref().map(|(_, id)| *id), &state.refused));
-        let shown = digest(&(self.progress(), landed(&ReportKey::Proposal), landed(&ReportKey::Pushed)));
+        let shown = digest(&(self.progress(), landed(published, &ReportKey::Proposal), landed(published, &ReportKey::Pushed)));
         if about.pull().is_some() && self.prepared.is_some() {
             wanted.push((ReportKey::Aggregate, shown.clone()));
         }
@@ -176,8 +186,8 @@ impl AgentRun {
 }
 
 impl Gates {
-    /// `made` says whether the run has made a report before.
-    fn wanted(&self, made: impl Fn(&ReportKey) -> bool) -> Vec<(ReportKey, String)> {
+    /// `published` is what the run has made before.
+    fn wanted(&self, published: &BTreeMap<ReportKey, PublishState>) -> Vec<(ReportKey, String)> {
         if !self.is_shown() {
             return Vec::new();
         }
@@ -187,9 +197,14 @@ impl Gates {
             // A carried verdict is shown by the earlier run's check, but that it counts as passed now is not. A step that
             // was cancelled before its check was ever made needs none.
             let carried = matches!(step.state, StepState::Carried { .. }) && step.waiver.is_none();
-            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !made(&key);
+            let unseen = step.status() == Some(VerdictStatus::Cancelled) && !published.contains_key(&key);
             if !carried && !unseen {
-                wanted.push((key, digest(&(self.gate_status(step), &step.waiver))));
+                let (status, waiver) = (self.gate_status(step), &step.waiver);
+                let shown = match scan_refused(step, published) {
+                    None => digest(&(status, waiver)),
+                    Some(because) => digest(&(status, waiver, because)),
+                };
+                wanted.push((key, shown));
             }
         }
         let hold = self.order(&OrderKey::Hold).map(|order| order.run);
@@ -305,6 +320,13 @@ enum Running {
     Hidden,
 }
 
+/// Why code scanning has not taken what a gate found, if so.
+fn scan_refused<'p>(step: &Step, published: &'p BTreeMap<ReportKey, PublishState>) -> Option<&'p str> {
+    let state = published.get(&ReportKey::Scan(step.gate.name.clone()))?;
+    let newest = digest(step.scan()?);
+    state.refused_because.as_deref().filter(|_| state.refused.as_ref() == Some(&newest))
+}
+
 fn over_at(step: &Step) -> Option<jiff::Timestamp> {
     match &step.state {
         StepState::Done { finished_at, .. } => Some(*finished_at),
@@ -324,6 +346,11 @@ fn gate_conclusion(step: &Step, status: VerdictStatus, exit: &Exit) -> Conclusio
         (VerdictStatus::Cancelled, _) => Conclusion::Cancelled,
         (VerdictStatus::Skipped, _) => Conclusion::Skipped,
     }
+}
+
+/// The number under which the forge shows something, and whether it has refused it.
+fn landed<'a>(published: &'a BTreeMap<ReportKey, PublishState>, key: &ReportKey) -> Option<(Option<u64>, &'a Option<String>)> {
+    published.get(key).map(|state| (state.shown.as_ref().map(|(_, id)| *id), &state.refused))
 }
 
 fn digest(shown: &impl Serialize) -> String {

@@ -277,7 +277,6 @@ roles:
     19:44: more time for a stage than the 20 minutes that the whole pipeline may take
     20:9: a step is the name of a role, or a mapping with exactly one of `verify`, `parallel`, `role` and `agent`
     21:18: `agent` has no `run`; it needs a command
-    21:26: `keys` are put into what the program asks of hosts, and there is no `egress` to name them
     21:46: more time for a stage than the 20 minutes that the whole pipeline may take
     22:37: `https://a.b` cannot be reached: this takes a host's name in small letters, such as `api.anthropic.com`, without scheme, port, path or wildcard
     22:52: `*.c` cannot be reached: this takes a host's name in small letters, such as `api.anthropic.com`, without scheme, port, path or wildcard

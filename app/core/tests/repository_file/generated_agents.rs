@@ -186,7 +186,6 @@ prop_compose! {
         keys in proptest::collection::vec("[a-z]{1,9}", 0..2),
         secs_max in 1u64..=600,
     ) -> ProgramStage {
-        let keys = if egress.is_empty() { Vec::new() } else { keys };
         ProgramStage { name, run, image, egress, keys, secs_max }
     }
 }

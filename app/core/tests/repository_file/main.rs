@@ -4,9 +4,11 @@
 
 mod agents;
 mod agreement;
+mod any_file;
 mod environments;
 mod generated;
 mod generated_agents;
+mod generated_gates;
 mod messages;
 mod reading;
 mod releases;

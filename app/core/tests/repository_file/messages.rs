@@ -137,7 +137,7 @@ fn limits_of_findings_are_numbers_and_need_a_report() {
 
 #[test]
 fn what_is_said_of_benchmarks_needs_a_report_and_rounds_need_to_be_asked_for() {
-    let file = "image: a\ngates:\n  a: { run: x, require: { slower-at-most: 5 }, compare: interleaved }\n  b: { run: x, benchmark: b.json, compare: interleavd, rounds: 5 }\n  c: { run: x, benchmark: b.json, rounds: 20, prepare: make }\n";
+    let file = "image: a\ngates:\n  a: { run: x, require: { slower-at-most: 5 }, compare: interleaved }\n  b: { run: x, benchmark: b.json, compare: interleavd, rounds: 5 }\n  c: { run: x, benchmark: b.json, rounds: 20, prepare: make }\n  d: { run: x, benchmark: b.json, compare: interleaved, retries: 2 }\n";
     assert_snapshot!(told(file), @"
     3:25: `require` asks for benchmarks, and the gate has no `benchmark`; name its report files there
     3:57: `compare` is for benchmarks, and the gate has no `benchmark`; name its report files there
@@ -145,6 +145,7 @@ fn what_is_said_of_benchmarks_needs_a_report_and_rounds_need_to_be_asked_for() {
     4:64: expected a whole number from 6 to 60, found the number `5`
     5:43: `rounds` is for rounds of base and head; write `compare: interleaved` for them
     5:56: `prepare` is for rounds of base and head; write `compare: interleaved` for them
+    6:66: `retries` is not for `compare: interleaved`: to measure again until it passes would hide what is looked for; ask for more `rounds`
     ");
 }
 

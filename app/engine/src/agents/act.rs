@@ -13,7 +13,7 @@ use super::session::{self, NoSession, Session};
 use super::toolbox::{self, Use};
 use super::tools::{self, Said};
 use super::turn::{Deeds, Lost, kept, shown, signature};
-use super::{done, protect};
+use super::{done, leftovers, protect};
 use crate::Engine;
 use crate::perform::Done;
 use crate::redact::Redactor;
@@ -110,6 +110,8 @@ struct Worked {
     acts: Vec<ActNote>,
     handover: Option<gatewright_core::agent::Handover>,
     changed: bool,
+    /// What was written by its name.
+    written: Vec<String>,
 }
 
 impl Worked {
@@ -153,10 +155,11 @@ async fn used(
         worked.handover = Some(handover);
         return Ok(Said { text: "Done.".to_owned(), about: String::new(), failed: false });
     }
-    if let Some(path) = writes(&wanted)
-        && protect::is_protected(&prepared.protected, path)
-    {
-        return Ok(Said::wrong(format!("`{path}` is protected: nobody but people may change it. Leave it as it is.")));
+    if let Some(path) = writes(&wanted) {
+        if protect::is_protected(&prepared.protected, path) {
+            return Ok(Said::wrong(format!("`{path}` is protected: nobody but people may change it. Leave it as it is.")));
+        }
+        worked.written.push(path.to_owned());
     }
     worked.changed |= matches!(wanted, Use::Write { .. } | Use::Patch { .. } | Use::Shell { .. });
     tools::used(&*engine.deps.sandbox, &session.handle, &wanted).await.map_err(|error| Undone::from(NoSession::from(error)))
@@ -178,7 +181,7 @@ async fn changes(
     stage: &StageRun,
     worked: &mut Worked,
 ) -> Result<Option<Tree>, Undone> {
-    let all = match engine.deps.sandbox.changes(&session.handle, &session.source).await {
+    let all = match engine.deps.sandbox.changes(&session.handle, &session.source, &prepared.leftovers).await {
         Ok(all) => all,
         Err(ChangesError::Refused(refused)) => {
             worked
@@ -193,6 +196,12 @@ async fn changes(
     if !barred.is_empty() {
         let paths: Vec<String> = barred.iter().take(5).map(|change| format!("`{}`", change.path)).collect();
         worked.tell(format!("{} is protected: your change there does not count. Put it back.", paths.join(", ")));
+    }
+    // A command that leaves its reports does no wrong, but who writes there by name means it.
+    let kept = |path: &String| barred.iter().chain(&taken).any(|change| change.path == *path);
+    let lost = worked.written.iter().find(|path| leftovers::are_at(&prepared.leftovers, path) && !kept(path));
+    if let Some(path) = lost.cloned() {
+        worked.tell(format!("`{path}` is where a gate leaves its files: a new file there does not count. Write it elsewhere."));
     }
     let tree = session::kept(engine, taken).await?;
     Ok((tree != stage.tree).then_some(tree))

@@ -16,9 +16,11 @@ use crate::{Engine, render};
 
 mod act;
 mod context;
-mod day;
+pub(crate) mod day;
 pub(crate) mod fence;
 mod judge;
+mod leftovers;
+mod past;
 pub mod policy;
 mod prepare;
 mod program;

@@ -99,7 +99,7 @@ pub(super) fn judged(handed: &Handed<'_>, redactor: &mut Redactor) -> Vec<Judged
     all.extend(comment(handed));
     all.extend(findings(handed));
     all.extend(suggestions(handed));
-    all.extend(change(handed));
+    all.extend(change(handed, redactor));
     all.extend(issues(handed));
     for judged in &mut all {
         let allowed = handed.pipeline.may.contains(&judged.what);
@@ -195,17 +195,17 @@ fn suggestions(handed: &Handed<'_>) -> Option<Judged> {
     Some(Judged { what: Offering::Suggestion, shown })
 }
 
-fn change(handed: &Handed<'_>) -> Option<Judged> {
+fn change(handed: &Handed<'_>, redactor: &mut Redactor) -> Option<Judged> {
     if handed.result.is_empty() {
         return None;
     }
     let onto = handed.pipeline.may.contains(&Offering::Commit) && handed.pull.is_some_and(|pull| !pull.fork);
     let what = if onto { Offering::Commit } else { Offering::PullRequest };
-    Some(Judged { what, shown: whole(handed) })
+    Some(Judged { what, shown: whole(handed, redactor) })
 }
 
 /// A change is taken as a whole or not at all: a part of it is what nobody has looked at.
-fn whole(handed: &Handed<'_>) -> Result<Shown, String> {
+fn whole(handed: &Handed<'_>, redactor: &mut Redactor) -> Result<Shown, String> {
     if let Some(path) = handed.result.files.keys().find(|path| protect::is_protected(handed.protected, path)) {
         return Err(format!("it changes `{}`, which is protected", title(path, 200)));
     }
@@ -215,7 +215,6 @@ fn whole(handed: &Handed<'_>) -> Result<Shown, String> {
     if handed.verified == Verified::No {
         return Err("gates did not pass it".to_owned());
     }
-    let mut redactor = Redactor::new([]);
     if redactor.text(handed.added) != handed.added {
         return Err("it adds what looks like a secret".to_owned());
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use gatewright_core::command::CommandName;
 use gatewright_core::config::{self, AgentStage, GateConfig, Offering, Pipeline, RepoConfig, Stage};
 use gatewright_core::forge::{Forge, ForgeError, ItemRef, PullState};
 use gatewright_core::model::{ModelName, Price};
@@ -16,10 +17,12 @@ use super::context::{self, Context};
 use super::fence::Kind;
 use super::prompt::{SECTION_BYTES_MAX, SECTIONS_BYTES_MAX};
 use super::session::{self, NoSession};
-use super::{day, done, protect};
+use super::{day, done, leftovers, past, protect};
 use crate::Engine;
+use crate::commands::may::still_may;
 use crate::perform::{Done, again_or_final, read, read_with};
 use crate::redact::Redactor;
+use crate::render::escape;
 
 /// What all agents are told has at most about so many bytes: the frame, the part of a role, what earlier stages said, the tools.
 const FRAME_BYTES_MAX: u64 = 96 * 1024;
@@ -31,7 +34,7 @@ const LOG_BYTES_MAX: usize = 16 * 1024;
 enum Short {
     /// To be tried again.
     Again(Done),
-    /// It is not run, and people are told why.
+    /// It is not run, and people are told why: Markdown, in which what comes from elsewhere is escaped.
     Refused(String),
     /// It is not run, and nobody has asked for it.
     Quiet(String),
@@ -41,7 +44,7 @@ impl From<ForgeError> for Short {
     fn from(error: ForgeError) -> Short {
         match again_or_final(error) {
             Ok(again) => Short::Again(again),
-            Err(cause) => Short::Refused(cause),
+            Err(cause) => Short::Refused(escape(&cause)),
         }
     }
 }
@@ -56,7 +59,7 @@ impl From<NoSession> for Short {
     fn from(error: NoSession) -> Short {
         match error {
             NoSession::Later(cause) => Short::Again(Done::Again { after: None, cause }),
-            NoSession::Never(cause) => Short::Refused(cause),
+            NoSession::Never(cause) => Short::Refused(escape(&cause)),
         }
     }
 }
@@ -93,6 +96,7 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     let Some(text) = forge.file(&run.repo, &ground.base, config::PATH).await? else {
         return Err(unasked(spec, "the base branch has no repository file, so it has no pipelines".to_owned()));
     };
+    let local = matches!(spec.trigger, Trigger::Local { .. });
     let read = match &spec.trigger {
         Trigger::Local { pipeline, .. } => read_with(&text, pipeline),
         Trigger::Command { .. }
@@ -103,13 +107,15 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     };
     let config = read.map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        // A terminal shows Markdown as it is written.
+        let first = if local { first } else { escape(&first) };
         unasked(spec, format!("{} of the base branch is not valid: {first}", config::PATH))
     })?;
     let pipeline = asked(meant(&config, spec)?.clone(), spec);
-    allowed(engine, forge, run, spec, &ground).await?;
+    allowed(engine, forge, run, &config, spec, &ground).await?;
     let (models, prices) = models(engine, &pipeline)?;
-    let day_left = day::left(engine, run).await?;
-    let context = shown(engine, forge, run, spec, &ground).await?;
+    let day_left = day::left(engine, run, &pipeline).await?;
+    let context = shown(engine, forge, run, spec, &ground, &pipeline).await?;
     let context_bytes = SECTIONS_BYTES_MAX.min(context.bytes()) as u64 + spec.task.len() as u64 + FRAME_BYTES_MAX;
     let (gates, finally) = gates(&config, &pipeline);
     Ok(AgentPrepared {
@@ -121,6 +127,7 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
         prices,
         tokens_max: engine.options.agent_tokens_max,
         protected: protect::ALWAYS.iter().map(|glob| (*glob).to_owned()).chain(pipeline.protect.clone()).collect(),
+        leftovers: leftovers::globs(&config.gates),
         day_left: day_left.micro_usd,
         day_tokens_left: day_left.tokens,
         gates,
@@ -211,7 +218,14 @@ fn asked(pipeline: Pipeline, spec: &AgentSpec) -> Pipeline {
 }
 
 /// Whether whoever started it may. Who gave a command was asked for that when the command was weighed.
-async fn allowed(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, ground: &Ground) -> Result<(), Short> {
+async fn allowed(
+    engine: &Engine,
+    forge: &dyn Forge,
+    run: &Run,
+    config: &RepoConfig,
+    spec: &AgentSpec,
+    ground: &Ground,
+) -> Result<(), Short> {
     if let (false, Some(by)) = (matches!(spec.trigger, Trigger::Command { .. }), &spec.by) {
         let standing = forge.standing(&run.repo, by, &[]).await?;
         if !context::may_start(standing.permission, standing.bot) {
@@ -221,10 +235,13 @@ async fn allowed(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec
     let Some(pull) = ground.pull.as_ref().filter(|pull| pull.fork) else { return Ok(()) };
     let subject = Subject::Pull { number: pull.number }.key(&run.repo);
     let orders = engine.deps.store.orders(&subject).await?;
-    match orders.iter().any(|order| matches!(&order.what, Ordered::Approval { commit } if *commit == pull.head)) {
-        true => Ok(()),
-        false => Err(unasked(spec, "it comes from a fork: agents work on it once somebody has approved this commit.".to_owned())),
-    }
+    let approval = orders.iter().find(|order| matches!(&order.what, Ordered::Approval { commit } if *commit == pull.head));
+    let because = match approval {
+        Some(order) if still_may(forge, &run.repo, config, CommandName::Approve, &order.by).await? => return Ok(()),
+        Some(order) => format!("it comes from a fork, and {} may not approve it any more.", escape(&order.by.login)),
+        None => "it comes from a fork: agents work on it once somebody has approved this commit.".to_owned(),
+    };
+    Err(unasked(spec, because))
 }
 
 /// The models that agents ask, and what those cost that have a price. One without a price is asked only where no limit of money has to
@@ -240,7 +257,7 @@ fn models(engine: &Engine, pipeline: &Pipeline) -> Result<(Vec<ModelName>, Price
     let limited = pipeline.budget.micro_usd.is_some() || engine.options.agents_day_micro_usd.is_some();
     for model in usual.iter().chain(stages.iter().flat_map(|stage| &stage.models)) {
         if let Some(why) = engine.deps.models.unknown(model) {
-            return Err(Short::Refused(format!("the model `{model}` cannot be asked: {why}")));
+            return Err(Short::Refused(format!("the model `{model}` cannot be asked: {}", escape(&why))));
         }
         match engine.deps.models.price(model) {
             Some(price) => prices.push((model.clone(), price)),
@@ -328,7 +345,14 @@ async fn prompts(
 }
 
 /// What agents are shown.
-async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, ground: &Ground) -> Result<Context, Short> {
+async fn shown(
+    engine: &Engine,
+    forge: &dyn Forge,
+    run: &Run,
+    spec: &AgentSpec,
+    ground: &Ground,
+    pipeline: &Pipeline,
+) -> Result<Context, Short> {
     let mut context = Context::default();
     let item = match about(&run.subject) {
         Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
@@ -344,6 +368,9 @@ async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, 
         let diff = engine.deps.sandbox.diff(&source, &since, SECTION_BYTES_MAX).await.map_err(NoSession::from)?;
         context.add("diff of the pull request", Kind::Source, diff);
         verdicts(engine, run, &ground.commit, &mut context).await?;
+    }
+    if agents(&pipeline.steps).iter().any(|stage| past::is_shown_to(stage.role.name.as_str())) {
+        past::add(engine, run, &mut context).await?;
     }
     let mut redactor = Redactor::new(engine.options.secrets.iter().cloned());
     for section in &mut context.sections {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatewright_core::config::ProgramStage;
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Doing, ProgramEnd, Run, StageRun};
-use gatewright_core::sandbox::{ChangesError, Command, EgressSpec, ExecEnd, Network, SandboxSpec};
+use gatewright_core::sandbox::{ChangesError, Command, EgressSpec, ExecEnd, Network, OutputSink, SandboxSpec};
 use gatewright_core::tree::Tree;
 use gatewright_core::verdict::LogRef;
 use tokio_util::sync::CancellationToken;
@@ -78,10 +78,14 @@ async fn ended(
         ExecEnd::TimedOut => Some(format!("it was killed after {} s", program.secs_max)),
         ExecEnd::OutOfMemory => Some("it used too much memory".to_owned()),
     };
-    let (tree, refused) = match engine.deps.sandbox.changes(&handle, &source).await {
+    let (tree, refused) = match engine.deps.sandbox.changes(&handle, &source, &prepared.leftovers).await {
         Ok(all) => {
-            let taken = all.into_iter().filter(|change| !protect::is_protected(&prepared.protected, &change.path));
-            (Some(session::kept(engine, taken.collect()).await?), None)
+            let (barred, taken): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|change| protect::is_protected(&prepared.protected, &change.path));
+            for change in barred {
+                log.write(format!("\ngatewright: left out, since nobody but people may change it: {}", change.path).as_bytes());
+            }
+            (Some(session::kept(engine, taken).await?), None)
         }
         Err(ChangesError::Refused(refused)) => (None::<Tree>, Some(refused.to_string())),
         Err(ChangesError::Failed(error)) => return Err(error.into()),
@@ -100,10 +104,13 @@ fn network(engine: &Engine, program: &ProgramStage) -> Result<Network, NoSession
     let mut inject = Vec::new();
     for name in &program.keys {
         let injection = engine.deps.models.injection(name);
-        inject
-            .push(injection.ok_or_else(|| NoSession::Never(format!("the server file has no `[[model]]` `{name}` with a key")))?);
+        inject.push(injection.ok_or_else(|| NoSession::Never(not_lent(name)))?);
     }
     Ok(Network::Egress(EgressSpec { hosts: program.egress.clone(), inject }))
+}
+
+fn not_lent(name: &str) -> String {
+    format!("no program may use the key of `{name}`: the server file says which may, in `programs_may_use` of `[agents]`")
 }
 
 /// What a program is told: the task, what is known, and what gates had to say against its last try.

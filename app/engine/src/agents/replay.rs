@@ -101,20 +101,19 @@ fn cut(of: &AgentRun, journal: &[JournalEntry]) -> Option<String> {
     })
 }
 
-/// What was said, or why nothing was, by stage and turn.
-type Turns = BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>;
+/// What was said in a turn of a stage, in order where the turn was taken more than once.
+type Said = BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>;
 
 /// A model that says what a journal has.
 #[derive(Debug)]
 pub struct Recorded {
-    /// What was said in a turn of a stage, in order where the turn was taken more than once.
-    said: Mutex<Turns>,
+    said: Mutex<Said>,
 }
 
 impl Recorded {
     /// Reads what models said. An error is for people: what they said is no longer kept.
     pub async fn read(blobs: &dyn Blobs, journal: &[JournalEntry]) -> Result<Recorded, String> {
-        let mut said = Turns::new();
+        let mut said = Said::new();
         // What was said last where a pipeline was cut short came to nothing then, and is to come to nothing now.
         let mut acted: BTreeMap<(u16, u32), usize> = BTreeMap::new();
         for event in events(journal) {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use gatewright_core::RepoRef;
 use gatewright_core::command::{Author, CommandName, Who};
-use gatewright_core::forge::{Permission, Standing};
+use gatewright_core::config::RepoConfig;
+use gatewright_core::event::User;
+use gatewright_core::forge::{Forge, ForgeError, Permission, Standing};
 
 use crate::render::escape;
 
@@ -61,6 +64,20 @@ impl Rules {
         }
         words
     }
+}
+
+/// Whether somebody who has given a command may still do so: rights can have been lost since, and another base branch can
+/// have other rules.
+pub(crate) async fn still_may(
+    forge: &dyn Forge,
+    repo: &RepoRef,
+    config: &RepoConfig,
+    name: CommandName,
+    by: &User,
+) -> Result<bool, ForgeError> {
+    let rules = Rules::Written(config.commands.clone());
+    let standing = forge.standing(repo, by, &rules.teams([name])).await?;
+    Ok(rules.may(name, &standing, false))
 }
 
 fn team(who: &Who) -> Option<String> {

@@ -15,7 +15,7 @@ pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
 }
 
 /// A code span of a text's beginning.
-pub(super) fn code(text: &str, chars_max: usize) -> String {
+pub(crate) fn code(text: &str, chars_max: usize) -> String {
     let text = one_line(text, chars_max);
     if text.is_empty() {
         return "(empty)".to_owned();

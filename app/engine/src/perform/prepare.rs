@@ -19,7 +19,7 @@ use gatewright_core::verdict::{Verdict, VerdictStatus};
 use gatewright_core::{CommitId, GateName, PipelineName, RunId, Subject, Timestamp};
 
 use super::{Done, again_or_final};
-use crate::commands::may::Rules;
+use crate::commands::may::still_may;
 use crate::{Engine, gates as gates_of, history, take};
 
 /// A forge may show a pull request's former head for a moment after the delivery about the new one. A run younger than
@@ -130,7 +130,7 @@ async fn outcome(
     };
     if fork
         && let Some(approval) = approval
-        && !still_may(forge, run, &config, CommandName::Approve, &approval.by).await?
+        && !still_may(forge, &run.repo, &config, CommandName::Approve, &approval.by).await?
     {
         return Ok(Preparation::NeedsApproval);
     }
@@ -176,14 +176,6 @@ fn approval<'a>(orders: &'a [Order], spec: &GatesSpec) -> Option<&'a Order> {
     orders.iter().find(|order| matches!(&order.what, Ordered::Approval { commit } if *commit == spec.head))
 }
 
-/// Whether somebody who has given a command may still do so: rights can have been lost since, and another base branch can
-/// have other rules.
-async fn still_may(forge: &dyn Forge, run: &Run, config: &RepoConfig, name: CommandName, by: &User) -> Result<bool, Short> {
-    let rules = Rules::Written(config.commands.clone());
-    let standing = forge.standing(&run.repo, by, &rules.teams([name])).await?;
-    Ok(rules.may(name, &standing, false))
-}
-
 /// Leaves out the skipped gates of those who may not skip them (any more, or here).
 async fn drop_skips_without_right(
     forge: &dyn Forge,
@@ -199,7 +191,7 @@ async fn drop_skips_without_right(
         }
     }
     for user in people {
-        if !still_may(forge, run, config, CommandName::Skip, &user).await? {
+        if !still_may(forge, &run.repo, config, CommandName::Skip, &user).await? {
             orders.retain(|order| !is_skip(&order) || order.by.id != user.id);
         }
     }

@@ -22,10 +22,14 @@ pub(crate) mod agent;
 mod escape;
 pub(crate) mod release;
 pub use escape::escape;
+pub(crate) use release::comment as release_comment;
 pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
 pub const CHECK_NAME: &str = "gatewright";
+
+/// So many characters of why code scanning has taken nothing are shown.
+const REFUSAL_CHARS_MAX: usize = 500;
 
 /// Where checks hold no text, the comment shows that of so many gates; the run's page has the others.
 const EVIDENCE_MAX: usize = 10;
@@ -85,7 +89,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Scan(_) => Err("what code scanning is given is stored, not rendered".to_owned()),
         ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
         ReportKey::Release => release::release(run.release().ok_or("the run is no release")?),
-        ReportKey::ReleaseComment => release::comment(run, run.release().ok_or("the run is no release")?, details_url.as_deref()),
+        ReportKey::ReleaseComment => Err("what a release came to is asked from its rollouts too".to_owned()),
         ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => crate::permit::report(run.permit().ok_or("the run answers no workflow")?),
@@ -161,7 +165,9 @@ fn gate_text(run: &Run, step: &Step) -> Result<String, String> {
         StepState::Done { outcome, .. } => outcome.outputs.len(),
         StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => 0,
     };
-    render("gate", &context! { line, summary, left_out, needs, waiver, kept, attempts => step.attempts })
+    let not_scanned =
+        run.scan_refused(step).map(|because| Value::from_safe_string(crate::gates::markdown::code(because, REFUSAL_CHARS_MAX)));
+    render("gate", &context! { line, summary, left_out, needs, waiver, kept, not_scanned, attempts => step.attempts })
 }
 
 /// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.

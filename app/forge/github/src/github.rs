@@ -47,7 +47,7 @@ pub struct GitHub {
     /// The name under which the bearer of a token comments; asked for when it first matters.
     pub(crate) viewer: OnceCell<String>,
     clone_base: String,
-    timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// The App as GitHub describes it.

@@ -6,12 +6,15 @@
 //! and counts. No git runs on anything of the workspace.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{ChangesError, Refused, Source};
 use gatewright_core::tree::{FileChange, FileMode};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 mod base;
 mod ignore;
@@ -109,8 +112,9 @@ pub(crate) async fn told(
     look: &dyn Look,
     sources: &Sources,
     source: &Source,
+    leave: &[String],
 ) -> Result<Vec<FileChange>, ChangesError> {
-    let changes = watch.changes(look).await?;
+    let changes = watch.changes(look, &globs(leave)).await?;
     let ends: Vec<&str> =
         changes.iter().filter(|change| has_line_ends_of_windows(change)).map(|change| change.path.as_str()).collect();
     if ends.is_empty() {
@@ -118,6 +122,15 @@ pub(crate) async fn told(
     }
     let texts = sources.texts(source, &ends).await?;
     Ok(watch.as_committed(changes, &texts))
+}
+
+/// As the repository file has them: `*` and `?` do not cross a `/`.
+fn globs(all: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for glob in all.iter().filter_map(|glob| GlobBuilder::new(glob).literal_separator(true).build().ok()) {
+        set.add(glob);
+    }
+    set.build().unwrap_or_default()
 }
 
 fn has_line_ends_of_windows(change: &FileChange) -> bool {
@@ -173,9 +186,13 @@ impl Watch {
         }
     }
 
-    /// What is other than in the commit.
-    pub(crate) async fn changes(&mut self, look: &dyn Look) -> Result<Vec<FileChange>, ChangesError> {
-        let (listing, rules) = self.listed(look).await?;
+    /// What is other than in the commit, without what is new and is named by `leave`.
+    pub(crate) async fn changes(&mut self, look: &dyn Look, leave: &GlobSet) -> Result<Vec<FileChange>, ChangesError> {
+        let (mut listing, rules) = self.listed(look).await?;
+        listing.entries.retain(|entry| {
+            let named = !leave.is_empty() && leave.is_match(OsStr::from_bytes(&entry.path));
+            !named || self.base.get(&entry.path).is_some()
+        });
         let wanted = self.wanted(&listing, &rules)?;
         self.learn(look, wanted).await?;
         let mut sum = Sum::new(&self.base);

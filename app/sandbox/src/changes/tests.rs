@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use gatewright_core::tree::Tree;
+use globset::GlobSet;
 
 use super::*;
 
@@ -93,7 +94,7 @@ fn filled(files: &[(&str, &str, &str)], overlay: &[FileChange]) -> (Told, Watch)
 }
 
 async fn changed(told: &Told, watch: &mut Watch) -> Result<Vec<String>, String> {
-    let changes = watch.changes(told).await.map_err(|error| error.to_string())?;
+    let changes = watch.changes(told, &GlobSet::empty()).await.map_err(|error| error.to_string())?;
     let line = |change: FileChange| match change.now {
         Some((mode, content)) => format!("{} {mode:?} {}", change.path, String::from_utf8_lossy(&content)),
         None => format!("{} gone", change.path),

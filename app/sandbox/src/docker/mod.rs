@@ -276,8 +276,8 @@ impl Workshop for DockerSandbox {
         lay::lay(self.docker().await?, sandbox, changes).await
     }
 
-    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError> {
-        watch::changes(self, sandbox, source).await
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source, leave: &[String]) -> Result<Vec<FileChange>, ChangesError> {
+        watch::changes(self, sandbox, source, leave).await
     }
 
     fn egress(&self, key: &SandboxKey) -> Vec<EgressUse> {

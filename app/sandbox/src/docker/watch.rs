@@ -37,6 +37,7 @@ pub(super) async fn changes(
     this: &DockerSandbox,
     sandbox: &SandboxHandle,
     source: &Source,
+    leave: &[String],
 ) -> Result<Vec<FileChange>, ChangesError> {
     let docker = this.docker().await?;
     let watched = watched(this, sandbox);
@@ -47,7 +48,7 @@ pub(super) async fn changes(
         Some(watch) => watch,
         None => Watch::new(source.commit.clone(), this.sources.base(source).await?),
     };
-    let changes = told(&mut watch, &look, &this.sources, source).await;
+    let changes = told(&mut watch, &look, &this.sources, source, leave).await;
     *slot = Some(watch);
     changes
 }

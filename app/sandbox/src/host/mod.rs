@@ -177,7 +177,7 @@ impl Workshop for HostSandbox {
         write::lay(&self.folder(sandbox)?, changes).await
     }
 
-    async fn changes(&self, sandbox: &SandboxHandle, source: &Source) -> Result<Vec<FileChange>, ChangesError> {
+    async fn changes(&self, sandbox: &SandboxHandle, source: &Source, leave: &[String]) -> Result<Vec<FileChange>, ChangesError> {
         let look = look::Workspace { folder: self.folder(sandbox)? };
         let watch = self.state().open.get(&sandbox.key).map(|open| Arc::clone(&open.watch)).unwrap_or_default();
         let mut slot = watch.lock().await;
@@ -185,7 +185,7 @@ impl Workshop for HostSandbox {
             Some(watch) => watch,
             None => Watch::new(source.commit.clone(), self.sources.base(source).await?),
         };
-        let changes = told(&mut watch, &look, &self.sources, source).await;
+        let changes = told(&mut watch, &look, &self.sources, source, leave).await;
         *slot = Some(watch);
         changes
     }

@@ -160,7 +160,7 @@ impl Work<'_> {
     }
 
     async fn changes(&self) -> Result<Vec<FileChange>, ChangesError> {
-        self.shop.sandbox.changes(&self.handle, &self.shop.source).await
+        self.shop.sandbox.changes(&self.handle, &self.shop.source, &[]).await
     }
 
     /// A line for each change.
@@ -258,6 +258,23 @@ async fn build_output_that_the_source_ignores_stays() {
         }
         work.run("echo > .gitignore").await;
         assert!(matches!(work.refused().await, Refused::Link { .. } | Refused::Special { .. } | Refused::TooManyFiles { .. }));
+        work.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_gate_leaves_behind_is_no_change_unless_the_commit_has_it() {
+    let leave = ["target/**/TEST-*.xml".to_owned(), "shots/*.png".to_owned(), "lcov.info".to_owned(), "{".to_owned()];
+    for shop in shops(&[("src/a", "1"), ("shots/old.png", "1"), ("shots/gone.png", "1")], |_| ()).await {
+        let work = shop.open().await;
+        work.run("mkdir -p target/a; for i in $(seq 300); do echo x > target/a/TEST-$i.xml; done; ln -s /etc lcov.info").await;
+        work.run("echo o > shots/new.png; echo o > shots/old.png; rm shots/gone.png; echo o > shots/note.md").await;
+        for _ in 0..2 {
+            let changes = shop.sandbox.changes(&work.handle, &shop.source, &leave).await;
+            let changes = changes.unwrap_or_else(|error| panic!("{}: {error}", shop.kind));
+            assert_eq!(lines(&changes), ["shots/gone.png gone", "shots/note.md: o\n", "shots/old.png: o\n"], "{}", shop.kind);
+        }
+        assert!(matches!(work.refused().await, Refused::Link { .. } | Refused::TooManyFiles { .. }), "{}", shop.kind);
         work.close().await;
     }
 }

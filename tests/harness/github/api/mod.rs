@@ -140,6 +140,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/comments", PULLS, diff_comments::list),
     route("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", PULLS_WRITE, diff_comments::review),
     route("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", write(&["security_events"]), scanning::upload),
+    route("GET", "/repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}", read(&["security_events"]), scanning::processing),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}", PULLS, diff_comments::get),
     route("GET", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", PULLS, diff_comments::reactions),
     route("POST", "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", PULLS_WRITE, diff_comments::react),

@@ -1,4 +1,4 @@
-//! Code scanning: what is uploaded is judged as GitHub documents its limits, and kept.
+//! Code scanning: what is uploaded is judged as GitHub documents its limits, and kept. It is processed a little later.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -43,9 +43,25 @@ pub(super) fn upload(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let category = category(&log);
     world.scans.retain(|scan| (scan.repo, &scan.head, &scan.category) != (repo, &head, &category));
     let id = format!("{:08x}-6f1a-11f0-8de9-0242ac120002", world.new_id());
-    world.scans.push(Scan { repo, head, of, category, log });
+    let errors = world.scans_fail.clone();
+    world.scans.push(Scan { id: id.clone(), repo, head, of, category, log, asked: false, errors });
     let url = format!("{}/sarifs/{id}", call.url.trim_end_matches("/sarifs"));
     Ok(Reply::json(202, json!({"id": id, "url": url})))
+}
+
+/// How far an upload is.
+pub(super) fn processing(world: &mut World, call: &Call) -> Result<Reply, Reply> {
+    let (repo, wanted) = (call.repo(world).id, call.param("sarif_id").to_owned());
+    let scan = world.scans.iter_mut().find(|scan| scan.repo == repo && scan.id == wanted).ok_or_else(Reply::missing)?;
+    if !std::mem::replace(&mut scan.asked, true) {
+        return Ok(Reply::json(200, json!({"processing_status": "pending"})));
+    }
+    let (status, errors) = match scan.errors.as_slice() {
+        [] => ("complete", Value::Null),
+        errors => ("failed", json!(errors)),
+    };
+    let analyses = format!("{}/analyses?sarif_id={wanted}", call.url.trim_end_matches(&format!("/sarifs/{wanted}")));
+    Ok(Reply::json(200, json!({"processing_status": status, "analyses_url": analyses, "errors": errors})))
 }
 
 fn category(log: &Value) -> String {

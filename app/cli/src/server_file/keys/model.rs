@@ -77,5 +77,10 @@ pub(in crate::server_file) static AGENTS: Table = Table {
             "The agents of one repository may use so many tokens in a day (UTC).",
         ),
         key("answer_tokens_max", number(256, 1_000_000, 16_384), "An answer to an agent may have so many tokens."),
+        key(
+            "programs_may_use",
+            Shape::Texts,
+            "The providers, by name, whose keys programs that repositories run as agents may use. No budget holds for those.",
+        ),
     ],
 };

@@ -135,7 +135,27 @@ impl Reader<'_> {
             day_micro_usd,
             day_tokens: fields.get("per_repository_per_day_tokens").map(|_| self.number(fields, "per_repository_per_day_tokens")),
             answer_tokens_max: self.small(fields, "answer_tokens_max"),
+            programs_may_use: self.lent(fields, models),
         }
+    }
+
+    /// Each a provider that is there and has a key.
+    fn lent(&mut self, fields: &Fields<'_>, models: &[ModelTable]) -> Vec<String> {
+        let mut lent = Vec::new();
+        for node in self.texts(fields, "programs_may_use") {
+            let Some(name) = self.text_of(node) else { continue };
+            match models.iter().find(|model| model.name == name) {
+                Some(model) if model.key.is_none() => {
+                    self.wrong(&node.origin, format!("the provider `{}` has no `key` that programs could use", shown(&name)));
+                }
+                Some(_) => lent.push(name),
+                None => {
+                    let hint = no_provider(&name, models);
+                    self.wrong(&node.origin, hint);
+                }
+            }
+        }
+        lent
     }
 
     /// Each of a provider that is there, and with a price where a limit of money could not be kept without one.
@@ -147,13 +167,8 @@ impl Reader<'_> {
                 self.wrong(&node.origin, format!("`{}` is no model's name: {}", shown(&text), ModelName::RULE));
                 continue;
             };
-            let names = || models.iter().map(|model| model.name.as_str());
             let Some(provider) = models.iter().find(|model| model.name == name.provider()) else {
-                let hint = match nearest(name.provider(), names()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("`[[model]]` has {}", listed(names())),
-                };
-                self.wrong(&node.origin, format!("there is no provider of models `{}`; {hint}", shown(name.provider())));
+                self.wrong(&node.origin, no_provider(name.provider(), models));
                 continue;
             };
             if priced && provider.prices.of(name.name()).is_none() {
@@ -189,4 +204,14 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// That there is none of that name, and which was meant.
+fn no_provider(name: &str, models: &[ModelTable]) -> String {
+    let names = || models.iter().map(|model| model.name.as_str());
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`[[model]]` has {}", listed(names())),
+    };
+    format!("there is no provider of models `{}`; {hint}", shown(name))
 }

@@ -218,10 +218,6 @@ impl Within<'_> {
         reader.lacks(node.place, &fields, "run", "`agent` has no `run`; it needs a command");
         let egress = fields.get("egress").map(|node| hosts(reader, node)).unwrap_or_default();
         let keys = fields.get("keys").map(|node| providers(reader, node)).unwrap_or_default();
-        if let Some(node) = fields.get("keys") {
-            let rule = "`keys` are put into what the program asks of hosts, and there is no `egress` to name them";
-            reader.lacks(node.place, &fields, "egress", rule);
-        }
         let name = fields.get("name").and_then(|node| program_name(reader, node));
         let secs_max = self.secs(reader, &fields);
         Some(Stage::Program(ProgramStage {

@@ -231,6 +231,9 @@ pub struct AgentPrepared {
     pub tokens_max: u32,
     /// Globs of files that no agent may change.
     pub protected: Vec<String>,
+    /// Globs of what gates leave behind: new files there are nobody's work.
+    #[serde(default)]
+    pub leftovers: Vec<String>,
     /// What else there is left to spend today, in millionths of a US dollar.
     pub day_left: Option<u64>,
     /// And in tokens.
@@ -275,7 +278,7 @@ impl Scarce {
     pub fn words(self) -> &'static str {
         match self {
             Scarce::Money => "the budget of money is used up",
-            Scarce::Day => "what the repository may spend on a day is used up",
+            Scarce::Day => "what the repository may spend on a day is used up, or set aside for agents at work",
             Scarce::Tokens => "the budget of tokens is used up",
             Scarce::Turns => "the budget of turns is used up",
             Scarce::Time => "the time is up",

@@ -71,6 +71,7 @@ fn prepared(pipeline: Pipeline, finally: &[&str]) -> AgentPrepared {
         prices: vec![(model, Price { input: 3_000_000, cache_read: 300_000, cache_write: 3_750_000, output: 15_000_000 })],
         tokens_max: 1_000,
         protected: Vec::new(),
+        leftovers: Vec::new(),
         day_left: None,
         day_tokens_left: None,
     }

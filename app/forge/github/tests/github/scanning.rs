@@ -1,5 +1,7 @@
 //! Findings: uploads to code scanning, and suggestions in reviews.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use gatewright_core::forge::Forge;
@@ -14,6 +16,48 @@ fn scan(of: ScanOf, bytes: usize) -> Report {
 }
 
 const UPLOAD: &str = "/repos/octo/app/code-scanning/sarifs";
+
+/// A GitHub that takes an upload, and then answers this to each question for it, the last one again and again.
+async fn processing(answers: Vec<Reply>) -> Stub {
+    let asked = AtomicUsize::new(0);
+    Stub::start(move |seen| match seen.method.as_str() {
+        "POST" if seen.target == UPLOAD => Some(Reply::json(202, &json!({"id": "47177e22"}))),
+        "GET" if seen.target == format!("{UPLOAD}/47177e22") => {
+            Some(answers[asked.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)].clone())
+        }
+        _ => None,
+    })
+    .await
+}
+
+fn state(status: &str) -> Reply {
+    Reply::json(200, &json!({"processing_status": status, "analyses_url": null, "errors": null}))
+}
+
+#[tokio::test]
+async fn what_code_scanning_cannot_process_is_refused_in_its_own_words() {
+    let errors = json!(["locationFromSarifResult: expected at least one location", "token ghs_abc\n@all"]);
+    let failed = Reply::json(200, &json!({"processing_status": "failed", "errors": errors}));
+    let stub = processing(vec![Reply::status(404), state("pending"), failed]).await;
+    let refused = stub.github().publish(&repo(), &scan(ScanOf::Pull(5), 3), &Known::Never).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "GitHub refused: code scanning could not process the findings: locationFromSarifResult: expected at least one location; \
+         token [redacted] @all"
+    );
+    assert_eq!(stub.count("POST", UPLOAD), 1);
+    assert_eq!(stub.count("GET", UPLOAD), 3);
+}
+
+#[tokio::test]
+async fn an_upload_counts_as_taken_where_nobody_says_that_it_failed() {
+    for (answer, asked) in [(state("complete"), 1), (state("pending"), 9), (state("of another day"), 9), (Reply::status(403), 1)]
+    {
+        let stub = processing(vec![answer]).await;
+        assert_eq!(stub.github().publish(&repo(), &scan(ScanOf::Pull(5), 3), &Known::Never).await, Ok(Published { id: 0 }));
+        assert_eq!((stub.count("POST", UPLOAD), stub.count("GET", UPLOAD)), (1, asked));
+    }
+}
 
 #[tokio::test]
 async fn findings_are_uploaded_for_the_pull_request_or_the_branch_by_a_token_of_its_own() {
