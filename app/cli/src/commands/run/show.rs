@@ -39,9 +39,11 @@ pub(super) async fn failures(done: &Done<'_>) -> Result<(), Failure> {
 
 async fn failure(done: &Done<'_>, step: &Step, outcome: &StepOutcome) -> Result<(), Failure> {
     let (name, word) = (&step.gate.name, words::verdict(outcome.verdict.status));
-    // A gate without a command has ended in no way of its own.
-    let exit = step.gate.run.as_ref().map(|_| format!(" ({})", words::exit(&outcome.exit))).unwrap_or_default();
-    print::line(&printable(&format!("── {name} {word}: {}{exit}", outcome.verdict.title)))?;
+    let (title, exit) = (&outcome.verdict.title, words::exit(&outcome.exit));
+    // A gate without a command has ended in no way of its own, and most titles begin with how a command did.
+    let says_so = step.gate.run.is_none() || title.starts_with("exit code") || title.starts_with(&exit);
+    let exit = if says_so { String::new() } else { format!(" ({exit})") };
+    print::line(&printable(&format!("── {name} {word}: {title}{exit}")))?;
     if let Some(log) = &outcome.log
         && let Ok(Some(bytes)) = done.report.blobs.get(&log.blob).await
     {
