@@ -8,7 +8,7 @@ use gatewright_core::run::{Kind, Run, StepState};
 use gatewright_engine::render;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
-use super::Done;
+use super::{Done, show};
 use crate::failure::Failure;
 use crate::serve::html::Text;
 
@@ -29,7 +29,7 @@ pub(super) fn markdown(done: &Done<'_>) -> Result<String, Failure> {
     };
     let mut text = String::new();
     if let Report::Comment(comment) = rendered(&ReportKey::Comment)? {
-        text.push_str(comment.body.trim());
+        text.push_str(&headed(comment.body.trim(), &show::checked(done)));
     }
     for step in &done.report.gates().steps {
         if let Report::Check(check) = rendered(&ReportKey::Gate(step.gate.name.clone()))? {
@@ -43,6 +43,14 @@ pub(super) fn markdown(done: &Done<'_>) -> Result<String, Failure> {
     }
     text.push('\n');
     Ok(text)
+}
+
+/// The comment as the beginning of a report: its heading above all others, and in the place of its last line, which names a commit
+/// that may be none of the user's, what was checked.
+fn headed(comment: &str, checked: &str) -> String {
+    let comment = comment.replacen("### ", "# ", 1);
+    let body = comment.rsplit_once("<sub>Commit ").map_or(comment.as_str(), |(body, _)| body);
+    format!("{body}<sub>{}</sub>", render::escape(checked))
 }
 
 /// The run without the files that were kept: the forge's texts say that they are on the run's page, of which there is none.

@@ -103,18 +103,23 @@ pub(super) fn table(done: &Done<'_>) -> Result<(), Failure> {
     let gates = done.report.gates();
     let rows: Vec<(Tone, Vec<String>)> = gates.steps.iter().map(row).collect();
     print::table(&["verdict", "gate", "change", "time", "what"], &rows, "the file has no gates")?;
-    let against = match &done.tree.base {
-        Some(base) => format!(", compared with {} ({})", base.commit.short(), base.name),
-        None => ", compared with nothing: there is no default branch here; name a base with --base".to_owned(),
-    };
-    let state = if done.tree.change.lasting { "" } else { " with what is not committed" };
-    let head = format!("{}: {}{state}{against}", render::headline(&done.report.run), done.tree.change.commit.short());
+    let head = format!("{}: {}", render::headline(&done.report.run), checked(done));
     print::line(&format!("\n{}", printable(&head)))?;
     unknown_base(done)?;
     if done.kept.logs.is_empty() {
         return Ok(());
     }
     print::line(&printable(&format!("logs: {}", done.kept.folder.display())))
+}
+
+/// What was checked, and compared with what.
+pub(super) fn checked(done: &Done<'_>) -> String {
+    let against = match &done.tree.base {
+        Some(base) => format!(", compared with {} ({})", base.commit.short(), base.name),
+        None => ", compared with nothing: there is no default branch here; name a base with --base".to_owned(),
+    };
+    let state = if done.tree.change.lasting { "" } else { " with what is not committed" };
+    format!("{}{state}{against}", done.tree.change.commit.short())
 }
 
 /// Says why there is nothing in the column of changes though a gate compares.
