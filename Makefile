@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Debian keeps mkfs and losetup where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
-.PHONY: help demo test bench lint fmt setup
+.PHONY: help demo test crash bench lint fmt setup
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ demo: setup ## the service beside two local forges, pull requests checked before
 test: setup lint ## every test: units, contracts, scenarios
 	@cargo test --quiet --doc --workspace
 	@cargo nextest run --workspace --no-fail-fast
+
+crash: setup ## kills the service at every place of its work, where `make test` takes some (half an hour)
+	@GATEWRIGHT_CRASH_EVERYWHERE=1 cargo nextest run --package gatewright-tests --no-fail-fast -E 'test(killed)'
 
 bench: setup ## the figures of docs/performance.md, against their peers, in one session
 	@tests/benches/run.sh

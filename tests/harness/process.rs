@@ -15,6 +15,16 @@ use crate::stage::Stage;
 /// Tells the test binary where to kill itself: `POINT:NTH`.
 const CRASH_VARIABLE: &str = "GATEWRIGHT_TEST_CRASH";
 
+/// Set: series of crashes have every place.
+const EVERYWHERE_VARIABLE: &str = "GATEWRIGHT_CRASH_EVERYWHERE";
+
+/// Where a series of crashes is tried: at each `step`th place, and at every one where `GATEWRIGHT_CRASH_EVERYWHERE` is set. Places are the
+/// same on every forge, so series on several begin at different ones and have more of them together than each.
+pub fn places(from: u64, step: usize, last: u64) -> impl Iterator<Item = u64> {
+    let (from, step) = if std::env::var_os(EVERYWHERE_VARIABLE).is_some() { (1, 1) } else { (from, step) };
+    (from..=last).step_by(step)
+}
+
 /// A place at which the process kills itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Crash {

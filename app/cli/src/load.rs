@@ -4,23 +4,38 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::server_file::{self, BYTES_MAX, Override, Problem, ServerConfig};
+use crate::server_file::{self, BYTES_MAX, For, Override, Problem, ServerConfig};
 
 /// The configuration by this file, the environment, and what the command line puts over both.
 pub(crate) fn server_config(file: &Path, flags: Vec<Override>) -> Result<ServerConfig, Failure> {
+    config_for(file, flags, For::Service)
+}
+
+/// The same for who only wants to ask models: the file may have those alone.
+pub(crate) fn models_config(file: &Path) -> Result<ServerConfig, Failure> {
+    config_for(file, Vec::new(), For::Models)
+}
+
+/// What holds where there is no server file.
+pub(crate) fn unsaid() -> Result<ServerConfig, Failure> {
+    let file = Path::new("(no server file)");
+    parse(file, "", Vec::new(), For::Models).map_err(|problems| wrong(file, &problems))
+}
+
+fn config_for(file: &Path, flags: Vec<Override>, wanted: For) -> Result<ServerConfig, Failure> {
     if !file.exists() {
         let hint = "name the server file with --config; `docs/configuration.md` shows what it holds";
         return Err(Failure::Wrong(format!("there is no {}; {hint}", file.display())));
     }
     let text = read_text(file, BYTES_MAX)?;
-    parse(file, &text, flags).map_err(|problems| wrong(file, &problems))
+    parse(file, &text, flags, wanted).map_err(|problems| wrong(file, &problems))
 }
 
 /// A server file's text together with the environment and the command line.
-pub(crate) fn parse(file: &Path, text: &str, flags: Vec<Override>) -> Result<ServerConfig, Vec<Problem>> {
+pub(crate) fn parse(file: &Path, text: &str, flags: Vec<Override>, wanted: For) -> Result<ServerConfig, Vec<Problem>> {
     let mut overrides = server_file::of_variables(variables());
     overrides.extend(flags);
-    server_file::parse(text, &folder_of(file), &overrides)
+    server_file::parse(text, &folder_of(file), &overrides, wanted)
 }
 
 /// What a person reads of the problems of a file.

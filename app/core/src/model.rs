@@ -74,6 +74,12 @@ impl fmt::Display for ModelName {
 pub struct Ask {
     /// The run that asks, for logs.
     pub run: RunId,
+    /// The stage of its pipeline that asks, for whoever answers by a journal.
+    #[serde(default)]
+    pub stage: u16,
+    /// Which of the stage's turns it is, from 1.
+    #[serde(default)]
+    pub turn: u32,
     /// The models that may answer, the one to ask first at the front. The others are asked where one cannot answer now.
     pub models: Vec<ModelName>,
     /// What the model is. The same for all turns of a stage, so providers may keep it.

@@ -81,6 +81,8 @@ fn ask() -> Ask {
     }
     Ask {
         run: RunId::new(),
+        stage: 0,
+        turn: 1,
         models: vec!["openai/m".parse().expect("a name")],
         system: "You mend code.".to_owned(),
         messages,

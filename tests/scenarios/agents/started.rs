@@ -1,13 +1,17 @@
 //! What starts a pipeline, and who; and what becomes of what it hands over.
 
+use std::sync::Arc;
+
 use gatewright_core::{ForgeKind, ItemRef};
 use gatewright_tests::on_every_forge;
 use gatewright_tests::service::Setting;
-use gatewright_tests::stage::{Role, Scene};
+use gatewright_tests::stage::{GitHubStage, Role, Scene};
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{BROKEN, MENDED, TEST, broken, conversations, finish, mend, proposed, said, script, steady, uses};
+use super::{
+    BROKEN, MENDED, TEST, broken, conversations, finish, mend, on_hearing, proposed, reference, said, script, steady, uses,
+};
 
 const BY_LABEL: &str = "\
 image: gatewright-sandbox:local
@@ -23,6 +27,22 @@ gates:
   tests: { run: 'true' }
 agents:
   build: { on: { issue: opened }, steps: [coder, verify], may: [pull-request, comment] }
+";
+
+const BY_WORD: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: 'true' }
+agents:
+  build: { on: { command: do }, steps: [coder, verify], may: [pull-request, comment] }
+";
+
+const WATCHES: &str = "\
+image: gatewright-sandbox:local
+gates:
+  tests: { run: sh test.sh }
+agents:
+  watch: { on: { command: do }, steps: [monitor], may: [comment] }
 ";
 
 /// `other` fails on what is proposed too.
@@ -63,6 +83,11 @@ on_every_forge!(
         let write = ("write", json!({ "path": "greet.sh", "content": "echo hello\n" }));
         let done = ("finish", json!({ "summary": "It greets. Closes #1", "title": "Greet people" }));
         script(setting, &conversations(&[(&["Say hello to people"], vec![uses(&[write, done])])]));
+    }),
+    agents_do_on_an_issue_what_somebody_says_who_may(BY_WORD, |setting: &mut Setting| {
+        let write = ("write", json!({ "path": "greet.sh", "content": "echo hello\n" }));
+        let done = ("finish", json!({ "summary": "It greets.", "title": "Greet people" }));
+        script(setting, &conversations(&[(&["in English", "Say hello to people"], vec![uses(&[write, done])])]));
     }),
     gates_that_fail_start_a_pipeline_once_for_each_commit_and_never_for_what_agents_made(BY_FAILURE, mends),
     what_a_review_finds_is_on_its_check_with_suggestions(REVIEW, |setting: &mut Setting| {
@@ -129,6 +154,57 @@ async fn an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(scene:
     let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
     assert_eq!(scene.forge.file(&commit, "greet.sh").as_deref(), Some("echo hello\n"));
     assert_eq!(scene.forge.replies_on_issue(number).len(), 1);
+    scene.end().await;
+}
+
+/// It looks back: the checks of the pull request are what there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_is_shown_how_gates_have_gone() {
+    let scene = Scene::with(Arc::new(GitHubStage::start().await), WATCHES, |setting: &mut Setting| {
+        let words = ["tests: 2 runs, 1 passed, 1 failed, 0 errors", "of #1: failed, exit code 1", "of #1: passed, exit code 0"];
+        script(setting, &conversations(&[(&[], vec![on_hearing(&words, finish("The sum began to fail with the last push."))])]));
+    })
+    .await;
+    scene.forge.commit("topic", "alice", &[("add.sh", MENDED), ("test.sh", TEST)]);
+    let number = scene.forge.open("alice", "topic");
+    scene.idle().await;
+    scene.forge.advance(2);
+    let head = scene.forge.commit("topic", "alice", &[("add.sh", BROKEN)]);
+    scene.idle().await;
+    scene.say(number, "wendy", "/gw do say what stands out").await;
+    let said = said(&scene, number, &head);
+    assert!(said.contains("**monitor**: The sum began to fail with the last push."), "{said}");
+    scene.end().await;
+}
+
+async fn agents_do_on_an_issue_what_somebody_says_who_may(scene: Scene) {
+    let number = scene.forge.open_issue("rita", "Greet", "Say hello to people");
+    scene.idle().await;
+    let mut said = Vec::new();
+    for (user, words) in [("rita", "/gw do it in English"), ("wendy", "/gw review"), ("wendy", "/gw do it in English")] {
+        scene.forge.advance(2);
+        scene.forge.comment_on_issue(number, user, words);
+        scene.idle().await;
+        said.push(format!("{user}: {} proposed", scene.forge.proposed().len()));
+    }
+    assert_eq!(said, ["rita: 0 proposed", "wendy: 0 proposed", "wendy: 1 proposed"]);
+    let proposal = proposed(&scene);
+    let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "greet.sh").as_deref(), Some("echo hello\n"));
+    let last = scene.forge.replies_on_issue(number).pop().map(|seen| seen.text).unwrap_or_default();
+    assert_snapshot!(last.replace(&reference(&scene, proposal.item.number()), "NUMBER"), @"
+    ### build: a pull request is proposed
+
+    | | stage | turns | |
+    |---|---|--:|---|
+    | ✅ | coder | 1 |  |
+    | ✅ | verify: tests |  |  |
+    | ✅ | final check: tests |  |  |
+
+    **coder**: It greets.
+
+    - Proposed as NUMBER, a draft. Passed in a fresh sandbox: tests.
+    ");
     scene.end().await;
 }
 

@@ -30,7 +30,7 @@ async fn what_is_about_a_change_is_refused_on_an_issue_and_nobody_else_is_answer
     let comment = scene.forge.comment_on_issue(number, "wendy", "/gw run bad");
     scene.idle().await;
     let replies: Vec<String> = scene.forge.replies_on_issue(number).into_iter().map(|seen| seen.text).collect();
-    assert_snapshot!(replies.join("\n"), @"**run bad** was not done: it is about a change, and this is an issue. Say it on a pull request.");
+    assert_snapshot!(replies.join("\n"), @"**run bad** was not done: it is about a change, and this is an issue. Say it on a pull request; here there are `/gw fix [TEXT]`, `/gw do TEXT` and `/gw cancel`.");
     assert_eq!(scene.forge.reactions(number, comment), ["eyes", "confused"]);
     scene.end().await;
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::args::CheckArgs;
 use crate::failure::Failure;
-use crate::server_file::{self, Origin, Problem};
+use crate::server_file::{self, For, Origin, Problem};
 use crate::{load, print};
 
 /// Of a service's answer so many bytes are read: `/readyz` has a few hundred, with some room for causes.
@@ -105,7 +105,7 @@ fn problems(file: &Path) -> Result<Vec<Problem>, Failure> {
 
 fn server_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
     let text = load::read_text(file, server_file::BYTES_MAX)?;
-    Ok(load::parse(file, &text, Vec::new()).err().unwrap_or_default())
+    Ok(load::parse(file, &text, Vec::new(), For::Service).err().unwrap_or_default())
 }
 
 fn repository_problems(file: &Path) -> Result<Vec<Problem>, Failure> {

@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args, hook: Hook) -> Result<ExitCode, Failure> {
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Release { command } => wait_for(release::run(command)),
         Command::Rollout { command } => rollout::run(command),
-        Command::Agent { command } => wait_for(agent::run(command)),
+        Command::Agent { command } => agent::run(command),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Deliveries(args) => wait_for(lists::deliveries(args)),
         Command::Audit(args) => wait_for(lists::audit(args)),

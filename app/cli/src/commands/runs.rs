@@ -176,7 +176,7 @@ async fn retry(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode,
     Ok(if answer.retried { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) })
 }
 
-fn tone_of_state(state: &RunState) -> Tone {
+pub(in crate::commands) fn tone_of_state(state: &RunState) -> Tone {
     match state {
         RunState::Ready { .. } | RunState::Leased { .. } => Tone::Busy,
         RunState::SetAside { .. } => Tone::Bad,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatewright_core::facts::{BenchmarkFacts, Facts};
-use gatewright_core::model::Ask;
 use gatewright_core::run::{JournalEntry, Run, RunEvent, StepState};
 use gatewright_core::store::{
     AuditEntry, Blobs, DeliveryRecord, Environments, Phase, RunFilter, RunRecord, Store, StoreError, StoreUpkeep,
@@ -15,6 +14,7 @@ use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Subject, Timestamp
 use gatewright_engine::{Engine, Wait};
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod agents;
 pub(crate) mod releases;
 pub(crate) mod socket;
 pub(crate) mod source;
@@ -169,13 +169,6 @@ impl Desk {
         let log = page.log_of(gate).ok_or_else(|| DeskError::Missing(format!("run {id} has no log of a gate {gate}")))?;
         let bytes = self.blobs.get(&log.blob).await?;
         bytes.ok_or_else(|| DeskError::Missing(format!("the log of gate {gate} in run {id} has been pruned")))
-    }
-
-    /// What was asked and answered in a stage of a pipeline of agents.
-    pub(crate) async fn transcript(&self, id: RunId, stage: u16) -> Result<Ask, DeskError> {
-        let page = self.run(id).await?;
-        let run = page.replayed().ok_or_else(|| DeskError::Missing(format!("run {id} cannot be read by this version")))?;
-        gatewright_engine::agents::turn::transcript(&*self.blobs, &run, stage).await.map_err(DeskError::Missing)
     }
 
     /// A file that a gate has kept.

@@ -111,6 +111,8 @@ fn routes(desk: Desk) -> Router {
         .route("/runs/{id}/retry", post(retry))
         .route("/runs/{id}/logs/{gate}", get(log))
         .route("/runs/{id}/agents/{stage}", get(transcript))
+        .route("/runs/{id}/said", get(said))
+        .route("/agents", get(agents))
         .route("/runs/{id}/outputs/{gate}", get(output))
         .route("/deliveries", get(deliveries))
         .route("/delivery", post(delivery))
@@ -143,6 +145,14 @@ async fn log(State(desk): Shared, UrlPath((id, gate)): UrlPath<(RunId, GateName)
 
 async fn transcript(State(desk): Shared, UrlPath((id, stage)): UrlPath<(RunId, u16)>) -> Response {
     answer(desk.transcript(id, stage).await)
+}
+
+async fn said(State(desk): Shared, UrlPath(id): UrlPath<RunId>) -> Response {
+    answer(desk.said(id).await)
+}
+
+async fn agents(State(desk): Shared, Query(query): Query<RunsQuery>) -> Response {
+    answer(desk.agents(&query).await)
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use gatewright_store::EmbeddedStore;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::agents::{AgentsView, Said};
 use super::releases::{DeploymentsQuery, Environments, EnvironmentsQuery, OperateQuery, Operated, ReleaseView, ReleasesQuery};
 use super::socket::{self, ErrorAnswer};
 use super::{AuditQuery, DeliveriesQuery, DeliveryPage, Desk, DeskError, Retried, RunPage, RunsQuery};
@@ -96,6 +97,20 @@ impl Source {
         match self {
             Source::Service(client) => json(client.get(format!("{HOST}/runs/{id}/agents/{stage}"))).await,
             Source::Store(desk) => desk.transcript(id, stage).await,
+        }
+    }
+
+    pub(crate) async fn agents(&self, query: &RunsQuery) -> Result<Vec<AgentsView>, DeskError> {
+        match self {
+            Source::Service(client) => json(client.get(format!("{HOST}/agents")).query(query)).await,
+            Source::Store(desk) => desk.agents(query).await,
+        }
+    }
+
+    pub(crate) async fn said(&self, id: RunId) -> Result<Said, DeskError> {
+        match self {
+            Source::Service(client) => json(client.get(format!("{HOST}/runs/{id}/said"))).await,
+            Source::Store(desk) => desk.said(id).await,
         }
     }
 

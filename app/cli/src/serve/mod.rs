@@ -16,7 +16,7 @@ pub(crate) mod html;
 mod http;
 mod logs;
 mod metrics;
-mod models;
+pub(crate) mod models;
 mod pages;
 mod parts;
 mod ready;

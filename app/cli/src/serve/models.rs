@@ -12,12 +12,12 @@ use crate::secrets;
 use crate::server_file::{LocatedSecret, ModelKind, ModelTable, Origin, Problem, ServerConfig};
 
 /// The key of every provider.
-pub(super) fn secrets(config: &ServerConfig) -> impl Iterator<Item = &LocatedSecret> {
+pub(crate) fn secrets(config: &ServerConfig) -> impl Iterator<Item = &LocatedSecret> {
     config.models.iter().filter_map(|model| model.key.as_ref())
 }
 
 /// The models. Reads scripts; asks nobody.
-pub(super) fn models(file: &Path, config: &ServerConfig) -> Result<Arc<dyn Model>, Failure> {
+pub(crate) fn models(file: &Path, config: &ServerConfig) -> Result<Arc<dyn Model>, Failure> {
     if config.models.is_empty() {
         return Ok(Arc::new(NoModels));
     }

@@ -179,12 +179,21 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What a server file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The service, which needs a forge.
+    Service,
+    /// Its models alone: it need not have a forge.
+    Models,
+}
+
 /// Reads a server file with what goes over it, weakest first. Paths in the file are relative to `folder`. Every problem
 /// that can be told apart is named, in the order of the file.
-pub(crate) fn parse(text: &str, folder: &Path, overrides: &[Override]) -> Result<ServerConfig, Vec<Problem>> {
+pub(crate) fn parse(text: &str, folder: &Path, overrides: &[Override], wanted: For) -> Result<ServerConfig, Vec<Problem>> {
     let mut root = tree::read(text.strip_prefix('\u{feff}').unwrap_or(text))?;
     let mut problems: Vec<Problem> = overrides.iter().filter_map(|over| overlay::lay(&mut root, over).err()).collect();
-    let config = read::config(&root, folder, &mut problems);
+    let config = read::config(&root, folder, wanted, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         Some(_) | None => {

@@ -14,7 +14,7 @@ use url::Url;
 use super::keys::{FILE, HOST_CODE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
-    Driver, EngineTable, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, RolloutTable,
+    Driver, EngineTable, For, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, RolloutTable,
     SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
@@ -30,8 +30,8 @@ const MIB: u64 = 1024 * 1024;
 const LEVEL_DEFAULT: &str = "info";
 
 /// The configuration, as far as it can be read. With any problem it is used by nobody.
-pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) -> Option<ServerConfig> {
-    let mut reader = Reader { folder, problems };
+pub(super) fn config(root: &Node, folder: &Path, wanted: For, problems: &mut Vec<Problem>) -> Option<ServerConfig> {
+    let mut reader = Reader { folder, wanted, problems };
     let file = reader.fields(root, &FILE);
     let server = reader.table(&file, "server");
     let store = reader.table(&file, "store");
@@ -58,6 +58,7 @@ pub(super) fn config(root: &Node, folder: &Path, problems: &mut Vec<Problem>) ->
 
 struct Reader<'r> {
     folder: &'r Path,
+    wanted: For,
     problems: &'r mut Vec<Problem>,
 }
 
@@ -239,6 +240,9 @@ impl Reader<'_> {
         };
         let none = "no forge is configured; add `[[forge]]` with `kind = \"github\"` or `kind = \"gitlab\"` and what it needs";
         let Some(node) = file.get("forge") else {
+            if self.wanted == For::Models {
+                return Some(ForgeTables::default());
+            }
             self.wrong(&file.origin, none);
             return None;
         };

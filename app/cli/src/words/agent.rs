@@ -14,7 +14,7 @@ pub(super) fn trigger(spec: &AgentSpec) -> String {
         Trigger::Labelled { label } => format!("labelled {label}"),
         Trigger::IssueOpened => "issue opened".to_owned(),
         Trigger::Scheduled { pipeline } => format!("time for {pipeline}"),
-        Trigger::Local { pipeline } => pipeline.to_string(),
+        Trigger::Local { pipeline, .. } => pipeline.to_string(),
     };
     trigger + &by
 }

@@ -192,7 +192,7 @@ fn help_names_every_command_and_the_exit_codes() {
       replay      Say what a delivery would do; nothing is written and no forge is asked
       release     Look at releases, at what one would change, and at how they went
       rollout     Look at environments and drive what goes into them
-      agent       Show what agents were asked, what they answered, what they did and what it cost
+      agent       Have agents work on the working tree here; show what agents of the service did and what it cost
       runs        List runs, show one, or have one tried again
       deliveries  List the deliveries that were taken, newest first
       audit       List who did what, newest first
@@ -209,7 +209,7 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in ["serve", "check", "schema", "replay", "release", "rollout", "runs", "deliveries", "audit"] {
+    for command in ["serve", "check", "schema", "replay", "release", "rollout", "agent", "runs", "deliveries", "audit"] {
         let done = Bench::new().run(&[command, "--help"]);
         assert_eq!(done.code, Some(0));
         assert!(done.stdout.contains(&format!("\n  gatewright {command}")), "{}", done.stdout);

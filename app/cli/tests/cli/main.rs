@@ -1,5 +1,6 @@
 //! The binary as its users meet it: what it says, how it exits, and the service over real sockets.
 
+mod agents;
 mod configuration;
 mod files;
 mod init;

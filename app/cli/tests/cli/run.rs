@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::support::{Bench, Done};
 
 /// Built by `tests/setup/image.sh`.
-const IMAGE: &str = "gatewright-sandbox:local";
+pub(crate) const IMAGE: &str = "gatewright-sandbox:local";
 
 /// Where runs keep what they keep: gone with the repository, and nothing that git would take up.
 const CACHE: &str = ".git/cache-of-the-test";
 
 /// A repository in which one commit has this file.
-fn tree(file: &str) -> Bench {
+pub(crate) fn tree(file: &str) -> Bench {
     let path = std::env::var("PATH").expect("there is a PATH");
     let bench = Bench::new();
     let cache = bench.path(CACHE).display().to_string();
@@ -29,13 +29,13 @@ fn tree(file: &str) -> Bench {
     bench
 }
 
-fn commit(bench: &Bench) -> String {
+pub(crate) fn commit(bench: &Bench) -> String {
     git(bench.folder.path(), &["add", "--all"]);
     git(bench.folder.path(), &["commit", "--quiet", "-m", "a commit"]);
     git(bench.folder.path(), &["rev-parse", "HEAD"])
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args);
     let done = git.env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("there is git");
@@ -43,7 +43,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
-fn json(done: &Done) -> Value {
+pub(crate) fn json(done: &Done) -> Value {
     serde_json::from_str(&done.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", done.stdout, done.stderr))
 }
 
@@ -320,7 +320,7 @@ fn what_a_run_leaves_that_was_killed_is_removed_by_the_next_one() {
 }
 
 /// The containers of a gate.
-fn containers(gate: &str) -> String {
+pub(crate) fn containers(gate: &str) -> String {
     let filter = format!("label=dev.gatewright.gate={gate}");
     let found = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
     String::from_utf8_lossy(&found.expect("there is a docker client").stdout).into_owned()

@@ -32,7 +32,7 @@ pub use agent::{
 pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
 pub use keys::nearest;
-pub use parse::parse;
+pub use parse::{parse, parse_with};
 pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};
 pub use release::{
     Approvals, AuthorCounts, Busy, CanaryStep, DockerConfig, Drift, ENVIRONMENTS_MAX, EnvValue, Environment, ExecConfig,

@@ -11,7 +11,7 @@ use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
 use super::{findings, needs, policy, values};
 use crate::command::{CommandName, Who};
-use crate::ids::GateName;
+use crate::ids::{GateName, PipelineName};
 
 /// So many problems of a file are named. Who mends these will see the rest.
 const PROBLEMS_MAX: usize = 50;
@@ -19,7 +19,16 @@ const PROBLEMS_MAX: usize = 50;
 /// Reads a repository file. Every problem that can be told apart is named, at most 50, in the order of the file. Where the
 /// text is not YAML at all, that is the only problem, since nothing behind it can be trusted.
 pub fn parse(text: &str) -> Result<RepoConfig, Vec<Problem>> {
-    let mut reader = Reader { problems: Vec::new() };
+    read(Reader { problems: Vec::new(), asked_for: None }, text)
+}
+
+/// As [`parse`], for somebody who has asked for a pipeline by its name: where it is a built-in one that the file does not have, it is
+/// among the file's as if nothing had been written of it there, and nothing else starts it.
+pub fn parse_with(text: &str, pipeline: &PipelineName) -> Result<RepoConfig, Vec<Problem>> {
+    read(Reader { problems: Vec::new(), asked_for: Some(pipeline.clone()) }, text)
+}
+
+fn read(mut reader: Reader, text: &str) -> Result<RepoConfig, Vec<Problem>> {
     let config = reader.file(text);
     let mut problems = reader.problems;
     match config {
@@ -37,6 +46,8 @@ pub fn parse(text: &str) -> Result<RepoConfig, Vec<Problem>> {
 /// Collects problems while a file is read.
 pub(super) struct Reader {
     problems: Vec<Problem>,
+    /// The pipeline that somebody has asked for by its name.
+    pub(super) asked_for: Option<PipelineName>,
 }
 
 /// A gate as far as it could be read, with where it names others.

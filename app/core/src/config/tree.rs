@@ -51,6 +51,13 @@ pub(super) struct Node {
     depth: usize,
 }
 
+impl Node {
+    /// A mapping without an entry, which stands for what a file does not say.
+    pub(super) fn unsaid() -> Node {
+        Node { place: Place::START, value: Value::Mapping(Vec::new()), weight: 1, depth: 1 }
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone)]
 pub(super) enum Value {

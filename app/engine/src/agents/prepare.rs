@@ -17,10 +17,10 @@ use super::context::{self, Context};
 use super::fence::Kind;
 use super::prompt::{SECTION_BYTES_MAX, SECTIONS_BYTES_MAX};
 use super::session::{self, NoSession};
-use super::{day, done, leftovers, protect};
+use super::{day, done, leftovers, past, protect};
 use crate::Engine;
 use crate::commands::may::still_may;
-use crate::perform::{Done, again_or_final, read};
+use crate::perform::{Done, again_or_final, read, read_with};
 use crate::redact::Redactor;
 use crate::render::escape;
 
@@ -96,15 +96,26 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     let Some(text) = forge.file(&run.repo, &ground.base, config::PATH).await? else {
         return Err(unasked(spec, "the base branch has no repository file, so it has no pipelines".to_owned()));
     };
-    let config = read(&text).map_err(|problems| {
-        let first = problems.first().map(|problem| escape(&problem.to_string())).unwrap_or_default();
+    let local = matches!(spec.trigger, Trigger::Local { .. });
+    let read = match &spec.trigger {
+        Trigger::Local { pipeline, .. } => read_with(&text, pipeline),
+        Trigger::Command { .. }
+        | Trigger::Failed { .. }
+        | Trigger::Labelled { .. }
+        | Trigger::IssueOpened
+        | Trigger::Scheduled { .. } => read(&text),
+    };
+    let config = read.map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        // A terminal shows Markdown as it is written.
+        let first = if local { first } else { escape(&first) };
         unasked(spec, format!("{} of the base branch is not valid: {first}", config::PATH))
     })?;
-    let pipeline = meant(&config, spec)?.clone();
+    let pipeline = asked(meant(&config, spec)?.clone(), spec);
     allowed(engine, forge, run, &config, spec, &ground).await?;
     let (models, prices) = models(engine, &pipeline)?;
     let day_left = day::left(engine, run, &pipeline).await?;
-    let context = shown(engine, forge, run, spec, &ground).await?;
+    let context = shown(engine, forge, run, spec, &ground, &pipeline).await?;
     let context_bytes = SECTIONS_BYTES_MAX.min(context.bytes()) as u64 + spec.task.len() as u64 + FRAME_BYTES_MAX;
     let (gates, finally) = gates(&config, &pipeline);
     Ok(AgentPrepared {
@@ -188,7 +199,7 @@ fn meant<'a>(config: &'a RepoConfig, spec: &AgentSpec) -> Result<&'a Pipeline, S
         Trigger::Failed { gates, .. } => gates.iter().any(|gate| pipeline.on.failed.contains(gate)),
         Trigger::Labelled { label } => pipeline.on.labels.contains(label),
         Trigger::IssueOpened => pipeline.on.issue_opened,
-        Trigger::Scheduled { pipeline: name } | Trigger::Local { pipeline: name } => pipeline.name == *name,
+        Trigger::Scheduled { pipeline: name } | Trigger::Local { pipeline: name, .. } => pipeline.name == *name,
     };
     config.agents.iter().find(is).ok_or_else(|| {
         unasked(
@@ -197,6 +208,13 @@ fn meant<'a>(config: &'a RepoConfig, spec: &AgentSpec) -> Result<&'a Pipeline, S
                 .to_owned(),
         )
     })
+}
+
+/// The pipeline as somebody on the machine itself wants it.
+fn asked(pipeline: Pipeline, spec: &AgentSpec) -> Pipeline {
+    let Trigger::Local { budget, models, .. } = &spec.trigger else { return pipeline };
+    let models = if models.is_empty() { pipeline.models } else { models.clone() };
+    Pipeline { budget: budget.unwrap_or(pipeline.budget), models, ..pipeline }
 }
 
 /// Whether whoever started it may. Who gave a command was asked for that when the command was weighed.
@@ -327,7 +345,14 @@ async fn prompts(
 }
 
 /// What agents are shown.
-async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, ground: &Ground) -> Result<Context, Short> {
+async fn shown(
+    engine: &Engine,
+    forge: &dyn Forge,
+    run: &Run,
+    spec: &AgentSpec,
+    ground: &Ground,
+    pipeline: &Pipeline,
+) -> Result<Context, Short> {
     let mut context = Context::default();
     let item = match about(&run.subject) {
         Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
@@ -343,6 +368,9 @@ async fn shown(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpec, 
         let diff = engine.deps.sandbox.diff(&source, &since, SECTION_BYTES_MAX).await.map_err(NoSession::from)?;
         context.add("diff of the pull request", Kind::Source, diff);
         verdicts(engine, run, &ground.commit, &mut context).await?;
+    }
+    if agents(&pipeline.steps).iter().any(|stage| past::is_shown_to(stage.role.name.as_str())) {
+        past::add(engine, run, &mut context).await?;
     }
     let mut redactor = Redactor::new(engine.options.secrets.iter().cloned());
     for section in &mut context.sections {

@@ -178,6 +178,8 @@ pub(super) async fn ask(
     leave_out(&mut messages, AgentRun::HISTORY_BYTES_MAX);
     Ok(Ask {
         run: run.id,
+        stage: n,
+        turn: u32::try_from(stage.turns.iter().filter(|turn| turn.acted.is_some()).count() + 1).unwrap_or(u32::MAX),
         models: models_of(prepared, agent).to_vec(),
         system,
         messages,

@@ -19,8 +19,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Starts the pipeline of a command.
 pub(super) fn start(case: &Case<'_>, name: CommandName, task: String) -> Answer {
-    if case.pull.is_none() {
-        return Err("agents work on pull requests, and this is about none.".to_owned());
+    if case.pull.is_none() && !matches!(case.about, Subject::Issue { .. }) {
+        return Err("agents work on pull requests and issues, and this is about neither.".to_owned());
     }
     let Some(pipeline) = case.pipelines.iter().find(|pipeline| pipeline.on.command == Some(name)) else {
         return Err(no_pipeline(name));
@@ -38,7 +38,8 @@ pub(super) fn start(case: &Case<'_>, name: CommandName, task: String) -> Answer 
     let spec = AgentSpec {
         trigger: Trigger::Command { name },
         task: bounded(task),
-        head: Some(case.head.clone()),
+        // Of an issue they work on the default branch as it is when they begin.
+        head: case.pull.map(|_| case.head.clone()),
         by: Some(case.by.clone()),
         triggered_at: case.said_at,
     };

@@ -50,6 +50,9 @@ const WORDS_CHARS_MAX: usize = 300;
 /// An answer has so many bytes at most, so that the sticky comment stays one that people read.
 const ANSWER_BYTES_MAX: usize = 3_000;
 
+/// What can be said on an issue: it is no change, but agents can make one of it.
+pub(crate) const ON_ISSUES: [CommandName; 3] = [CommandName::Fix, CommandName::Do, CommandName::Cancel];
+
 /// Everything that a ruling goes by.
 pub(crate) struct Case<'a> {
     /// The run of the command, by which orders are told apart.
@@ -123,6 +126,9 @@ fn weigh(case: &Case<'_>, call: &Call) -> Answer {
     if !case.may(name) {
         return Err(not_allowed(case, name));
     }
+    if matches!(case.about, Subject::Issue { .. }) && !ON_ISSUES.contains(&name) {
+        return Err(not_on_issues());
+    }
     // What becomes of a release is said where it came from: in a pull request that was merged.
     if case.pull.is_some_and(|pull| !pull.open) && !environment::is_about_one(name) {
         return Err("it is closed. Reopen it first.".to_owned());
@@ -161,6 +167,15 @@ fn unknown(word: &str) -> String {
         Some(near) => format!("there is no such command. Did you mean `/gw {near}`?"),
         None => "there is no such command. `/gw help` lists those that there are.".to_owned(),
     }
+}
+
+/// Why a command about a change does nothing on an issue.
+pub(crate) fn not_on_issues() -> String {
+    let [others @ .., last] = ON_ISSUES.map(|name| usage(name.info()));
+    format!(
+        "it is about a change, and this is an issue. Say it on a pull request; here there are {} and {last}.",
+        others.join(", ")
+    )
 }
 
 fn not_allowed(case: &Case<'_>, name: CommandName) -> String {

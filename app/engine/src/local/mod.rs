@@ -31,10 +31,12 @@ use crate::step::{CacheScopes, Ended, StepInput, StepRunner};
 
 mod blobs;
 mod pasts;
+mod pipeline;
 mod watched;
 
 pub use blobs::FolderBlobs;
 pub use pasts::Pasts;
+pub use pipeline::{LocalPipeline, PipelineEnd, PipelineFailure, PipelineObserver};
 use watched::Watched;
 
 /// The one scope of caches, of which each repository has a folder of its own.

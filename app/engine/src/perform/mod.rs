@@ -19,7 +19,7 @@ mod publish;
 mod rule;
 
 pub(crate) use execute::runner;
-pub(crate) use prepare::read;
+pub(crate) use prepare::{read, read_with};
 pub(crate) use rule::environments;
 
 /// What came of an action.

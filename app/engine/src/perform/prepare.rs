@@ -16,7 +16,7 @@ use gatewright_core::run::{
 };
 use gatewright_core::store::{Acceptance, RunFilter, StoreError};
 use gatewright_core::verdict::{Verdict, VerdictStatus};
-use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
+use gatewright_core::{CommitId, GateName, PipelineName, RunId, Subject, Timestamp};
 
 use super::{Done, again_or_final};
 use crate::commands::may::still_may;
@@ -293,8 +293,17 @@ async fn standing_orders(engine: &Engine, run: &Run) -> Result<Vec<Order>, Store
 }
 
 pub(crate) fn read(text: &Bytes) -> Result<RepoConfig, Vec<Problem>> {
+    config::parse(text_of(text)?)
+}
+
+/// The same, for somebody who has asked for a pipeline by its name.
+pub(crate) fn read_with(text: &Bytes, pipeline: &PipelineName) -> Result<RepoConfig, Vec<Problem>> {
+    config::parse_with(text_of(text)?, pipeline)
+}
+
+fn text_of(text: &Bytes) -> Result<&str, Vec<Problem>> {
     let not_text = |_| vec![Problem { line: 1, column: 1, message: "the file is not UTF-8 text; save it as UTF-8".to_owned() }];
-    config::parse(std::str::from_utf8(text).map_err(not_text)?)
+    std::str::from_utf8(text).map_err(not_text)
 }
 
 async fn changed_files(forge: &dyn Forge, run: &Run, spec: &GatesSpec, config: &RepoConfig) -> Result<ChangedFiles, Short> {

@@ -123,7 +123,7 @@ struct Matter {
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
     let about = about(&run.subject);
     let said_at = written(forge, run, command).await?;
-    if let Subject::Issue { .. } = about {
+    if matches!(about, Subject::Issue { .. }) && !is_about_issues(command) {
         return on_issue(engine, forge, run, command).await;
     }
     let matter = matter(engine, forge, run, command, about).await?;
@@ -173,12 +173,12 @@ async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Comman
     Ok(Ruled { head: Some(matter.head.clone()), rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
 }
 
-/// An issue has no commit that anything could be done with.
+/// Where nothing was said that could be done about an issue, not even the repository's file is asked for.
 async fn on_issue(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
     if forge.standing(&run.repo, &command.spec.by, &[]).await?.bot {
         return Err(Short::Silent);
     }
-    let rulings = all_refused(command, "it is about a change, and this is an issue. Say it on a pull request.");
+    let rulings = all_refused(command, &commands::not_on_issues());
     let earlier = earlier(engine, run, &command.spec.by).await?;
     Ok(Ruled { head: None, rulings, outdated: outdated(&earlier), quiet: is_enough(&earlier) })
 }
@@ -193,6 +193,11 @@ fn is_enough(earlier: &[Run]) -> bool {
 fn asked_about(command: &Command) -> Vec<CommandName> {
     let names: Vec<CommandName> = command.spec.calls.iter().filter_map(|call| call.name.parse().ok()).collect();
     if names.contains(&CommandName::Help) { COMMANDS.iter().map(|line| line.name).collect() } else { names }
+}
+
+/// Whether some of what was said can be done about an issue.
+fn is_about_issues(command: &Command) -> bool {
+    command.spec.calls.iter().any(|call| call.name.parse().is_ok_and(|name| commands::ON_ISSUES.contains(&name)))
 }
 
 /// Whether some of what was said is about an environment.
@@ -263,9 +268,14 @@ async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command
             let pull = forge.pull(&run.repo, *number).await?;
             (Some(pull.clone()), pull.head, pull.base)
         }
+        // What is done about an issue is done to what is there now.
+        Subject::Issue { .. } => {
+            let branch = forge.default_branch(&run.repo).await?;
+            let head = forge.branch(&run.repo, &branch).await?;
+            (None, head.clone(), head)
+        }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::Issue { .. }
-        | Subject::MergeGroup { .. }
+        Subject::MergeGroup { .. }
         | Subject::Branch { .. }
         | Subject::Tag { .. }
         | Subject::Release { .. }

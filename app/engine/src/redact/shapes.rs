@@ -113,8 +113,8 @@ fn begins(shape: Shape, bytes: &[u8], start: usize, end: usize) -> Option<(usize
         Shape::Word | Shape::Token | Shape::Capitals => Some((start, end)),
         Shape::Line => {
             // The name of the header stays readable.
-            let spaces = bytes[end..].iter().take_while(|b| **b == b' ').count().min(8);
-            Some((end + spaces, end + spaces))
+            let from = end + spaces(&bytes[end..]);
+            (!is_reference(&bytes[from..])).then_some((from, from))
         }
         Shape::Key => {
             let title = &bytes[end..bytes.len().min(end + KEY_TITLE_BYTES_MAX)];
@@ -122,6 +122,37 @@ fn begins(shape: Shape, bytes: &[u8], start: usize, end: usize) -> Option<(usize
             key.then_some((start, end))
         }
     }
+}
+
+fn spaces(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| **b == b' ').count().min(8)
+}
+
+/// The name of a scheme and that of a variable have so many bytes at most. Together they are within what is held back.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Whether a header's value is no secret but says where one comes from, as sources and manuals do: `Bearer $TOKEN`, `token ${{ secrets.X }}`,
+/// `Basic {credentials}`, `Bearer <your token>`.
+fn is_reference(value: &[u8]) -> bool {
+    let scheme = value.iter().take(NAME_BYTES_MAX).take_while(|b| b.is_ascii_alphabetic()).count();
+    let value = match spaces(&value[scheme..]) {
+        0 => value,
+        spaces => &value[scheme + spaces..],
+    };
+    let (open, close): (&[u8], &[u8]) = match value {
+        [b'$', b'{', b'{', ..] => (b"${{", b"}}"),
+        [b'$', b'{', ..] => (b"${", b"}"),
+        [b'$', ..] => (b"$", b""),
+        [b'{', ..] => (b"{", b"}"),
+        [b'<', ..] => (b"<", b">"),
+        _ => return false,
+    };
+    let inside = &value[open.len()..];
+    let in_brackets = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_') || (!close.is_empty() && b" .-".contains(b));
+    let name = inside.iter().take(NAME_BYTES_MAX + 1).take_while(|b| in_brackets(b)).count();
+    let after = &inside[name..];
+    let ends = |after: &[u8]| matches!(after, [] | [b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b',', ..]);
+    (1..=NAME_BYTES_MAX).contains(&name) && after.strip_prefix(close).is_some_and(ends)
 }
 
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY";

@@ -91,6 +91,23 @@ fn tokens_are_known_by_their_shape() {
 }
 
 #[test]
+fn a_header_that_says_where_its_secret_comes_from_stays() {
+    for text in [
+        "curl -H \"Authorization: Bearer $TOKEN\" https://api.example.com",
+        "Authorization: ${TOKEN}\n",
+        "Authorization: token ${{ secrets.A_TOKEN }}",
+        "f'Authorization: Bearer {self.token}'",
+        "Authorization: Bearer <your token>",
+    ] {
+        assert_eq!(redacted(&[], text), text);
+    }
+    for text in ["$ecret-w0rd", "Bearer $TOKENabc-def", "<a>b", "{a:1}", "Bearer $", "Bearer ${TOKEN}x"] {
+        let shown = redacted(&[], &format!("Authorization: {text}\n"));
+        assert!(shown.starts_with("Authorization: ***"), "{shown}");
+    }
+}
+
+#[test]
 fn words_that_only_begin_like_a_token_stay() {
     for text in ["ghp_short", "AKIA is a prefix", "eyJust", "glpat-", "-----BEGIN CERTIFICATE-----\nMIIB\n"] {
         assert_eq!(redacted(&[], text), text);
@@ -134,6 +151,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
         proptest::collection::vec(any::<u8>(), 0..40),
         Just(b"ghp_".to_vec()),
         Just(b"authorization: ".to_vec()),
+        Just(b"authorization: bearer $token\n".to_vec()),
         Just(b"-----BEGIN PRIVATE KEY-----".to_vec()),
         Just(b"-----END PRIVATE KEY-----".to_vec()),
         Just(b"planted-sec".to_vec()),

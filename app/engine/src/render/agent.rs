@@ -12,7 +12,7 @@ use gatewright_core::tree::FileChange;
 use gatewright_core::{ItemRef, Subject};
 use minijinja::{Value, context};
 
-use super::render;
+use super::{duration, render};
 use crate::agents::policy::{LABEL, Shown};
 use crate::agents::show;
 
@@ -106,11 +106,18 @@ fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opti
             text => said.map(Value::from_safe_string),
             outcome => show::outcome(run, of).into_iter().map(line).collect::<Vec<_>>(),
             cost => show::cost(of),
+            took => of.prepared.as_ref().map(|_| took(of)),
             commit => of.prepared.as_ref().map(|prepared| prepared.commit.short().to_owned()),
             by => of.spec.by.as_ref().map(|by| by.login.clone()),
             details => details_url.map(|url| Value::from_safe_string(url.to_owned())),
         },
     )
+}
+
+/// From its beginning to what happened last.
+fn took(of: &AgentRun) -> String {
+    let ms = of.since.duration_since(of.prepared_at).as_millis();
+    duration(u64::try_from(ms).unwrap_or_default())
 }
 
 /// A line of what came of it. References in our own words are to be links.

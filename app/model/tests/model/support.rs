@@ -48,6 +48,8 @@ pub(crate) fn one(kind: &str, fake: &Fake) -> Models {
 pub(crate) fn ask(models: &[&str]) -> Ask {
     Ask {
         run: RunId::new(),
+        stage: 0,
+        turn: 1,
         models: models.iter().map(|name| name.parse().expect("a name")).collect(),
         system: "You mend code.".to_owned(),
         messages: vec![user("The build fails. Why?")],

@@ -1,12 +1,13 @@
 //! Local sources: the working tree of a person, or of a CI job, as a commit that sandboxes can be filled from.
 //!
-//! Nothing is written into the user's repository. What git makes goes into a bare repository in a folder of the caller's, which
+//! Nothing is written into the user's repository, nor into the working tree but by [`WorkingTree::apply`]. What git makes goes into a bare repository in a folder of the caller's, which
 //! borrows the objects of the user's: a copy of the index takes up what is not committed (files that are ignored stay out), and
 //! from it comes a tree, and a commit that nobody else has. Where the working tree is as it was committed, the commit is `HEAD`
 //! itself. [`DockerConfig::local`](crate::DockerConfig) and [`HostConfig::local`](crate::HostConfig) name that repository.
 //!
 //! Deliberately absent: fetching. What the repository does not have (the history of a shallow clone, the submodules that were not
-//! initialised, what a partial clone left out) is an error that says so. Who calls it: the local run, and the CI job's front.
+//! initialised, what a partial clone left out) is an error that says so. Who calls it: the local run, local
+//! pipelines of agents, and the CI job's front.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -19,6 +20,7 @@ use tokio::fs;
 use crate::source::{self, Ended, Git, GitError, Mirror};
 
 mod base;
+mod patch;
 mod submodules;
 
 pub use base::Base;

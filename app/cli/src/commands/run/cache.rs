@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use gatewright_core::GateName;
 use gatewright_core::run::StepState;
+use gatewright_core::{GateName, RunId};
 use gatewright_engine::local::LocalReport;
 use sha2::{Digest, Sha256};
 
@@ -17,28 +17,28 @@ use crate::failure::Failure;
 const RUNS_KEPT: usize = 10;
 
 /// The folders of one repository.
-pub(super) struct Cache {
+pub(in crate::commands) struct Cache {
     /// What gates said of its commits.
-    pub(super) pasts: PathBuf,
+    pub(in crate::commands) pasts: PathBuf,
     /// What gates bring from one run to the next.
-    pub(super) caches: PathBuf,
+    pub(in crate::commands) caches: PathBuf,
     logs: PathBuf,
     /// A file for each run that is under way.
-    pub(super) running: PathBuf,
+    pub(in crate::commands) running: PathBuf,
 }
 
 /// What gates have left, in files of one folder.
-pub(super) struct Kept {
-    pub(super) folder: PathBuf,
+pub(in crate::commands) struct Kept {
+    pub(in crate::commands) folder: PathBuf,
     /// The logs, by their gates.
-    pub(super) logs: BTreeMap<GateName, PathBuf>,
+    pub(in crate::commands) logs: BTreeMap<GateName, PathBuf>,
     /// The files that gates were asked to keep.
-    pub(super) outputs: BTreeMap<GateName, Vec<PathBuf>>,
+    pub(in crate::commands) outputs: BTreeMap<GateName, Vec<PathBuf>>,
 }
 
 impl Cache {
     /// The folders of a repository that has its files at `common`.
-    pub(super) fn of(common: &Path) -> Cache {
+    pub(in crate::commands) fn of(common: &Path) -> Cache {
         let digest = hex::encode(Sha256::digest(common.as_os_str().as_bytes()));
         let folder = root().join("gatewright").join(&digest[..16]);
         Cache {
@@ -50,10 +50,8 @@ impl Cache {
     }
 
     /// Writes what gates have left where people can look at it.
-    pub(super) fn keep(&self, folder: Option<&Path>, report: &LocalReport) -> Result<Kept, Failure> {
-        let own = folder.is_none();
-        let folder = folder.map_or_else(|| self.logs.join(report.run.id.to_string()), Path::to_owned);
-        let mut kept = Kept { folder, logs: BTreeMap::new(), outputs: BTreeMap::new() };
+    pub(in crate::commands) fn keep(&self, folder: Option<&Path>, report: &LocalReport) -> Result<Kept, Failure> {
+        let mut kept = Kept { folder: self.room(folder, report.run.id), logs: BTreeMap::new(), outputs: BTreeMap::new() };
         for step in &report.gates().steps {
             let StepState::Done { outcome, .. } = &step.state else { continue };
             let name = &step.gate.name;
@@ -72,15 +70,20 @@ impl Cache {
                 }
             }
         }
-        if own {
+        if folder.is_none() {
             // That older ones stay is no reason to fail.
             let _ = self.prune();
         }
         Ok(kept)
     }
 
+    /// Where a run keeps what people can look at: where the user says, or else a folder of the cache.
+    pub(in crate::commands) fn room(&self, folder: Option<&Path>, run: RunId) -> PathBuf {
+        folder.map_or_else(|| self.logs.join(run.to_string()), Path::to_owned)
+    }
+
     /// Ids of runs sort by their time.
-    fn prune(&self) -> io::Result<()> {
+    pub(in crate::commands) fn prune(&self) -> io::Result<()> {
         let mut all = fs::read_dir(&self.logs)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
         all.sort();
         all.iter().take(all.len().saturating_sub(RUNS_KEPT)).try_for_each(fs::remove_dir_all)

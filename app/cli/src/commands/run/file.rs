@@ -2,24 +2,38 @@
 
 use std::path::Path;
 
-use gatewright_core::GateName;
-use gatewright_core::config::{self, RepoConfig};
+use gatewright_core::config::{self, Problem, RepoConfig};
+use gatewright_core::{GateName, PipelineName};
 
 use crate::failure::Failure;
 use crate::load;
 
 /// Reads the file. Problems are named by its path as the user would write it here.
 pub(in crate::commands) fn read(path: &Path, here: &Path) -> Result<RepoConfig, Failure> {
+    read_by(path, here, config::parse).map(|(config, _)| config)
+}
+
+/// Reads the file for somebody who has asked for a pipeline by its name, and gives its text too.
+pub(in crate::commands) fn read_with(path: &Path, here: &Path, pipeline: &PipelineName) -> Result<(RepoConfig, String), Failure> {
+    read_by(path, here, |text| config::parse_with(text, pipeline))
+}
+
+fn read_by(
+    path: &Path,
+    here: &Path,
+    parse: impl Fn(&str) -> Result<RepoConfig, Vec<Problem>>,
+) -> Result<(RepoConfig, String), Failure> {
     if !path.exists() {
         let hint = "`gatewright init` writes a first one";
         return Err(Failure::Wrong(format!("there is no {}; {hint}", path.display())));
     }
     let text = load::read_text(path, config::BYTES_MAX as u64)?;
-    config::parse(&text).map_err(|problems| {
+    let config = parse(&text).map_err(|problems| {
         let name = path.strip_prefix(here).unwrap_or(path).display().to_string();
         let lines: Vec<String> = problems.iter().map(|problem| format!("{name}:{problem}")).collect();
         Failure::Wrong(format!("the repository file is wrong\n{}", lines.join("\n")))
-    })
+    })?;
+    Ok((config, text))
 }
 
 /// Refuses names of gates that the file does not have.

@@ -18,23 +18,23 @@ use gatewright_engine::local::{LocalEnd, LocalReport, LocalRun, Pasts};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ReportFormat, RunArgs, SandboxKind};
+use crate::args::{Bounds, ReportFormat, RunArgs, SandboxKind};
 use crate::failure::Failure;
 use crate::print;
 
-mod cache;
+pub(in crate::commands) mod cache;
 pub(in crate::commands) mod file;
 mod json;
-mod progress;
-mod remains;
+pub(in crate::commands) mod progress;
+pub(in crate::commands) mod remains;
 mod report;
-mod show;
-mod tree;
+pub(in crate::commands) mod show;
+pub(in crate::commands) mod tree;
 
 use cache::{Cache, Kept};
 use progress::Progress;
 use remains::Here;
-use tree::Tree;
+use tree::{Tree, Wanted};
 
 /// So many gates run at once unless the user says otherwise: each takes as much of the machine as its bounds allow.
 const JOBS_DEFAULT: usize = 4;
@@ -98,7 +98,9 @@ async fn found(args: &RunArgs, scratch: &Path, progress: &Progress) -> Result<(T
         config.gates.iter_mut().for_each(|gate| gate.image.clone_from(image));
     }
     progress.say("taking up the working tree");
-    let tree = Tree::of(working_tree, args, scratch, &config).await?;
+    let RunArgs { committed, gates, measure_base, .. } = args;
+    let wanted = Wanted { base: args.base.as_deref(), committed: *committed, gates, measure_base: *measure_base };
+    let tree = Tree::of(working_tree, wanted, scratch, &config).await?;
     Ok((tree, path, config))
 }
 
@@ -140,20 +142,13 @@ impl Job<'_> {
             (None, SandboxKind::InPlace) => 1,
             (None, SandboxKind::Docker | SandboxKind::Host) => JOBS_DEFAULT.min(processors),
         };
-        let limits = Limits {
-            memory_mib: bounds.memory_mib,
-            disk_mib: bounds.disk_mib,
-            cpus: bounds.cpus,
-            wall_secs: bounds.wall_secs,
-            ..Limits::default()
-        };
         Ok(LocalRun {
             sandbox: self.sandbox(sandbox),
             config: self.config.clone(),
             change: self.tree.change.clone(),
             only: (!self.args.gates.is_empty()).then(|| self.args.gates.clone()),
             jobs,
-            limits,
+            limits: limits(bounds),
             secrets: Vec::new(),
             scratch: self.scratch.join("blobs"),
             pasts: Some(Pasts::new(&self.cache.pasts)),
@@ -183,9 +178,15 @@ impl Job<'_> {
     }
 }
 
+/// The bounds of a container, as the service has them in its file.
+pub(in crate::commands) fn limits(bounds: Bounds) -> Limits {
+    let Bounds { memory_mib, disk_mib, cpus, wall_secs } = bounds;
+    Limits { memory_mib, disk_mib, cpus, wall_secs, ..Limits::default() }
+}
+
 /// Is cancelled when the user presses Ctrl-C, or the process is told to end. At the second time it ends at once, and what runs
 /// is left behind.
-fn stopped_by_the_user() -> CancellationToken {
+pub(in crate::commands) fn stopped_by_the_user() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {

@@ -92,7 +92,7 @@ impl State {
 }
 
 /// A line that moves. It has no colour of its own, so there is none to leave out.
-fn spinner(bars: &MultiProgress, prefix: &str) -> ProgressBar {
+pub(in crate::commands) fn spinner(bars: &MultiProgress, prefix: &str) -> ProgressBar {
     let bar = bars.add(ProgressBar::new_spinner());
     let style = if prefix.is_empty() { "{spinner} {wide_msg}" } else { "{spinner} {prefix}  {elapsed}  {wide_msg}" };
     bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_spinner()));

@@ -14,15 +14,15 @@ use gatewright_core::sandbox::Sandbox;
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 
 /// Temporary folders begin so; nothing that is called otherwise is removed.
-pub(super) const SCRATCH_PREFIX: &str = "gatewright-";
+pub(in crate::commands) const SCRATCH_PREFIX: &str = "gatewright-";
 
 /// A path is never longer.
 const PATH_BYTES_MAX: u64 = 4096;
 
 /// A run that is under way, as later ones find it.
-pub(super) struct Here {
+pub(in crate::commands) struct Here {
     /// Names its containers and processes.
-    pub(super) instance: String,
+    pub(in crate::commands) instance: String,
     path: PathBuf,
     /// Locked until this is dropped.
     _file: File,
@@ -30,7 +30,7 @@ pub(super) struct Here {
 
 impl Here {
     /// Says that a run is under way that uses this temporary folder.
-    pub(super) fn begin(running: &Path, scratch: &Path) -> io::Result<Here> {
+    pub(in crate::commands) fn begin(running: &Path, scratch: &Path) -> io::Result<Here> {
         fs::create_dir_all(running)?;
         let instance = format!("local-{}", RunId::new());
         let path = running.join(&instance);
@@ -49,7 +49,7 @@ impl Drop for Here {
 }
 
 /// Removes what runs have left that are gone. What cannot be removed now, the next run tries again.
-pub(super) async fn remove(running: &Path) {
+pub(in crate::commands) async fn remove(running: &Path) {
     let Ok(entries) = fs::read_dir(running) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let (Some(instance), Ok(file)) = (path.file_name().and_then(|name| name.to_str()), File::open(&path)) else { continue };

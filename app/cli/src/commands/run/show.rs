@@ -79,7 +79,7 @@ fn words_of(summary: &str) -> Result<(), Failure> {
 }
 
 /// Places in the source as compilers name them, for editors to jump to.
-fn places(annotations: &[Annotation]) -> Result<(), Failure> {
+pub(in crate::commands) fn places(annotations: &[Annotation]) -> Result<(), Failure> {
     for annotation in annotations.iter().take(PLACES_MAX) {
         let Annotation { path, start_line, column, level, title, message, .. } = annotation;
         let column = column.map(|column| format!(":{column}")).unwrap_or_default();

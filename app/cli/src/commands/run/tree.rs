@@ -2,26 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use gatewright_core::config::{GateEvent, Pushed, RepoConfig};
+use gatewright_core::config::{GateConfig, GateEvent, Pushed, RepoConfig};
 use gatewright_core::forge::ChangedFiles;
 use gatewright_core::verdict::Evidence;
-use gatewright_core::{ForgeKind, RepoRef};
+use gatewright_core::{ForgeKind, GateName, RepoRef};
 use gatewright_engine::local::LocalChange;
 use gatewright_sandbox::local::{Base, Content, LocalError, WorkingTree};
 
-use crate::args::RunArgs;
 use crate::failure::Failure;
 
 /// The branch that a change goes to where nothing says which.
 const BRANCH_DEFAULT: &str = "main";
 
-/// What is checked.
-pub(super) struct Tree {
-    pub(super) working_tree: WorkingTree,
+/// What is checked, or what agents work on.
+pub(in crate::commands) struct Tree {
+    pub(in crate::commands) working_tree: WorkingTree,
     /// The repository that sandboxes are filled from.
-    pub(super) repository: PathBuf,
-    pub(super) change: LocalChange,
-    pub(super) base: Option<Base>,
+    pub(in crate::commands) repository: PathBuf,
+    pub(in crate::commands) change: LocalChange,
+    pub(in crate::commands) base: Option<Base>,
+}
+
+/// What of a working tree is taken up.
+pub(in crate::commands) struct Wanted<'a> {
+    /// What it is compared with, where the user says it.
+    pub(in crate::commands) base: Option<&'a str>,
+    /// Only what is committed.
+    pub(in crate::commands) committed: bool,
+    /// The gates that are going to look at it. Empty: all of them.
+    pub(in crate::commands) gates: &'a [GateName],
+    /// Whether they look at the base too.
+    pub(in crate::commands) measure_base: bool,
 }
 
 impl From<LocalError> for Failure {
@@ -36,24 +47,24 @@ impl From<LocalError> for Failure {
 }
 
 /// The working tree that a folder is in.
-pub(super) async fn find(folder: &Path) -> Result<WorkingTree, Failure> {
+pub(in crate::commands) async fn find(folder: &Path) -> Result<WorkingTree, Failure> {
     Ok(WorkingTree::find(folder).await?)
 }
 
 impl Tree {
     /// Takes up the working tree.
-    pub(super) async fn of(
+    pub(in crate::commands) async fn of(
         working_tree: WorkingTree,
-        args: &RunArgs,
+        of: Wanted<'_>,
         scratch: &Path,
         config: &RepoConfig,
     ) -> Result<Tree, Failure> {
-        let base = working_tree.base(args.base.as_deref()).await?;
-        let content = if args.committed { Content::Head } else { Content::WorkingTree };
+        let base = working_tree.base(of.base).await?;
+        let content = if of.committed { Content::Head } else { Content::WorkingTree };
         let taken = working_tree.snapshot(&scratch.join("source.git"), content).await?;
-        let wanted = |gate: &&gatewright_core::config::GateConfig| args.gates.is_empty() || args.gates.contains(&gate.name);
+        let wanted = |gate: &&GateConfig| of.gates.is_empty() || of.gates.contains(&gate.name);
         if config.gates.iter().filter(wanted).any(|gate| gate.checkout.submodules) {
-            for commit in base.iter().filter(|_| args.measure_base).map(|base| &base.commit).chain([&taken.commit]) {
+            for commit in base.iter().filter(|_| of.measure_base).map(|base| &base.commit).chain([&taken.commit]) {
                 working_tree.add_submodules(&taken.repository, commit).await?;
             }
         }

@@ -197,6 +197,8 @@ mod tests {
         let call = ToolCall { id: "1".to_owned(), name: hostile.to_owned(), arguments: Arguments::Malformed(hostile.to_owned()) };
         let ask = Ask {
             run: RunId::new(),
+            stage: 0,
+            turn: 1,
             models: Vec::new(),
             system: hostile.to_owned(),
             messages: vec![Message::Model { text: hostile.to_owned(), calls: vec![call], opaque: None }],

@@ -4,8 +4,8 @@
 
 use super::keys::{listed, nearest};
 use super::parse::{Fields, Reader};
-use super::tree::{Place, Value, quoted};
-use super::{GateConfig, GateEvent, PIPELINES_MAX, Pipeline, Pushed};
+use super::tree::{Node, Place, Value, quoted};
+use super::{GateConfig, GateEvent, PIPELINES_MAX, Pipeline, Pushed, Triggers};
 use crate::agent::PIPELINES;
 use crate::ids::{GateName, PipelineName};
 
@@ -83,7 +83,23 @@ impl<'f> Around<'f> {
 /// Reads the pipelines of a file.
 pub(super) fn agents(reader: &mut Reader, of_file: &Fields<'_>, around: &Around<'_>) -> Vec<Pipeline> {
     let roles = roles::roles(reader, of_file);
-    let Some(node) = of_file.get("agents") else { return Vec::new() };
+    let mut all = match of_file.get("agents") {
+        Some(node) => written(reader, node, around, &roles),
+        None => Vec::new(),
+    };
+    if let Some(name) = reader.asked_for.clone()
+        && PIPELINES.iter().any(|pipeline| pipeline.name == name.as_str())
+        && all.iter().all(|pipeline| pipeline.name != name)
+    {
+        let unsaid = Node::unsaid();
+        let added = pipeline::pipeline(reader, name, unsaid.place, &unsaid, around, &roles);
+        all.extend(added.map(|(pipeline, _)| Pipeline { on: Triggers::default(), ..pipeline }));
+    }
+    all
+}
+
+/// The pipelines that the file has.
+fn written(reader: &mut Reader, node: &Node, around: &Around<'_>, roles: &roles::Roles) -> Vec<Pipeline> {
     let Value::Mapping(entries) = &node.value else {
         reader.wrong(node.place, format!("expected a mapping of pipelines by their names, found {node}"));
         return Vec::new();
@@ -98,7 +114,7 @@ pub(super) fn agents(reader: &mut Reader, of_file: &Fields<'_>, around: &Around<
     let mut read = Vec::new();
     for entry in entries.iter().take(PIPELINES_MAX) {
         match entry.key.parse::<PipelineName>() {
-            Ok(name) => read.extend(pipeline::pipeline(reader, name, entry.place, &entry.value, around, &roles)),
+            Ok(name) => read.extend(pipeline::pipeline(reader, name, entry.place, &entry.value, around, roles)),
             Err(_) => {
                 let message = format!("{} cannot be a pipeline's name: {}", quoted(&entry.key), PipelineName::RULE);
                 reader.wrong(entry.place, message);

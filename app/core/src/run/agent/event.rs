@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::command::CommandName;
-use crate::config::{GateConfig, Offering, Pipeline};
+use crate::config::{Budget, GateConfig, Offering, Pipeline};
 use crate::event::User;
 use crate::forge::PullState;
 use crate::ids::{BlobId, CommitId, GateName, PipelineName, RunId};
@@ -64,8 +64,14 @@ pub enum Trigger {
     },
     /// Somebody on the machine itself.
     Local {
-        /// The pipeline.
+        /// The pipeline: one of the file, or a built-in one.
         pipeline: PipelineName,
+        /// What it may use up, instead of what the file says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
+        /// The models that it asks, instead of those that the file says. Empty: those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        models: Vec<ModelName>,
     },
 }
 

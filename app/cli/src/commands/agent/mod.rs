@@ -1,4 +1,4 @@
-//! `gatewright agent show RUN`
+//! `gatewright agent show RUN`, and the other commands about agents, a file each.
 
 use std::process::ExitCode;
 
@@ -7,17 +7,33 @@ use gatewright_core::model::{Arguments, Ask, Message};
 use gatewright_core::run::{AgentRun, StageRun, StageState};
 use gatewright_engine::agents::show;
 use serde_json::json;
+use tokio::runtime::Builder;
 
 use crate::args::{AgentCommand, ConfigArg};
 use crate::failure::Failure;
 use crate::print::{self, Tone, printable, printable_lines};
 use crate::words;
 
-pub(super) async fn run(command: AgentCommand) -> Result<ExitCode, Failure> {
+mod forge;
+mod here;
+mod list;
+mod replay;
+mod run;
+
+pub(super) fn run(command: AgentCommand) -> Result<ExitCode, Failure> {
     match command {
-        AgentCommand::Show { config, id, stage: None, json } => overview(&config, id, json).await,
-        AgentCommand::Show { config, id, stage: Some(stage), json } => transcript(&config, id, stage, json).await,
+        AgentCommand::Run(args) => work(run::run(*args)),
+        AgentCommand::Replay(args) => work(replay::run(args)),
+        AgentCommand::List(args) => super::wait_for(list::run(args)),
+        AgentCommand::Show { config, id, stage: None, json } => super::wait_for(overview(&config, id, json)),
+        AgentCommand::Show { config, id, stage: Some(stage), json } => super::wait_for(transcript(&config, id, stage, json)),
     }
+}
+
+/// Runs a command to its end that drives a pipeline here.
+fn work(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Failure::Outside(format!("the runtime cannot start: {error}")))?.block_on(command)
 }
 
 async fn overview(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCode, Failure> {

@@ -1,0 +1,353 @@
+//! `gatewright agent run`, `list`, `show` and `replay`: pipelines on repositories made for them, over the real container engine, with models
+//! that follow a script.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gatewright_core::run::{JournalEntry, NewRun, Run, RunEvent};
+use gatewright_core::store::{Acceptance, Blobs, LeaseRequest, Release, Store};
+use gatewright_core::{RunId, Timestamp};
+use gatewright_store::EmbeddedStore;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::run::{IMAGE, commit, containers, git, json as json_of, tree};
+use crate::support::{Bench, Done, forge};
+
+/// What is broken: the sum of two numbers is their difference.
+const BROKEN: &str = "#!/bin/sh\necho $(($1 - $2))\n";
+
+/// What it is once it is mended.
+const MENDED: &str = "#!/bin/sh\necho $(($1 + $2))\n";
+
+/// The test that says so.
+const TEST: &str = "test \"$(sh add.sh 2 3)\" = 5 || { echo \"2 + 3 is not $(sh add.sh 2 3)\"; exit 1; }\n";
+
+/// Two agents and a gate between them: as short as a pipeline can be that shows all.
+const SHORT: &str = "\
+gates:
+  tests: { run: sh test.sh }
+agents:
+  build: { steps: [coder, verify, quality], tries: 2 }
+";
+
+/// Whoever writes code mends the sum, and looks at it.
+const MENDS: &str = r#"
+conversations:
+  - match: ["Write the code"]
+    exchanges:
+      - expect: { tools: [read, shell, patch, finish] }
+        reply: { text: "I look.", calls: [{ tool: read, arguments: { path: add.sh } }, { tool: shell, arguments: { command: sh test.sh } }], usage: { input: 2000, output: 50 } }
+      - expect: { last: ["$1 - $2", "It ended with 1."] }
+        reply: { calls: [{ tool: patch, arguments: { path: add.sh, old: "$1 - $2", new: "$1 + $2" } }], usage: { input: 2500, output: 60 } }
+      - reply: { calls: [{ tool: finish, arguments: { summary: "It adds now.\nSee add.sh.", title: "Add instead of subtract" } }], usage: { input: 2600, output: 40 } }
+  - match: []
+    exchanges:
+      - reply: { calls: [{ tool: finish, arguments: { summary: "Nothing to do." } }], usage: { input: 1000, output: 20 } }
+"#;
+
+const MODELS: &str = "\
+[[model]]
+kind = \"scripted\"
+file = \"script.yml\"
+
+[[model.price]]
+model = \"*\"
+input = 3.0
+output = 15.0
+
+[agents]
+models = [\"scripted/any\"]
+";
+
+/// A repository whose test fails, with these pipelines and this script. Server file and script lie where git does not look.
+fn broken(file: &str, script: &str) -> Bench {
+    let bench = tree(&format!("image: {IMAGE}\n{file}"));
+    bench.write("add.sh", BROKEN);
+    bench.write("test.sh", TEST);
+    bench.write(".git/models.toml", MODELS);
+    bench.write(".git/script.yml", script);
+    commit(&bench);
+    bench
+}
+
+/// Runs a pipeline that is told to add.
+fn agents(bench: &Bench, more: &[&str]) -> Done {
+    let fixed = ["agent", "run", "--config", ".git/models.toml", "--requirements", "add.sh adds", "--logs", ".git/kept"];
+    bench.run(&[&fixed[..], more].concat())
+}
+
+fn text(bench: &Bench, name: &str) -> String {
+    fs::read_to_string(bench.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// An answer without what is never the same.
+fn steady(text: &str) -> String {
+    let folder = |line: &str| line.find("/tmp/").map_or_else(|| line.to_owned(), |at| format!("{}FOLDER", &line[..at]));
+    text.lines().map(folder).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_broken_repository_is_mended_here_and_the_patch_is_applied_when_that_is_asked_for() {
+    let bench = broken(SHORT, MENDS);
+    let done = agents(&bench, &[]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_snapshot!(steady(&done.stdout), @"");
+    assert_snapshot!(steady(&done.stderr), @"");
+    assert_eq!(text(&bench, "add.sh"), BROKEN, "nothing here changes unless it is asked for");
+    assert_eq!(git(bench.folder.path(), &["status", "--porcelain"]), "");
+    let patch = text(&bench, ".git/kept/changes.patch");
+    assert!(patch.contains("-echo $(($1 - $2))\n+echo $(($1 + $2))"), "{patch}");
+    assert!(text(&bench, ".git/kept/1-verify-tests.log").is_empty(), "the gate that passed has said nothing");
+
+    let done = agents(&bench, &["--apply", "--json", "--patch", "mended.patch"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(text(&bench, "add.sh"), MENDED);
+    let answer = json_of(&done);
+    let said = ["conclusion", "exit_code", "pipeline", "turns", "tokens", "micro_usd", "verified", "files", "message", "patch", "applied"];
+    let said: BTreeMap<&str, &Value> = said.into_iter().map(|key| (key, &answer[key])).collect();
+    assert_snapshot!(serde_json::to_string_pretty(&said).expect("it is JSON"), @"");
+    assert_eq!(answer["commit"], git(bench.folder.path(), &["rev-parse", "HEAD"]));
+}
+
+#[test]
+fn what_is_not_committed_is_worked_on_and_never_written_over() {
+    let bench = broken(SHORT, MENDS);
+    bench.write("add.sh", &BROKEN.replace("echo", "# mine\necho"));
+    let done = agents(&bench, &["--apply"]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    let why = "not applied: `add.sh` has changes that are not committed, and the result changes the same";
+    assert!(done.stdout.contains(why), "{}", done.stdout);
+    assert!(text(&bench, "add.sh").contains("# mine\necho $(($1 - $2))"), "it is as it was");
+    commit(&bench);
+    git(bench.folder.path(), &["apply", ".git/kept/changes.patch"]);
+    assert!(text(&bench, "add.sh").contains("# mine\necho $(($1 + $2))"), "the patch fits what was there");
+}
+
+#[test]
+fn with_committed_agents_do_not_see_what_has_changed_since() {
+    let bench = broken(SHORT, MENDS);
+    bench.write("note.txt", "mine");
+    let done = agents(&bench, &["--committed", "--apply", "--json"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(json_of(&done)["committed"], true);
+    assert_eq!((text(&bench, "add.sh").as_str(), text(&bench, "note.txt").as_str()), (MENDED, "mine"));
+}
+
+#[test]
+fn a_budget_that_ends_says_so_and_what_was_not_proven_is_not_handed_over() {
+    let bench = broken(SHORT, MENDS);
+    let done = agents(&bench, &["--budget", "turns=2"]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("stopped: the budget of turns is used up"), "{}", done.stderr);
+    assert!(done.stdout.contains("build: stopped early: the budget of turns is used up; nothing was changed"), "{}", done.stdout);
+    let done = agents(&bench, &["--budget", "0.01", "--json"]);
+    let answer = json_of(&done);
+    assert_eq!((done.code, answer["stopped"].as_str()), (Some(1), Some("the budget of money is used up")), "{answer}");
+    assert_eq!((&answer["files"], &answer["budget"]["micro_usd"]), (&json!([]), &json!(10_000)));
+}
+
+#[test]
+fn work_that_gates_do_not_pass_is_not_handed_over() {
+    let wrong = MENDS.replace("new: \"$1 + $2\"", "new: \"$1 * $2\"");
+    let bench = broken("gates:\n  tests: { run: sh test.sh }\nagents:\n  build: { steps: [coder, verify], tries: 1 }\n", &wrong);
+    let done = agents(&bench, &["--apply"]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("verify: gate tests failed"), "{}", done.stderr);
+    assert!(done.stdout.contains("stopped early: tests did not pass; nothing was changed"), "{}", done.stdout);
+    assert_eq!(text(&bench, "add.sh"), BROKEN);
+    assert!(text(&bench, ".git/kept/1-verify-tests.log").contains("2 + 3 is not 6"));
+}
+
+#[test]
+fn built_in_pipelines_need_not_be_in_the_file() {
+    let finishes = "conversations: [{ exchanges: [{ reply: { calls: [{ tool: finish, arguments: { summary: Looked., \
+                    findings: [{ path: add.sh, line: 2, severity: error, message: It subtracts. }] } }] } }] }]";
+    let bench = broken("gates:\n  tests: { run: sh test.sh }\n", finishes);
+    bench.write("add.sh", &BROKEN.replace("echo", "echo  "));
+    // Nobody says what is to be done: reviewers know.
+    let done = bench.run(&["agent", "run", "--pipeline", "review", "--config", ".git/models.toml"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("add.sh:2: error: It subtracts."), "{}", done.stdout);
+    assert!(done.stdout.contains("review: nothing was changed"), "{}", done.stdout);
+    let kept = done.stdout.lines().find_map(|line| line.strip_prefix("all that was said: ")).expect("it says where");
+    let said = fs::read_to_string(Path::new(kept).join("0-review.json")).expect("it is kept");
+    assert!(said.contains("-echo $((") && said.contains("+echo   $(("), "they are shown what has changed: {said}");
+}
+
+#[test]
+fn what_is_called_wrongly_is_named_before_anything_runs() {
+    let bench = broken(SHORT, MENDS);
+    let config = ["--config", ".git/models.toml"];
+    let says = |more: &[&str]| {
+        let done = bench.run(&[&["agent", "run"], more].concat());
+        (done.code, done.stderr.lines().next().unwrap_or_default().to_owned())
+    };
+    let wrong = [
+        says(&config),
+        says(&[&config[..], &["--requirements", "  \n"]].concat()),
+        says(&[&config[..], &["--requirements-file", "nowhere.md"]].concat()),
+        says(&[&config[..], &["--requirements", &"x".repeat(16 * 1024 + 1)]].concat()),
+        says(&[&config[..], &["--requirements", "x", "--pipeline", "buidl"]].concat()),
+        says(&[&config[..], &["--requirements", "x", "--model", "other/model"]].concat()),
+        says(&[&config[..], &["--requirements", "x", "--base", "nowhere"]].concat()),
+        says(&["--requirements", "x"]),
+        says(&["--requirements", "x", "--model", "anthropic/claude"]),
+        says(&["--requirements", "x", "--model", "ollama/qwen"]),
+        says(&["--requirements", "x", "--config", "nowhere.toml"]),
+    ];
+    let lines: Vec<String> = wrong.into_iter().map(|(code, line)| format!("{}: {line}", code.unwrap_or(-1))).collect();
+    assert_snapshot!(lines.join("\n"), @"");
+    let budget = bench.run(&["agent", "run", "--requirements", "x", "--budget", "turns=0"]);
+    assert_eq!((budget.code, budget.stderr.contains("`turns` is a whole number from 1 to 500")), (Some(2), true), "{}", budget.stderr);
+}
+
+#[test]
+fn without_an_engine_or_an_answer_it_ends_with_3() {
+    let fails = "conversations: [{ exchanges: [{ fails: [{ kind: not-allowed }] }] }]";
+    let bench = broken(SHORT, fails);
+    let done = agents(&bench, &[]);
+    assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("stopped early: coder: ") && done.stdout.contains("does not let us ask"), "{}", done.stdout);
+    let bench = bench.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let done = agents(&bench, &[]);
+    assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("the container engine is not reachable"), "{}", done.stderr);
+}
+
+#[test]
+fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
+    let waits = "conversations: [{ exchanges: [{ reply: { calls: [{ tool: shell, arguments: { command: 'echo begun; sleep 500' } }] } }] }]";
+    let bench = broken(SHORT, waits);
+    let mut command = bench.command(&["agent", "run", "--config", ".git/models.toml", "--requirements", "add", "--logs", ".git/kept"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it runs");
+    let mut errors = std::io::BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains("turn 1: shell") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut errors, &mut line).expect("it can be read"), 0, "it ended too early");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is kill").success());
+    let (mut rest, mut out) = (String::new(), String::new());
+    std::io::Read::read_to_string(&mut errors, &mut rest).expect("it can be read");
+    std::io::Read::read_to_string(&mut child.stdout.take().expect("it is piped"), &mut out).expect("it can be read");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{rest}");
+    assert!(out.contains("build: stopped by you; nothing is handed over"), "{out}");
+    let journal: Vec<JournalEntry> = serde_json::from_str(&text(&bench, ".git/kept/journal.json")).expect("it is kept");
+    assert!(matches!(journal.last().map(|entry| &entry.event), Some(RunEvent::Finished { .. })), "{journal:?}");
+    assert_eq!(containers("agent.0"), "");
+}
+
+/// A clone with a server file beside it whose store has this run, as if the service had driven it.
+fn served(bench: &Bench, kept: &str) -> (Bench, RunId) {
+    let served = Bench::with_server_file(forge(), "sled:data").env("PATH", &std::env::var("PATH").expect("there is a PATH"));
+    let cache = served.path("cache").display().to_string();
+    let served = served.env("XDG_CACHE_HOME", &cache);
+    let file = text(&served, "gatewright.toml").replace("engine = \"unix:///nowhere/docker.sock\"", "pull = \"never\"");
+    served.write("gatewright.toml", &file);
+    let journal: Vec<JournalEntry> = serde_json::from_str(&text(bench, &format!("{kept}/journal.json"))).expect("it is kept");
+    let said: BTreeMap<String, String> = serde_json::from_str(&text(bench, &format!("{kept}/said.json"))).expect("it is kept");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let id = runtime.block_on(fill(&served.path("data"), &journal, said));
+    (served, id)
+}
+
+async fn fill(folder: &Path, journal: &[JournalEntry], said: BTreeMap<String, String>) -> RunId {
+    let store = EmbeddedStore::open(folder, &Default::default()).expect("the store opens");
+    for text in said.into_values() {
+        store.put(text.into()).await.expect("there is room");
+    }
+    let (id, now) = (RunId::new(), Timestamp::now());
+    let RunEvent::Created { spec } = &journal[0].event else { panic!("a journal begins so") };
+    let run = Some(NewRun { id, spec: (**spec).clone() });
+    store.accept(Acceptance { run, ..Acceptance::internal("seeded", now) }).await.expect("it is taken");
+    let request = LeaseRequest { worker: "test".to_owned(), now, lease_secs: 60, per_repo_max: 1, attempts_max: 1 };
+    let lease = store.lease(&request).await.expect("it answers").expect("it is ready").lease;
+    let events: Vec<RunEvent> = journal[1..].iter().map(|entry| entry.event.clone()).collect();
+    store.append(&lease, 1, &events, now).await.expect("they can be appended");
+    let run = Run::replay(id, journal).expect("the journal is possible");
+    if let Some((conclusion, _)) = run.finished {
+        store.release(&lease, Release::Finished(conclusion), now).await.expect("it ends");
+    }
+    id
+}
+
+#[test]
+fn a_replay_asks_no_model_and_says_that_everything_came_to_the_same() {
+    let bench = broken(SHORT, MENDS);
+    assert_eq!(agents(&bench, &[]).code, Some(0));
+    let (served, id) = served(&bench, ".git/kept");
+    let (id, clone) = (id.to_string(), bench.folder.path().display().to_string());
+    let done = served.run(&["agent", "replay", &id, "--checkout", &clone]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let head = git(bench.folder.path(), &["rev-parse", "HEAD"]);
+    assert_eq!(done.stdout.replace(&head[..7], "COMMIT"), "replayed 4 turns on COMMIT: everything came to the same\n");
+    assert_eq!(text(&bench, "add.sh"), BROKEN, "nothing is written to the clone");
+
+    let list = served.run(&["agent", "list", "--json"]);
+    let list: Value = serde_json::from_str(&list.stdout).expect("it is JSON");
+    let views: Vec<(&Value, &Value, &Value)> =
+        list.as_array().into_iter().flatten().map(|view| (&view["run"]["id"], &view["pipeline"], &view["turns"])).collect();
+    assert_eq!(views, [(&json!(id), &json!("build"), &json!(4))]);
+    for (more, found) in [(&["--state", "open"][..], 0), (&["--state", "finished"][..], 1), (&["--before", &id][..], 0)] {
+        let list = served.run(&[&["agent", "list", "--json"], more].concat());
+        let list: Value = serde_json::from_str(&list.stdout).expect("it is JSON");
+        assert_eq!(list.as_array().map(Vec::len), Some(found), "{more:?}");
+    }
+    let nobody = served.run(&["agent", "list", "--repo", "acme/none"]);
+    assert_eq!((nobody.code, nobody.stderr.contains("no run of a repository `acme/none` is known")), (Some(2), true));
+}
+
+#[test]
+fn a_replay_names_what_is_other_than_in_the_journal() {
+    let bench = broken(SHORT, MENDS);
+    assert_eq!(agents(&bench, &[]).code, Some(0));
+    // Somebody says that the model has said something else: the file is another one then, and its gate fails.
+    let said = text(&bench, ".git/kept/said.json");
+    let journal = text(&bench, ".git/kept/journal.json");
+    let old: BTreeMap<String, String> = serde_json::from_str(&said).expect("it is JSON");
+    let (digest, reply) = old.iter().find(|(_, text)| text.contains("$1 + $2")).expect("the model said so");
+    let other = reply.replace("$1 + $2", "$1 * $2");
+    let mut new = old.clone();
+    let renamed = gatewright_core::BlobId::of(other.as_bytes()).to_string();
+    new.insert(renamed.clone(), other);
+    bench.write(".git/kept/said.json", &serde_json::to_string(&new).expect("it is JSON"));
+    bench.write(".git/kept/journal.json", &journal.replace(digest.as_str(), &renamed));
+    let kept = bench.path(".git/kept").display().to_string();
+    let done = bench.run(&["agent", "replay", &kept]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    let head = git(bench.folder.path(), &["rev-parse", "HEAD"]);
+    assert_snapshot!(done.stdout.replace(&head[..7], "COMMIT"), @"");
+    let answer: Value = serde_json::from_str(&bench.run(&["agent", "replay", &kept, "--json"]).stdout).expect("it is JSON");
+    assert_eq!((&answer["same"], &answer["differences"][0]["what"]), (&json!(false), &json!("files")), "{answer}");
+}
+
+#[test]
+fn what_cannot_be_replayed_is_named_with_the_reason() {
+    let bench = broken(SHORT, MENDS);
+    assert_eq!(agents(&bench, &["--budget", "turns=2"]).code, Some(1));
+    let (served, id) = served(&bench, ".git/kept");
+    let elsewhere = tree("image: none\ngates:\n  one: { run: 'true' }\n");
+    let says = |args: &[&str]| {
+        let done = served.run(&[&["agent", "replay"], args].concat());
+        (done.code, done.stderr)
+    };
+    let (id, clone) = (id.to_string(), elsewhere.folder.path().display().to_string());
+    let (code, words) = says(&[&id, "--checkout", &clone]);
+    assert_eq!((code, words.contains("name a clone that has the commit with --checkout")), (Some(2), true), "{words}");
+    let (code, words) = says(&["0199e2a4-7c1e-7000-8000-000000000000"]);
+    assert_eq!((code, words.contains("there is no run 0199e2a4")), (Some(2), true), "{words}");
+    let (code, words) = says(&["nonsense"]);
+    assert_eq!((code, words.contains("is no run's id, and no folder")), (Some(2), true), "{words}");
+    let seeded = Bench::with_server_file(forge(), "sled:data");
+    let releases = crate::seeded::seed(&seeded);
+    let done = seeded.run(&["agent", "replay", &releases.release.to_string()]);
+    assert_eq!((done.code, done.stderr.contains("it is none of agents")), (Some(2), true), "{}", done.stderr);
+    let none = seeded.run(&["agent", "list"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no runs of agents\n"), "{}", none.stderr);
+    // A budget that ended is acted out again like everything else.
+    let done = served.run(&["agent", "replay", &id, "--checkout", &bench.folder.path().display().to_string()]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+}
