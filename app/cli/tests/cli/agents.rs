@@ -106,7 +106,19 @@ fn a_broken_repository_is_mended_here_and_the_patch_is_applied_when_that_is_aske
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert_eq!(text(&bench, "add.sh"), MENDED);
     let answer = json_of(&done);
-    let said = ["conclusion", "exit_code", "pipeline", "turns", "tokens", "micro_usd", "verified", "files", "message", "patch", "applied"];
+    let said = [
+        "conclusion",
+        "exit_code",
+        "pipeline",
+        "turns",
+        "tokens",
+        "micro_usd",
+        "verified",
+        "files",
+        "message",
+        "patch",
+        "applied",
+    ];
     let said: BTreeMap<&str, &Value> = said.into_iter().map(|key| (key, &answer[key])).collect();
     assert_snapshot!(serde_json::to_string_pretty(&said).expect("it is JSON"), @"");
     assert_eq!(answer["commit"], git(bench.folder.path(), &["rev-parse", "HEAD"]));
@@ -201,7 +213,12 @@ fn what_is_called_wrongly_is_named_before_anything_runs() {
     let lines: Vec<String> = wrong.into_iter().map(|(code, line)| format!("{}: {line}", code.unwrap_or(-1))).collect();
     assert_snapshot!(lines.join("\n"), @"");
     let budget = bench.run(&["agent", "run", "--requirements", "x", "--budget", "turns=0"]);
-    assert_eq!((budget.code, budget.stderr.contains("`turns` is a whole number from 1 to 500")), (Some(2), true), "{}", budget.stderr);
+    assert_eq!(
+        (budget.code, budget.stderr.contains("`turns` is a whole number from 1 to 500")),
+        (Some(2), true),
+        "{}",
+        budget.stderr
+    );
 }
 
 #[test]
@@ -221,7 +238,8 @@ fn without_an_engine_or_an_answer_it_ends_with_3() {
 fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
     let waits = "conversations: [{ exchanges: [{ reply: { calls: [{ tool: shell, arguments: { command: 'echo begun; sleep 500' } }] } }] }]";
     let bench = broken(SHORT, waits);
-    let mut command = bench.command(&["agent", "run", "--config", ".git/models.toml", "--requirements", "add", "--logs", ".git/kept"]);
+    let mut command =
+        bench.command(&["agent", "run", "--config", ".git/models.toml", "--requirements", "add", "--logs", ".git/kept"]);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it runs");
     let mut errors = std::io::BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
