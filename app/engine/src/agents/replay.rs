@@ -114,9 +114,18 @@ impl Recorded {
     /// Reads what models said. An error is for people: what they said is no longer kept.
     pub async fn read(blobs: &dyn Blobs, journal: &[JournalEntry]) -> Result<Recorded, String> {
         let mut said = Said::new();
+        // What was said last where a pipeline was cut short came to nothing then, and is to come to nothing now.
+        let mut acted: BTreeMap<(u16, u32), usize> = BTreeMap::new();
+        for event in events(journal) {
+            if let AgentEvent::Acted { stage, turn, .. } = event {
+                *acted.entry((*stage, *turn)).or_default() += 1;
+            }
+        }
         for event in events(journal) {
             let (key, reply) = match event {
                 AgentEvent::Replied { stage, turn, reply } => {
+                    let Some(left) = acted.get_mut(&(*stage, *turn)).filter(|left| **left > 0) else { continue };
+                    *left -= 1;
                     let reply = kept::<Reply>(blobs, &reply.blob).await.map_err(|lost| match lost {
                         Lost::Later(cause) | Lost::Never(cause) => cause,
                     })?;
