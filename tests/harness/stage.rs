@@ -345,10 +345,15 @@ macro_rules! on_every_forge {
     (@change $change:expr) => { $change };
 }
 
-/// A comment's text as scenarios compare it: without hidden marks and the line of ids, and without the times in tables.
+/// A comment's text as scenarios compare it: without hidden marks and the line of ids, and without the times and links in tables.
 pub fn readable(body: &str) -> String {
     let line = |line: &&str| !line.starts_with("<sub>") && !line.starts_with("<!--");
-    let cell = |cell: &str| if cell.trim().ends_with(" s") { " T ".to_owned() } else { cell.to_owned() };
+    let cell = |cell: &str| match cell.trim().strip_prefix('[').and_then(|link| link.split_once("](https://ci.example.com/runs/"))
+    {
+        Some((text, _)) => format!(" {text} "),
+        None if cell.trim().ends_with(" s") => " T ".to_owned(),
+        None => cell.to_owned(),
+    };
     let lines = body.lines().filter(line).map(|line| line.split('|').map(cell).collect::<Vec<_>>().join("|"));
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }

@@ -22,6 +22,8 @@ mod honest;
 mod injection;
 #[path = "agents/limits.rs"]
 mod limits;
+#[path = "agents/on_demand.rs"]
+mod on_demand;
 #[path = "agents/programs.rs"]
 mod programs;
 #[path = "agents/refused.rs"]

@@ -18,6 +18,7 @@ mod commands;
 mod desk;
 mod failure;
 mod load;
+mod markup;
 mod print;
 mod secrets;
 mod serve;

@@ -257,6 +257,9 @@ pub enum SandboxError {
     Gone(String),
 }
 
+/// Where a sandbox has its source, unless it says otherwise.
+pub const WORKSPACE: &str = "/workspace";
+
 /// Runs commands apart from everything else.
 #[async_trait]
 pub trait Sandbox: Send + Sync {
@@ -266,6 +269,11 @@ pub trait Sandbox: Send + Sync {
     /// Runs a command and passes on its output. Dropping the future does not stop the command: [`close`](Self::close) does.
     async fn exec(&self, sandbox: &SandboxHandle, command: &Command, output: &dyn OutputSink)
     -> Result<ExecResult, SandboxError>;
+
+    /// The handle's folder as what runs in it knows it: reports name files by it.
+    fn workspace(&self, _sandbox: &SandboxHandle) -> String {
+        WORKSPACE.to_owned()
+    }
 
     /// Reads the files of the handle's folder that match `glob`, sorted by path, regular files only and never through a
     /// symbolic link. More than `files_max` files or `bytes_max` bytes in all is an error.

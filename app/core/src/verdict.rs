@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Past;
 use crate::ids::BlobId;
+use crate::sandbox::WORKSPACE;
 use crate::suggestion::Suggestion;
 pub use crate::survey::Survey;
 
@@ -45,6 +46,8 @@ pub enum Exit {
 pub struct Evidence {
     /// How the command ended.
     pub exit: Exit,
+    /// Where the source was, for what ran: reports may name files by it.
+    pub workspace: String,
     /// The redacted output's last part, at most [`Evidence::TAIL_BYTES_MAX`] bytes.
     pub log_tail: String,
     /// Whether the sandbox's workspace was full when the command ended.
@@ -133,6 +136,7 @@ impl Evidence {
     pub fn of(exit: Exit) -> Evidence {
         Evidence {
             exit,
+            workspace: WORKSPACE.to_owned(),
             log_tail: String::new(),
             disk_full: false,
             reports: BTreeMap::new(),

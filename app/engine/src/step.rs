@@ -12,7 +12,7 @@ use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::sandbox::{
     CacheUse, Command, ExecEnd, Limits, Network, OutputSink, Restored, Sandbox, SandboxError, SandboxHandle, SandboxKey,
-    SandboxSpec, Source,
+    SandboxSpec, Source, WORKSPACE,
 };
 use gatewright_core::store::Blobs;
 use gatewright_core::survey::PullFacts;
@@ -113,6 +113,7 @@ pub struct Known {
 /// How a step ended, before it is judged.
 pub struct Ended {
     exit: Exit,
+    workspace: String,
     disk_full: bool,
     reports: BTreeMap<ReportKind, Reports>,
     survey: Option<Survey>,
@@ -140,6 +141,7 @@ impl Ended {
     fn of(exit: Exit) -> Ended {
         Ended {
             exit,
+            workspace: WORKSPACE.to_owned(),
             disk_full: false,
             reports: BTreeMap::new(),
             survey: None,
@@ -154,7 +156,8 @@ impl Ended {
         let Known { base, history } = past.clone();
         let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
         let (disk_full, rounds) = (self.disk_full, self.rounds.clone());
-        Evidence { disk_full, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
+        let workspace = self.workspace.clone();
+        Evidence { disk_full, workspace, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
     }
 }
 
@@ -235,7 +238,8 @@ impl StepRunner<'_> {
         let reports = self.read_reports(&handle, wanted).await?;
         // What a step has left of its pictures and logs is of use above all where it was killed.
         let outputs = outputs::keep(self, &handle, &input.gate.outputs).await?;
-        Ok(Ended { disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
+        let workspace = self.sandbox.workspace(&handle);
+        Ok(Ended { workspace, disk_full: result.disk_full, reports, outputs, ..Ended::of(exit) })
     }
 
     /// Opens a step's sandbox. What came out of the cache is said in the log.

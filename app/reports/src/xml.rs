@@ -329,7 +329,8 @@ fn pass_plain<R: Read>(input: &mut Input<R>, room: usize, raw: &mut Vec<u8>) -> 
 
 /// The characters that the bytes begin with; they may end within one.
 fn whole_characters(raw: &[u8]) -> &str {
-    raw.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+    // Several bytes at a time, unlike looking for the parts that are valid one after the other.
+    std::str::from_utf8(raw).unwrap_or_else(|_| raw.utf8_chunks().next().map_or("", |chunk| chunk.valid()))
 }
 
 /// Adds a text to `kept`, with the characters that its references stand for, while that has less than `bytes_max`.

@@ -9,8 +9,18 @@ use libfuzzer_sys::fuzz_target;
 
 const APP_ID: u64 = 1;
 
-const NAMES: [&str; 8] =
-    ["pull_request", "merge_group", "push", "check_run", "check_suite", "issue_comment", "pull_request_review_comment", "ping"];
+const NAMES: [&str; 10] = [
+    "pull_request",
+    "merge_group",
+    "push",
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "pull_request_review_comment",
+    "issues",
+    "deployment_protection_rule",
+    "ping",
+];
 
 fuzz_target!(|body: &[u8]| {
     for name in NAMES {

@@ -12,7 +12,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use gatewright_core::run::{Gates, Run, Step};
+use gatewright_core::report::{Report, ReportKey};
+use gatewright_core::run::{Gates, Run, Step, StepState};
 use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
 use gatewright_engine::rollout::picture;
@@ -25,7 +26,7 @@ mod rollout;
 use super::html::{InPath, Text};
 use super::trend;
 use crate::desk::{Desk, DeskError, RunPage};
-use crate::words;
+use crate::{markup, words};
 
 /// Of a log the page itself shows so much, the end of it; the whole is behind a link.
 const LOG_TAIL_BYTES_MAX: usize = 16 * 1024;
@@ -230,6 +231,9 @@ fn render(
         out.push_str("</tbody></table>");
         outputs(&mut out, page, gates);
     }
+    if let Some(run) = run {
+        evidence(&mut out, run);
+    }
     if let Some((of, rollout)) = run.and_then(|run| Some((run, run.rollout()?))) {
         rollout::sections(&mut out, of.id, rollout, &page.journal);
     }
@@ -263,6 +267,20 @@ fn render(
     out
 }
 
+/// What gates have found, as their checks say it: what comments refer to.
+fn evidence(out: &mut String, run: &Run) {
+    for step in run.gates().into_iter().flat_map(|gates| &gates.steps) {
+        let name = &step.gate.name;
+        // A gate without a verdict of its own has nothing to show.
+        if let (StepState::Done { .. }, Ok(Report::Check(check))) =
+            (&step.state, gatewright_engine::render::report(run, &ReportKey::Gate(name.clone()), None))
+        {
+            let (anchor, body) = (gatewright_engine::render::evidence_anchor(name), markup::html(&check.summary));
+            let _ = write!(out, "<h2 id=\"{anchor}\">What {name} found</h2><div class=\"found\">{body}</div>");
+        }
+    }
+}
+
 /// The files that gates have kept.
 fn outputs(out: &mut String, page: &RunPage, gates: &Gates) {
     let of_step =
@@ -291,9 +309,14 @@ fn gate_row(out: &mut String, step: &Step) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use gatewright_core::config;
     use gatewright_core::event::User;
-    use gatewright_core::run::{Cause, GatesSpec, JournalEntry, RunEvent, RunSpec, Work};
+    use gatewright_core::plan::{Applies, Plan, PlannedGate};
+    use gatewright_core::run::{Cause, GatesSpec, JournalEntry, Preparation, Prepared, RunEvent, RunSpec, Work};
     use gatewright_core::store::{RunRecord, RunState};
+    use gatewright_core::verdict::{Exit, StepOutcome, Verdict};
     use gatewright_core::{CommitId, ForgeKind, RepoRef, Subject};
 
     use super::*;
@@ -356,6 +379,48 @@ mod tests {
         let html = |path: &str| format!("/runs/1/outputs/tests/{}", InPath(path));
         assert_eq!(html("out/a b.html"), "/runs/1/outputs/tests/out/a%20b.html");
         assert_eq!(html("\"><script>?x#y%2f"), "/runs/1/outputs/tests/%22%3E%3Cscript%3E%3Fx%23y%252f");
+    }
+
+    /// The page of a run of which one gate has found this, in Markdown.
+    fn judged(summary: &str) -> RunPage {
+        let config = config::parse("image: a\ngates:\n  tests: { run: x }\n").expect("it is valid");
+        let gate = config.gates[0].name.clone();
+        let gates = config.gates.into_iter().map(|config| PlannedGate { config, applies: Applies::Yes }).collect();
+        let outcome = Preparation::Planned {
+            plan: Plan { gates },
+            carried: BTreeMap::new(),
+            head_problems: Vec::new(),
+            base_problems: Vec::new(),
+            commands: BTreeMap::new(),
+            agents_on: Vec::new(),
+        };
+        let (shown, orders) = (BTreeMap::new(), Vec::new());
+        let prepared = Prepared { pull: None, base: None, compared_with: None, shown, orders, outcome };
+        let verdict = Verdict::plain(VerdictStatus::Failed, "2 passed, 1 failed", summary);
+        let outcome = Box::new(StepOutcome::of(Exit::Code { code: 1 }, verdict));
+        let events = [
+            RunEvent::Prepared { prepared: Box::new(prepared) },
+            RunEvent::StepStarted { gate: gate.clone(), attempt: 1 },
+            RunEvent::StepFinished { gate, outcome },
+        ];
+        let mut page = page();
+        for (seq, event) in (1..).zip(events) {
+            page.journal.push(JournalEntry { seq, at: Timestamp::UNIX_EPOCH, event });
+        }
+        page
+    }
+
+    #[test]
+    fn numbers_lead_to_what_the_gate_has_found() {
+        let page = judged("### Failed tests\n\n- `a` <img src=x>\n\n<script>alert(1)</script>\n");
+        let run = page.replayed().expect("the journal is right");
+        let aggregate = gatewright_engine::render::report(&run, &ReportKey::Aggregate, Some("https://ci.example.com"));
+        let Ok(Report::Check(check)) = aggregate else { panic!("{aggregate:?}") };
+        let link = format!("[2 passed, 1 failed](https://ci.example.com/runs/{}#gate-tests)", run.id);
+        assert!(check.summary.contains(&link), "{}", check.summary);
+        let html = render(&page, Some(&run), &[], &[], Timestamp::UNIX_EPOCH);
+        assert!(html.contains("<h2 id=\"gate-tests\">What tests found</h2>") && html.contains("<h3>Failed tests</h3>"), "{html}");
+        assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
     }
 
     #[test]

@@ -426,22 +426,7 @@ impl ReleaseRun {
         match event {
             RunEvent::Signalled { signal, .. } => self.take(signal),
             RunEvent::Release { event } => self.happened(at, event),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
     }
 
@@ -524,23 +509,7 @@ impl ReleaseRun {
                 ReleaseEvent::Changelog { .. } => (self.rollouts.is_some(), "it was not started"),
                 ReleaseEvent::Started { .. } => (self.drafted && self.rollouts.is_none(), "it cannot be started now"),
             },
-            RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => (false, "the run is a release"),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => (true, ""),
+            _ => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }

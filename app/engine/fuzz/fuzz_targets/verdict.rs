@@ -9,6 +9,9 @@ use gatewright_core::config::{RepoConfig, parse};
 use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Verdict, VerdictStatus};
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../inert.rs"]
+mod inert;
+
 const KINDS: [ReportKind; 4] = [ReportKind::Tests, ReportKind::Coverage, ReportKind::Findings, ReportKind::Benchmarks];
 
 /// A gate for each of [`KINDS`].
@@ -30,6 +33,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let evidence = Evidence { reports: [(KINDS[nth], reports)].into(), ..Evidence::of(Exit::Code { code: 0 }) };
     let verdict = gatewright_engine::gates::judge(&FILE.gates[nth], &evidence).verdict;
     assert!(!verdict.title.contains(['@', '<', '`', '\n']), "{}", verdict.title);
+    inert::assert_inert(&verdict.summary);
     assert!(verdict.annotations.len() <= Verdict::ANNOTATIONS_MAX);
     for annotation in &verdict.annotations {
         let path = &annotation.path;

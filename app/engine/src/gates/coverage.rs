@@ -35,9 +35,6 @@ const DEPTH: usize = 2;
 /// What the lines are called that a change adds.
 const CHANGED: &str = "changed lines";
 
-/// Where the sandbox has the source.
-const WORKSPACE: &str = "/workspace";
-
 /// What the reports of a gate say together.
 struct Found {
     coverage: Coverage,
@@ -51,7 +48,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     if reports.files.is_empty() && reports.errors.is_empty() {
         return no_report(config, evidence.exit == Exit::Code { code: 0 });
     }
-    let found = match read(reports, evidence.survey.as_ref()) {
+    let found = match read(reports, evidence) {
         Ok(found) => found,
         Err(problems) => {
             return Opinion::plain(VerdictStatus::Errored, "a coverage report cannot be read", problems.join("\n\n"));
@@ -132,11 +129,11 @@ fn no_report(config: &GateConfig, exit_well: bool) -> Opinion {
 }
 
 /// Reads all reports, or says what is wrong with them.
-fn read(reports: &Reports, survey: Option<&Survey>) -> Result<Found, Vec<String>> {
+fn read(reports: &Reports, evidence: &Evidence) -> Result<Found, Vec<String>> {
     let none = Survey::default();
-    let survey = survey.unwrap_or(&none);
+    let survey = evidence.survey.as_ref().unwrap_or(&none);
     let files = RepositoryFiles::new(survey.files.iter().cloned());
-    let mapping = Mapping { roots: vec![WORKSPACE.to_owned()], go_modules: Vec::new() };
+    let mapping = Mapping { roots: vec![evidence.workspace.clone()], go_modules: Vec::new() };
     let mut problems: Vec<String> =
         reports.errors.iter().map(|error| format!("A report cannot be read: {}", code(error, PATH_CHARS_MAX))).collect();
     let mut all = Coverage::default();

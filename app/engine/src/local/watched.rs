@@ -47,6 +47,10 @@ impl Sandbox for Watched<'_> {
         self.inner.exec(sandbox, command, &tee).await
     }
 
+    fn workspace(&self, sandbox: &SandboxHandle) -> String {
+        self.inner.workspace(sandbox)
+    }
+
     async fn read(
         &self,
         sandbox: &SandboxHandle,

@@ -5,7 +5,6 @@
 
 use std::sync::LazyLock;
 
-use gatewright_core::Subject;
 use gatewright_core::config::{self, Problem};
 use gatewright_core::order::{OrderKey, Ordered};
 use gatewright_core::report::{
@@ -14,6 +13,7 @@ use gatewright_core::report::{
 };
 use gatewright_core::run::{Command, Gates, Kind, Origin, Preparation, Run, Step, StepState};
 use gatewright_core::verdict::{Annotation, AnnotationLevel, VerdictStatus};
+use gatewright_core::{GateName, Subject};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::commands::parse::written;
@@ -257,7 +257,12 @@ fn head_problems(gates: &Gates) -> &[Problem] {
 
 /// What the aggregate and the comment are rendered from.
 fn view(run: &Run, gates: &Gates, details_url: Option<&str>) -> Value {
-    let lines: Vec<Value> = gates.steps.iter().map(|step| gate_line(run, step)).collect();
+    let line = |step: &Step| {
+        let at = details_url.filter(|_| matches!(step.state, StepState::Done { .. }));
+        let evidence = at.map(|url| Value::from_safe_string(format!("{url}#{}", evidence_anchor(&step.gate.name))));
+        context! { evidence, ..gate_line(run, step) }
+    };
+    let lines: Vec<Value> = gates.steps.iter().map(line).collect();
     let compared = gates.steps.iter().filter_map(Step::verdict).any(|verdict| !verdict.change.is_empty());
     let state = match gates.preparation() {
         None => "preparing",
@@ -335,6 +340,11 @@ fn answer(gates: &Gates) -> Option<Value> {
         | Ordered::Arrival { .. }
         | Ordered::Drift { .. } => None,
     }
+}
+
+/// Where a run's page says what a gate has found.
+pub fn evidence_anchor(gate: &GateName) -> String {
+    format!("gate-{gate}")
 }
 
 fn gate_line(run: &Run, step: &Step) -> Value {

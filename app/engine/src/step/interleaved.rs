@@ -97,7 +97,8 @@ impl Session<'_> {
             None => self.head_alone(script).await?,
         };
         let outputs = outputs::keep(self.runner, &self.head, &self.input.gate.outputs).await?;
-        Ok(Ended { disk_full, reports, outputs, rounds: Some(rounds), ..Ended::of(exit) })
+        let workspace = self.runner.sandbox.workspace(&self.head);
+        Ok(Ended { workspace, disk_full, reports, outputs, rounds: Some(rounds), ..Ended::of(exit) })
     }
 
     async fn rounds(&self, script: &str, list: &mut Vec<Round>, last: &mut Option<Head>) -> Result<(), Lost> {

@@ -55,6 +55,24 @@ const JUNIT: &str = ", junit: out.xml";
 const ONLY_NEW: &str = ", junit: out.xml, require: { new-failures-at-most: 0 }";
 
 #[test]
+fn failures_are_shown_where_they_are_whatever_folder_the_source_was_in() {
+    let report = |root: &str| {
+        format!(
+            "<testsuite><testcase name='a' file='{root}/src/a.test.js'><failure>at {root}/src/a.test.js:3:7</failure></testcase></testsuite>"
+        )
+    };
+    let places = |root: &str, workspace: &str| {
+        let of = evidence(1, &[("out.xml", report(root).as_bytes())]);
+        let verdict = judge(&gate(JUNIT), &Evidence { workspace: workspace.to_owned(), ..of });
+        verdict.annotations.iter().map(|at| format!("{}:{}", at.path, at.start_line)).collect::<Vec<_>>()
+    };
+    for root in ["/workspace", "/home/runner/work/shop/shop"] {
+        assert_eq!(places(root, root), ["src/a.test.js:3"], "{root}");
+    }
+    assert_eq!(places("/etc", "/workspace"), [""; 0], "what lies elsewhere is nobody's file");
+}
+
+#[test]
 fn failures_that_the_base_has_are_shown_apart_and_fail_the_gate_all_the_same() {
     assert_snapshot!(both(&against(JUNIT, "a !old !new", "a !old")), @r"
     Failed: exit code 1; 1 passed, 2 failed (1 new)

@@ -86,6 +86,11 @@ impl Tally {
         self.count(suite, |of_suite| of_suite.add(counts));
     }
 
+    /// Whether any more of what tests say can be kept.
+    pub(super) fn has_room_for_texts(&self) -> bool {
+        self.texts_bytes < TEXTS_BYTES_MAX
+    }
+
     /// Keeps a bad test, in the place of the earlier one of its name.
     fn keep(&mut self, mut case: TestCase, earlier: Option<usize>) {
         if earlier.is_none() && self.run.bad.len() >= BAD_MAX {

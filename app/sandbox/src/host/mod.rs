@@ -145,6 +145,12 @@ impl Sandbox for HostSandbox {
         read::read(&self.folder(sandbox)?, glob, Bounds { files_max, bytes_max }, &self.config.mirrors).await
     }
 
+    fn workspace(&self, sandbox: &SandboxHandle) -> String {
+        let folder = self.folder(sandbox).unwrap_or_default();
+        // Programs ask the system where they are, which knows nothing of links.
+        folder.canonicalize().unwrap_or(folder).to_string_lossy().into_owned()
+    }
+
     async fn survey(&self, source: &Source, since: Option<&CommitId>, wanted: &SurveyWanted) -> Result<Survey, SandboxError> {
         self.sources.survey(source, since, wanted).await
     }

@@ -181,6 +181,8 @@ async fn in_place_the_folder_is_the_checkout_and_stays() {
     let host = Host::in_place(checkout.path());
     let sandbox = host.open().await;
     assert_eq!(host.exec(&sandbox, "cat a.txt; echo 2 > b.txt").await.text, "1");
+    let here = host.exec(&sandbox, "pwd -P").await.text;
+    assert_eq!(host.sandbox.workspace(&sandbox), here.trim(), "as programs name files");
     host.sandbox.close(&sandbox.key).await.expect("it closes");
     assert_eq!(std::fs::read_to_string(checkout.path().join("b.txt")).expect("it stays"), "2\n");
     assert_eq!(host.sandbox.leftovers().await.expect("there is nothing to find"), []);

@@ -39,9 +39,11 @@ pub(super) async fn failures(done: &Done<'_>) -> Result<(), Failure> {
 
 async fn failure(done: &Done<'_>, step: &Step, outcome: &StepOutcome) -> Result<(), Failure> {
     let (name, word) = (&step.gate.name, words::verdict(outcome.verdict.status));
-    // A gate without a command has ended in no way of its own.
-    let exit = step.gate.run.as_ref().map(|_| format!(" ({})", words::exit(&outcome.exit))).unwrap_or_default();
-    print::line(&printable(&format!("── {name} {word}: {}{exit}", outcome.verdict.title)))?;
+    let (title, exit) = (&outcome.verdict.title, words::exit(&outcome.exit));
+    // A gate without a command has ended in no way of its own, and most titles begin with how a command did.
+    let says_so = step.gate.run.is_none() || title.starts_with("exit code") || title.starts_with(&exit);
+    let exit = if says_so { String::new() } else { format!(" ({exit})") };
+    print::line(&printable(&format!("── {name} {word}: {title}{exit}")))?;
     if let Some(log) = &outcome.log
         && let Ok(Some(bytes)) = done.report.blobs.get(&log.blob).await
     {
@@ -101,18 +103,23 @@ pub(super) fn table(done: &Done<'_>) -> Result<(), Failure> {
     let gates = done.report.gates();
     let rows: Vec<(Tone, Vec<String>)> = gates.steps.iter().map(row).collect();
     print::table(&["verdict", "gate", "change", "time", "what"], &rows, "the file has no gates")?;
-    let against = match &done.tree.base {
-        Some(base) => format!(", compared with {} ({})", base.commit.short(), base.name),
-        None => ", compared with nothing: there is no default branch here; name a base with --base".to_owned(),
-    };
-    let state = if done.tree.change.lasting { "" } else { " with what is not committed" };
-    let head = format!("{}: {}{state}{against}", render::headline(&done.report.run), done.tree.change.commit.short());
+    let head = format!("{}: {}", render::headline(&done.report.run), checked(done));
     print::line(&format!("\n{}", printable(&head)))?;
     unknown_base(done)?;
     if done.kept.logs.is_empty() {
         return Ok(());
     }
     print::line(&printable(&format!("logs: {}", done.kept.folder.display())))
+}
+
+/// What was checked, and compared with what.
+pub(super) fn checked(done: &Done<'_>) -> String {
+    let against = match &done.tree.base {
+        Some(base) => format!(", compared with {} ({})", base.commit.short(), base.name),
+        None => ", compared with nothing: there is no default branch here; name a base with --base".to_owned(),
+    };
+    let state = if done.tree.change.lasting { "" } else { " with what is not committed" };
+    format!("{}{state}{against}", done.tree.change.commit.short())
 }
 
 /// Says why there is nothing in the column of changes though a gate compares.

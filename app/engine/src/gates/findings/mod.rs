@@ -40,7 +40,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     if reports.files.is_empty() && reports.errors.is_empty() {
         return no_report(config, exit_well);
     }
-    match read::read(reports, evidence.survey.as_ref()) {
+    match read::read(reports, evidence) {
         Ok(read::Found { findings, diff, mut texts }) => {
             let compared = compare::compare(&findings, evidence.base.as_ref(), diff.as_ref());
             let seen = Seen { demands: demands(config, &findings, &compared), findings: &findings, compared: &compared };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gatewright_core::verdict::{ReportFile, Reports, SourceText, Survey};
+use gatewright_core::verdict::{Evidence, ReportFile, Reports, SourceText};
 use gatewright_reports::findings::{self, Findings, Merger};
 use gatewright_reports::{Diff, Mapping, RepositoryFiles};
 
@@ -11,9 +11,6 @@ use crate::gates::{PATH_CHARS_MAX, opened};
 
 /// So many problems with reports are shown.
 const PROBLEMS_MAX: usize = 20;
-
-/// Where the sandbox has the source.
-const WORKSPACE: &str = "/workspace";
 
 /// Files of the repository are read so often to recognise findings by their lines. Beyond, their messages tell.
 const TEXTS_MAX: usize = 2_000;
@@ -34,9 +31,10 @@ pub(super) struct Found<'a> {
 }
 
 /// Reads all reports, or says what is wrong with them.
-pub(super) fn read<'a>(reports: &Reports, survey: Option<&'a Survey>) -> Result<Found<'a>, Vec<String>> {
+pub(super) fn read<'a>(reports: &Reports, evidence: &'a Evidence) -> Result<Found<'a>, Vec<String>> {
+    let survey = evidence.survey.as_ref();
     let files = RepositoryFiles::new(survey.into_iter().flat_map(|survey| survey.files.iter().cloned()));
-    let mapping = Mapping { roots: vec![WORKSPACE.to_owned()], go_modules: Vec::new() };
+    let mapping = Mapping { roots: vec![evidence.workspace.clone()], go_modules: Vec::new() };
     let mut problems: Vec<String> =
         reports.errors.iter().map(|error| format!("A report cannot be read: {}", code(error, PATH_CHARS_MAX))).collect();
     let mut merger = Merger::default();

@@ -27,15 +27,14 @@ pub(super) const KIND: Kind = Kind {
     judge,
 };
 
-/// Where the sandbox has the source.
-const WORKSPACE: &str = "/workspace";
-
 /// What a shell itself says with its exit code, or a signal, is from here on. No tests are counted by it.
 const SHELL_CODES: i64 = 126;
 
 /// What the reports of a gate say, and how that differs from before.
 struct Found<'a> {
     run: TestRun,
+    /// Where the sandbox had the source.
+    workspace: &'a str,
     compared: Compared<'a>,
     tries: Tries,
 }
@@ -88,7 +87,7 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let reports = evidence.reports.get(&ReportKind::Tests).unwrap_or(&none);
     let (run, problems) = read(config, reports);
     let tries = Tries::of(config, &evidence.earlier, &run);
-    let found = Found { compared: Compared::with(evidence), tries, run };
+    let found = Found { workspace: &evidence.workspace, compared: Compared::with(evidence), tries, run };
     if !problems.is_empty() {
         return errored(&found, "a report cannot be read", &problems);
     }
@@ -231,7 +230,7 @@ fn largest_suites(run: &TestRun) -> BTreeMap<String, u64> {
 fn annotations(found: &Found<'_>, fails: bool) -> (Vec<Annotation>, u64) {
     let (mut annotations, mut left_out) = (Vec::new(), 0_u64);
     let mut add = |case: &TestCase, level, message: String| {
-        let Some(place) = case.place(WORKSPACE) else { return };
+        let Some(place) = case.place(found.workspace) else { return };
         if annotations.len() >= Verdict::ANNOTATIONS_MAX {
             left_out += 1;
             return;

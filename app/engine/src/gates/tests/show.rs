@@ -10,7 +10,7 @@ use gatewright_reports::testing::{Cause, TestCase};
 use super::super::markdown::{code, fenced, one_line, without_controls};
 use super::super::{PATH_CHARS_MAX, compared_with};
 use super::compare::Before;
-use super::{Failure, Found, WORKSPACE};
+use super::{Failure, Found};
 
 /// A test's name is shown up to so many characters.
 const NAME_CHARS_MAX: usize = 200;
@@ -137,8 +137,9 @@ fn failed(found: &Found<'_>, failures: &[Failure<'_>]) -> Option<String> {
     }
     for failure in failures.iter().take(SHOWN_MAX) {
         let case = failure.case;
-        let at =
-            case.place(WORKSPACE).map(|place| format!(" at {}", code(&format!("{}:{}", place.path, place.line), PATH_CHARS_MAX)));
+        let at = case
+            .place(found.workspace)
+            .map(|place| format!(" at {}", code(&format!("{}:{}", place.path, place.line), PATH_CHARS_MAX)));
         let _ = write!(text, "\n\n- {}{}{}", code(&case.name, NAME_CHARS_MAX), at.unwrap_or_default(), marks(found, case));
         let block = fenced(&excerpt(case));
         if !block.is_empty() {

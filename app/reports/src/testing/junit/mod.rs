@@ -69,8 +69,8 @@ impl Reading {
     /// Where the text that comes goes.
     fn kept_text(&mut self) -> Option<&mut String> {
         match self.stack.last() {
-            Some(Element::Problem) => self.case.as_mut().map(|case| &mut case.text),
-            Some(Element::Suite | Element::Case | Element::Other) | None => None,
+            Some(Element::Problem) if self.tally.has_room_for_texts() => self.case.as_mut().map(|case| &mut case.text),
+            Some(Element::Problem | Element::Suite | Element::Case | Element::Other) | None => None,
         }
     }
 
