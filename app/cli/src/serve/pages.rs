@@ -35,7 +35,7 @@ const LOG_TAIL_BYTES_MAX: usize = 16 * 1024;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328;background:#fff}\
-    h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
+    h1{font-size:1.3rem}h2{font-size:1.15rem;margin-top:2rem}h3{font-size:1rem}.found table{width:auto}table{border-collapse:collapse;width:100%}\
     td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d1d9e0}\
     pre{background:#f6f8fa;padding:1rem;overflow:auto;max-height:30rem}code{font:13px/1.45 ui-monospace,monospace}\
     svg{max-width:100%;height:auto}.when{white-space:nowrap}.bar{background:#d1d9e0;width:12rem;height:.6rem;border-radius:.3rem;overflow:hidden;display:inline-block;margin-right:.6rem}\

@@ -379,13 +379,18 @@ fn a_replay_asks_no_model_and_says_that_everything_came_to_the_same() {
     assert_eq!(agents(&bench, &[]).code, Some(0));
     let (served, id) = served(&bench, ".git/kept");
     let (id, clone) = (id.to_string(), bench.folder.path().display().to_string());
+    // A service that has the store open is asked.
+    let service = served.serve(&[]);
+    let with = served.run(&["agent", "list", "--json"]).stdout;
     let done = served.run(&["agent", "replay", &id, "--checkout", &clone]);
+    service.stop();
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let head = git(bench.folder.path(), &["rev-parse", "HEAD"]);
     assert_eq!(done.stdout.replace(&head[..7], "COMMIT"), "replayed 4 turns on COMMIT: everything came to the same\n");
     assert_eq!(text(&bench, "add.sh"), BROKEN, "nothing is written to the clone");
 
     let list = served.run(&["agent", "list", "--json"]);
+    assert_eq!(list.stdout, with);
     let list: Value = serde_json::from_str(&list.stdout).expect("it is JSON");
     let views: Vec<(&Value, &Value, &Value)> =
         list.as_array().into_iter().flatten().map(|view| (&view["run"]["id"], &view["pipeline"], &view["turns"])).collect();

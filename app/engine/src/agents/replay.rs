@@ -93,12 +93,29 @@ fn cut(of: &AgentRun, journal: &[JournalEntry]) -> Option<String> {
     if let Some(reason) = &of.cancel {
         return Some(reason.to_string());
     }
-    events(journal).find_map(|event| match event {
-        AgentEvent::Spent { what: Scarce::Time } => Some(Scarce::Time.words().to_owned()),
-        AgentEvent::Expired { stage } => Some(format!("stage {stage} was not over in time")),
-        AgentEvent::Broken { stage, because } => Some(format!("stage {stage} could not go on: {because}")),
-        _ => None,
-    })
+    let (mut lost, mut why) = (0_i64, None);
+    for event in events(journal) {
+        match event {
+            AgentEvent::TurnBegun { .. } => lost += 1,
+            AgentEvent::Replied { .. } | AgentEvent::TurnFailed { .. } => lost -= 1,
+            AgentEvent::Spent { what: Scarce::Time } => why = Some(Scarce::Time.words().to_owned()),
+            // What a turn cost whose answer was lost with the process, no replay pays.
+            AgentEvent::Spent { what } if lost > 0 => why = Some(format!("{}, with turns in it that were lost", what.words())),
+            AgentEvent::Expired { stage } => why = Some(format!("stage {stage} was not over in time")),
+            AgentEvent::Broken { stage, because } => why = Some(format!("stage {stage} could not go on: {because}")),
+            AgentEvent::Prepared { .. }
+            | AgentEvent::Refused { .. }
+            | AgentEvent::Acted { .. }
+            | AgentEvent::ProgramEnded { .. }
+            | AgentEvent::Spent { .. }
+            | AgentEvent::Verified { .. }
+            | AgentEvent::Judged { .. } => {}
+        }
+        if why.is_some() {
+            break;
+        }
+    }
+    why
 }
 
 /// What was said in a turn of a stage, in order where the turn was taken more than once.

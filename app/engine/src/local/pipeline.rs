@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// What keeps the run is looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// After a stop sandboxes are looked for once more after this long: an engine goes on with a start that nobody waits for any more.
+/// After a stop sandboxes are looked for once more after this long.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Is told how a pipeline goes, while it goes. Nothing of it may block.
@@ -99,7 +99,7 @@ impl LocalPipeline {
         let driven = self.watched(id, observer, stop).await;
         self.clear(id).await;
         if stop.is_cancelled() {
-            // What was being started when it was stopped, the engine has started a moment later.
+            // The start of a gate's sandbox that was stopped in the middle, the engine may have finished a moment later.
             tokio::time::sleep(SETTLE).await;
             self.clear(id).await;
         }
