@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All figures of docs/performance.md, in one session. Takes some 20 minutes on 2 cores, most of it building.
+# All figures of docs/performance.md, in one session. Takes some 45 minutes on 2 cores, most of it building.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo build --quiet --release --package gatewright
@@ -11,6 +11,8 @@ echo "== comments to reactions"
 cargo bench --quiet --package gatewright-tests --bench commands
 echo "== many pull requests at once, under the forges' limits"
 cargo bench --quiet --package gatewright-tests --bench mass
+echo "== rollouts: ways back, a hundred releases under load, 200 at once"
+cargo bench --quiet --package gatewright-tests --bench rollouts
 echo "== sandbox against docker run"
 cargo bench --quiet --package gatewright-sandbox --bench overhead
 echo "== how often the benchmark gate is wrong"

@@ -68,6 +68,8 @@ pub struct Setting {
     pub models: Arc<dyn Model>,
     /// The agents of a repository may use so many tokens in a day.
     pub agents_day_tokens: Option<u64>,
+    /// Rollouts are looked at so often.
+    pub measure_secs: u64,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
     /// What runs is compared with what was released so often, beside what targets tell.
@@ -212,6 +214,7 @@ impl Setting {
             remind_after_secs: Vec::new(),
             models: Arc::new(NoModels),
             agents_day_tokens: None,
+            measure_secs: 1,
             baseline_secs: 1,
             drift_secs: 3600,
         }
@@ -267,7 +270,7 @@ impl Setting {
             public_url: Some("https://ci.example.com".to_owned()),
             sweep_secs: 1,
             grace_secs: self.grace_secs,
-            measure_secs: 1,
+            measure_secs: self.measure_secs,
             baseline_secs: self.baseline_secs,
             drain_secs: 5,
             drift_secs: self.drift_secs,

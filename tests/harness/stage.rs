@@ -111,6 +111,12 @@ pub trait Stage: Send + Sync {
     fn commit_to_fork(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
     /// Moves a branch of the user's fork to a commit that it has held before.
     fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str);
+    /// Protects the main branch and makes a tag, or moves it, to a commit.
+    fn tag(&self, user: &str, name: &str, commit: &str);
+    /// Has the forge vouch for the signature of a commit.
+    fn sign(&self, commit: &str);
+    /// Merges a pull request. Returns the commit.
+    fn merge(&self, number: u64, user: &str) -> String;
     /// Opens a pull request of a branch to the main branch. Returns its number.
     fn open(&self, user: &str, branch: &str) -> u64;
     /// The same of a branch of the user's fork.

@@ -6,11 +6,23 @@ mod world;
 #[path = "releases/flow.rs"]
 mod flow;
 
+#[path = "releases/faults.rs"]
+mod faults;
+
+#[path = "releases/promotion.rs"]
+mod promotion;
+
 #[path = "releases/strategies.rs"]
 mod strategies;
 
 #[path = "releases/said.rs"]
 mod said;
+
+#[path = "releases/changelog.rs"]
+mod changelog;
+
+#[path = "releases/signed.rs"]
+mod signed;
 
 #[path = "releases/tags.rs"]
 mod tags;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
+use gatewright_core::unseen::is_unseen;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -94,17 +95,13 @@ fn paint(line: &str, tone: Tone) -> String {
 
 /// A text from outside on one line, without anything that controls a terminal or hides or reorders what is around it.
 pub(crate) fn printable(text: &str) -> String {
-    let harmless = |c: char| if c == '\n' || c == '\t' || c == '\r' { Some(' ') } else { Some(c).filter(|c| !is_hidden(*c)) };
+    let harmless = |c: char| if c == '\n' || c == '\t' || c == '\r' { Some(' ') } else { Some(c).filter(|c| !is_unseen(*c)) };
     text.chars().filter_map(harmless).collect()
 }
 
 /// As [`printable`], but lines stay lines.
 pub(crate) fn printable_lines(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c)).collect()
-}
-
-fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_unseen(*c)).collect()
 }
 
 #[cfg(test)]

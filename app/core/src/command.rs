@@ -125,7 +125,7 @@ pub static COMMANDS: [CommandInfo; 20] = [
     line(CommandName::Promote, "promote", "[ENV]", Maintain, LikeOthers, "Agrees to a rollout, or has one go on that waits for somebody to say so."),
     line(CommandName::Pause, "pause", "[ENV]", Maintain, LikeOthers, "Has a rollout stay where it is."),
     line(CommandName::Resume, "resume", "[ENV]", Maintain, LikeOthers, "Has a paused rollout go on, and releases come again after a rollback."),
-    line(CommandName::Rollback, "rollback", "[ENV] [REASON]", Maintain, LikeOthers, "Undoes the rollout under way, or goes back to the release before."),
+    line(CommandName::Rollback, "rollback", "[ENV] [VERSION] [REASON]", Maintain, LikeOthers, "Undoes the rollout under way, or goes back to the release before, or to this one."),
     line(CommandName::Freeze, "freeze", "ENV [UNTIL] [REASON]", Maintain, LikeOthers, "Keeps releases from an environment. Going back stays possible."),
     line(CommandName::Unfreeze, "unfreeze", "ENV", Maintain, LikeOthers, "Lets releases come to an environment again."),
 ];

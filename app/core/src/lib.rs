@@ -28,6 +28,7 @@ pub mod suggestion;
 pub mod survey;
 pub mod target;
 pub mod tree;
+pub mod unseen;
 pub mod verdict;
 
 pub use ids::{

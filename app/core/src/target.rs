@@ -349,7 +349,7 @@ pub struct Site {
     pub target: Arc<dyn Target>,
     /// What shares requests out.
     pub router: Arc<dyn TrafficRouter>,
-    /// What is measured. The first one decides; the others confirm.
+    /// What is measured. The first one decides; where another shows the new version to be worse, it does not go on by itself.
     pub metrics: Vec<Arc<dyn MetricSource>>,
 }
 

@@ -71,6 +71,7 @@ fn words(key: &ActionKey) -> String {
         ActionKey::Release(ReleaseAction::Plan) => "looking at the environments".to_owned(),
         ActionKey::Release(ReleaseAction::Draft) => "drafting the release".to_owned(),
         ActionKey::Release(ReleaseAction::Start) => "starting the rollouts".to_owned(),
+        ActionKey::Release(ReleaseAction::Changelog) => "looking what the changelog says".to_owned(),
         ActionKey::Release(ReleaseAction::LookAtTag) => "asking the forge where the tag points".to_owned(),
         ActionKey::Rollout(RolloutKey::Look) => "looking whether the rollout may begin".to_owned(),
         ActionKey::Rollout(RolloutKey::Share) => "sharing out the requests".to_owned(),

@@ -1,5 +1,6 @@
 //! What is shipped: tags, releases and their links, environments and deployments. State, and what people do and see of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ pub(super) struct Shipping {
     pub(super) releases: Vec<Release>,
     pub(super) environments: Vec<Environment>,
     pub(super) deployments: Vec<Deployment>,
+    /// What is said of the signature of a commit or a tag object, by its id.
+    pub(super) signatures: BTreeMap<String, Value>,
 }
 
 pub(super) struct Release {
@@ -84,6 +87,23 @@ impl FakeGitLab {
         };
         self.move_tag(path, name, Some(&object), user);
         object
+    }
+
+    /// Has GitLab say this of a commit's PGP signature, or of a tag object's X.509 signature: `verified`, `unknown_key` and their like.
+    pub fn sign_as(&self, object: &str, status: &str) {
+        let mut world = self.world();
+        let is_tag = world.projects.iter().any(|project| project.git.tag_of(object).is_some());
+        let said = if is_tag {
+            let certificate = json!({ "id": 1, "email": "alice@example.com", "certificate_status": "good" });
+            json!({ "signature_type": "X509", "verification_status": status, "x509_certificate": certificate })
+        } else {
+            json!({
+                "signature_type": "PGP", "verification_status": status, "gpg_key_id": 1, "gpg_key_primary_keyid": "8254AAB3FBD54AC9",
+                "gpg_key_user_name": "alice", "gpg_key_user_email": "alice@example.com", "gpg_key_subkey_id": null,
+                "commit_source": "gitaly",
+            })
+        };
+        world.shipping.signatures.insert(object.to_owned(), said);
     }
 
     /// Deletes a tag, and its release with it, as GitLab does.

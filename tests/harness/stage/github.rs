@@ -61,6 +61,19 @@ impl Stage for GitHubStage {
         self.github.force_push(&self.fork_of(user), branch, commit, user);
     }
 
+    fn tag(&self, user: &str, name: &str, commit: &str) {
+        self.github.protect(REPO, "main");
+        self.github.push_tag(REPO, name, commit, user);
+    }
+
+    fn sign(&self, commit: &str) {
+        self.github.sign(commit);
+    }
+
+    fn merge(&self, number: u64, user: &str) -> String {
+        self.github.merge_pull(REPO, number, user).expect("nothing conflicts")
+    }
+
     fn open(&self, user: &str, branch: &str) -> u64 {
         self.github.open_pull(REPO, PullSpec::of(user, branch))
     }

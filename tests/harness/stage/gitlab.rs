@@ -43,7 +43,7 @@ impl GitLabStage {
 }
 
 /// Those that the service's documents ask for.
-const TRIGGERS: [&str; 4] = ["Push Hook", "Note Hook", "Issue Hook", "Merge Request Hook"];
+const TRIGGERS: [&str; 5] = ["Push Hook", "Tag Push Hook", "Note Hook", "Issue Hook", "Merge Request Hook"];
 
 const STICKY: &str = "<!-- gatewright:sticky -->";
 
@@ -122,6 +122,19 @@ impl Stage for GitLabStage {
 
     fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str) {
         self.gitlab.force_push(&self.fork_of(user), branch, commit, user);
+    }
+
+    fn tag(&self, user: &str, name: &str, commit: &str) {
+        self.gitlab.protect(REPO, "main");
+        self.gitlab.push_tag(REPO, name, commit, user);
+    }
+
+    fn sign(&self, commit: &str) {
+        self.gitlab.sign_as(commit, "verified");
+    }
+
+    fn merge(&self, number: u64, user: &str) -> String {
+        self.gitlab.merge(REPO, number, user).expect("nothing conflicts")
     }
 
     fn open(&self, user: &str, branch: &str) -> u64 {

@@ -34,7 +34,7 @@ fn pushed(gitlab: &FakeGitLab, message: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_tag_leads_to_its_commit_and_nobody_tells_who_signed_it() {
+async fn a_tag_leads_to_its_commit_and_gitlab_tells_whether_they_are_signed() {
     let (gitlab, repo, adapter) = with_project().await;
     let sha = pushed(&gitlab, "feat: a");
     gitlab.push_tag(REPO, "v1.0.0-rc.1", &sha, "alice");
@@ -49,9 +49,12 @@ async fn a_tag_leads_to_its_commit_and_nobody_tells_who_signed_it() {
     let annotated = adapter.tag(&repo, "releases/v1.1.0").await.expect("it answers").expect("it is there");
     assert_eq!((annotated.commit.as_str(), annotated.object.as_ref()), (sha.as_str(), Some(&commit(&object))));
     assert_eq!(annotated.message.as_deref(), Some("the second one"));
-    for signature in [annotated.signature, annotated.commit_signature] {
-        assert!(matches!(signature, Signature::Unknown { .. }), "{signature:?}");
-    }
+    assert_eq!((annotated.signature, annotated.commit_signature), (Signature::Unsigned, Signature::Unsigned));
+    gitlab.sign_as(&object, "verified");
+    gitlab.sign_as(&sha, "unknown_key");
+    let signed = adapter.tag(&repo, "releases/v1.1.0").await.expect("it answers").expect("it is there");
+    assert_eq!(signed.signature, Signature::Verified { by: Some("alice@example.com".to_owned()) });
+    assert_eq!(signed.commit_signature, Signature::Unverified { reason: "unknown_key".to_owned() });
     let tags = adapter.tags(&repo).await.expect("it answers");
     assert_eq!((tags.tags.len(), tags.incomplete), (3, false));
     assert!(tags.tags.iter().all(|(_, at)| at.as_str() == sha), "annotated tags name their commits");

@@ -55,10 +55,14 @@ async fn a_version_that_fails_requests_undoes_itself() {
     world.idle().await;
     let load = Load::start(&world.router.address(), People { eager: 4, slow: 0, talking: 0 });
     load.more(20).await;
-    world.tag("v1.1.0", &world.file(CANARY, ", FAIL_PERCENT: '60'"));
+    let pull = world.merge("v1.1.0", &world.file(CANARY, ", FAIL_PERCENT: '60'"));
     world.idle().await;
     load.more(50).await;
     let seen = load.stop().await;
+    let comment = world.github.release_comment(REPO, pull).unwrap_or_default();
+    let (_, picture) =
+        comment.split_once("[![v1.1.0 in production. At ").unwrap_or_else(|| panic!("it has a picture: {comment}"));
+    assert!(picture.contains(" are needed)") && picture.contains("/measured.svg)](https://ci.example.com/runs/"), "{comment}");
     let last = world.steps("production").pop().unwrap_or_default();
     assert!(last.starts_with("rolled back: Errors happen to the new version only"), "{last}");
     let bad: u64 = seen.bad.values().sum();

@@ -58,6 +58,14 @@ async fn the_operator_goes_back_once_and_brings_a_release_again() {
     assert_eq!(engine.operate(&deploy, Timestamp::now()).await.as_deref(), Ok("v1.1.0 to production"));
     world.idle().await;
     assert_eq!(world.live().await, "v1.1.0");
+    world.tag("v1.2.0", &world.file(AT_ONCE, ""));
+    world.idle().await;
+    let further = world.operation(RunId::new(), "rollback", &["1.0.0", "that", "was", "fine"]).await;
+    assert_eq!(engine.operate(&further, Timestamp::now()).await.as_deref(), Ok("production back to v1.0.0"));
+    world.idle().await;
+    assert_eq!(world.live().await, "v1.0.0");
+    let again = engine.operate(&world.operation(RunId::new(), "rollback", &["v1.0.0"]).await, Timestamp::now()).await;
+    assert_eq!(again, Err(OperationError::Refused("`v1.0.0` is what is live in `production`.".to_owned())));
     let unknown = world.operation(RunId::new(), "deploy", &["9.9.9"]).await;
     let refused = OperationError::Refused("there is no tag or version 9.9.9.".to_owned());
     assert_eq!(engine.operate(&unknown, Timestamp::now()).await, Err(refused));

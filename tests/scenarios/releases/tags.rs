@@ -1,6 +1,8 @@
 //! Tags that come together, move, go, or are none to release.
 
 use gatewright_core::{ForgeKind, Timestamp};
+use gatewright_tests::service::until;
+use gatewright_tests::site::load::{Load, People};
 
 use crate::world::{REPO, World};
 
@@ -69,7 +71,7 @@ async fn a_tag_that_is_moved_or_deleted_while_its_gates_run_is_not_released() {
         |tag: &str| world.file(AT_ONCE, "").replace("good: { run: 'true' }", &format!("good: {{ run: 'sleep 3; : {tag}' }}"));
     let commit = world.tag("v1.0.0", &slow("v1.0.0"));
     let runs = || async { world.service.runs().await.iter().any(|run| run.subject.contains("/tag/")) };
-    gatewright_tests::service::until("its gates run", runs).await;
+    until("its gates run", runs).await;
     world.github.delete_tag(REPO, "v1.0.0", "alice");
     world.idle().await;
     assert_eq!((world.github.deployments(REPO), world.containers()), (String::new(), vec![]));
@@ -80,6 +82,56 @@ async fn a_tag_that_is_moved_or_deleted_while_its_gates_run_is_not_released() {
     world.github.push_tag(REPO, "v1.0.0", &other, "alice");
     world.idle().await;
     assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.0.0 is live"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_tags_that_come_at_once_the_higher_one_is_there_in_the_end() {
+    let world = World::start().await;
+    world.tag("v1.0.0", &world.file(AT_ONCE, ""));
+    world.idle().await;
+    let load = Load::start(&world.router.address(), People { eager: 2, slow: 0, talking: 0 });
+    load.more(20).await;
+    // The higher one first: the other one finds it there, or is there before it.
+    let [higher, lower] = ["v1.2.0", "v1.1.0"].map(|tag| {
+        world.github.commit(
+            REPO,
+            "main",
+            "alice",
+            &format!("feat: {tag}"),
+            [(".gatewright.yml", world.file(AT_ONCE, "").as_str()), ("f", tag)],
+        )
+    });
+    world.github.push_tag(REPO, "v1.2.0", &higher, "alice");
+    world.github.push_tag(REPO, "v1.1.0", &lower, "alice");
+    world.idle().await;
+    let seen = load.stop().await;
+    assert!(seen.bad.is_empty() && seen.of("1.2.0") > 0, "{seen:?}");
+    let after = world.answers(30).await;
+    assert_eq!(after.good(), after.of("1.2.0"), "{after:?}");
+    assert_eq!(world.containers(), ["1.2.0", "1.2.0"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_moved_and_deleted_in_the_middle_of_its_rollout_leaves_that_to_its_end() {
+    let world = World::start().await;
+    world.tag("v1.0.0", &world.file(MANUAL, ""));
+    world.idle().await;
+    let pull = world.merge("v1.1.0", &world.file(MANUAL, ""));
+    world.until_at("v1.1.0", "production", "until somebody says").await;
+    let elsewhere = world.github.commit(REPO, "main", "mallory", "feat: something else", [("f", "else")]);
+    world.github.push_tag(REPO, "v1.1.0", &elsewhere, "mallory");
+    let comment = || world.github.release_comment(REPO, pull).unwrap_or_default();
+    until("the comment says that the tag was moved", || async { comment().contains("the tag was moved from ") }).await;
+    world.github.delete_tag(REPO, "v1.1.0", "mallory");
+    until("the comment says that the tag is gone", || async { comment().contains("the tag was deleted") }).await;
+    world.say(pull, "max", "/gw promote production").await;
+    world.until_says("production", "v1.1.0 is live").await;
+    world.idle().await;
+    assert_eq!(world.containers(), ["1.1.0", "1.1.0"]);
+    let deployments = world.github.deployments(REPO);
+    assert_eq!(deployments.matches("v1.1.0 to production").count(), 1, "what it was moved to goes nowhere: {deployments}");
     world.end().await;
 }
 

@@ -63,20 +63,7 @@ impl World {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Setting)) -> World {
         let name = format!("s{:x}", uuid::Uuid::new_v4().as_fields().0);
         let router = Router::start(Shape::default()).await;
-        let target = DockerTarget::new(DockerConfig {
-            engine: None,
-            network: "bridge".to_owned(),
-            pull: PullPolicy::Never,
-            secrets: Arc::new(NoSecrets),
-            hash_key: SecretString::from("key of the scenarios"),
-        });
-        let haproxy = Arc::new(Haproxy::new(haproxy::Config {
-            server_options: "check inter 300ms fastinter 100ms downinter 100ms rise 1 fall 2".to_owned(),
-            servers_file: Some(router.servers_file()),
-            latency_table: Some("gatewright_web_latency".to_owned()),
-            ..haproxy::Config::new(haproxy::Address::Unix(router.socket()), "web")
-        }));
-        let site = Site { target: Arc::new(target), router: haproxy.clone(), metrics: vec![haproxy] };
+        let site = site_behind(&router);
         let github = FakeGitHub::start().await;
         github.create_repo(REPO);
         github.protect(REPO, "main");
@@ -196,6 +183,24 @@ impl World {
         self.service.stop().await;
         self.github.assert_valid();
     }
+}
+
+/// Containers behind a router.
+pub(crate) fn site_behind(router: &Router) -> Site {
+    let target = DockerTarget::new(DockerConfig {
+        engine: None,
+        network: "bridge".to_owned(),
+        pull: PullPolicy::Never,
+        secrets: Arc::new(NoSecrets),
+        hash_key: SecretString::from("key of the scenarios"),
+    });
+    let haproxy = Arc::new(Haproxy::new(haproxy::Config {
+        server_options: "check inter 300ms fastinter 100ms downinter 100ms rise 1 fall 2".to_owned(),
+        servers_file: Some(router.servers_file()),
+        latency_table: Some("gatewright_web_latency".to_owned()),
+        ..haproxy::Config::new(haproxy::Address::Unix(router.socket()), "web")
+    }));
+    Site { target: Arc::new(target), router: haproxy.clone(), metrics: vec![haproxy] }
 }
 
 /// The repository file for a service, with these lines of the environment and these variables of its instances.

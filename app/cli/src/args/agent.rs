@@ -89,14 +89,14 @@ pub(crate) struct AgentRunArgs {
     /// Whether a missing image is fetched
     #[arg(long, value_name = "WHEN", value_parser = ["missing", "never"], default_value = "missing")]
     pub(crate) pull: String,
-    #[command(flatten)]
-    pub(crate) bounds: Bounds,
     /// Keep what was said, the gates' logs and the patch in this folder [default: one in the cache]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) logs: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
 }
 
 /// Where the tools and gates of a local pipeline run.

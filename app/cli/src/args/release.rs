@@ -71,11 +71,11 @@ pub(crate) enum RolloutCommand {
     Pause(EnvironmentArgs),
     /// Have a paused rollout go on, or let releases come by themselves again after a rollback
     Resume(EnvironmentArgs),
-    /// Undo the rollout that is under way; where none is, bring back the release that was there before
+    /// Undo the rollout that is under way; where none is, bring back a release that was there
     Rollback {
         #[command(flatten)]
         of: EnvironmentArgs,
-        /// Why
+        /// The version or tag to bring back [default: the one before], then why
         reason: Vec<String>,
     },
     /// Keep releases from an environment; going back stays possible

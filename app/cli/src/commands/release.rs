@@ -88,6 +88,7 @@ fn header(release: &ReleaseView) -> Result<(), Failure> {
     lines.extend(release.branch.as_ref().map(|branch| format!("branch    {}", printable(branch))));
     lines.extend(release.previous.as_ref().map(|tag| format!("after     {}", printable(tag))));
     lines.extend(release.gates.as_ref().map(|state| format!("gates     {}", printable(&gates(state)))));
+    lines.extend(release.changelog.as_ref().map(|words| format!("changelog {}", printable(words))));
     lines.extend(release.problem.as_ref().map(|problem| format!("problem   {}", printable(problem))));
     lines.push(format!("begun     {} UTC, run {}", words::time(release.begun_at), release.run));
     print::line(&format!("{}\n", lines.join("\n")))
@@ -135,6 +136,9 @@ fn show_plan(tag: &str, plan: &ReleasePlan) -> Result<(), Failure> {
     lines.push(format!("gates      {}", printable(&gates)));
     if !plan.artefacts.is_empty() {
         lines.push(format!("artefacts  {}", printable(&plan.artefacts.join(", "))));
+    }
+    if let Some(path) = valid.config.changelog.as_ref().filter(|_| !valid.prerelease) {
+        lines.push(format!("changelog  {}, by a pull request to {}", printable(path), printable(&valid.branch)));
     }
     print::line(&format!("{}\n", lines.join("\n")))?;
     let rows: Vec<_> = plan.environments.iter().flat_map(planned).collect();

@@ -9,6 +9,7 @@ use gatewright_core::store::RunFilter;
 use gatewright_core::{CommitId, EnvironmentName, RepoRef, RunId, Timestamp};
 use gatewright_engine::operator::{Operation, OperationError, ReleasePlan};
 use gatewright_engine::overview::{self, Deployment, EnvironmentOverview};
+use gatewright_engine::release::changelog_words;
 use gatewright_engine::render::release_headline;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ pub(crate) struct ReleaseView {
     pub(crate) planned: Vec<PlannedEnvironment>,
     pub(crate) rollouts: Vec<RolloutOf>,
     pub(crate) artefacts: Vec<Artefact>,
+    /// What became of the changelog file, where one is asked for. Markdown, made by us.
+    #[serde(default)]
+    pub(crate) changelog: Option<String>,
     /// Markdown, made by us.
     pub(crate) notes: String,
 }
@@ -95,6 +99,7 @@ impl ReleaseView {
             planned: release.planned.clone().unwrap_or_default(),
             rollouts: rollouts.collect(),
             artefacts: release.artefacts.clone(),
+            changelog: changelog_words(run, release),
             notes: release.notes.clone(),
         }
     }

@@ -16,6 +16,7 @@ use gatewright_core::report::{Report, ReportKey};
 use gatewright_core::run::{Gates, Run, Step, StepState};
 use gatewright_core::verdict::{Output, VerdictStatus};
 use gatewright_core::{GateName, RunId, Timestamp};
+use gatewright_engine::rollout::picture;
 
 mod agent;
 mod environment;
@@ -52,6 +53,7 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route("/runs/{id}/agents/{stage}", get(transcript))
         .route("/runs/{id}/outputs/{gate}/{*path}", get(output))
         .route("/runs/{id}/artefacts/{name}", get(artefact))
+        .route("/runs/{id}/measured.svg", get(measured))
         .route("/runs/{id}/hooks/{n}", get(hook))
         .route("/environments/{rollout}", get(environment))
         .route("/environments/{rollout}/json", get(environment_json))
@@ -120,6 +122,18 @@ async fn output(State(desk): Shared, Path((id, gate, path)): Path<(String, Strin
 async fn artefact(State(desk): Shared, Path((id, name)): Path<(String, String)>) -> Response {
     let Ok(id) = id.parse::<RunId>() else { return missing() };
     saved(desk.artefact(id, &name).await)
+}
+
+/// What was measured of a rollout, as the image that comments show. Made of numbers and words of our own.
+async fn measured(State(desk): Shared, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<RunId>() else { return missing() };
+    let page = match desk.run(id).await {
+        Ok(page) => page,
+        Err(error) => return refused(&error),
+    };
+    let run = page.replayed();
+    let svg = run.as_ref().and_then(Run::rollout).map(|rollout| picture(rollout, &page.journal)).unwrap_or_default();
+    if svg.is_empty() { missing() } else { ([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response() }
 }
 
 /// The log of a command around a rollout, by its place among them.

@@ -287,7 +287,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         baseline_secs: config.rollout.baseline_secs,
         drain_secs: config.rollout.drain_secs,
         drift_secs: config.rollout.drift_secs,
-        remind_after_secs: Options::default().remind_after_secs,
+        remind_after_secs: config.rollout.remind_after_secs.clone(),
         agents_max: config.agents.concurrent,
         agent_tokens_max: config.agents.answer_tokens_max,
         agents_day_micro_usd: config.agents.day_micro_usd,

@@ -41,6 +41,8 @@ pub(super) enum Shape {
     Secrets,
     /// A whole number within bounds.
     Number { min: u64, max: u64, default: Option<u64> },
+    /// A list of whole numbers within bounds, so many at most. It may be empty.
+    Numbers { min: u64, max: u64, most: usize, default: &'static [u64] },
     /// A number within bounds.
     Real { min: f64, max: f64, default: Option<f64> },
     /// One of these words.
@@ -227,6 +229,11 @@ static ROLLOUT: Table = Table {
             "baseline_secs",
             number(0, 3600, 60),
             "Before anybody gets the new version it is measured for so long what is usual.",
+        ),
+        key(
+            "remind_after_secs",
+            Shape::Numbers { min: 60, max: 30 * 24 * 3600, most: 20, default: &[4 * 3600, 24 * 3600, 3 * 24 * 3600] },
+            "People are reminded of what waits for them after each of these; an empty list: never.",
         ),
         key("drain_secs", number(0, 3600, 30), "What an instance that is taken away has in flight is waited for so long."),
         key(

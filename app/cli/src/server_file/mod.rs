@@ -163,6 +163,8 @@ pub(crate) struct RolloutTable {
     pub(crate) baseline_secs: u64,
     pub(crate) drain_secs: u64,
     pub(crate) drift_secs: u64,
+    /// In their order.
+    pub(crate) remind_after_secs: Vec<u64>,
 }
 
 /// `[log]`.

@@ -76,6 +76,7 @@ fn lay_in_table(node: &mut Node, table: &'static Table, path: &[String], over: &
         | Shape::Texts
         | Shape::Query
         | Shape::Number { .. }
+        | Shape::Numbers { .. }
         | Shape::Real { .. }
         | Shape::Word { .. } => set(node, rest, over),
     }

@@ -14,12 +14,13 @@ use url::Url;
 use super::keys::{FILE, HOST_CODE, KINDS, Key, LEVELS, Shape, Table, listed, nearest, shown};
 use super::tree::{Entry, Node, Origin, Problem, Value};
 use super::{
-    Driver, EngineTable, For, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, RolloutTable,
-    SandboxTable, ServerConfig, ServerTable, StorePlace, StoreTable,
+    Driver, EngineTable, For, ForgeTables, GithubTable, GitlabTable, LocatedSecret, LogFormat, LogTable, Pull, SandboxTable,
+    ServerConfig, ServerTable, StorePlace, StoreTable,
 };
 
 mod model;
 mod notify;
+mod rollout;
 mod target;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -204,15 +205,6 @@ impl Reader<'_> {
             attempts_max: self.small(fields, "attempts_max"),
             sweep_secs: self.number(fields, "sweep_secs"),
             grace_secs: self.number(fields, "grace_secs"),
-        }
-    }
-
-    fn rollout(&mut self, fields: &Fields<'_>) -> RolloutTable {
-        RolloutTable {
-            measure_secs: self.number(fields, "measure_secs"),
-            baseline_secs: self.number(fields, "baseline_secs"),
-            drain_secs: self.number(fields, "drain_secs"),
-            drift_secs: self.number(fields, "drift_secs"),
         }
     }
 

@@ -57,6 +57,10 @@ fn shape(shape: Shape) -> Value {
             }
             schema
         }
+        Shape::Numbers { min, max, most, default } => {
+            let item = json!({ "type": "integer", "minimum": min, "maximum": max });
+            json!({ "type": "array", "items": item, "maxItems": most, "default": default })
+        }
         Shape::Real { min, max, default } => {
             let mut schema = json!({ "type": "number", "minimum": min, "maximum": max });
             if let (Some(default), Value::Object(object)) = (default, &mut schema) {

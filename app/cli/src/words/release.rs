@@ -2,7 +2,8 @@
 
 use gatewright_core::rollout::{Finding, HookOutcome, drift};
 use gatewright_core::run::{
-    GatesState, Refusal, ReleaseEvent, ReleaseSpec, ReleaseWord, RolloutCause, RolloutEvent, RolloutSpec, RolloutWord, Way,
+    ChangelogEntry, GatesState, Refusal, ReleaseEvent, ReleaseSpec, ReleaseWord, RolloutCause, RolloutEvent, RolloutSpec,
+    RolloutWord, Way,
 };
 use gatewright_engine::render::rollout_words;
 
@@ -74,6 +75,12 @@ pub(super) fn event(event: &ReleaseEvent) -> String {
         ReleaseEvent::Started { rollouts } => {
             let rollouts: Vec<String> = rollouts.iter().map(|(name, run)| format!("{name} (run {run})")).collect();
             format!("rollouts started: {}", if rollouts.is_empty() { "none".to_owned() } else { rollouts.join(", ") })
+        }
+        ReleaseEvent::Changelog { entry: ChangelogEntry::Proposed { parent, .. } } => {
+            format!("its notes are for the changelog, on {}", parent.short())
+        }
+        ReleaseEvent::Changelog { entry: ChangelogEntry::AsItIs { because } } => {
+            format!("the changelog stays as it is: {because}")
         }
         ReleaseEvent::TagSeen { commit: Some(commit), .. } => format!("the tag points at {}", commit.short()),
         ReleaseEvent::TagSeen { commit: None, .. } => "the tag is gone".to_owned(),

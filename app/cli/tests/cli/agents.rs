@@ -83,10 +83,13 @@ fn text(bench: &Bench, name: &str) -> String {
     fs::read_to_string(bench.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// An answer without what is never the same.
+/// What was told on the way, without how long models took.
 fn steady(text: &str) -> String {
-    let folder = |line: &str| line.find("/tmp/").map_or_else(|| line.to_owned(), |at| format!("{}FOLDER", &line[..at]));
-    text.lines().map(folder).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| match line.rsplit_once(" USD, ") {
+        Some((before, time)) if time.ends_with(" ms)") => format!("{before} USD, TIME)"),
+        Some(_) | None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -94,8 +97,44 @@ fn a_broken_repository_is_mended_here_and_the_patch_is_applied_when_that_is_aske
     let bench = broken(SHORT, MENDS);
     let done = agents(&bench, &[]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
-    assert_snapshot!(steady(&done.stdout), @"");
-    assert_snapshot!(steady(&done.stderr), @"");
+    assert_snapshot!(done.stdout, @r"
+    ── coder
+       It adds now.
+       See add.sh.
+
+    ── quality
+       Nothing to do.
+
+    STAGE  NAME         STATE  TRIES  TURNS  COST        SAYS
+    0      coder        done   1      3      0.0235 USD  It adds now.
+    1      verify       done   1      0      0.0000 USD
+    2      quality      done   1      1      0.0033 USD  Nothing to do.
+    3      final check  done   1      0      0.0000 USD
+
+    build: 1 file changed. Passed in a fresh sandbox: tests.
+      changed  add.sh
+    4 turns, 8270 tokens, 0.0268 USD
+    all that was said: .git/kept
+    to have it in the working tree: git apply .git/kept/changes.patch
+    ");
+    assert_snapshot!(steady(&done.stderr), @r"
+    build: coder, verify, quality, final check; budget 2.0000 USD, 40 turns, 2000000 tokens, 20 min
+    coder: started
+    coder: turn 1: read, shell (scripted/any, 0.0067 USD, TIME)
+    coder:   read add.sh
+    coder:   shell sh test.sh, failed
+    coder: turn 2: patch (scripted/any, 0.0084 USD, TIME)
+    coder:   patch add.sh
+    coder: turn 3: finish (scripted/any, 0.0084 USD, TIME)
+    coder: done: It adds now.
+    verify: started
+    verify: gate tests passed: exit code 0
+    verify: done
+    quality: started
+    quality: turn 1: finish (scripted/any, 0.0033 USD, TIME)
+    quality: done: Nothing to do.
+    final check: done
+    ");
     assert_eq!(text(&bench, "add.sh"), BROKEN, "nothing here changes unless it is asked for");
     assert_eq!(git(bench.folder.path(), &["status", "--porcelain"]), "");
     let patch = text(&bench, ".git/kept/changes.patch");
@@ -120,7 +159,23 @@ fn a_broken_repository_is_mended_here_and_the_patch_is_applied_when_that_is_aske
         "applied",
     ];
     let said: BTreeMap<&str, &Value> = said.into_iter().map(|key| (key, &answer[key])).collect();
-    assert_snapshot!(serde_json::to_string_pretty(&said).expect("it is JSON"), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&said).expect("it is JSON"), @r#"
+    {
+      "applied": true,
+      "conclusion": "success",
+      "exit_code": 0,
+      "files": [
+        "add.sh"
+      ],
+      "message": "Add instead of subtract\n\nGatewright-Pipeline: build\n",
+      "micro_usd": 26850,
+      "patch": "mended.patch",
+      "pipeline": "build",
+      "tokens": 8270,
+      "turns": 4,
+      "verified": true
+    }
+    "#);
     assert_eq!(answer["commit"], git(bench.folder.path(), &["rev-parse", "HEAD"]));
 }
 
@@ -211,7 +266,19 @@ fn what_is_called_wrongly_is_named_before_anything_runs() {
         says(&["--requirements", "x", "--config", "nowhere.toml"]),
     ];
     let lines: Vec<String> = wrong.into_iter().map(|(code, line)| format!("{}: {line}", code.unwrap_or(-1))).collect();
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r"
+    2: gatewright: the pipeline `build` has to be told what to build; say it with --requirements TEXT, or in a file with --requirements-file FILE
+    2: gatewright: --requirements says nothing: write what is to be done
+    2: gatewright: nowhere.md cannot be read: No such file or directory (os error 2)
+    2: gatewright: --requirements has 16385 bytes; what is to be done may have 16384
+    2: gatewright: there is no pipeline `buidl`; did you mean `build`?
+    2: gatewright: the model `other/model` cannot be asked: there is no provider `other` for `other/model`: the server file has only scripted
+    2: gatewright: there is no commit `nowhere` here: git knows no such branch, tag or commit; where it is on a server, fetch it first
+    2: gatewright: no model is to be asked: there is no gatewright.toml here; name a server file with --config, or a model with --model PROVIDER/NAME, whose key is taken from ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, PERPLEXITY_API_KEY
+    2: gatewright: the model `anthropic/claude` cannot be asked: ANTHROPIC_API_KEY is not set, and there is no gatewright.toml here
+    2: gatewright: nobody has said what the model `ollama/qwen` costs, so no limit of money can be kept; give it a `[[model.price]]` in the server file, or leave the limit away with `--budget usd=none`
+    2: gatewright: there is no nowhere.toml; name the server file with --config; `docs/configuration.md` shows what it holds
+    ");
     let budget = bench.run(&["agent", "run", "--requirements", "x", "--budget", "turns=0"]);
     assert_eq!(
         (budget.code, budget.stderr.contains("`turns` is a whole number from 1 to 500")),
@@ -238,8 +305,17 @@ fn without_an_engine_or_an_answer_it_ends_with_3() {
 fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
     let waits = "conversations: [{ exchanges: [{ reply: { calls: [{ tool: shell, arguments: { command: 'echo begun; sleep 500' } }] } }] }]";
     let bench = broken(SHORT, waits);
-    let mut command =
-        bench.command(&["agent", "run", "--config", ".git/models.toml", "--requirements", "add", "--logs", ".git/kept"]);
+    let mut command = bench.command(&[
+        "agent",
+        "run",
+        "--config",
+        ".git/models.toml",
+        "--requirements",
+        "add",
+        "--logs",
+        ".git/kept",
+        "--json",
+    ]);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it runs");
     let mut errors = std::io::BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
@@ -252,10 +328,15 @@ fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
     std::io::Read::read_to_string(&mut errors, &mut rest).expect("it can be read");
     std::io::Read::read_to_string(&mut child.stdout.take().expect("it is piped"), &mut out).expect("it can be read");
     assert_eq!(child.wait().expect("it ends").code(), Some(1), "{rest}");
-    assert!(out.contains("build: stopped by you; nothing is handed over"), "{out}");
+    let answer: Value = serde_json::from_str(&out).expect("it is JSON");
+    assert_eq!(answer["headline"], "build: stopped by you; nothing is handed over");
     let journal: Vec<JournalEntry> = serde_json::from_str(&text(&bench, ".git/kept/journal.json")).expect("it is kept");
     assert!(matches!(journal.last().map(|entry| &entry.event), Some(RunEvent::Finished { .. })), "{journal:?}");
-    assert_eq!(containers("agent.0"), "");
+    assert_eq!(containers("run", answer["run"].as_str().expect("it has an id")), "");
+    let replayed = bench.run(&["agent", "replay", &bench.path(".git/kept").display().to_string()]);
+    assert_eq!(replayed.code, Some(0), "{}{}", replayed.stdout, replayed.stderr);
+    assert!(replayed.stdout.starts_with("replayed 0 turns on "), "what came to nothing is not done again: {}", replayed.stdout);
+    assert!(replayed.stdout.contains("the journal ends early (stopped by you)"), "{}", replayed.stdout);
 }
 
 /// A clone with a server file beside it whose store has this run, as if the service had driven it.
@@ -298,13 +379,18 @@ fn a_replay_asks_no_model_and_says_that_everything_came_to_the_same() {
     assert_eq!(agents(&bench, &[]).code, Some(0));
     let (served, id) = served(&bench, ".git/kept");
     let (id, clone) = (id.to_string(), bench.folder.path().display().to_string());
+    // A service that has the store open is asked.
+    let service = served.serve(&[]);
+    let with = served.run(&["agent", "list", "--json"]).stdout;
     let done = served.run(&["agent", "replay", &id, "--checkout", &clone]);
+    service.stop();
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let head = git(bench.folder.path(), &["rev-parse", "HEAD"]);
     assert_eq!(done.stdout.replace(&head[..7], "COMMIT"), "replayed 4 turns on COMMIT: everything came to the same\n");
     assert_eq!(text(&bench, "add.sh"), BROKEN, "nothing is written to the clone");
 
     let list = served.run(&["agent", "list", "--json"]);
+    assert_eq!(list.stdout, with);
     let list: Value = serde_json::from_str(&list.stdout).expect("it is JSON");
     let views: Vec<(&Value, &Value, &Value)> =
         list.as_array().into_iter().flatten().map(|view| (&view["run"]["id"], &view["pipeline"], &view["turns"])).collect();
@@ -337,9 +423,21 @@ fn a_replay_names_what_is_other_than_in_the_journal() {
     let done = bench.run(&["agent", "replay", &kept]);
     assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
     let head = git(bench.folder.path(), &["rev-parse", "HEAD"]);
-    assert_snapshot!(done.stdout.replace(&head[..7], "COMMIT"), @"");
-    let answer: Value = serde_json::from_str(&bench.run(&["agent", "replay", &kept, "--json"]).stdout).expect("it is JSON");
-    assert_eq!((&answer["same"], &answer["differences"][0]["what"]), (&json!(false), &json!("files")), "{answer}");
+    assert_snapshot!(done.stdout.replace(&head[..7], "COMMIT"), @r"
+    WHERE            WHAT         IN THE JOURNAL         NOW
+    stage 0, turn 2  files                               add.sh
+    stage 0, turn 3  files                               add.sh
+    stage 0          coder        done                   failed: the journal has no turn 4 of stage 0
+    stage 1, look 1  gate tests   passed                 failed: exit code 1
+    stage 1          verify       done                   not run
+    stage 2, turn 1               there                  not there
+    stage 2          quality      done                   not run
+    stage 3          final check  done                   not run
+    the result       files                               add.sh
+    the result       handed over  comment; pull-request  comment
+
+    replayed 3 turns on COMMIT: 10 things are other than in the journal
+    ");
 }
 
 #[test]
@@ -366,6 +464,7 @@ fn what_cannot_be_replayed_is_named_with_the_reason() {
     let none = seeded.run(&["agent", "list"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no runs of agents\n"), "{}", none.stderr);
     // A budget that ended is acted out again like everything else.
-    let done = served.run(&["agent", "replay", &id, "--checkout", &bench.folder.path().display().to_string()]);
-    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let done = served.run(&["agent", "replay", &id, "--checkout", &bench.folder.path().display().to_string(), "--json"]);
+    let answer = json_of(&done);
+    assert_eq!((done.code, &answer["same"], &answer["turns"]), (Some(0), &json!(true), &json!(2)), "{answer}");
 }

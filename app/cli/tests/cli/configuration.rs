@@ -92,6 +92,28 @@ fn the_machine_itself_is_no_sandbox_unless_the_code_is_said_to_be_trusted() {
     assert_eq!(with_driver("driver = \"host\"\nhost_code = \"trusted\"").code, Some(0));
 }
 
+#[test]
+fn reminders_come_after_a_list_of_times_within_bounds() {
+    let checked = |table: &str, bench: Bench| {
+        bench.write("server.toml", &format!("{}\n[rollout]\n{table}\n", server_file(nobody(), "memory:")));
+        bench.run(&["check", "server.toml"])
+    };
+    for right in ["remind_after_secs = []", "remind_after_secs = [86400, 3600]"] {
+        let done = checked(right, Bench::new());
+        assert_eq!(done.code, Some(0), "{right}: {}", done.stdout);
+    }
+    for (variable, code) in [("3600, 86400", 0), ("", 0), ("1h", 2)] {
+        let done = checked("", Bench::new().env("GATEWRIGHT__ROLLOUT__REMIND_AFTER_SECS", variable));
+        assert_eq!(done.code, Some(code), "{variable}: {}", done.stdout);
+    }
+    let twenty_one = format!("remind_after_secs = [{}]", "60, ".repeat(21));
+    for wrong in ["remind_after_secs = 3600", "remind_after_secs = [59]", "remind_after_secs = [\"1h\"]", &twenty_one] {
+        let done = checked(wrong, Bench::new());
+        let named = "`remind_after_secs` is a list of up to 20 whole numbers, each from 60 to 2592000";
+        assert!(done.code == Some(2) && done.stdout.contains(named), "{wrong}: {}", done.stdout);
+    }
+}
+
 /// What `check` says of a server file with these lines in `[sandbox]`.
 fn with_driver(lines: &str) -> Done {
     let bench = Bench::new();

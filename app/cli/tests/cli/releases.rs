@@ -208,6 +208,13 @@ fn the_page_of_a_rollout_says_why_it_went_back_and_nothing_on_it_is_markup() {
     }
     assert!(WHY.contains("<script>") && !body.contains("<script"), "{body}");
     assert!(!body.contains("10.0.0.7"), "where instances are is not said: {body}");
+    let picture = service.get(&format!("/runs/{}/measured.svg", seeded.rolled_back));
+    assert!(
+        picture.status == 200 && picture.body.starts_with("<svg ") && picture.body.contains("<title>At "),
+        "{}",
+        picture.body
+    );
+    assert_eq!(service.get(&format!("/runs/{}/measured.svg", seeded.live)).status, 404, "nothing was compared there");
     let log = service.get(&format!("/runs/{}/hooks/0", seeded.rolled_back));
     assert_eq!((log.status, log.body.as_str()), (200, "migrated 3 tables\n"));
     for path in ["hooks/1", "hooks/x", "artefacts/shop.tar.gz"] {

@@ -299,7 +299,7 @@ fn being_told_to_stop_ends_the_gates_and_removes_their_containers() {
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(1), "{rest}");
     assert!(rest.contains(&format!("{name}: stopped")), "{rest}");
-    assert_eq!(containers(&name), "");
+    assert_eq!(containers("gate", &name), "");
 }
 
 #[test]
@@ -308,20 +308,20 @@ fn what_a_run_leaves_that_was_killed_is_removed_by_the_next_one() {
     let bench =
         tree(&format!("image: {IMAGE}\ngates:\n  {name}: {{ run: 'echo begun; sleep 600' }}\n  other: {{ run: 'true' }}\n"));
     let mut child = bench.command(&["run", &name]).spawn().expect("it runs");
-    while containers(&name).is_empty() {
+    while containers("gate", &name).is_empty() {
         assert_eq!(child.try_wait().expect("it can be asked"), None, "it ended too early");
     }
     child.kill().expect("it is killed");
     child.wait().expect("it ends");
-    assert_ne!(containers(&name), "", "nobody was there to remove it");
+    assert_ne!(containers("gate", &name), "", "nobody was there to remove it");
     assert_eq!(bench.run(&["run", "other"]).code, Some(0));
-    assert_eq!(containers(&name), "");
+    assert_eq!(containers("gate", &name), "");
     assert_eq!(fs::read_dir(running(&bench)).expect("it is there").count(), 0);
 }
 
-/// The containers of a gate.
-pub(crate) fn containers(gate: &str) -> String {
-    let filter = format!("label=dev.gatewright.gate={gate}");
+/// The containers of a gate, or of whatever else their labels name.
+pub(crate) fn containers(label: &str, value: &str) -> String {
+    let filter = format!("label=dev.gatewright.{label}={value}");
     let found = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
     String::from_utf8_lossy(&found.expect("there is a docker client").stdout).into_owned()
 }

@@ -24,22 +24,7 @@ impl Command {
         match event {
             RunEvent::Ruled { ruled } => self.ruled = Some((**ruled).clone()),
             RunEvent::Obeyed => self.obeyed = true,
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
     }
 
@@ -49,21 +34,7 @@ impl Command {
             RunEvent::Ruled { .. } => (self.ruled.is_none(), "it was ruled on before"),
             RunEvent::Obeyed => (self.ruled.is_some() && !self.obeyed, "there is nothing to obey"),
             RunEvent::Finished { .. } => (self.obeyed, "it was not obeyed yet"),
-            RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => (false, "the run obeys a command"),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. } => (true, ""),
+            _ => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }

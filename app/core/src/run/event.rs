@@ -318,26 +318,44 @@ pub enum RunEvent {
     },
 }
 
+/// What a run does, each kind in words.
+pub(super) const GATES: &str = "checks a commit";
+pub(super) const COMMAND: &str = "obeys a command";
+pub(super) const RELEASE: &str = "is a release";
+pub(super) const ROLLOUT: &str = "is a rollout";
+pub(super) const AGENT: &str = "is a pipeline of agents";
+pub(super) const NOTICE: &str = "tells people something";
+pub(super) const PERMIT: &str = "answers a workflow";
+
 impl RunEvent {
+    /// What the only runs do that have such an event, in words. None where it is any run's.
+    pub(super) fn whose(&self) -> Option<&'static str> {
+        match self {
+            RunEvent::Prepared { .. } | RunEvent::StepStarted { .. } | RunEvent::StepFinished { .. } => Some(GATES),
+            RunEvent::Ruled { .. } | RunEvent::Obeyed => Some(COMMAND),
+            RunEvent::Release { .. } => Some(RELEASE),
+            RunEvent::Rollout { .. } => Some(ROLLOUT),
+            RunEvent::Agent { .. } => Some(AGENT),
+            RunEvent::Notice { .. } => Some(NOTICE),
+            RunEvent::Permit { .. } => Some(PERMIT),
+            RunEvent::Created { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::Signalled { .. }
+            | RunEvent::PublishBegun { .. }
+            | RunEvent::Published { .. }
+            | RunEvent::PublishRefused { .. }
+            | RunEvent::GivenUp { .. }
+            | RunEvent::Finished { .. } => None,
+        }
+    }
+
     /// Whether the run has got somewhere with it that no later attempt can lose. A rollout outlives more restarts of the service than a
     /// run that gets nowhere may have attempts.
     pub fn gets_on(&self) -> bool {
         match self {
             RunEvent::Release { .. } | RunEvent::Rollout { .. } | RunEvent::Notice { .. } | RunEvent::Permit { .. } => true,
             RunEvent::Agent { event } => event.gets_on(),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => false,
+            _ => false,
         }
     }
 }

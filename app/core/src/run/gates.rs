@@ -112,18 +112,7 @@ impl Gates {
                 }
             }
             RunEvent::StepFinished { gate, outcome } => self.finish_step(gate, outcome, at),
-            RunEvent::Created { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
         self.settle(at);
     }
@@ -145,20 +134,7 @@ impl Gates {
                 let idle = self.steps.iter().all(Step::is_over);
                 idle.then_some(()).ok_or_else(|| "a gate is not over".to_owned())
             }
-            RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => Err("the run checks a commit".to_owned()),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -42,7 +42,8 @@ pub use next::{Action, ActionKey, Next};
 pub use notice::{Again, Delivery, NoticeAction, NoticeEvent, NoticeRun, NoticeSpec};
 pub use permit::{PermitAction, PermitEvent, PermitRun, PermitSpec};
 pub use release::{
-    Artefact, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec, ReleaseWord, Valid,
+    Artefact, ChangelogEntry, GatesState, PlannedEnvironment, Refusal, ReleaseAction, ReleaseEvent, ReleaseRun, ReleaseSpec,
+    ReleaseWord, Valid,
 };
 pub use rollout::{
     Admission, Look, Pace, Past, Patience, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec,
@@ -107,6 +108,21 @@ pub enum Kind {
     Permit(Box<PermitRun>),
 }
 
+impl Kind {
+    /// In words, behind "the run".
+    fn words(&self) -> &'static str {
+        match self {
+            Kind::Gates(_) => event::GATES,
+            Kind::Command(_) => event::COMMAND,
+            Kind::Release(_) => event::RELEASE,
+            Kind::Rollout(_) => event::ROLLOUT,
+            Kind::Agent(_) => event::AGENT,
+            Kind::Notice(_) => event::NOTICE,
+            Kind::Permit(_) => event::PERMIT,
+        }
+    }
+}
+
 /// What is known of a report on the forge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishState {
@@ -169,17 +185,7 @@ impl Run {
             RunEvent::Finished { conclusion } => self.finished = Some((*conclusion, at)),
             RunEvent::GivenUp { cause } => self.given_up = Some((cause.clone(), at)),
             RunEvent::Resumed { .. } => self.given_up = None,
-            RunEvent::Created { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => {}
+            _ => {}
         }
         match &mut self.kind {
             Kind::Gates(gates) => gates.apply(at, event),
@@ -208,23 +214,11 @@ impl Run {
             RunEvent::Signalled { n, .. } if *n != self.signals_taken + 1 => {
                 return Err(format!("signal {} is to be taken next", self.signals_taken + 1));
             }
-            RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
+        }
+        let does = self.kind.words();
+        if event.whose().is_some_and(|whose| whose != does) {
+            return Err(format!("the run {does}"));
         }
         match &self.kind {
             Kind::Gates(gates) => gates.check(event),

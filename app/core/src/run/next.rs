@@ -189,7 +189,7 @@ impl Run {
                     let settled = self.published.get(key).is_some_and(|state| state.shown.is_some() || state.refused.is_some());
                     settled || alone && matches!(key, ReportKey::Asset(_))
                 };
-                let (actions, wake_at, over) = release.next(now, shown);
+                let (actions, wake_at, over) = release.next(now, shown, !self.is_to_publish(&ReportKey::Release));
                 (actions.into_iter().map(Action::Release).collect(), wake_at, over)
             }
             Kind::Rollout(rollout) => {
@@ -214,6 +214,11 @@ impl Run {
             actions.push(Action::Finish { conclusion: self.conclusion() });
         }
         Next::Perform { actions, wake_at }
+    }
+
+    /// Whether a report is wanted that the forge does not show, and has not refused.
+    fn is_to_publish(&self, wanted: &ReportKey) -> bool {
+        self.publish_actions().iter().any(|action| matches!(action, Action::Publish { key, .. } if key == wanted))
     }
 
     fn publish_actions(&self) -> Vec<Action> {

@@ -66,6 +66,11 @@ pub enum ReleaseEvent {
         /// One each.
         rollouts: Vec<(EnvironmentName, RunId)>,
     },
+    /// It was looked what the changelog file is to say. The release is shown to everybody by then.
+    Changelog {
+        /// What.
+        entry: ChangelogEntry,
+    },
     /// It was looked whether the tag is what it was.
     TagSeen {
         /// Where it points now. None: it is gone.
@@ -77,19 +82,39 @@ pub enum ReleaseEvent {
 }
 
 impl ReleaseEvent {
-    /// The blobs that it refers to: artefacts.
+    /// The blobs that it refers to: artefacts, and a changed changelog.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
-        let artefacts: &[Artefact] = match self {
-            ReleaseEvent::Planned { artefacts, .. } => artefacts,
+        let (artefacts, file): (&[Artefact], _) = match self {
+            ReleaseEvent::Planned { artefacts, .. } => (artefacts, None),
+            ReleaseEvent::Changelog { entry: ChangelogEntry::Proposed { content, .. } } => (&[], Some(content)),
             ReleaseEvent::Validated { .. }
             | ReleaseEvent::Refused { .. }
             | ReleaseEvent::Gates { .. }
             | ReleaseEvent::Drafted
             | ReleaseEvent::Started { .. }
-            | ReleaseEvent::TagSeen { .. } => &[],
+            | ReleaseEvent::Changelog { entry: ChangelogEntry::AsItIs { .. } }
+            | ReleaseEvent::TagSeen { .. } => (&[], None),
         };
-        artefacts.iter().map(|artefact| &artefact.blob)
+        artefacts.iter().map(|artefact| &artefact.blob).chain(file)
     }
+}
+
+/// What becomes of the changelog file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum ChangelogEntry {
+    /// A pull request adds the notes to it.
+    Proposed {
+        /// The commit of the release's branch that the change is made on.
+        parent: CommitId,
+        /// The whole file as it would be.
+        content: BlobId,
+    },
+    /// It stays as it is.
+    AsItIs {
+        /// Why, for people.
+        because: String,
+    },
 }
 
 /// Why a tag becomes no release.
@@ -220,6 +245,8 @@ pub struct ReleaseRun {
     pub artefacts: Vec<Artefact>,
     /// Whether the forge's release is there in full.
     pub drafted: bool,
+    /// What becomes of the changelog file, once it was looked.
+    pub changelog: Option<ChangelogEntry>,
     /// Its rollouts, in the order of the file, with how each stands as far as it has told.
     pub rollouts: Option<Vec<(EnvironmentName, RunId, Option<RolloutState>)>>,
     /// What rollouts told before it was written down that they were started.
@@ -249,6 +276,8 @@ pub enum ReleaseAction {
     Draft,
     /// Start the rollouts.
     Start,
+    /// Look what the changelog file is to say.
+    Changelog,
     /// Look where the tag points.
     LookAtTag,
 }
@@ -265,6 +294,7 @@ impl ReleaseRun {
             notes: String::new(),
             artefacts: Vec::new(),
             drafted: false,
+            changelog: None,
             rollouts: None,
             early: Vec::new(),
             tag_doubtful: false,
@@ -312,6 +342,12 @@ impl ReleaseRun {
         self.drafted && self.problem().is_none()
     }
 
+    /// The changelog file that its notes go into. A pre-release has none: the notes of the final one tell all of it.
+    pub fn changelog_file(&self) -> Option<&str> {
+        let valid = self.valid.as_ref().filter(|valid| !valid.prerelease)?;
+        valid.config.changelog.as_deref()
+    }
+
     /// What belongs to the forge's release.
     pub(super) fn draft(&self) -> impl Iterator<Item = ReportKey> {
         let made = self.valid.as_ref().is_some_and(|valid| valid.config.notes != Notes::None) && self.planned.is_some();
@@ -346,11 +382,13 @@ impl ReleaseRun {
     }
 
     /// What is to be done beside publishing, when that may change by itself, and whether there is nothing more to come.
-    /// `settled` says whether the forge shows a report, or will not.
+    /// `settled` says whether the forge shows a report, or will not; `published` whether it shows the release as it is to be now, or
+    /// will not.
     pub(super) fn next(
         &self,
         now: Timestamp,
         settled: impl Fn(&ReportKey) -> bool,
+        published: bool,
     ) -> (Vec<ReleaseAction>, Option<Timestamp>, bool) {
         if self.valid.is_none() && self.refused.is_none() && self.cancel.is_none() {
             return (vec![ReleaseAction::Validate], None, false);
@@ -379,29 +417,16 @@ impl ReleaseRun {
         let over = rollouts.iter().all(|(_, _, state)| state.as_ref().is_some_and(RolloutState::is_over));
         // Rollouts tell how they stand. One that was set aside tells nothing, so this wait has no end of its own but is no work either.
         let wake = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
-        (Vec::new(), (!over).then_some(wake), over)
+        let changelog = published && self.changelog_file().is_some() && self.changelog.is_none();
+        let actions = if changelog { vec![ReleaseAction::Changelog] } else { Vec::new() };
+        (actions, (!over).then_some(wake), over)
     }
 
     pub(super) fn apply(&mut self, at: Timestamp, event: &RunEvent) {
         match event {
             RunEvent::Signalled { signal, .. } => self.take(signal),
             RunEvent::Release { event } => self.happened(at, event),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
     }
 
@@ -452,6 +477,7 @@ impl ReleaseRun {
                 // What has been started is its rollouts' matter.
                 self.cancel = None;
             }
+            ReleaseEvent::Changelog { entry } => self.changelog = Some(entry.clone()),
             ReleaseEvent::TagSeen { commit, told } => self.tag_seen(commit.as_ref(), *told),
         }
     }
@@ -480,25 +506,10 @@ impl ReleaseRun {
                     (self.valid.is_some(), "it was not validated")
                 }
                 ReleaseEvent::Drafted => (self.planned.is_some(), "it was not planned"),
+                ReleaseEvent::Changelog { .. } => (self.rollouts.is_some(), "it was not started"),
                 ReleaseEvent::Started { .. } => (self.drafted && self.rollouts.is_none(), "it cannot be started now"),
             },
-            RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Rollout { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => (false, "the run is a release"),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => (true, ""),
+            _ => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }

@@ -246,22 +246,7 @@ impl Rollout {
         match event {
             RunEvent::Signalled { signal, .. } => self.take(at, signal),
             RunEvent::Rollout { event } => self.happened(at, event),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
     }
 
@@ -282,22 +267,7 @@ impl Rollout {
             RunEvent::Finished { .. } => {
                 (self.refused.is_some() || (self.admission.is_some() && self.current().is_none()), "it is not over")
             }
-            RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Agent { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => (false, "the run is a rollout"),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. } => (true, ""),
+            _ => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }
@@ -449,6 +419,8 @@ impl Rollout {
     fn looked(&mut self, at: Timestamp, look: &Look, finding: &Finding) {
         self.looks.push((at, look.clone(), finding.clone()));
         self.looked_at = Some(at);
+        // The clock was set back: how long the move lasts already cannot be told, so it lasts anew.
+        self.since = self.since.min(at);
         if self.back.is_some() || self.settled {
             return;
         }

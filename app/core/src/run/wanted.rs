@@ -6,8 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AgentRun, Command, Gates, GatesState, Kind, Preparation, PublishState, ReleaseRun, Rollout, RolloutState, Run, Step,
-    StepState,
+    AgentRun, ChangelogEntry, Command, Gates, GatesState, Kind, Preparation, PublishState, ReleaseRun, Rollout, RolloutState,
+    Run, Step, StepState,
 };
 use crate::config::{GateEvent, Offering};
 use crate::ids::{ForgeKind, Subject};
@@ -32,10 +32,7 @@ impl Run {
             }
             // What was said gets no answer; the audit log, the journal and `gatewright runs` tell why.
             Kind::Command(command) => command.wanted(),
-            Kind::Release(release) => {
-                let shown = self.published.get(&ReportKey::Release).and_then(|state| state.shown.as_ref());
-                release.wanted(self.repo.forge, shown.map(|(digest, _)| digest.as_str()))
-            }
+            Kind::Release(release) => release.wanted(self.repo.forge, &self.published),
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
             Kind::Agent(agent) => {
                 let about = match &self.subject {
@@ -78,9 +75,10 @@ impl Command {
 }
 
 impl ReleaseRun {
-    /// `shown` is the digest under which the forge shows the release, where it does.
-    fn wanted(&self, forge: ForgeKind, shown: Option<&str>) -> Vec<(ReportKey, String)> {
+    /// `published` is what the forge shows.
+    fn wanted(&self, forge: ForgeKind, published: &BTreeMap<ReportKey, PublishState>) -> Vec<(ReportKey, String)> {
         let mut wanted = Vec::new();
+        let shown = published.get(&ReportKey::Release).and_then(|state| state.shown.as_ref()).map(|(digest, _)| digest.as_str());
         let release = digest(&(self.drafted, &self.notes));
         // An artefact belongs to a release that is there: as a draft, or where there are no drafts, published.
         let there = if forge.has_draft_releases() { shown.is_some() } else { self.drafted && shown == Some(&release) };
@@ -91,6 +89,9 @@ impl ReleaseRun {
             };
             wanted.push((key, shown));
         }
+        if let Some(entry @ ChangelogEntry::Proposed { .. }) = &self.changelog {
+            wanted.push((ReportKey::Proposal, digest(entry)));
+        }
         if self.is_one() && self.pull().is_some() {
             let states: Vec<_> = self.rollouts.iter().flatten().map(|(name, _, state)| (name, state)).collect();
             let gates = self.gates.as_ref().map(|gates| match gates {
@@ -98,8 +99,11 @@ impl ReleaseRun {
                 GatesState::Running { .. } => "running",
                 GatesState::Failed { .. } => "failed",
             });
-            let published = self.drafted;
-            let shown = digest(&(self.problem(), &self.tag_trouble, gates, published, states));
+            let shown = (self.problem(), &self.tag_trouble, gates, self.drafted, self.rollouts.is_some(), states);
+            let shown = match &self.changelog {
+                Some(entry) => digest(&(shown, entry, landed(published, &ReportKey::Proposal))),
+                None => digest(&shown),
+            };
             wanted.push((ReportKey::ReleaseComment, shown));
         }
         wanted
@@ -163,8 +167,7 @@ impl AgentRun {
             };
             wanted.push((key, digest(&offer.blob)));
         }
-        let landed = |key: &ReportKey| published.get(key).map(|state| (state.shown.as_ref().map(|(_, id)| *id), &state.refused));
-        let shown = digest(&(self.progress(), landed(&ReportKey::Proposal), landed(&ReportKey::Pushed)));
+        let shown = digest(&(self.progress(), landed(published, &ReportKey::Proposal), landed(published, &ReportKey::Pushed)));
         if about.pull().is_some() && self.prepared.is_some() {
             wanted.push((ReportKey::Aggregate, shown.clone()));
         }
@@ -343,6 +346,11 @@ fn gate_conclusion(step: &Step, status: VerdictStatus, exit: &Exit) -> Conclusio
         (VerdictStatus::Cancelled, _) => Conclusion::Cancelled,
         (VerdictStatus::Skipped, _) => Conclusion::Skipped,
     }
+}
+
+/// The number under which the forge shows something, and whether it has refused it.
+fn landed<'a>(published: &'a BTreeMap<ReportKey, PublishState>, key: &ReportKey) -> Option<(Option<u64>, &'a Option<String>)> {
+    published.get(key).map(|state| (state.shown.as_ref().map(|(_, id)| *id), &state.refused))
 }
 
 fn digest(shown: &impl Serialize) -> String {

@@ -4,7 +4,7 @@ use gatewright_core::agent::{PIPELINES, Tool};
 use gatewright_core::command::CommandName;
 use gatewright_core::config::{
     AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, ProgramStage, STAGES_MAX, Stage, Triggers, VerifyStage,
-    parse, schema,
+    parse, parse_with, schema,
 };
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -28,6 +28,29 @@ fn told(of_agents: &str) -> String {
         Ok(config) => format!("no problem in {:?}", config.agents),
         Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
     }
+}
+
+#[test]
+fn a_built_in_pipeline_that_somebody_asks_for_need_not_be_in_the_file() {
+    let asked = |name: &str, of_agents: &str| {
+        let config = parse_with(&format!("{GATES}{of_agents}"), &name.parse().expect("a name"));
+        config.unwrap_or_else(|problems| panic!("{problems:?}")).agents
+    };
+    let build = asked("build", "");
+    assert_eq!(build.len(), 1);
+    assert_eq!(shown(&build[0].steps), "architect, coder, tester, verify tests+lint, quality");
+    let both = asked("fix", "agents: { mend: { on: { command: fix }, steps: [repair] } }\n");
+    assert_eq!(both.iter().map(|pipeline| pipeline.name.as_str()).collect::<Vec<_>>(), ["mend", "fix"]);
+    assert_eq!(both[1].on, Triggers::default(), "nothing else starts it, so that there are no two of one command");
+    assert_eq!(
+        asked("build", "agents: { build: { tries: 1 } }\n"),
+        read("agents: { build: { tries: 1 } }\n"),
+        "the file's own counts"
+    );
+    assert_eq!(asked("nightly", ""), [], "what is not built in is not made up");
+    let lacks = parse_with("gates:\n  tests: { run: x, image: a }\n", &"build".parse().expect("a name"));
+    let problems: Vec<String> = lacks.expect_err("it has no image").iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["1:1: the pipeline `build` has no `image`, and neither has the file; one of them needs it"]);
 }
 
 /// Stages as people would write them.

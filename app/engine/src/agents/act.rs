@@ -28,6 +28,7 @@ const NO_TOOL: &str = "You used no tool. Nothing happens by talking: use a tool,
 enum Undone {
     Again(String),
     Failed(String),
+    Stopped,
 }
 
 impl From<NoSession> for Undone {
@@ -51,11 +52,8 @@ impl From<Lost> for Undone {
 /// Does what a model wants.
 pub(super) async fn act(engine: &Engine, run: &Run, of: &AgentRun, (n, number): (u16, u32), stop: &CancellationToken) -> Done {
     let (Some(prepared), Some(stage)) = (&of.prepared, of.stage(n)) else { return Done::GivenUp };
-    let acted = tokio::select! {
-        acted = acted(engine, run, prepared, n, stage) => acted,
-        () = stop.cancelled() => return Done::GivenUp,
-    };
-    match acted {
+    match acted(engine, run, prepared, (n, stage), stop).await {
+        Err(Undone::Stopped) => Done::GivenUp,
         Ok(acted) => {
             if acted.handover.is_some() {
                 session::close(engine, run.id, Some(n)).await;
@@ -75,7 +73,13 @@ pub(super) async fn act(engine: &Engine, run: &Run, of: &AgentRun, (n, number): 
     }
 }
 
-async fn acted(engine: &Engine, run: &Run, prepared: &AgentPrepared, n: u16, stage: &StageRun) -> Result<Acted, Undone> {
+async fn acted(
+    engine: &Engine,
+    run: &Run,
+    prepared: &AgentPrepared,
+    (n, stage): (u16, &StageRun),
+    stop: &CancellationToken,
+) -> Result<Acted, Undone> {
     let reply = stage.turns.last().and_then(|turn| turn.reply.as_ref());
     let reply: Reply =
         kept(&*engine.deps.blobs, &reply.ok_or_else(|| Undone::Failed("nothing was said".to_owned()))?.blob).await?;
@@ -84,8 +88,25 @@ async fn acted(engine: &Engine, run: &Run, prepared: &AgentPrepared, n: u16, sta
     }
     let place = engine.sessions.of(run.id, n);
     let mut place = place.lock().await;
-    session::open(engine, run, prepared, n, stage, &mut place).await?;
+    if !session::open(engine, run, prepared, (n, stage), &mut place, stop).await? {
+        return Err(Undone::Stopped);
+    }
     let session = place.as_ref().ok_or_else(|| Undone::Again("the sandbox is gone".to_owned()))?;
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Undone::Stopped),
+        worked = work(engine, session, prepared, stage, &reply) => worked,
+    }
+}
+
+/// Uses the tools that a model wants used, in an open sandbox.
+async fn work(
+    engine: &Engine,
+    session: &Session,
+    prepared: &AgentPrepared,
+    stage: &StageRun,
+    reply: &Reply,
+) -> Result<Acted, Undone> {
     let mut worked = Worked::default();
     for (at, call) in reply.calls.iter().enumerate() {
         let began = Instant::now();

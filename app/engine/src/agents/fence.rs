@@ -4,6 +4,8 @@
 //! This is hygiene. A model may follow what such a text says all the same; what keeps harm away is what an agent can do, and that
 //! everything it hands over is judged.
 
+use gatewright_core::unseen::is_unseen;
+
 /// What stands in the place of what was cut out of the middle has at most so many bytes: two line ends and a count.
 const NOTE_BYTES_MAX: usize = 60;
 
@@ -48,37 +50,11 @@ pub(crate) fn visible(text: &str) -> String {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\r' => clean.push('\n'),
             '\n' | '\t' => clean.push(c),
-            c if c.is_control() || is_unseen(c) => {}
+            c if is_unseen(c) => {}
             c => clean.push(c),
         }
     }
     clean
-}
-
-/// Whether a character is none that a reader sees: Unicode's `Default_Ignorable_Code_Point`, marks of direction, separators that are no
-/// line ends, tags, and fillers.
-fn is_unseen(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// A text without HTML comments. One that is never closed goes on to the end, as forges show it.
@@ -216,7 +192,7 @@ mod tests {
             let kind = if prose { Kind::Prose } else { Kind::Source };
             let shown = shown(&text, kind, DELIMITER, bytes_max);
             prop_assert!(!shown.contains(DELIMITER));
-            prop_assert!(!shown.chars().any(|c| is_unseen(c) || (c.is_control() && c != '\n' && c != '\t')));
+            prop_assert!(!shown.chars().any(|c| is_unseen(c) && c != '\n' && c != '\t'));
             prop_assert!(!prose || !shown.contains("<!--"));
             prop_assert!(shown.len() <= bytes_max);
             prop_assert_eq!(fenced("n", &text, kind, DELIMITER, bytes_max).matches(DELIMITER).count(), 2);

@@ -93,28 +93,56 @@ fn cut(of: &AgentRun, journal: &[JournalEntry]) -> Option<String> {
     if let Some(reason) = &of.cancel {
         return Some(reason.to_string());
     }
-    events(journal).find_map(|event| match event {
-        AgentEvent::Spent { what: Scarce::Time } => Some(Scarce::Time.words().to_owned()),
-        AgentEvent::Expired { stage } => Some(format!("stage {stage} was not over in time")),
-        AgentEvent::Broken { stage, because } => Some(format!("stage {stage} could not go on: {because}")),
-        _ => None,
-    })
+    let (mut lost, mut why) = (0_i64, None);
+    for event in events(journal) {
+        match event {
+            AgentEvent::TurnBegun { .. } => lost += 1,
+            AgentEvent::Replied { .. } | AgentEvent::TurnFailed { .. } => lost -= 1,
+            AgentEvent::Spent { what: Scarce::Time } => why = Some(Scarce::Time.words().to_owned()),
+            // What a turn cost whose answer was lost with the process, no replay pays.
+            AgentEvent::Spent { what } if lost > 0 => why = Some(format!("{}, with turns in it that were lost", what.words())),
+            AgentEvent::Expired { stage } => why = Some(format!("stage {stage} was not over in time")),
+            AgentEvent::Broken { stage, because } => why = Some(format!("stage {stage} could not go on: {because}")),
+            AgentEvent::Prepared { .. }
+            | AgentEvent::Refused { .. }
+            | AgentEvent::Acted { .. }
+            | AgentEvent::ProgramEnded { .. }
+            | AgentEvent::Spent { .. }
+            | AgentEvent::Verified { .. }
+            | AgentEvent::Judged { .. } => {}
+        }
+        if why.is_some() {
+            break;
+        }
+    }
+    why
 }
+
+/// What was said in a turn of a stage, in order where the turn was taken more than once.
+type Said = BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>;
 
 /// A model that says what a journal has.
 #[derive(Debug)]
 pub struct Recorded {
-    /// What was said in a turn of a stage, in order where the turn was taken more than once.
-    said: Mutex<BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>>>,
+    said: Mutex<Said>,
 }
 
 impl Recorded {
     /// Reads what models said. An error is for people: what they said is no longer kept.
     pub async fn read(blobs: &dyn Blobs, journal: &[JournalEntry]) -> Result<Recorded, String> {
-        let mut said: BTreeMap<(u16, u32), VecDeque<Result<Reply, String>>> = BTreeMap::new();
+        let mut said = Said::new();
+        // What was said last where a pipeline was cut short came to nothing then, and is to come to nothing now.
+        let mut acted: BTreeMap<(u16, u32), usize> = BTreeMap::new();
+        for event in events(journal) {
+            if let AgentEvent::Acted { stage, turn, .. } = event {
+                *acted.entry((*stage, *turn)).or_default() += 1;
+            }
+        }
         for event in events(journal) {
             let (key, reply) = match event {
                 AgentEvent::Replied { stage, turn, reply } => {
+                    let Some(left) = acted.get_mut(&(*stage, *turn)).filter(|left| **left > 0) else { continue };
+                    *left -= 1;
                     let reply = kept::<Reply>(blobs, &reply.blob).await.map_err(|lost| match lost {
                         Lost::Later(cause) | Lost::Never(cause) => cause,
                     })?;

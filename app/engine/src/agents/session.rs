@@ -11,6 +11,7 @@ use gatewright_core::sandbox::{Network, SandboxError, SandboxHandle, SandboxKey,
 use gatewright_core::tree::{FileChange, FileNow, Tree};
 use gatewright_core::{CommitId, GateName, RunId};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 
@@ -70,19 +71,21 @@ impl Sessions {
     }
 }
 
-/// Opens the sandbox of a stage, if it is not open.
+/// Opens the sandbox of a stage, if it is not open. False where it was stopped before it began. A start that was begun is never cut
+/// short: the sandbox would go on to be started, and nobody would be there to remove it.
 pub(super) async fn open(
     engine: &Engine,
     run: &Run,
     prepared: &AgentPrepared,
-    n: u16,
-    stage: &StageRun,
+    (n, stage): (u16, &StageRun),
     place: &mut Option<Session>,
-) -> Result<(), NoSession> {
+    stop: &CancellationToken,
+) -> Result<bool, NoSession> {
     if place.is_some() {
-        return Ok(());
+        return Ok(true);
     }
-    let room = Arc::clone(&engine.sessions.room).acquire_owned().await.map_err(|error| NoSession::Later(error.to_string()))?;
+    let Some(room) = stop.run_until_cancelled(Arc::clone(&engine.sessions.room).acquire_owned()).await else { return Ok(false) };
+    let room = room.map_err(|error| NoSession::Later(error.to_string()))?;
     let source = source(engine, run, prepared, &stage.tree).await?;
     let spec = SandboxSpec {
         key: key(run.id, n),
@@ -97,7 +100,7 @@ pub(super) async fn open(
     };
     let handle = engine.deps.sandbox.open(&spec).await?;
     *place = Some(Session { handle, source, _room: room });
-    Ok(())
+    Ok(true)
 }
 
 /// Removes the sandboxes of a run, or of one of its stages.

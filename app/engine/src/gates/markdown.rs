@@ -3,6 +3,8 @@
 //! Text that a step's program wrote goes into code spans and code fences only, each longer than any run of backticks in it.
 //! In these neither forge looks for mentions, references, links, images, HTML, comments or slash commands.
 
+use gatewright_core::unseen::is_unseen;
+
 /// A text on one line, at most so many characters, without control characters.
 pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let text = without_controls(text, false);
@@ -48,8 +50,7 @@ pub(super) fn without_controls(text: &str, lines: bool) -> String {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' | '\r' if lines => clean.push('\n'),
             '\t' | '\n' | '\r' => clean.push(' '),
-            _ if c.is_control() => {}
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {}
+            _ if is_unseen(c) => {}
             _ => clean.push(c),
         }
     }

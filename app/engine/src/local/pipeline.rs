@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// What keeps the run is looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// After a stop sandboxes are looked for once more after this long.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Is told how a pipeline goes, while it goes. Nothing of it may block.
 pub trait PipelineObserver: Send + Sync {
     /// This was written into the journal; `run` is what follows from it and all before it.
@@ -95,6 +98,11 @@ impl LocalPipeline {
         }
         let driven = self.watched(id, observer, stop).await;
         self.clear(id).await;
+        if stop.is_cancelled() {
+            // The start of a gate's sandbox that was stopped in the middle, the engine may have finished a moment later.
+            tokio::time::sleep(SETTLE).await;
+            self.clear(id).await;
+        }
         driven?;
         let (_, journal) = self.engine.deps.store.journal(id).await?;
         Ok(PipelineEnd { run: Run::replay(id, &journal)?, journal })

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use gatewright_core::report::{AssetName, AssetReport, Holds, Known, Report, ReportKey, ScanReport};
-use gatewright_core::run::{Run, RunEvent, Step};
+use gatewright_core::run::{RolloutState, Run, RunEvent, Step};
 use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, again_or_final};
-use crate::{Engine, agents, render};
+use crate::{Engine, agents, release, render, rollout};
 
 /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
 /// little behind its writes, and what is not yet listed would be made twice.
@@ -50,7 +50,9 @@ pub(super) async fn publish(
     }
     let rendered = match &key {
         key if run.agent().is_some() => agents::report(engine, run, key).await,
+        ReportKey::Proposal if run.release().is_some() => release::changelog::report(engine, run).await,
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,
+        ReportKey::ReleaseComment => release_comment(engine, run).await,
         ReportKey::Scan(gate) => scan(engine, run, gate).await,
         ReportKey::Asset(name) => asset(engine, run, name).await,
         ReportKey::Gate(_)
@@ -60,7 +62,6 @@ pub(super) async fn publish(
         | ReportKey::Answered
         | ReportKey::Reply
         | ReportKey::Release
-        | ReportKey::ReleaseComment
         | ReportKey::Deployment(_)
         | ReportKey::ProtectionRule
         | ReportKey::AgentComment
@@ -91,6 +92,23 @@ pub(super) async fn publish(
 async fn outdated(engine: &Engine, earlier: RunId) -> Result<Report, String> {
     let run = engine.run(earlier).await.map_err(|error| error.to_string())?;
     render::reply(&run.ok_or("the earlier command has been pruned")?, Holds::NoLonger)
+}
+
+/// The comment that tells of a release, with what its rollouts were rolled back for.
+async fn release_comment(engine: &Engine, run: &Run) -> Result<Report, String> {
+    let release = run.release().ok_or("the run is no release")?;
+    let mut seen = Vec::new();
+    for (environment, id, state) in release.rollouts.iter().flatten() {
+        if !matches!(state, Some(RolloutState::RolledBack { .. })) {
+            continue;
+        }
+        // What has been pruned meanwhile has no picture any more either.
+        let rollout = engine.run(*id).await.map_err(|error| error.to_string())?;
+        if let Some(evidence) = rollout.as_ref().and_then(Run::rollout).and_then(rollout::evidence) {
+            seen.push((*id, format!("{} in {environment}. {}", release.spec.tag, evidence.title())));
+        }
+    }
+    render::release_comment(run, release, &seen, engine.options.public_url.as_deref())
 }
 
 /// An artefact of a release.

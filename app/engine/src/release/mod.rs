@@ -6,12 +6,14 @@ use gatewright_core::store::StoreError;
 use crate::Engine;
 use crate::perform::Done;
 
+pub(crate) mod changelog;
 mod gates;
 mod notes;
 mod plan;
 mod start;
 mod validate;
 
+pub use changelog::{Entry as ChangelogSection, added as with_section, changelog_words};
 pub use notes::{Artefact, Notes, notes};
 
 /// Performs an action of a release.
@@ -23,6 +25,7 @@ pub(crate) async fn perform(engine: &Engine, run: &Run, release: &ReleaseRun, ac
         // Everything that belongs to the release is published by the time that this is wanted.
         ReleaseAction::Draft => done(ReleaseEvent::Drafted),
         ReleaseAction::Start => start::start(engine, run, release).await,
+        ReleaseAction::Changelog => changelog::look(engine, run, release).await,
         ReleaseAction::LookAtTag => validate::look_at_tag(engine, run, release).await,
     }
 }

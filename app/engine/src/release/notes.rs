@@ -27,6 +27,10 @@ const ARTEFACTS_MAX: usize = 100;
 /// What the forge takes, less what goes around the notes: GitHub 125,000 characters, GitLab 1,000,000. Counted in bytes.
 const GITHUB_BYTES_MAX: usize = 120_000;
 const GITLAB_BYTES_MAX: usize = 990_000;
+/// The heading of what artefacts are checked by.
+const CHECKSUMS: &str = "SHA-256 checksums";
+/// What the line begins with that leads to the forge's page of the difference.
+const DIFFERENCE: &str = "[All that changed";
 /// A character without width.
 const APART: &str = "&#8203;";
 
@@ -248,6 +252,40 @@ fn is_merge(message: &str) -> bool {
         .any(|start| message.starts_with(start))
 }
 
+/// The notes as a part of a file: under headings of this level, without what is the forge's release's own (checksums), and without what
+/// only keeps a forge from telling people: nobody is told by a file.
+pub(super) fn for_file(notes: &str, level: usize) -> String {
+    let mut out = String::new();
+    let mut left_out = false;
+    for line in notes.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            left_out = title == CHECKSUMS;
+            if !left_out {
+                let _ = writeln!(out, "{} {title}", "#".repeat(level));
+            }
+            continue;
+        }
+        left_out = left_out && !line.starts_with(DIFFERENCE);
+        if !left_out {
+            out.push_str(&readable(line));
+            out.push('\n');
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+/// A line without the characters that part signs from what follows, but for those that keep it from being a list in a list.
+fn readable(line: &str) -> String {
+    let text = line.trim_start();
+    let Some(text) = text.strip_prefix("- ") else { return line.to_owned() };
+    let kept = if text.starts_with(APART) { APART } else { "" };
+    let begin = &line[..line.len() - text.len()];
+    let plain = text.replace(APART, "").replace("&#64;", "@");
+    // At its beginning it would be a heading.
+    let plain = if plain.starts_with("&#35;") { plain } else { plain.replace("&#35;", "#") };
+    format!("{begin}{kept}{plain}")
+}
+
 fn checksums(artefacts: &[Artefact]) -> String {
     if artefacts.is_empty() {
         return String::new();
@@ -258,7 +296,7 @@ fn checksums(artefacts: &[Artefact]) -> String {
     }
     let left = artefacts.len().saturating_sub(ARTEFACTS_MAX);
     let more = if left > 0 { format!("\n… and {left} more.\n") } else { String::new() };
-    format!("## SHA-256 checksums\n\n{}\n{more}\n", fenced(&lines))
+    format!("## {CHECKSUMS}\n\n{}\n{more}\n", fenced(&lines))
 }
 
 fn difference(of: &Notes<'_>) -> String {
@@ -268,7 +306,7 @@ fn difference(of: &Notes<'_>) -> String {
     if !url.starts_with("http") || !url.chars().all(plain) {
         return String::new();
     }
-    format!("[All that changed from {} to {}]({url})\n", harmless(previous), harmless(of.tag))
+    format!("{DIFFERENCE} from {} to {}]({url})\n", harmless(previous), harmless(of.tag))
 }
 
 /// What a list's line says; one that looks like a line of another list does not become that.

@@ -1,5 +1,7 @@
 //! Makes text from outside harmless in a forge's Markdown.
 
+use gatewright_core::unseen::is_unseen;
+
 /// The text so that the forge shows exactly it: no markup, link, image, HTML, mention or reference takes effect, and it
 /// stays on its line. Characters that control a terminal or the direction of text are dropped.
 pub fn escape(text: &str) -> String {
@@ -22,7 +24,7 @@ pub fn escape(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if is_hidden(c) => {}
+            c if is_unseen(c) => {}
             c => out.push(c),
         }
     }
@@ -35,16 +37,6 @@ fn is_issue(before: &str, after: &str) -> bool {
     let bytes = before.as_bytes();
     let gh = bytes.len().checked_sub(2).is_some_and(|from| bytes[from..].eq_ignore_ascii_case(b"gh"));
     gh && after.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// Control characters, and those that reorder or hide what stands around them.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 #[cfg(test)]

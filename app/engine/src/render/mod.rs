@@ -22,6 +22,7 @@ pub(crate) mod agent;
 mod escape;
 pub(crate) mod release;
 pub use escape::escape;
+pub(crate) use release::comment as release_comment;
 pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
 /// The name of the aggregate check, and the first part of every other check's.
@@ -88,7 +89,7 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         ReportKey::Scan(_) => Err("what code scanning is given is stored, not rendered".to_owned()),
         ReportKey::Resolved(_) => Err("the reply to another command is rendered from that command's run".to_owned()),
         ReportKey::Release => release::release(run.release().ok_or("the run is no release")?),
-        ReportKey::ReleaseComment => release::comment(run, run.release().ok_or("the run is no release")?, details_url.as_deref()),
+        ReportKey::ReleaseComment => Err("what a release came to is asked from its rollouts too".to_owned()),
         ReportKey::Deployment(_) => Ok(release::deployment(run, run.rollout().ok_or("the run is no rollout")?, details_url)),
         ReportKey::Asset(_) => Err("artefacts are stored, not rendered".to_owned()),
         ReportKey::ProtectionRule => crate::permit::report(run.permit().ok_or("the run answers no workflow")?),

@@ -9,7 +9,8 @@ use gatewright_core::run::{GatesState, Patience, Refusal, ReleaseRun, Rollout, R
 use gatewright_core::{CommitId, EnvironmentName, ItemRef, Timestamp};
 use minijinja::{Value, context};
 
-use super::render;
+use super::{escape, render};
+use crate::release::changelog_words;
 
 /// A release in one line.
 pub fn headline(of: &ReleaseRun) -> String {
@@ -125,8 +126,14 @@ pub(crate) fn hint(name: &EnvironmentName, state: &RolloutState) -> Option<Strin
     }
 }
 
-/// The comment that tells a pull request what becomes of it.
-pub(super) fn comment(run: &Run, of: &ReleaseRun, details_url: Option<&str>) -> Result<Report, String> {
+/// The comment that tells a pull request what becomes of it. `seen` is what rollouts were rolled back for, in words: their pictures are
+/// images of the service's own pages.
+pub(crate) fn comment(run: &Run, of: &ReleaseRun, seen: &[(RunId, String)], public_url: Option<&str>) -> Result<Report, String> {
+    let details = public_url.map(|url| format!("{url}/runs/{}", run.id));
+    let picture = |(id, words): &(RunId, String)| {
+        public_url.map(|url| format!("[![{}]({url}/runs/{id}/measured.svg)]({url}/runs/{id})", escape(words)))
+    };
+    let pictures: Vec<Value> = seen.iter().filter_map(picture).map(Value::from_safe_string).collect();
     let pull = of.pull().ok_or("the release's commit came by no pull request")?;
     let rollouts: &[(EnvironmentName, RunId, Option<RolloutState>)] = of.rollouts.as_deref().unwrap_or_default();
     let row = |(name, _, state): &(EnvironmentName, RunId, Option<RolloutState>)| {
@@ -147,10 +154,12 @@ pub(super) fn comment(run: &Run, of: &ReleaseRun, details_url: Option<&str>) -> 
             headline => headline(of),
             problem => of.problem().or_else(|| of.tag_trouble.clone()),
             rows,
+            changelog => changelog_words(run, of).map(Value::from_safe_string),
             hints,
             commit => commit.map(CommitId::short),
             branch => of.valid.as_ref().map(|valid| valid.branch.as_str()),
-            details => details_url.map(|url| Value::from_safe_string(url.to_owned())),
+            pictures,
+            details => details.map(Value::from_safe_string),
         },
     )?;
     let marker = RELEASE_COMMENT_MARKER.to_owned();

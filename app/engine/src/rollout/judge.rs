@@ -1,5 +1,7 @@
 //! Judge: what a look at a rollout comes to. Pure.
 
+use std::borrow::Cow;
+
 use gatewright_core::Timestamp;
 use gatewright_core::config::StepHold;
 use gatewright_core::rollout::analysis::{
@@ -8,6 +10,7 @@ use gatewright_core::rollout::analysis::{
 use gatewright_core::rollout::{Finding, Move};
 use gatewright_core::run::{Look, Rollout};
 use gatewright_core::target::{PoolId, Reading, Totals};
+use jiff::SignedDuration;
 
 /// What a look comes to, with all that was seen before it.
 pub(super) fn judge(rollout: &Rollout, look: &Look, now: Timestamp) -> Finding {
@@ -22,12 +25,33 @@ pub(super) fn judge(rollout: &Rollout, look: &Look, now: Timestamp) -> Finding {
     let manual = matches!(rollout.current(), Some(Move::Hold { hold: StepHold::Manual, .. }));
     match verdict(&config, &baseline, &buckets, &moment) {
         Verdict::RollBack { evidence } => Finding::Back { because: sentence(&evidence.to_string()), evidence: Some(evidence) },
-        Verdict::Promote => Finding::GoOn,
+        Verdict::Promote => match objection(rollout, &looks, &config, &moment) {
+            None => Finding::GoOn,
+            Some(because) if manual => Finding::Wait { because },
+            Some(because) => Finding::Pause { because: sentence(&because) },
+        },
         Verdict::Extend { because } => Finding::Wait { because: because.to_string() },
         // Somebody is to decide anyway.
         Verdict::Inconclusive { because } if manual => Finding::Wait { because: because.to_string() },
         Verdict::Inconclusive { because } => Finding::Pause { because: sentence(&because.to_string()) },
     }
+}
+
+/// What another source of metrics has against going on. The first decides; what the others show to be worse goes no further by itself,
+/// and is for people to decide. One that cannot be read has nothing to say.
+fn objection(rollout: &Rollout, looks: &[&Look], config: &AnalysisConfig, moment: &Moment) -> Option<String> {
+    // Where one could not be read, which of them the others are cannot be told.
+    let all = looks.iter().map(|look| look.others.len()).max()?;
+    let whole = || looks.iter().filter(move |look| look.others.len() == all);
+    (0..all).find_map(|n| {
+        let of_other = |look: &&Look| Look { reading: look.others.get(n).cloned(), ..(*look).clone() };
+        let theirs: Vec<Look> = whole().map(of_other).collect();
+        let (baseline, buckets) = measured(rollout, &theirs.iter().collect::<Vec<_>>());
+        match verdict(config, &baseline, &buckets, moment) {
+            Verdict::RollBack { evidence } => Some(format!("another source of metrics speaks against it: {evidence}")),
+            Verdict::Promote | Verdict::Extend { .. } | Verdict::Inconclusive { .. } => None,
+        }
+    })
 }
 
 fn sentence(words: &str) -> String {
@@ -92,15 +116,24 @@ fn switched_at_once(rollout: &Rollout) -> bool {
 pub(super) fn measured(rollout: &Rollout, looks: &[&Look]) -> (Baseline, Vec<Bucket>) {
     let new = &rollout.spec.pool.id;
     let Some(old) = rollout.live().map(|live| &live.pool.id) else {
-        let alone = readings(looks).collect::<Vec<_>>();
+        let alone = in_order(looks);
+        let alone: Vec<&Reading> = alone.iter().map(|reading| &**reading).collect();
         return (
             Baseline::default(),
             pairs(&alone, |before, after| Bucket::between(before, after, Pools { canary: new, stable: new }, None)),
         );
     };
+    let read: Vec<&Look> = looks.iter().copied().filter(|look| look.reading.is_some()).collect();
     let shared_at = rollout.checkpoints.iter().map(|(at, _)| *at).nth(shares_of_nothing(rollout));
+    // The router's own word counts beside the time: a clock that was set back makes nothing a measurement of before.
+    let is_shared = |look: &&Look| {
+        let late = |at| look.reading.as_ref().is_some_and(|reading| reading.at >= at);
+        shared_at.is_some_and(|at| late(at) || look.share_millipercent > 0)
+    };
+    let (before, since) = read.split_at(read.iter().position(is_shared).unwrap_or(read.len()));
+    let (before, since) = (in_order(before), in_order(since));
     let (before, since): (Vec<&Reading>, Vec<&Reading>) =
-        readings(looks).partition(|reading| shared_at.is_none_or(|at| reading.at < at));
+        (before.iter().map(|reading| &**reading).collect(), since.iter().map(|reading| &**reading).collect());
     let baseline = baseline(&before, old, &rollout.spec.environment.analysis);
     let pools = Pools { canary: new, stable: old };
     let buckets = pairs(&since, |a, b| Bucket::between(a, b, pools, baseline.thresholds));
@@ -122,8 +155,22 @@ fn shares_of_nothing(rollout: &Rollout) -> usize {
     shares.take_while(|percent| *percent == 0).count()
 }
 
-fn readings<'a>(looks: &[&'a Look]) -> impl Iterator<Item = &'a Reading> {
-    looks.iter().filter_map(|look| look.reading.as_ref())
+/// What was read, in the order in which it was. Where the clock was set back in between, what was read before is moved back as far: what
+/// counts is how long things lasted, and the time now.
+fn in_order<'a>(looks: &[&'a Look]) -> Vec<Cow<'a, Reading>> {
+    let mut readings: Vec<Cow<'_, Reading>> = looks.iter().filter_map(|look| look.reading.as_ref()).map(Cow::Borrowed).collect();
+    let mut back = SignedDuration::ZERO;
+    let mut next: Option<Timestamp> = None;
+    for reading in readings.iter_mut().rev() {
+        let at = reading.at.saturating_sub(back).unwrap_or(Timestamp::MIN);
+        let at = next.map_or(at, |next| next.min(at));
+        if at != reading.at {
+            back = reading.at.duration_since(at);
+            reading.to_mut().at = at;
+        }
+        next = Some(at);
+    }
+    readings
 }
 
 fn pairs(readings: &[&Reading], bucket: impl Fn(&Reading, &Reading) -> Option<Bucket>) -> Vec<Bucket> {
@@ -137,3 +184,6 @@ fn baseline(readings: &[&Reading], stable: &PoolId, config: &AnalysisConfig) -> 
     let (Some(before), Some(after)) = (totals(first).or(Some(none)), totals(last)) else { return Baseline::default() };
     Baseline::between(&before, &after, config.latency_p95).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

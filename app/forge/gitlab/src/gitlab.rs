@@ -212,7 +212,7 @@ impl Items for GitLab {
 #[async_trait]
 impl Releases for GitLab {
     async fn tag(&self, repo: &RepoRef, name: &str) -> Result<Option<TagState>, ForgeError> {
-        self.read_tag(repo, name).await
+        self.read_signed_tag(repo, name).await
     }
 
     async fn tags(&self, repo: &RepoRef) -> Result<Tags, ForgeError> {

@@ -24,8 +24,9 @@
 //!   name makes another, which takes its place. GitLab shows one line of a status, so all details are in the sticky note.
 //! - **Remarks** (annotations) become threads only if they break a gate, at lines that the merge request's diff holds, and at
 //!   most 20 a check. The status says how many have no thread.
-//! - **Releases and deployments**: only what GitLab's own API description has is used. It has no request for one tag, for signatures, for the
-//!   list of protected branches, nor for anything that would hold a file; `tags.rs`, `release.rs` and `deployment.rs` say what follows.
+//! - **Releases and deployments**: only what GitLab's own API description has is used, and what its documentation says of signatures. It has
+//!   no request for one tag, for the list of protected branches, nor for anything that would hold a file; `tags.rs`, `signature.rs`,
+//!   `release.rs` and `deployment.rs` say what follows.
 //! - A **proposal** is one request of the commits API, which makes the branch and all files at once, and a merge request. Nothing is ever
 //!   forced, and what somebody else has pushed, closed or marked as ready stays so: see `proposal.rs`, also for a commit on a branch that
 //!   is there, whose head GitLab lets nobody pin.
@@ -71,6 +72,7 @@ mod release;
 mod released;
 mod remarks;
 mod reviews;
+mod signature;
 mod status;
 mod status_body;
 mod tags;

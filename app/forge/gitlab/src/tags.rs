@@ -1,10 +1,10 @@
 //! What is read of tags: what each names, and whether a protected branch holds its commit.
 //!
-//! GitLab's API description has no request for one tag, for signatures, or for the list of protected branches. So a tag is
-//! looked for among those that begin like it, of signatures nothing is said, and the branches that are looked at are those
-//! that the commit is known to belong to.
+//! GitLab's API description has no request for one tag, or for the list of protected branches. So a tag is looked for among
+//! those that begin like it, and the branches that are looked at are those that the commit is known to belong to. What is
+//! said of signatures is asked elsewhere: see `signature.rs`.
 
-use gatewright_core::forge::{ForgeError, Protection, Signature, TagState, Tags};
+use gatewright_core::forge::{ForgeError, Protection, TagState, Tags};
 use gatewright_core::{CommitId, RepoRef};
 use gatewright_forge_shared::address::with_query;
 use gatewright_forge_shared::text::keep_beginning;
@@ -15,6 +15,7 @@ use crate::api::PER_PAGE;
 use crate::call::{Call, project_route};
 use crate::error::{is_missing, missing, refused};
 use crate::gitlab::GitLab;
+use crate::signature::unknown;
 
 /// So many pages of 100 tags that begin with a tag's name are looked through for it, by name: it comes first.
 const LIKE_PAGES_MAX: usize = 5;
@@ -66,6 +67,7 @@ struct Comparison {
 }
 
 impl GitLab {
+    /// Of its signatures nothing is asked.
     pub(crate) async fn read_tag(&self, repo: &RepoRef, name: &str) -> Result<Option<TagState>, ForgeError> {
         let begins = format!("^{name}");
         let query = [("search", begins.as_str()), ("order_by", "name"), ("sort", "asc"), PER_PAGE];
@@ -77,10 +79,10 @@ impl GitLab {
         };
         let commit = tag.commit.ok_or_else(|| refused(format!("the tag {name} names no commit")))?.id;
         let object = tag.target.filter(|target| *target != commit);
-        let signature = if object.is_some() { unknown() } else { Signature::Unsigned };
         let message = tag.message.filter(|message| !message.is_empty());
         let message = message.map(|message| keep_beginning(&message, MESSAGE_BYTES_MAX).into_owned());
-        Ok(Some(TagState { name: tag.name, commit, object, message, signature, commit_signature: unknown() }))
+        let not_asked = || unknown("it was not asked");
+        Ok(Some(TagState { name: tag.name, commit, object, message, signature: not_asked(), commit_signature: not_asked() }))
     }
 
     pub(crate) async fn read_tags(&self, repo: &RepoRef) -> Result<Tags, ForgeError> {
@@ -162,8 +164,4 @@ impl GitLab {
         let answer = self.api.read(Call::get("project", project_route(repo, &[])?)).await?.ok(|| repo.path.clone())?;
         Ok(answer.json::<Project>("project")?.default_branch)
     }
-}
-
-fn unknown() -> Signature {
-    Signature::Unknown { reason: "GitLab's API does not say who signed tags and commits".to_owned() }
 }

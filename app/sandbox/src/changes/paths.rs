@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use gatewright_core::unseen::is_unseen;
+
 /// Of a path that is refused, so many characters are shown.
 const SHOWN_MAX: usize = 200;
 
@@ -36,12 +38,6 @@ fn part_fault(part: &str) -> Option<&'static str> {
         return Some("it leads into a repository's own folder");
     }
     None
-}
-
-/// Control characters, and those that change the direction of text or are not to be seen.
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A path for people to read.

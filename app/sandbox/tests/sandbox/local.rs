@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use gatewright_core::CommitId;
 use gatewright_core::sandbox::{Folder, Sandbox, SandboxError, SandboxSpec};
 use gatewright_core::survey::SurveyWanted;
+use gatewright_core::tree::{FileChange, FileMode};
 use gatewright_sandbox::local::{Content, LocalError, Snapshot, WorkingTree};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
 
@@ -304,4 +306,71 @@ async fn git_that_fails_while_files_are_taken_up_says_why() {
     Tree::git_in(&tree.folder.join("nested"), &["init", "--quiet"]);
     let taken = tree.found().await.snapshot(&tree.around.path().join("scratch"), Content::WorkingTree).await;
     assert!(matches!(&taken, Err(LocalError::Unusable(why)) if why.contains("nested/")), "{taken:?}");
+}
+
+/// A change of a file, or its end.
+fn change(path: &str, now: Option<(FileMode, &[u8])>) -> FileChange {
+    FileChange { path: path.to_owned(), now: now.map(|(mode, bytes)| (mode, bytes.to_vec().into())) }
+}
+
+#[tokio::test]
+async fn changes_become_a_patch_that_brings_them_into_the_working_tree() {
+    let tree = Tree::new();
+    tree.write("gone.txt", "x\n");
+    tree.commit("second");
+    let snapshot = tree.snapshot("scratch").await;
+    let changes = [
+        change("a.txt", Some((FileMode::Plain, b"2\n"))),
+        change("gone.txt", None),
+        change("new/run me.sh", Some((FileMode::Executable, b"#!/bin/sh\n"))),
+        change("picture", Some((FileMode::Plain, b"\0\x01\xff"))),
+    ];
+    let patch = tree.around.path().join("changes.patch");
+    std::fs::write(&patch, snapshot.patch(&changes).await.expect("it can be made")).expect("the folder is ours");
+    let found = tree.found().await;
+    found.apply(&patch).await.expect("it fits");
+    assert_eq!(
+        tree.git(&["status", "--porcelain", "--untracked-files=all"]),
+        "M a.txt\n D gone.txt\n?? \"new/run me.sh\"\n?? picture"
+    );
+    assert_eq!(std::fs::read(tree.folder.join("picture")).expect("it is there"), b"\0\x01\xff");
+    assert_eq!(files(&tree, &tree.snapshot("after").await, "test -x 'new/run me.sh' && cat a.txt").await, "2\n");
+    let again = found.apply(&patch).await;
+    assert!(matches!(&again, Err(LocalError::Unusable(words)) if words.contains("gone.txt")), "{again:?}");
+    let dirty =
+        found.uncommitted(&["a.txt", "gone.txt", "new/run me.sh", "picture", "none.txt", "*.txt"]).await.expect("git tells");
+    assert_eq!(dirty, ["a.txt", "gone.txt", "new/run me.sh", "picture"], "a path is no pattern");
+}
+
+#[tokio::test]
+async fn a_patch_that_does_not_fit_changes_nothing() {
+    let tree = Tree::new();
+    tree.write("b.txt", "1\n");
+    tree.commit("second");
+    let snapshot = tree.snapshot("scratch").await;
+    let both = [change("a.txt", Some((FileMode::Plain, b"2\n"))), change("b.txt", Some((FileMode::Plain, b"2\n")))];
+    let patch = tree.around.path().join("changes.patch");
+    std::fs::write(&patch, snapshot.patch(&both).await.expect("it can be made")).expect("the folder is ours");
+    tree.write("b.txt", "mine\n");
+    assert!(tree.found().await.apply(&patch).await.is_err());
+    assert_eq!(std::fs::read_to_string(tree.folder.join("a.txt")).expect("it is there"), "1");
+}
+
+#[tokio::test]
+async fn a_commit_of_the_repository_can_be_had_as_it_is() {
+    let tree = Tree::new();
+    let first: CommitId = tree.git(&["rev-parse", "HEAD"]).parse().expect("git names a commit");
+    tree.write("a.txt", "2");
+    let second = tree.commit("second");
+    tree.write("a.txt", "not committed");
+    let found = tree.found().await;
+    let snapshot = found.at(&tree.around.path().join("scratch"), &first).await.expect("it is there");
+    assert_eq!(files(&tree, &snapshot, "cat a.txt").await, "1");
+    assert_eq!(snapshot.file("a.txt").await, Ok(Some(b"1".to_vec())));
+    assert_eq!(snapshot.file("b.txt").await, Ok(None));
+    assert_eq!(found.common_commit(&first, &second).await, Ok(Some(first.clone())));
+    let nobodys: CommitId = "0123456789abcdef0123456789abcdef01234567".parse().expect("40 digits");
+    assert_eq!(found.common_commit(&first, &nobodys).await, Ok(None));
+    let missing = found.at(&tree.around.path().join("other"), &nobodys).await;
+    assert!(matches!(missing, Err(LocalError::NoSuchRevision { .. })), "{missing:?}");
 }

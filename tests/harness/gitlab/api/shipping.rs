@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Reply, Route, known, page};
+use super::shapes::NOTHING;
+use super::{Answer, Call, Reply, Route, documented, known, page};
 use crate::github::git::Git;
 use crate::gitlab::shape::commit_answer;
 use crate::gitlab::shipping::{Deployment, Environment, Link, Release, tier_of};
@@ -10,6 +11,8 @@ use crate::gitlab::world::World;
 
 pub(super) const ROUTES: &[Route] = &[
     known("GET", "/projects/:id/repository/tags", tags),
+    documented("GET", "/projects/:id/repository/tags/:tag_name/signature", NOTHING, signature_of_tag),
+    documented("GET", "/projects/:id/repository/commits/:sha/signature", NOTHING, signature_of_commit),
     known("GET", "/projects/:id/releases", releases),
     known("POST", "/projects/:id/releases", create_release),
     known("GET", "/projects/:id/releases/:tag_name", release),
@@ -56,6 +59,25 @@ fn tags(world: &mut World, call: &Call) -> Answer {
         found.reverse();
     }
     Ok(page(call, found.into_iter().map(|(name, target)| tag_answer(world, project, git, name, target)).collect()))
+}
+
+fn signature_of_tag(world: &mut World, call: &Call) -> Answer {
+    let project = call.code(world)?;
+    let name = format!("refs/tags/{}", call.param("tag_name"));
+    let refs = world.project(project).git.refs();
+    let target = refs.into_iter().find(|(of, _)| *of == name).map(|(_, target)| target).ok_or_else(|| Reply::missing("Tag"))?;
+    signature(world, &target)
+}
+
+fn signature_of_commit(world: &mut World, call: &Call) -> Answer {
+    let project = call.code(world)?;
+    let sha = world.project(project).git.resolve(call.param("sha")).ok_or_else(|| Reply::missing("Commit"))?;
+    signature(world, &sha)
+}
+
+fn signature(world: &World, object: &str) -> Answer {
+    let said = world.shipping.signatures.get(object).ok_or_else(|| Reply::missing("GPG Signature"))?;
+    Ok(Reply::json(200, said.clone()))
 }
 
 fn find_release<'w>(world: &'w mut World, call: &Call, project: u64) -> Result<&'w mut Release, Reply> {

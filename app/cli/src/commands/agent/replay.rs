@@ -236,7 +236,8 @@ fn sandbox(table: &SandboxTable, scratch: &Path, here: &Here) -> Arc<dyn Worksho
 }
 
 fn show(args: &ReplayAgentArgs, then: &Recording<'_>, end: &PipelineEnd, all: &[Difference]) -> Result<ExitCode, Failure> {
-    let turns = end.run.agent().map_or(0, |of| of.turns);
+    let turns = end.run.agent().into_iter().flat_map(|of| &of.stages).flat_map(|stage| &stage.turns);
+    let turns = turns.filter(|turn| turn.acted.is_some()).count();
     let code = if all.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Failure::NOT_PASSED) };
     if args.json {
         print::json(&json!({
@@ -263,7 +264,8 @@ fn show(args: &ReplayAgentArgs, then: &Recording<'_>, end: &PipelineEnd, all: &[
         1 => "1 thing is other than in the journal".to_owned(),
         count => format!("{count} things are other than in the journal"),
     };
-    print::line(&format!("replayed {turns} turns on {commit}: {verdict}"))?;
+    let turns = if turns == 1 { "1 turn".to_owned() } else { format!("{turns} turns") };
+    print::line(&format!("replayed {turns} on {commit}: {verdict}"))?;
     if let Some(cut) = &then.replayable.cut {
         let line = format!("the journal ends early ({cut}): what came before that is compared, and no result");
         print::line(&printable(&line))?;
@@ -284,9 +286,9 @@ fn row(difference: &Difference) -> Vec<String> {
             let now = format!("{}: {title}", words::verdict(*now));
             (format!("stage {stage}, look {round}"), format!("gate {gate}"), words::verdict(*then).to_owned(), now)
         }
-        Difference::Way { step, in_journal } => {
+        Difference::Way { stage, step, in_journal } => {
             let (then, now) = if *in_journal { ("there", "not there") } else { ("not there", "there") };
-            (step.clone(), String::new(), then.to_owned(), now.to_owned())
+            (format!("stage {stage}, {step}"), String::new(), then.to_owned(), now.to_owned())
         }
         Difference::Stage { stage, name, then, now } => (format!("stage {stage}"), name.clone(), then.clone(), now.clone()),
         Difference::Result { paths } => ("the result".to_owned(), "files".to_owned(), String::new(), paths.join(", ")),

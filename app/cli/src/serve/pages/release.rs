@@ -38,6 +38,9 @@ fn summary(out: &mut String, release: &ReleaseView) {
     if let Some(gates) = &release.gates {
         row("Gates", self::gates(gates));
     }
+    if let Some(changelog) = &release.changelog {
+        row("Changelog", Text(changelog).to_string());
+    }
     if let Some(problem) = &release.problem {
         row("Problem", format!("<span class=\"bad\">{}</span>", Text(problem)));
     }

@@ -197,6 +197,13 @@ impl fmt::Display for Evidence {
     }
 }
 
+impl Evidence {
+    /// What was seen, and when.
+    pub fn title(&self) -> String {
+        format!("At {}: {self}", time(self.at))
+    }
+}
+
 /// A time of the day, to the second, in UTC.
 pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%H:%M:%S UTC").to_string()

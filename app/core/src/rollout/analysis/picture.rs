@@ -120,7 +120,7 @@ impl Picture<'_> {
     fn title(&self) -> String {
         match self.evidence {
             // The sentence has numbers and words of this crate only.
-            Some(evidence) => format!("At {}: {evidence}", time(evidence.at)),
+            Some(evidence) => evidence.title(),
             None => "Errors of the new and the stable version".to_owned(),
         }
     }

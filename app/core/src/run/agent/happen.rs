@@ -18,22 +18,7 @@ impl AgentRun {
             RunEvent::Finished { .. } => {
                 (self.refused.is_some() || self.cancel.is_some() || self.offers.is_some(), "it is not over")
             }
-            RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. } => (false, "the run is a pipeline of agents"),
-            RunEvent::Created { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::Signalled { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. } => (true, ""),
+            _ => (true, ""),
         };
         possible.then_some(()).ok_or_else(|| why.to_owned())
     }
@@ -83,22 +68,7 @@ impl AgentRun {
                 self.happened(at, event);
                 self.follow(at);
             }
-            RunEvent::Signalled { .. }
-            | RunEvent::Created { .. }
-            | RunEvent::Prepared { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::Ruled { .. }
-            | RunEvent::Obeyed
-            | RunEvent::Release { .. }
-            | RunEvent::Rollout { .. }
-            | RunEvent::Notice { .. }
-            | RunEvent::Permit { .. }
-            | RunEvent::PublishBegun { .. }
-            | RunEvent::Published { .. }
-            | RunEvent::PublishRefused { .. }
-            | RunEvent::GivenUp { .. }
-            | RunEvent::Finished { .. } => {}
+            _ => {}
         }
     }
 

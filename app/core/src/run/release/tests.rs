@@ -11,7 +11,7 @@ use crate::run::{Action, JournalEntry, Next, Run, RunSpec, Work};
 /// Once nobody says anything any more, it has to come to its end within so many steps.
 const STEPS_MAX: usize = 200;
 
-const FILE: &str = "image: i\ngates:\n  good: { run: x }\nreleases:\n  on: { tag: 'v*' }\nenvironments:\n  \
+const FILE: &str = "image: i\ngates:\n  good: { run: x }\nreleases:\n  on: { tag: 'v*' }\n  changelog: NEWS.md\nenvironments:\n  \
     staging:\n    target: { docker: { service: s, image: i } }\n  production:\n    after: staging\n";
 
 #[derive(Debug, Clone)]
@@ -182,6 +182,13 @@ impl Play {
                 let rollouts = rollouts.collect();
                 self.comes(ReleaseEvent::Started { rollouts });
             }
+            ReleaseAction::Changelog if well => {
+                let (parent, content) = (commit(), crate::ids::BlobId::of(b"x"));
+                self.comes(ReleaseEvent::Changelog { entry: ChangelogEntry::Proposed { parent, content } });
+            }
+            ReleaseAction::Changelog => {
+                self.comes(ReleaseEvent::Changelog { entry: ChangelogEntry::AsItIs { because: "x".to_owned() } });
+            }
             ReleaseAction::LookAtTag => {
                 let told = self.release().tag_told;
                 self.comes(ReleaseEvent::TagSeen { commit: well.then(commit), told });
@@ -255,6 +262,7 @@ proptest! {
         let release = play.release();
         prop_assert!(play.starts <= 1);
         prop_assert_eq!(play.starts == 1, release.rollouts.is_some());
+        prop_assert_eq!(release.changelog.is_some(), release.rollouts.is_some(), "the changelog follows what is shown to everybody");
         prop_assert!(release.rollouts.is_some() || release.problem().is_some(), "it says why it went nowhere");
         let states = release.rollouts.iter().flatten().map(|(_, _, state)| state.as_ref());
         prop_assert!(states.clone().all(|state| state.is_some_and(RolloutState::is_over)), "it waits for all of its rollouts");

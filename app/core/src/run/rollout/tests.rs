@@ -30,6 +30,8 @@ enum Chance {
     /// It is begun, and ends when something else has happened.
     Begun,
     Later(u16),
+    /// The clock is set, by so many seconds.
+    Clock(i32),
     Crash,
 }
 
@@ -42,6 +44,7 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
         6 => (0..8u8).prop_map(Chance::Measured),
         4 => Just(Chance::Begun),
         4 => (0..900u16).prop_map(Chance::Later),
+        1 => (-9_000..9_000i32).prop_map(Chance::Clock),
         2 => Just(Chance::Crash),
     ];
     proptest::collection::vec(chance, 0..STEPS_TOLD)
@@ -329,6 +332,7 @@ impl Play {
                 self.now += i64::from(*secs);
                 self.ends_flight(secs % 3 > 0);
             }
+            Chance::Clock(secs) => self.now += i64::from(*secs),
             Chance::Begun => {
                 self.ends_flight(true);
                 if let Some((actions, _)) = self.wants() {
@@ -350,6 +354,15 @@ impl Play {
             (None, _) if self.flight.is_some() => self.ends_flight(true),
             (None, Some(wake_at)) => self.now = wake_at.as_second() - at(0).as_second(),
             (None, None) => {}
+        }
+    }
+
+    /// Everything goes well until somebody gets the new version.
+    fn until_held(&mut self) {
+        while self.percent == 0 || !matches!(self.rollout().current(), Some(Move::Hold { .. })) {
+            let (actions, wake_at) = self.wants().unwrap();
+            self.now += 1;
+            self.goes_on(actions, wake_at, 0, Finding::GoOn);
         }
     }
 
@@ -514,6 +527,25 @@ fn a_rollout_called_off_while_it_took_the_lock_tells_once_more_that_it_gave_up()
     play.admit();
     assert_eq!(play.wants().unwrap().0, [RolloutAction::Tell { state }]);
     assert!(play.rollout().admission.is_none());
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_nobody_unwatched_and_has_the_step_last_anew() {
+    let mut play = canary();
+    play.until_held();
+    let (now, made) = (play.now, play.rollout().made);
+    play.now -= 3_600;
+    let measure = |play: &mut Play| play.wants().unwrap().0.contains(&RolloutAction::Measure);
+    assert!(measure(&mut play), "it is looked at once, not in an hour");
+    play.made(RolloutAction::Measure, Finding::GoOn);
+    assert!(!measure(&mut play) && play.rollout().made == made);
+    // Steps last for 30 s.
+    play.now += 29;
+    play.made(RolloutAction::Measure, Finding::GoOn);
+    assert_eq!(play.rollout().made, made, "the step is not over yet");
+    play.now += 1;
+    play.made(RolloutAction::Measure, Finding::GoOn);
+    assert_eq!(play.rollout().made, made + 1, "it is over long before the clock is what it was: {now}");
 }
 
 #[test]

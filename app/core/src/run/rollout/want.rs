@@ -117,7 +117,7 @@ impl Rollout {
             return Wanted { actions: Vec::new(), wake_at: None, over: true };
         };
         if self.measures() {
-            return at(self.look_next(), RolloutAction::Measure);
+            return at(self.look_next(now), RolloutAction::Measure);
         }
         let make = || RolloutAction::Make { way: self.way(), n: self.made, what: Box::new(current.clone()) };
         match current {
@@ -142,7 +142,11 @@ impl Rollout {
         looks && self.back.is_none()
     }
 
-    fn look_next(&self) -> Timestamp {
+    fn look_next(&self, now: Timestamp) -> Timestamp {
+        // The clock was set back. Nobody is to get the new version unwatched until it is as late again.
+        if self.looked_at.unwrap_or(self.since) > now {
+            return now;
+        }
         let thinned = self.spec.measure_secs * (1 + self.looks.len() as u64 / LOOKS_THINNED);
         let secs = match self.current() {
             Some(Move::Baseline { .. }) => thinned,

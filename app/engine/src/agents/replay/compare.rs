@@ -68,7 +68,9 @@ pub enum Difference {
     },
     /// The pipeline went another way: this is in one of both alone.
     Way {
-        /// What, for people: "turn 3 of stage 1".
+        /// The stage.
+        stage: u16,
+        /// What, for people: "turn 3".
         step: String,
         /// Whether the journal has it, and not the replay.
         in_journal: bool,
@@ -167,7 +169,7 @@ pub async fn differences(blobs: &dyn Blobs, then: Told<'_>, now: Told<'_>, cut: 
         cut,
         &mut all,
         |((stage, turn), _), then, now| turns((*stage, *turn), then, now),
-        |((stage, turn), _)| format!("turn {turn} of stage {stage}"),
+        |((stage, turn), _)| (*stage, format!("turn {turn}")),
     );
     each(
         &before.programs,
@@ -175,7 +177,7 @@ pub async fn differences(blobs: &dyn Blobs, then: Told<'_>, now: Told<'_>, cut: 
         cut,
         &mut all,
         |(stage, _), then, now| programs(*stage, then, now),
-        |(stage, _)| format!("the program of stage {stage}"),
+        |(stage, _)| (*stage, "its program".to_owned()),
     );
     each(
         &before.gates,
@@ -183,7 +185,7 @@ pub async fn differences(blobs: &dyn Blobs, then: Told<'_>, now: Told<'_>, cut: 
         cut,
         &mut all,
         |((stage, gate), n), then, now| gates(*stage, gate, *n, then, now),
-        |((stage, gate), n)| format!("look {} of gate {gate} in stage {stage}", n + 1),
+        |((stage, gate), n)| (*stage, format!("look {} of gate {gate}", n + 1)),
     );
     if !cut {
         all.extend(stages(then.of, now.of));
@@ -196,7 +198,23 @@ pub async fn differences(blobs: &dyn Blobs, then: Told<'_>, now: Told<'_>, cut: 
             all.push(Difference::Offer { then, now });
         }
     }
+    // One after the other, as they were done: what comes after the first difference may follow from it.
+    all.sort_by_key(Difference::stage);
     Ok(all)
+}
+
+impl Difference {
+    /// The stage that it is in. What is of none comes last.
+    fn stage(&self) -> u16 {
+        match self {
+            Difference::Said { stage, .. }
+            | Difference::Files { stage, .. }
+            | Difference::Gate { stage, .. }
+            | Difference::Way { stage, .. }
+            | Difference::Stage { stage, .. } => *stage,
+            Difference::Result { .. } | Difference::Offer { .. } => u16::MAX,
+        }
+    }
 }
 
 /// Compares what both have, and names what only one has. What only `after` has is as it should be where the journal was cut off.
@@ -206,13 +224,16 @@ fn each<K: Ord, V>(
     cut: bool,
     all: &mut Vec<Difference>,
     compare: impl Fn(&K, &V, &V) -> Vec<Difference>,
-    name: impl Fn(&K) -> String,
+    name: impl Fn(&K) -> (u16, String),
 ) {
     for key in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         match (before.get(key), after.get(key)) {
             (Some(then), Some(now)) => all.extend(compare(key, then, now)),
             (None, _) if cut => {}
-            (then, _) => all.push(Difference::Way { step: name(key), in_journal: then.is_some() }),
+            (then, _) => {
+                let (stage, step) = name(key);
+                all.push(Difference::Way { stage, step, in_journal: then.is_some() });
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::stub::*;
 
 /// What the description leaves out.
-const NOT_DESCRIBED: [&str; 7] =
-    ["/notes", "/discussions", "/status_checks", "/user", "/users/77", "/projects", "/groups/g/members/all/77"];
+const NOT_DESCRIBED: [&str; 8] =
+    ["/signature", "/notes", "/discussions", "/status_checks", "/user", "/users/77", "/projects", "/groups/g/members/all/77"];
 
 /// None where this machine has no description, which is then said.
 fn description() -> Option<Value> {

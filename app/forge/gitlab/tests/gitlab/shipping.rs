@@ -1,6 +1,6 @@
 //! Tags, releases and deployments.
 
-use gatewright_core::forge::{Forge, Protection, Releases};
+use gatewright_core::forge::{Forge, Protection, Releases, Signature};
 use gatewright_core::report::{
     AssetReport, Channel, DeploymentReport, DeploymentState, Known, Latest, Life, Published, RELEASE_MARKER, ReleaseReport,
     ReleaseStage, Report, Tier,
@@ -57,6 +57,7 @@ pub(crate) fn answer(seen: &Seen) -> Option<Reply> {
             Reply::ok(json!({"name": "main", "commit": {"id": commit('d')}, "protected": true}))
         }
         ("GET", "/repository/tags") => Reply::ok(json!([tag("new"), tag("v1")])),
+        ("GET", path) if path.ends_with("/signature") => Some(no_signature()),
         ("GET", "/releases/new") => Some(Reply::status(404)),
         ("GET", "/releases/v1") => Reply::ok(json!({"tag_name": "v1", "name": "x", "description": RELEASE_MARKER})),
         ("GET", "/environments") if seen.target.contains("name=new") => Reply::ok(json!([])),
@@ -65,6 +66,58 @@ pub(crate) fn answer(seen: &Seen) -> Option<Reply> {
         ("PUT", _) => Reply::ok(json!({"id": 90})),
         _ => None,
     }
+}
+
+fn no_signature() -> Reply {
+    Reply::json(404, &json!({"message": "404 GPG Signature Not Found"}))
+}
+
+/// What is said of the signatures of an annotated tag and of its commit, where GitLab answers so.
+async fn signatures(message: &str, tag: Reply, commit_too: Reply) -> (Signature, Signature) {
+    let listed = json!([{"name": "v1", "target": commit('b'), "message": message, "commit": {"id": commit('a')}}]);
+    let stub = Stub::start(move |seen| match seen.path().strip_prefix(PROJECT)? {
+        "/repository/tags" => Reply::ok(listed.clone()),
+        "/repository/tags/v1/signature" => Some(tag.clone()),
+        path if path == format!("/repository/commits/{}/signature", commit('a')) => Some(commit_too.clone()),
+        _ => None,
+    })
+    .await;
+    let tag = stub.gitlab().tag(&repo(), "v1").await.unwrap().unwrap();
+    (tag.signature, tag.commit_signature)
+}
+
+#[tokio::test]
+async fn of_a_signature_is_said_what_gitlab_says_of_it() {
+    let verified = |by: Option<&str>| Signature::Verified { by: by.map(str::to_owned) };
+    let pgp = json!({
+        "signature_type": "PGP", "verification_status": "verified", "gpg_key_user_name": "Ada", "gpg_key_user_email": "ada@example.com",
+    });
+    let x509 =
+        json!({"signature_type": "X509", "verification_status": "verified", "x509_certificate": {"email": "ada@example.com"}});
+    let both = signatures("m", Reply::json(200, &x509), Reply::json(200, &pgp)).await;
+    assert_eq!(both, (verified(Some("ada@example.com")), verified(Some("Ada <ada@example.com>"))));
+    let own = Reply::json(200, &json!({"signature_type": "SSH", "verification_status": "verified_system", "key": null}));
+    assert_eq!(signatures("m", no_signature(), own).await, (Signature::Unsigned, verified(None)));
+    for status in
+        ["unverified", "unknown_key", "other_user", "same_user_different_email", "unverified_author_email", "a_new_word"]
+    {
+        let said = Reply::json(200, &json!({"verification_status": status}));
+        let unverified = Signature::Unverified { reason: status.to_owned() };
+        assert_eq!(signatures("m", said.clone(), said).await, (unverified.clone(), unverified));
+    }
+}
+
+#[tokio::test]
+async fn what_gitlab_does_not_tell_of_a_signature_counts_as_not_known() {
+    let is_unknown = |signature: &Signature| matches!(signature, Signature::Unknown { .. });
+    let armoured = "v1\n-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n";
+    let (of_tag, of_commit) = signatures(armoured, no_signature(), no_signature()).await;
+    assert!(is_unknown(&of_tag) && of_commit == Signature::Unsigned, "{of_tag:?}, {of_commit:?}");
+    let elsewhere = || Reply::json(404, &json!({"error": "404 Not Found"}));
+    let (of_tag, of_commit) = signatures("m", elsewhere(), Reply::status(403)).await;
+    assert!(is_unknown(&of_tag) && is_unknown(&of_commit), "{of_tag:?}, {of_commit:?}");
+    let (of_tag, _) = signatures("m", Reply::json(200, &json!({})), no_signature()).await;
+    assert!(is_unknown(&of_tag), "{of_tag:?}");
 }
 
 fn running(id: u64, digit: char, of: &str, user: u64, at_secs: i64) -> Value {

@@ -1,0 +1,98 @@
+//! Versions that turn out bad only once they are used, and a router that is gone in the middle.
+
+use gatewright_tests::service::until;
+use gatewright_tests::site::load::{Load, People};
+
+use crate::world::World;
+
+fn canary(steps: &str, analysis: &str) -> String {
+    format!(
+        "    strategy: {{ canary: {{ steps: [{steps}], every: 3s, keep: 0s }} }}\n    analysis: {{ warm-up: 0s, {analysis} }}\n"
+    )
+}
+
+/// So short a time is too little to compare errors in.
+const NOTHING: &str = "errors: none, extend-at-most: 20s";
+
+/// People, while a version comes that is not to stay. What is said of its end.
+async fn goes_back(world: &World, file: &str) -> String {
+    let load = Load::start(&world.router.address(), People { eager: 4, slow: 0, talking: 0 });
+    load.more(20).await;
+    world.tag("v1.1.0", file);
+    world.idle().await;
+    load.stop().await;
+    let after = world.answers(30).await;
+    assert!(after.bad.is_empty() && after.good() == after.of("1.0.0"), "everything is as it was: {after:?}");
+    assert_eq!(world.containers(), ["1.0.0", "1.0.0"]);
+    world.steps("production").pop().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_leaks_memory_reaches_its_bound_and_goes() {
+    let world = World::start().await;
+    let bounded = |env: &str| {
+        world
+            .file(&canary("50, 100", NOTHING), env)
+            .replace("        replicas: 2\n", "        replicas: 2\n        memory-mib: 32\n")
+    };
+    world.tag("v1.0.0", &bounded(""));
+    world.idle().await;
+    let last = goes_back(&world, &bounded(", LEAK_KIB: '256'")).await;
+    assert!(last.starts_with("rolled back: ") && last.contains("out of memory"), "{last}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_answers_late_goes() {
+    let world = World::start().await;
+    let file =
+        |env: &str| world.file(&canary("50, 100", "errors: none, latency-p95: { worse-at-most: 2 }, extend-at-most: 20s"), env);
+    world.tag("v1.0.0", &file(""));
+    world.idle().await;
+    let last = goes_back(&world, &file(", DELAY_MS: '900'")).await;
+    assert!(last.starts_with("rolled back: Slow requests"), "{last}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_crashes_at_half_of_the_requests_goes() {
+    let world = World::start().await;
+    let file = |env: &str| world.file(&canary("10, { percent: 50, hold: 60s }, 100", NOTHING), env);
+    world.tag("v1.0.0", &file(""));
+    world.idle().await;
+    // So many that it does not come to them at 10 %.
+    world.tag("v1.1.0", &file(", CRASH_AFTER_REQUESTS: '400'"));
+    let load = Load::start(&world.router.address(), People { eager: 2, slow: 0, talking: 0 });
+    world.until_at("v1.1.0", "production", "at 50 %").await;
+    world.until_says("production", "rolled back: ").await;
+    load.stop().await;
+    world.idle().await;
+    let last = world.steps("production").pop().unwrap_or_default();
+    assert!(last.contains("of 2 new instances are ready") && last.contains("restarted"), "{last}");
+    let after = world.answers(30).await;
+    assert!(after.bad.is_empty() && after.good() == after.of("1.0.0"), "{after:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_router_and_counters_are_gone_a_version_neither_gets_more_nor_goes() {
+    let mut world = World::start().await;
+    let canary = "    strategy: { canary: { steps: [50, 100], every: 2s, keep: 0s } }\n    analysis: { errors: { worse-at-most: 3 }, warm-up: 0s, extend-at-most: 2s }\n";
+    world.tag("v1.0.0", &world.file(canary, ""));
+    world.idle().await;
+    let load = Load::start(&world.router.address(), People { eager: 2, slow: 0, talking: 0 });
+    let pull = world.merge("v1.1.0", &world.file(canary, ""));
+    world.until_at("v1.1.0", "production", "at 50 %").await;
+    load.stop().await;
+    world.router.stop();
+    let last = || world.steps("production").pop().unwrap_or_default();
+    until("it stays where it is", || async { last() != "at 50 %" }).await;
+    assert!(!last().contains("rolled back") && !last().contains("live"), "{}", last());
+    world.router.restart().await;
+    let seen = world.answers(60).await;
+    assert!(seen.bad.is_empty() && seen.of("1.0.0") > 0 && seen.of("1.1.0") > 0, "it is at 50 % still: {seen:?}");
+    world.say(pull, "max", "/gw promote production").await;
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.1.0 is live"));
+    world.end().await;
+}
