@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 
 use super::api::{Access, Call, Needs, Reply};
-use super::world::{Token, World};
+use super::world::{Level, Token, World};
 
 /// A JWT may live so long, and no longer.
 const JWT_SECS_MAX: i64 = 600;
@@ -138,6 +138,13 @@ fn members_allowed(world: &World, token: &Token, org: &str) -> Result<(), Reply>
 fn repo_allowed(world: &World, access: Access, permissions: &[&str], caller: &Caller, name: &str) -> Result<(), Reply> {
     let repo = world.find_repo(name).ok_or_else(Reply::missing)?;
     let Caller::Token(token) = caller else {
+        if let Caller::User(user) = caller {
+            // What a personal token may do is what its owner may do.
+            let least = if access == Access::Read { Level::Read } else { Level::Write };
+            if world.level(repo, *user) >= least {
+                return Ok(());
+            }
+        }
         let open = !repo.private && access == Access::Read;
         let unknown = if matches!(caller, Caller::App) { Reply::error(401, "Bad credentials") } else { Reply::missing() };
         return if open { Ok(()) } else { Err(unknown) };
