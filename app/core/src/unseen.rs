@@ -3,7 +3,7 @@
 
 /// Whether a character controls a terminal, has no width, turns the direction of text, or fills room that looks empty: control characters
 /// (line ends and tabs too, which callers let through where they mean to), Unicode's `Default_Ignorable_Code_Point`, separators that are no line
-/// ends, tags, and fillers.
+/// ends, tags, and fillers. The sixteen variation selectors are none of them: with one of them a sign is an emoji.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -19,7 +19,6 @@ pub fn is_unseen(c: char) -> bool {
                 | '\u{2060}'..='\u{206f}'
                 | '\u{2800}'
                 | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
                 | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}'

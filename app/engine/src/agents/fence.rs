@@ -50,11 +50,16 @@ pub(crate) fn visible(text: &str) -> String {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\r' => clean.push('\n'),
             '\n' | '\t' => clean.push(c),
-            c if is_unseen(c) => {}
+            c if is_unseen(c) || is_selector(c) => {}
             c => clean.push(c),
         }
     }
     clean
+}
+
+/// Whether a character says how the one before it looks: a model gets nothing from it but what is hidden in a row of them.
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
 /// A text without HTML comments. One that is never closed goes on to the end, as forges show it.

@@ -2,8 +2,9 @@
 //! credential in anything that it says.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -149,6 +150,17 @@ impl From<GitError> for SandboxError {
     }
 }
 
+/// Where git is. By its path it is started without a copy of this process, which is what a name to be looked for comes to where the command has
+/// an environment of its own; that takes the longer the more memory the process has.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut files = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("git"));
+        files.find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from("git"))
+    });
+    &PROGRAM
+}
+
 /// A git command in a repository. Dropped while it runs, it and all that it started are killed.
 pub(crate) struct Git {
     command: Command,
@@ -167,7 +179,7 @@ pub(crate) struct Ended {
 impl Git {
     /// A command in the repository at `path`. What follows a `--` in `args` is never taken for an option.
     pub(crate) fn new(path: &Path, args: &[&str]) -> Self {
-        let mut command = Command::new("git");
+        let mut command = Command::new(program());
         command.arg("--git-dir").arg(path).args(args);
         command.env_clear();
         command.envs(ENV_KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
@@ -191,7 +203,7 @@ impl Git {
     /// A command in the working tree of the user who runs Gatewright, with that user's own configuration: what is ignored, how
     /// lines end, which filters there are. What could change the repository or run a program of its own is switched off.
     pub(crate) fn of_user(folder: &Path, args: &[&str]) -> Self {
-        let mut command = Command::new("git");
+        let mut command = Command::new(program());
         command.arg("-C").arg(folder).args(args);
         // A hook's variables would have it look at another repository or another index than the folder's.
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
