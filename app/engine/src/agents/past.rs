@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use gatewright_core::rollout::Outcome;
-use gatewright_core::run::{Run, StepState};
+use gatewright_core::run::{Gates, Run, StepState};
 use gatewright_core::store::{RunFilter, Store, StoreError};
 use gatewright_core::verdict::{StepOutcome, VerdictStatus};
 use gatewright_core::{GateName, RepoRef, Timestamp};
@@ -63,8 +63,9 @@ struct Told<'a> {
 
 fn of_gates(runs: &[Run]) -> String {
     let mut all: Vec<Told<'_>> = Vec::new();
-    for run in runs {
-        for step in run.gates().into_iter().flat_map(|gates| &gates.steps) {
+    let own = runs.iter().filter_map(|run| Some((run, run.gates()?))).filter(|(_, gates)| !is_of_fork(gates));
+    for (run, gates) in own {
+        for step in &gates.steps {
             let StepState::Done { outcome, .. } = &step.state else { continue };
             match all.iter_mut().find(|told| *told.gate == step.gate.name) {
                 Some(told) => told.said.push((run, outcome)),
@@ -74,6 +75,11 @@ fn of_gates(runs: &[Run]) -> String {
     }
     all.sort_by_key(|told| std::cmp::Reverse(told.said.len()));
     all.iter().take(GATES_MAX).map(of_gate).collect()
+}
+
+/// What a stranger's code had gates say is shown to nobody who works on something else.
+fn is_of_fork(gates: &Gates) -> bool {
+    gates.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_some_and(|pull| pull.fork)
 }
 
 fn of_gate(told: &Told<'_>) -> String {
