@@ -3,6 +3,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gatewright_core::store::StoreError;
 
@@ -46,6 +48,11 @@ pub enum OpenError {
     },
 }
 
+/// A process that was killed while it was starting another one leaves the lock to that one until it has become its program, which takes
+/// milliseconds, under load more. Whoever has it for longer is at work.
+const LEFT_BEHIND_MAX: Duration = Duration::from_secs(2);
+const LEFT_BEHIND_POLL: Duration = Duration::from_millis(20);
+
 const LAYOUT_WORD: &str = match std::str::from_utf8(LAYOUT) {
     Ok(word) => word,
     Err(_) => panic!("the layout is a word"),
@@ -70,15 +77,27 @@ impl OpenError {
 
 /// Makes the folder where it is missing, and takes it for this process, for as long as the file is open.
 pub(crate) fn claim(path: &Path) -> Result<File, OpenError> {
+    let begun = Instant::now();
+    claim_while(path, || {
+        thread::sleep(LEFT_BEHIND_POLL);
+        begun.elapsed() < LEFT_BEHIND_MAX
+    })
+}
+
+/// The same; where somebody else has it, it is tried again for as long as `waits` says.
+fn claim_while(path: &Path, mut waits: impl FnMut() -> bool) -> Result<File, OpenError> {
     let lock = || {
         fs::create_dir_all(path)?;
         File::options().create(true).truncate(false).write(true).open(path.join("lock"))
     };
     let lock = lock().map_err(|e| OpenError::io(path, &e))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(OpenError::io(path, &error)),
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if waits() => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(OpenError::io(path, &error)),
+        }
     }
 }
 
@@ -118,5 +137,20 @@ mod tests {
         let error = check_layout(Path::new("data"), &kv).expect_err("it is of another layout");
         assert_eq!(error, OpenError::OtherLayout { path: PathBuf::from("data"), found: "99".to_owned() });
         assert_eq!(kv.get(LAYOUT_KEY), Ok(Some(b"99".to_vec())));
+    }
+
+    #[test]
+    fn a_lock_that_a_killed_process_has_left_to_a_child_for_a_moment_keeps_nobody_out() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut child = Some(claim(folder.path()).expect("nobody has it"));
+        let mut waited = 0;
+        let claimed = claim_while(folder.path(), || {
+            waited += 1;
+            // The child becomes its program, and with that leaves the lock.
+            waited < 2 || child.take().is_some()
+        });
+        assert!(claimed.is_ok() && waited == 2, "{claimed:?} after {waited}");
+        let refused = claim_while(folder.path(), || false).expect_err("this process has it");
+        assert_eq!(refused, OpenError::InUse { path: folder.path().to_owned() });
     }
 }

@@ -9,6 +9,8 @@ use gatewright_core::report::Conclusion;
 use gatewright_core::run::RunEvent;
 use gatewright_core::store::{Accepted, Release, RunState, Store, StoreUpkeep};
 use gatewright_store::EmbeddedStore;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::bed::{Wanted, at, delivery_id, noise, request};
 use crate::journals::step_finished;
@@ -29,7 +31,8 @@ pub(crate) enum Acknowledged {
 pub(crate) struct Busy {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<Mutex<Vec<Acknowledged>>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    count: watch::Receiver<usize>,
+    tasks: JoinSet<()>,
 }
 
 impl Busy {
@@ -41,23 +44,25 @@ impl Busy {
     ) -> Busy {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
-        let caller = |caller: u64| {
-            let (store, stop, acknowledged, tell) =
-                (Arc::clone(store), Arc::clone(&stop), Arc::clone(&acknowledged), tell.clone());
+        let (counted, count) = watch::channel(0);
+        let mut tasks = JoinSet::new();
+        for caller in 0..CALLERS {
+            let (store, stop, acknowledged, tell, counted) =
+                (Arc::clone(store), Arc::clone(&stop), Arc::clone(&acknowledged), tell.clone(), counted.clone());
             let note = move |what: Acknowledged| {
                 tell(&what);
                 acknowledged.lock().unwrap().push(what);
+                counted.send_modify(|count| *count += 1);
             };
-            tokio::spawn(async move {
+            tasks.spawn(async move {
                 let mut n = 0;
                 while !stop.load(Ordering::Relaxed) {
                     take_and_finish(&store, round * 1_000_000_000 + caller * 1_000_000 + n, &note).await;
                     n += 1;
                 }
-            })
-        };
-        let tasks = (0..CALLERS).map(caller).collect();
-        Busy { stop, acknowledged, tasks }
+            });
+        }
+        Busy { stop, acknowledged, count, tasks }
     }
 
     /// What has been acknowledged by now.
@@ -66,19 +71,17 @@ impl Busy {
     }
 
     /// Waits until so much has been acknowledged.
-    pub(crate) async fn wait_for(&self, count: usize) {
-        while self.acknowledged.lock().unwrap().len() < count {
-            assert!(self.tasks.iter().all(|task| !task.is_finished()), "a caller has failed");
-            tokio::task::yield_now().await;
+    pub(crate) async fn wait_for(&mut self, count: usize) {
+        tokio::select! {
+            reached = self.count.wait_for(|acknowledged| *acknowledged >= count) => drop(reached.expect("the callers work")),
+            ended = self.tasks.join_next() => panic!("a caller has failed: {ended:?}"),
         }
     }
 
     /// Lets the callers end what they have begun.
     pub(crate) async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task.await.unwrap();
-        }
+        self.tasks.join_all().await;
     }
 }
 

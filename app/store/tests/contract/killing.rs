@@ -27,7 +27,7 @@ async fn everything_acknowledged_before_the_process_was_killed_is_there_afterwar
 /// Says what was acknowledged, a line each, for ever.
 async fn work_until_killed(folder: &std::path::Path, round: u64) {
     let store = Arc::new(open(folder));
-    let busy = Busy::start(&store, round, |what| {
+    let mut busy = Busy::start(&store, round, |what| {
         let line = match what {
             Acknowledged::Taken { delivery, seed, run } => format!("taken {delivery} {seed} {run}\n"),
             Acknowledged::Finished { run, seq } => format!("finished {run} {seq}\n"),

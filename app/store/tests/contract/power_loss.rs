@@ -22,7 +22,7 @@ async fn everything_acknowledged_before_the_power_went_is_there_afterwards() {
         for loss in 0..3 {
             let store = Arc::new(open(&disk.root().join("data")));
             assert_all_there(&store, &acknowledged).await;
-            let busy = Busy::start(&store, round * 10 + loss, |_| {});
+            let mut busy = Busy::start(&store, round * 10 + loss, |_| {});
             // Another moment each time, the first ones soon after the files were made.
             busy.wait_for([20, 200, 800][loss as usize] + (round as usize * 37) % 200).await;
             let so_far = busy.so_far();
