@@ -1,5 +1,5 @@
 //! Any bytes are read as coverage, and any as a diff, within bounds; what is read is in order, adds up, and stays the same when
-//! it is merged with itself. Run: `cargo +nightly fuzz run coverage` in `app/reports`.
+//! it is merged with itself, or handed on. Run: `cargo +nightly fuzz run coverage` in `app/reports`.
 
 #![no_main]
 
@@ -37,6 +37,9 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut twice = once.clone();
     twice.merge(once.clone());
     assert_eq!(once, twice);
+    let mut handed = Vec::new();
+    once.hand_on(&mut handed).expect("memory takes it");
+    assert_eq!(Coverage::read_back(handed.as_slice()).expect("it was written here"), once);
     let totals = once.totals();
     assert!(totals.lines.covered <= totals.lines.total && totals.branches.covered <= totals.branches.total);
     let repository = RepositoryFiles::new(["a".to_owned(), "src/a.c".to_owned(), "lib/src/a.c".to_owned()]);

@@ -7,7 +7,7 @@ use std::io::Read;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::build::Builder;
+use super::build::{Builder, pair_id};
 use super::{Branch, CoverageReport};
 use crate::error::{Fault, ReportError};
 use crate::json::Json;
@@ -17,6 +17,17 @@ use crate::json::Json;
 struct File {
     filename: String,
     segments: Vec<Segment>,
+    #[serde(default)]
+    branches: Vec<Branching>,
+    #[serde(default)]
+    expansions: Vec<Expansion>,
+}
+
+/// A macro that is used: the conditions in it are those of the line where it stands, as LLVM counts them.
+#[derive(Deserialize)]
+struct Expansion {
+    /// Line and column, and more.
+    source_region: Vec<u64>,
     #[serde(default)]
     branches: Vec<Branching>,
 }
@@ -88,7 +99,18 @@ fn take(file: &File, builder: &mut Builder) -> Result<(), Fault> {
         builder.branch(branching.line, id, branching.yes > 0)?;
         builder.branch(branching.line, id + 1, branching.no > 0)?;
     }
+    file.expansions.iter().try_for_each(|expansion| expanded(expansion, builder))?;
     builder.close();
+    Ok(())
+}
+
+fn expanded(expansion: &Expansion, builder: &mut Builder) -> Result<(), Fault> {
+    let [line, column, ..] = expansion.source_region[..] else { return Err(Fault::broken("a macro without a place")) };
+    for branching in &expansion.branches {
+        let of = |way: &str| pair_id(&format!("{column}"), &format!("{}:{}:{way}", branching.line, branching.column));
+        builder.branch(line, of("true"), branching.yes > 0)?;
+        builder.branch(line, of("false"), branching.no > 0)?;
+    }
     Ok(())
 }
 

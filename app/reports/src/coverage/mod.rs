@@ -1,7 +1,8 @@
 //! Coverage: which lines and branches tests have gone through.
 //!
 //! [`read`] makes a [`CoverageReport`] of one file, in the paths of its tool; [`CoverageReport::map`] makes a [`Coverage`] of
-//! it, in the paths of the repository; those of several files and jobs are put together by [`Coverage::merge`].
+//! it, in the paths of the repository; those of several files and jobs are put together by [`Coverage::merge`]. From job to job it
+//! goes by [`Coverage::hand_on`].
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -15,6 +16,7 @@ mod cobertura;
 mod coveragepy;
 mod folders;
 mod gocover;
+mod handed;
 mod jacoco;
 mod lcov;
 mod llvm;

@@ -42,6 +42,45 @@ fn hyperfine_means_are_its_own() {
     assert_eq!(shown(&good(BenchmarkFormat::Hyperfine, text)), ["x n=1 [s] 1 x 1.000000e0", "x n=2 [s] 1 x 2.000000e0"]);
 }
 
+/// The means in a table of hyperfine's. Its names may hold what ends a line or a cell elsewhere; none of these does.
+fn means(table: &str) -> Vec<f64> {
+    let header: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let behind = header.len() - header.iter().position(|name| *name == "mean").unwrap();
+    let mean = |row: &str| row.rsplit(',').nth(behind - 1).unwrap().parse().unwrap();
+    table.lines().skip(1).map(mean).collect()
+}
+
+#[test]
+fn hyperfines_means_are_those_of_its_table_whatever_it_was_asked_for() {
+    macro_rules! run {
+        ($name:literal) => {
+            (
+                $name,
+                include_str!(concat!("../data/benchmarks/hyperfine-", $name, ".json")),
+                include_str!(concat!("../data/benchmarks/hyperfine-", $name, ".csv")),
+            )
+        };
+    }
+    let runs = [run!("several"), run!("parameters"), run!("lists"), run!("failures"), run!("names"), run!("one")];
+    let mut names = Vec::new();
+    for (name, json, table) in runs {
+        assert_eq!(sniff(json.as_bytes()), Some(BenchmarkFormat::Hyperfine), "{name}");
+        let found = good(BenchmarkFormat::Hyperfine, json);
+        let stated = means(table);
+        assert_eq!(found.list.len(), stated.len(), "{name}");
+        for (one, stated) in found.list.iter().zip(stated) {
+            let mean = one.samples.iter().sum::<f64>() / one.samples.len() as f64;
+            assert!((mean - stated).abs() <= stated * 1e-6, "{name}: {mean} is read, {stated} is stated");
+            names.push(one.name.clone());
+        }
+    }
+    assert_eq!(names.len(), 15, "{names:?}");
+    assert!(
+        names.contains(&"build: fast 🚀".to_owned()) && names.contains(&"echo small a how=a size=small".to_owned()),
+        "{names:?}"
+    );
+}
+
 #[test]
 fn pytest_benchmark_means_are_its_own() {
     let expected = ["test_b.py::test_fib[5] [s] 152 x 1.310558e-6", "test_b.py::test_fib[10] [s] 78 x 1.392523e-5"];

@@ -112,3 +112,19 @@ fn lines_of_methods_count_where_the_class_names_none() {
     let own = "<lines><line number='2' hits='3' condition-coverage='50%'/></lines>";
     assert_eq!(shown(&good(CoverageFormat::Cobertura, &class(own))), "a 2:3");
 }
+
+#[test]
+fn what_is_handed_on_is_what_there_was() {
+    // The second branch has an id that is made of a text.
+    let mut all = coverage("SF:b.c\nDA:1,5\nDA:2,0\nBRDA:1,0,0,1\nBRDA:1,0,jump to the function exit,-\nend_of_record\n");
+    all.merge(Coverage::of([("a \"b\"\n\\c.rs".to_owned(), all.file("b.c").unwrap().clone())]));
+    let mut text = Vec::new();
+    all.hand_on(&mut text).unwrap();
+    assert_eq!(Coverage::read_back(text.as_slice()).unwrap(), all);
+    assert_eq!(Coverage::read_back(&b""[..]).unwrap(), Coverage::default());
+    for wrong in
+        ["L 1 1\n", "F a\n", "F \"a\"\nL 1\n", "F \"a\"\nB 1 2147483648 1\n", "F \"a\"\nB 1 1 1 1\n", "F \"a\"\nx\n", "ü\n"]
+    {
+        assert!(Coverage::read_back(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}

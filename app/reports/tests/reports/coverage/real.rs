@@ -131,3 +131,92 @@ fn reports_of_nothing_are_refused() {
         assert!(error.contains(cause), "{path}: {error}");
     }
 }
+
+/// The files of one run of a tool, in several forms.
+macro_rules! data {
+    ($($file:literal),+) => {
+        [$(($file, include_str!(concat!("../../data/coverage/", $file)))),+]
+    };
+}
+
+#[test]
+fn llvm_totals_are_those_that_the_report_states() {
+    for (name, text) in data!("llvm/c-14.json", "llvm/cpp-14.json", "llvm/mcdc-19.json", "llvm/two-19.json", "llvm/lines-19.json")
+    {
+        assert_eq!(sniff(name, text.as_bytes()), Some(CoverageFormat::Llvm), "{name}");
+        let found = read(CoverageFormat::Llvm, text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}")).totals();
+        let stated: serde_json::Value = serde_json::from_str(text).unwrap();
+        let stated = |what: &str, count: &str| stated["data"][0]["totals"][what][count].as_u64().unwrap();
+        // The line in which a macro of the header stands is one of LLVM's own segments, and of its LCOV, and not of its sums.
+        let of_macro = u64::from(name != "llvm/c-14.json");
+        let stated_lines = (stated("lines", "covered") + of_macro, stated("lines", "count") + of_macro);
+        assert_eq!((found.lines.covered, found.lines.total), stated_lines, "{name}");
+        if name != "llvm/lines-19.json" {
+            let branches = (found.branches.covered, found.branches.total);
+            assert_eq!(branches, (stated("branches", "covered"), stated("branches", "count")), "{name}");
+        }
+    }
+    let [(_, summary)] = data!("llvm/summary-19.json");
+    assert!(read(CoverageFormat::Llvm, summary.as_bytes()).is_err(), "sums alone say of no line whether it was run");
+}
+
+#[test]
+fn of_llvm_json_and_lcov_have_the_same_lines() {
+    let pairs = [
+        data!("llvm/c-14.json", "llvm/c-14.lcov"),
+        data!("llvm/cpp-14.json", "llvm/cpp-14.lcov"),
+        data!("llvm/mcdc-19.json", "llvm/mcdc-19.lcov"),
+        data!("llvm/two-19.json", "llvm/two-19.lcov"),
+    ];
+    for [(name, json), (_, lcov)] in pairs {
+        let json = read(CoverageFormat::Llvm, json.as_bytes()).unwrap();
+        let lcov = read(CoverageFormat::Lcov, lcov.as_bytes()).unwrap();
+        let lines = |report: &gatewright_reports::coverage::CoverageReport| -> Vec<_> {
+            let run = |(path, file): &(String, gatewright_reports::coverage::FileCoverage)| {
+                (path.clone(), file.lines().iter().map(|line| (line.number, line.hits > 0)).collect::<Vec<_>>())
+            };
+            report.files.iter().map(run).collect()
+        };
+        assert_eq!(lines(&json), lines(&lcov), "{name}");
+    }
+}
+
+/// Lines covered and all by a count of its own, and statements covered and all.
+fn counted(profile: &str) -> [u64; 4] {
+    let (mut lines, mut blocks) = (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+    for block in profile.lines().filter(|line| !line.starts_with("mode:")) {
+        let [place, statements, count] = block.split(' ').collect::<Vec<_>>()[..] else { panic!("{block}") };
+        let (file, range) = place.split_once(':').unwrap();
+        let ends: Vec<u64> = range.split([',', '.']).map(|number| number.parse().unwrap()).collect();
+        let run = count != "0";
+        *blocks.entry((place, statements.parse::<u64>().unwrap())).or_insert(false) |= run;
+        let last = if ends[3] <= 1 { ends[2] - 1 } else { ends[2] };
+        for line in ends[0]..=last {
+            *lines.entry((file, line)).or_insert(false) |= run;
+        }
+    }
+    let of_run = |run: bool, amount: u64| if run { amount } else { 0 };
+    [
+        lines.values().map(|run| of_run(*run, 1)).sum(),
+        lines.len() as u64,
+        blocks.iter().map(|((_, statements), run)| of_run(*run, *statements)).sum(),
+        blocks.keys().map(|(_, statements)| statements).sum(),
+    ]
+}
+
+#[test]
+fn go_profiles_have_the_lines_of_another_count_that_has_gos_own_share_of_statements() {
+    let profiles = data!("go/set.out", "go/count.out", "go/atomic.out", "go/across.out", "go/joined.out");
+    let said = data!("go/set.func", "go/count.func", "go/atomic.func", "go/across.func");
+    for (at, (name, profile)) in profiles.into_iter().enumerate() {
+        assert_eq!(sniff(name, profile.as_bytes()), Some(CoverageFormat::GoProfile), "{name}");
+        let found =
+            read(CoverageFormat::GoProfile, profile.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}")).totals();
+        let [covered, all, statements_covered, statements] = counted(profile);
+        assert_eq!((found.lines.covered, found.lines.total), (covered, all), "{name}");
+        if let Some((_, said)) = said.get(at) {
+            let share = format!("{:.1}%", 100.0 * statements_covered as f64 / statements as f64);
+            assert!(said.lines().last().unwrap().ends_with(&share), "{name}: {share} is counted, Go says {said}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 mod fingerprints;
 mod formats;
+mod real;
 mod sarif;
 mod write;
 
