@@ -1,8 +1,10 @@
 //! Bare repositories, worked on by git's own plumbing. No worktree is ever needed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What every repository is configured to: wants by any id are served, as GitHub does; nothing runs by itself.
 const CONFIG: &str = "\n[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n[http]\n\treceivepack = true\n\
@@ -123,11 +125,15 @@ pub(crate) struct TagObject {
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     dir: PathBuf,
+    told: Told,
 }
+
+/// What git has said about objects by their ids, by its arguments: it never changes, and starting git is most of what a fake costs.
+type Told = Arc<Mutex<HashMap<Vec<String>, Vec<u8>>>>;
 
 impl Git {
     pub(crate) fn init(dir: PathBuf, branch: &str) -> Self {
-        let git = Git { dir };
+        let git = Git { dir, told: Told::default() };
         let target = git.dir.display().to_string();
         plain(&["init", "--quiet", "--bare", "-b", branch, &target]);
         git.configured()
@@ -139,7 +145,7 @@ impl Git {
         plain(&["clone", "--quiet", "--bare", &self.dir.display().to_string(), &target]);
         let mut alternates = append(&self.dir.join("objects/info/alternates"));
         writeln!(alternates, "{}", dir.join("objects").display()).expect("the repository can be written");
-        Git { dir }.configured()
+        Git { dir, told: Told::default() }.configured()
     }
 
     fn configured(self) -> Self {
@@ -159,6 +165,25 @@ impl Git {
         self.run(args, b"").map(|out| String::from_utf8_lossy(&out).trim_end().to_owned())
     }
 
+    /// What git says of these objects. Asked once where all are named by whole ids and there is an answer: what is not there yet may come.
+    fn about(&self, objects: &[&str], args: &[&str]) -> Result<Vec<u8>, String> {
+        if !objects.iter().all(|object| is_id(object)) {
+            return self.run(args, b"");
+        }
+        let asked: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        let known = self.told.lock().unwrap_or_else(PoisonError::into_inner).get(&asked).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let answer = self.run(args, b"")?;
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(asked, answer.clone());
+        Ok(answer)
+    }
+
+    fn text_about(&self, objects: &[&str], args: &[&str]) -> Result<String, String> {
+        self.about(objects, args).map(|out| String::from_utf8_lossy(&out).trim_end().to_owned())
+    }
+
     /// Every ref and what it points at.
     pub(crate) fn refs(&self) -> Vec<(String, String)> {
         let out = self.text(&["for-each-ref", "--format=%(refname) %(objectname)"]).expect("refs can be listed");
@@ -176,7 +201,7 @@ impl Git {
     /// The commit that a branch, a tag or a (short) id names.
     pub(crate) fn resolve(&self, name: &str) -> Option<String> {
         let wanted = format!("{name}^{{commit}}");
-        self.text(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).ok()
+        self.text_about(&[name], &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).ok()
     }
 
     /// Commits `edits` onto `parent` (or as a first commit) and moves `branch` there. Returns the commit.
@@ -201,14 +226,15 @@ impl Git {
         let mut args = vec!["log", &most, format, head];
         args.extend(range.as_deref());
         args.push("--");
-        let out = self.text(&args).unwrap_or_default();
+        let ids: Vec<&str> = base.into_iter().chain([head]).collect();
+        let out = self.text_about(&ids, &args).unwrap_or_default();
         out.split('\x01').filter_map(|entry| commit_info(entry.trim_start())).collect()
     }
 
     /// `sha` and what is behind it, newest first, at most `most`.
     pub(crate) fn history(&self, sha: &str, most: usize) -> Vec<CommitInfo> {
         let most = format!("-n{most}");
-        let ids = self.text(&["rev-list", &most, sha, "--"]).unwrap_or_default();
+        let ids = self.text_about(&[sha], &["rev-list", &most, sha, "--"]).unwrap_or_default();
         ids.lines().filter_map(|id| self.info(id)).collect()
     }
 
@@ -217,12 +243,13 @@ impl Git {
     }
 
     pub(crate) fn merge_base(&self, a: &str, b: &str) -> Option<String> {
-        self.text(&["merge-base", a, b]).ok()
+        self.text_about(&[a, b], &["merge-base", a, b]).ok()
     }
 
     /// How many commits `head` is ahead of `base`, and how many behind.
     pub(crate) fn ahead_behind(&self, base: &str, head: &str) -> (u64, u64) {
-        let out = self.text(&["rev-list", "--left-right", "--count", &format!("{base}...{head}")]).unwrap_or_default();
+        let both = format!("{base}...{head}");
+        let out = self.text_about(&[base, head], &["rev-list", "--left-right", "--count", &both]).unwrap_or_default();
         let mut counts = out.split_whitespace().filter_map(|n| n.parse().ok());
         let behind = counts.next().unwrap_or(0);
         (counts.next().unwrap_or(0), behind)
@@ -232,9 +259,9 @@ impl Git {
     pub(crate) fn diff(&self, base: Option<&str>, head: &str) -> Vec<FileChange> {
         const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
         let base = base.unwrap_or(NOTHING);
-        let raw = self.run(&["diff", "--raw", "-z", "-M", "--no-abbrev", base, head, "--"], b"").unwrap_or_default();
-        let counts = self.run(&["diff", "--numstat", "-z", "-M", base, head, "--"], b"").unwrap_or_default();
-        let patch = self.run(&["diff", "-M", base, head, "--"], b"").unwrap_or_default();
+        let raw = self.about(&[base, head], &["diff", "--raw", "-z", "-M", "--no-abbrev", base, head, "--"]).unwrap_or_default();
+        let counts = self.about(&[base, head], &["diff", "--numstat", "-z", "-M", base, head, "--"]).unwrap_or_default();
+        let patch = self.about(&[base, head], &["diff", "-M", base, head, "--"]).unwrap_or_default();
         super::diff::combine(&raw, &counts, &String::from_utf8_lossy(&patch))
     }
 
@@ -242,12 +269,12 @@ impl Git {
     pub(crate) fn tree(&self, commit: &str, path: &str) -> Vec<TreeEntry> {
         let mut args = vec!["ls-tree", "-z", "-l", "--full-tree", commit];
         args.extend((!path.is_empty()).then_some("--").into_iter().chain((!path.is_empty()).then_some(path)));
-        let out = self.run(&args, b"").unwrap_or_default();
+        let out = self.about(&[commit], &args).unwrap_or_default();
         String::from_utf8_lossy(&out).split('\0').filter_map(tree_entry).collect()
     }
 
     pub(crate) fn blob(&self, sha: &str) -> Vec<u8> {
-        self.run(&["cat-file", "blob", sha], b"").expect("the tree named this blob")
+        self.about(&[sha], &["cat-file", "blob", sha]).expect("the tree named this blob")
     }
 
     /// Merges `head` into `base` in memory; the merge commit, or None where they conflict.
@@ -309,13 +336,12 @@ impl Git {
 
     /// Whether there is such an object, by its whole id.
     pub(crate) fn is_kind(&self, sha: &str, kind: &str) -> bool {
-        let whole = sha.len() == 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
-        whole && self.text(&["cat-file", "-t", sha]).is_ok_and(|found| found == kind)
+        is_id(sha) && self.text_about(&[sha], &["cat-file", "-t", sha]).is_ok_and(|found| found == kind)
     }
 
     /// The last commit, this one or before, that changed a file. None where it has no such file.
     pub(crate) fn last_commit_of(&self, commit: &str, path: &str) -> Option<String> {
-        self.text(&["log", "-n1", "--format=%H", commit, "--", path]).ok().filter(|sha| !sha.is_empty())
+        self.text_about(&[commit], &["log", "-n1", "--format=%H", commit, "--", path]).ok().filter(|sha| !sha.is_empty())
     }
 
     /// Whether git takes this as the full name of a ref.
@@ -324,8 +350,8 @@ impl Git {
     }
 
     /// The files of a commit: their modes and contents, by path.
-    pub(crate) fn files(&self, commit: &str) -> std::collections::BTreeMap<String, (String, Vec<u8>)> {
-        let out = self.run(&["ls-tree", "-r", "-z", "-l", "--full-tree", commit], b"").expect("there is such a commit");
+    pub(crate) fn files(&self, commit: &str) -> BTreeMap<String, (String, Vec<u8>)> {
+        let out = self.about(&[commit], &["ls-tree", "-r", "-z", "-l", "--full-tree", commit]).expect("there is such a commit");
         let entries: Vec<TreeEntry> = String::from_utf8_lossy(&out).split('\0').filter_map(tree_entry).collect();
         entries.into_iter().map(|entry| (entry.path, (entry.mode, self.blob(&entry.sha)))).collect()
     }
@@ -340,7 +366,7 @@ impl Git {
 
     /// An annotated tag's object, read. None where it is something else.
     pub(crate) fn tag_of(&self, sha: &str) -> Option<TagObject> {
-        let text = self.text(&["cat-file", "tag", sha]).ok()?;
+        let text = self.text_about(&[sha], &["cat-file", "tag", sha]).ok()?;
         let (head, message) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         let tagger = field("tagger")?;
@@ -355,12 +381,17 @@ impl Git {
 
     /// What an id names: `commit`, `tag`, `tree` or `blob`.
     pub(crate) fn kind(&self, sha: &str) -> String {
-        self.text(&["cat-file", "-t", sha]).expect("refs name what there is")
+        self.text_about(&[sha], &["cat-file", "-t", sha]).expect("refs name what there is")
     }
 
     pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> bool {
-        self.text(&["merge-base", "--is-ancestor", older, newer]).is_ok()
+        self.text_about(&[older, newer], &["merge-base", "--is-ancestor", older, newer]).is_ok()
     }
+}
+
+/// Whether this is the whole id of an object.
+fn is_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn append(file: &Path) -> std::fs::File {

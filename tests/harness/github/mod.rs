@@ -362,6 +362,13 @@ impl FakeGitHub {
         self.world().ahead += SignedDuration::from_secs(secs);
     }
 
+    /// From here on GitHub's clock moves by `advance` alone, so that two things that follow each other surely happen in
+    /// the same second.
+    pub fn stop_clock(&self) {
+        let mut world = self.world();
+        world.stopped = Some(world.machine_now());
+    }
+
     /// What GitHub's clock shows: the second that the next event gets.
     pub fn now(&self) -> Timestamp {
         self.world().now()
@@ -413,6 +420,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         ticks: watch::Sender::new(0),
         token_life: SignedDuration::from_hours(1),
         ahead: SignedDuration::ZERO,
+        stopped: None,
     };
     world.app.owner = world.account_id("gatewright-makers", Kind::Organization);
     world.app.bot = world.account_id(&format!("{}[bot]", options.slug), Kind::Bot);

@@ -368,6 +368,8 @@ pub(crate) struct World {
     pub(crate) token_life: jiff::SignedDuration,
     /// How far GitHub's clock is ahead of the machine's.
     pub(crate) ahead: jiff::SignedDuration,
+    /// Since when GitHub's clock stands still, but for being set ahead.
+    pub(crate) stopped: Option<Timestamp>,
 }
 
 /// Where webhooks go.
@@ -385,7 +387,7 @@ impl World {
 
     /// When something happens, by GitHub's clock, which knows whole seconds only.
     pub(crate) fn now(&self) -> Timestamp {
-        let now = self.machine_now() + self.ahead;
+        let now = self.stopped.unwrap_or_else(|| self.machine_now()) + self.ahead;
         Timestamp::from_second(now.as_second()).expect("a whole second of a time is a time")
     }
 

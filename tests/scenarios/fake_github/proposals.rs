@@ -397,6 +397,7 @@ async fn the_agents_comment_stands_on_an_issue_as_on_a_pull_request() {
 #[tokio::test]
 async fn an_item_is_told_with_what_was_said_and_when_it_was_changed() {
     let (github, repo, adapter) = with_repo().await;
+    github.stop_clock();
     assert_eq!(adapter.default_branch(&repo).await.as_deref(), Ok("main"));
     github.commit(REPO, "topic", "alice", "work", [("b.txt", "b\n")]);
     let pull = github.open_pull(REPO, PullSpec::of("alice", "topic").title("Work").body("Please look."));
