@@ -15,10 +15,8 @@ use crate::route::repo_route;
 
 /// GitHub takes so much, compressed.
 const SARIF_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// An upload has an id that is no number, and nothing is ever done with it again.
-const NO_ID: u64 = 0;
 /// So often it is asked whether an upload was processed; each wait is twice the one before, 102 s in all at the usual delay. What
-/// becomes of it later is GitHub's to show.
+/// becomes of it later is GitHub's to show; the check says that it was not known.
 const ASKED_MAX: u32 = 9;
 
 #[derive(Serialize)]
@@ -62,15 +60,16 @@ impl GitHub {
         }
         let answer = answer.ok(|| format!("code scanning of {}", repo.path))?;
         // Without a name to ask for it by, it was taken all the same.
-        if let Ok(Uploaded { id: Some(id) }) = answer.json("upload_scan") {
-            self.processed(repo, &id).await?;
-        }
-        Ok(Published { id: NO_ID })
+        let id = match answer.json("upload_scan") {
+            Ok(Uploaded { id: Some(id) }) => self.processed(repo, &id).await?,
+            Ok(Uploaded { id: None }) | Err(_) => ScanReport::TAKEN,
+        };
+        Ok(Published { id })
     }
 
-    /// Waits until an upload was processed. An error only where GitHub says that this has failed: what cannot be found out is no
-    /// reason to upload again.
-    async fn processed(&self, repo: &RepoRef, id: &str) -> Result<(), ForgeError> {
+    /// Waits until an upload was processed, and says how far it is. An error only where GitHub says that this has failed: what
+    /// cannot be found out is no reason to upload again.
+    async fn processed(&self, repo: &RepoRef, id: &str) -> Result<u64, ForgeError> {
         let mut wait = self.timeouts.retry_delay;
         for _ in 0..ASKED_MAX {
             tokio::time::sleep(wait).await;
@@ -78,18 +77,18 @@ impl GitHub {
             match self.processing(repo, id).await {
                 Ok(Some(Processing { processing_status: Some(status), errors })) => match status.as_str() {
                     "failed" => return Err(failed(&errors.unwrap_or_default())),
-                    "complete" => return Ok(()),
+                    "complete" => return Ok(ScanReport::TAKEN),
                     _ => {}
                 },
                 Ok(Some(Processing { processing_status: None, .. }) | None) => {}
                 Err(error) => {
                     tracing::info!(%repo, %error, "whether findings were processed by code scanning is not known");
-                    return Ok(());
+                    return Ok(ScanReport::TAKEN);
                 }
             }
         }
         tracing::info!(%repo, "code scanning has not processed findings yet");
-        Ok(())
+        Ok(ScanReport::PENDING)
     }
 
     /// None: GitHub does not know of it, which may be so shortly after the upload.

@@ -102,6 +102,10 @@ impl Budget {
 impl State {
     fn pause(&mut self, secs: u64, now: i64) -> u64 {
         let secs = secs.clamp(1, PAUSE_SECS_MAX);
+        // Once a pause: everybody who would ask meanwhile only waits.
+        if self.paused_until <= now {
+            tracing::warn!(forge = "gitlab", secs, "GitLab takes no more requests for now; what is left waits");
+        }
         self.paused_until = self.paused_until.max(now.saturating_add_unsigned(secs));
         secs
     }

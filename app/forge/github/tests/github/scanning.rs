@@ -50,21 +50,25 @@ async fn what_code_scanning_cannot_process_is_refused_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn an_upload_counts_as_taken_where_nobody_says_that_it_failed() {
-    for (answer, asked) in [(state("complete"), 1), (state("pending"), 9), (state("of another day"), 9), (Reply::status(403), 1)]
-    {
+async fn an_upload_counts_as_taken_where_nobody_says_that_it_failed_and_what_is_still_open_is_told_apart() {
+    for (answer, asked, id) in [
+        (state("complete"), 1, ScanReport::TAKEN),
+        (state("pending"), 9, ScanReport::PENDING),
+        (state("of another day"), 9, ScanReport::PENDING),
+        (Reply::status(403), 1, ScanReport::TAKEN),
+    ] {
         let stub = processing(vec![answer]).await;
-        assert_eq!(stub.github().publish(&repo(), &scan(ScanOf::Pull(5), 3), &Known::Never).await, Ok(Published { id: 0 }));
+        assert_eq!(stub.github().publish(&repo(), &scan(ScanOf::Pull(5), 3), &Known::Never).await, Ok(Published { id }));
         assert_eq!((stub.count("POST", UPLOAD), stub.count("GET", UPLOAD)), (1, asked));
     }
 }
 
 #[tokio::test]
 async fn findings_are_uploaded_for_the_pull_request_or_the_branch_by_a_token_of_its_own() {
-    let stub = Stub::start(|seen| seen.is("POST", UPLOAD).then(|| Reply::json(202, &json!({"id": "x", "url": "y"})))).await;
+    let stub = processing(vec![state("complete")]).await;
     let github = stub.github();
     for of in [ScanOf::Pull(5), ScanOf::Branch("main".to_owned())] {
-        assert_eq!(github.publish(&repo(), &scan(of, 3), &Known::Never).await, Ok(Published { id: 0 }));
+        assert_eq!(github.publish(&repo(), &scan(of, 3), &Known::Never).await, Ok(Published { id: ScanReport::TAKEN }));
     }
     let sent: Vec<Value> = stub.seen().into_iter().filter(|seen| seen.is("POST", UPLOAD)).map(|seen| seen.body).collect();
     let body = |of: &str| json!({"commit_sha": commit('a'), "ref": of, "sarif": BASE64_STANDARD.encode([7, 7, 7])});
