@@ -18,6 +18,7 @@ use gatewright_core::target::{
     Sites, Target, TargetError, Totals, TrafficRouter,
 };
 use gatewright_tests::FakeGitHub;
+use gatewright_tests::github::Limits;
 use gatewright_tests::service::{Service, Setting};
 use gatewright_tests::site::load::{Load, People};
 
@@ -129,6 +130,8 @@ async fn through(times: usize) {
         return;
     }
     let world = World::start().await;
+    // A release is about 60 requests; nobody brings a hundred within GitHub's hour.
+    world.github.set_limits(Limits { per_hour: 1_000_000, ..Limits::default() });
     world.tag("v1.0.0", &world.file(BLUE_GREEN, ""));
     world.idle().await;
     let load = Load::start(&world.router.address(), People { eager: 4, slow: 2, talking: 2 });
@@ -145,6 +148,9 @@ async fn through(times: usize) {
             world.say(pull, "max", "/gw resume production").await;
         }
         world.idle().await;
+        if n % 10 == 0 {
+            eprintln!("{n} of {times} after {:.0} s", begun.elapsed().as_secs_f64());
+        }
     }
     let seen = load.stop().await;
     let states = rollouts(&world.service).await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatewright_core::forge::Forge;
 use gatewright_core::model::{Model, NoModels};
 use gatewright_core::notice::{Channels, NoChannels};
+use gatewright_core::sandbox::Workshop;
 use gatewright_core::secret::SecretString;
 use gatewright_core::store::{RunFilter, RunRecord, Store, StoreStats, StoreUpkeep};
 use gatewright_core::target::{Place, Site, Sites, TargetError};
@@ -17,7 +18,7 @@ use gatewright_core::{ForgeKind, Timestamp};
 use gatewright_engine::{Deps, Engine, Options};
 use gatewright_forge_github::{GitHub, GitHubConfig, Limits};
 use gatewright_forge_gitlab::{GitLab, GitLabConfig};
-use gatewright_sandbox::{DockerConfig, DockerSandbox, PullPolicy};
+use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
 use gatewright_store::EmbeddedStore;
 use gatewright_webhook::github::GithubHook;
 use gatewright_webhook::gitlab::GitlabHook;
@@ -52,6 +53,8 @@ pub struct Setting {
     pub engine: Option<String>,
     /// Names its sandboxes.
     pub instance: String,
+    /// Whether steps run on this machine instead of in containers: a third of the work, for scenarios of which sandboxes are no part.
+    pub on_machine: bool,
     /// So many sandboxes at once.
     pub sandboxes: usize,
     /// A gate may run so long.
@@ -206,6 +209,7 @@ impl Setting {
             dir: dir.to_owned(),
             engine: None,
             instance: uuid::Uuid::now_v7().to_string(),
+            on_machine: false,
             sandboxes: 4,
             wall_secs: 60,
             grace_secs: 10,
@@ -228,9 +232,6 @@ impl Setting {
         if let Some(gitlab) = &self.gitlab {
             forges.insert(ForgeKind::Gitlab, Arc::new(gitlab.adapter()));
         }
-        let mut docker = DockerConfig::new(&self.instance, self.dir.join("mirrors"));
-        docker.pull = PullPolicy::Never;
-        docker.engine.clone_from(&self.engine);
         let store = EmbeddedStore::open(&self.dir.join("store"), &gatewright_store::Options::default()).expect("the store opens");
         let store = Arc::new(store);
         let deps = Deps {
@@ -239,12 +240,25 @@ impl Setting {
             environments: store.clone(),
             blobs: store.clone(),
             forges,
-            sandbox: Arc::new(DockerSandbox::new(docker)),
+            sandbox: self.sandbox(),
             sites: Arc::clone(&self.sites),
             channels: Arc::clone(&self.channels),
             models: Arc::clone(&self.models),
         };
         (deps, store)
+    }
+
+    fn sandbox(&self) -> Arc<dyn Workshop> {
+        let mirrors = self.dir.join("mirrors");
+        if self.on_machine {
+            let workspace = HostWorkspace::Fresh(self.dir.join("workspaces"));
+            let instance = self.instance.clone();
+            return Arc::new(HostSandbox::new(HostConfig { workspace, instance, mirrors, local: None, env: BTreeMap::new() }));
+        }
+        let mut docker = DockerConfig::new(&self.instance, mirrors);
+        docker.pull = PullPolicy::Never;
+        docker.engine.clone_from(&self.engine);
+        Arc::new(DockerSandbox::new(docker))
     }
 
     /// The server file's tables for the forges; what they refer to is written into this folder.

@@ -321,14 +321,15 @@ impl Scene {
 }
 
 /// Tries each scenario on each forge. A scenario gets a scene with the file that it names, and with a changed setting where
-/// it names a change.
+/// it names a change. On GitHub steps run in containers; on GitLab, where the forge alone is another one, they run on this machine.
+/// After `on this machine:` they do so on both.
 #[macro_export]
 macro_rules! on_every_forge {
-    ($($scenario:ident($file:expr $(, $change:expr)?)),* $(,)?) => {
-        $crate::on_every_forge! { @on on_github GitHubStage $($scenario($file $(, $change)?))* }
-        $crate::on_every_forge! { @on on_gitlab GitLabStage $($scenario($file $(, $change)?))* }
+    (on this machine: $($scenarios:tt)*) => {
+        $crate::on_every_forge! { @on on_github GitHubStage true $($scenarios)* }
+        $crate::on_every_forge! { @on on_gitlab GitLabStage true $($scenarios)* }
     };
-    (@on $forge:ident $stage:ident $($scenario:ident($file:expr $(, $change:expr)?))*) => {
+    (@on $forge:ident $stage:ident $on_machine:literal $($scenario:ident($file:expr $(, $change:expr)?)),* $(,)?) => {
         mod $forge {
             #[allow(unused_imports, reason = "a file's name may be its own constant or one from here")]
             use super::*;
@@ -336,13 +337,26 @@ macro_rules! on_every_forge {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $scenario() {
                 let forge = std::sync::Arc::new($crate::stage::$stage::start().await);
-                let scene = $crate::stage::Scene::with(forge, $file, $crate::on_every_forge!(@change $($change)?)).await;
+                let scene = $crate::stage::Scene::with(forge, $file, |setting| {
+                    setting.on_machine = $on_machine;
+                    let change: fn(&mut $crate::service::Setting) = $crate::on_every_forge!(@change $($change)?);
+                    change(setting);
+                }).await;
                 super::$scenario(scene).await;
             })*
         }
     };
     (@change) => { |_| () };
     (@change $change:expr) => { $change };
+    ($($scenarios:tt)*) => {
+        $crate::on_every_forge! { @on on_github GitHubStage false $($scenarios)* }
+        $crate::on_every_forge! { @on on_gitlab GitLabStage true $($scenarios)* }
+    };
+}
+
+/// A change of a scenario's setting: steps run in containers, on every forge.
+pub fn in_containers(setting: &mut Setting) {
+    setting.on_machine = false;
 }
 
 /// A comment's text as scenarios compare it: without hidden marks and the line of ids, and without the times and links in tables.

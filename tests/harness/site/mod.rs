@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+pub mod engine;
 pub mod load;
 
 /// The image of the program in `tests/setup/instance.rs`, which listens on 8080 and answers `/healthz`.

@@ -1,9 +1,15 @@
 //! Versions that turn out bad only once they are used, and a router that is gone in the middle.
 
-use gatewright_tests::service::until;
-use gatewright_tests::site::load::{Load, People};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use crate::world::World;
+use gatewright_core::target::{Place, Site, Sites, TargetError};
+use gatewright_tests::service::until;
+use gatewright_tests::site::engine::Engine;
+use gatewright_tests::site::load::{Load, People};
+use gatewright_tests::site::{Router, Shape};
+
+use crate::world::{World, site_on};
 
 fn canary(steps: &str, analysis: &str) -> String {
     format!(
@@ -94,5 +100,84 @@ async fn while_router_and_counters_are_gone_a_version_neither_gets_more_nor_goes
     world.say(pull, "max", "/gw promote production").await;
     world.idle().await;
     assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.1.0 is live"));
+    world.end().await;
+}
+
+/// One site, and the place that was released to there.
+struct Noted {
+    site: Site,
+    place: Mutex<Option<Place>>,
+}
+
+impl Sites for Noted {
+    fn site(&self, place: &Place) -> Result<Site, TargetError> {
+        *self.place.lock().expect("nobody fails while holding it") = Some(place.clone());
+        Ok(self.site.clone())
+    }
+}
+
+impl Noted {
+    /// Where each instance is, and where the router sends what is meant for it.
+    async fn addresses(&self) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>)> {
+        let place = self.place.lock().expect("nobody fails while holding it").clone()?;
+        let observed = self.site.target.observe(&place).await.ok()?;
+        let routes = self.site.router.read(&place).await.ok()?;
+        let are = observed.instances.into_iter().filter_map(|instance| Some((instance.id, instance.address?))).collect();
+        let routed =
+            routes.servers.into_iter().filter(|server| server.up).map(|server| (server.instance, server.address)).collect();
+        Some((are, routed))
+    }
+
+    async fn until_routed(&self, instances: usize) {
+        let told = Mutex::new(None);
+        let routed = async {
+            while {
+                let seen = self.addresses().await;
+                let routed = seen.as_ref().is_some_and(|(are, routed)| are.len() == instances && are == routed);
+                *told.lock().expect("nobody fails while holding it") = seen;
+                !routed
+            } {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        };
+        let within = tokio::time::timeout(std::time::Duration::from_secs(40), routed).await;
+        assert!(
+            within.is_ok(),
+            "instances, and where the router has them: {:?}",
+            told.lock().expect("nobody fails while holding it")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_are_somewhere_else_after_the_engine_was_restarted_get_what_is_meant_for_them() {
+    let (mut engine, router) = (Engine::start().await, Router::start(Shape::default()).await);
+    let site = site_on(Some(engine.address()), &router);
+    let sites = Arc::new(Noted { site, place: Mutex::default() });
+    let world = World::start_with(|setting| setting.sites = Arc::clone(&sites) as Arc<dyn Sites>).await;
+    let file = world.file(&canary("{ percent: 50, hold: manual }, 100", NOTHING), "");
+    world.tag("v1.0.0", &file);
+    world.idle().await;
+    let pull = world.merge("v1.1.0", &file);
+    world.until_at("v1.1.0", "production", "until somebody says").await;
+    sites.until_routed(4).await;
+    engine.restart().await;
+    sites.until_routed(4).await;
+    // One after the other in another order, each gets the next address that is free: those of two versions are exchanged.
+    let before = sites.addresses().await;
+    let ids = engine.docker(&["ps", "-q"]);
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    engine.docker(&[&["stop", "--time", "1"], ids.as_slice()].concat());
+    ids.iter().for_each(|id| drop(engine.docker(&["start", id])));
+    sites.until_routed(4).await;
+    assert_ne!(sites.addresses().await, before, "they are somewhere else");
+    let load = Load::start(&router.address(), People { eager: 2, slow: 0, talking: 0 });
+    load.more(60).await;
+    let seen = load.stop().await;
+    assert!(seen.bad.is_empty() && seen.of("1.0.0") > 0 && seen.of("1.1.0") > 0, "it is at 50 % still: {seen:?}");
+    world.say(pull, "max", "/gw promote production").await;
+    world.idle().await;
+    assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.1.0 is live"));
+    sites.until_routed(2).await;
     world.end().await;
 }

@@ -1,6 +1,7 @@
 //! Each strategy, and versions and hooks that fail.
 
 use gatewright_tests::site::load::{Load, People};
+use gatewright_tests::stage::in_containers;
 
 use crate::world::World;
 
@@ -129,7 +130,7 @@ async fn a_version_that_does_not_start_or_is_never_ready_gets_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_fails_before_leaves_everything_and_one_after_undoes_everything() {
-    let world = World::start().await;
+    let world = World::start_with(in_containers).await;
     let hooked = |hooks: &str| strategy("{ canary: { steps: [50, 100], every: 1s, keep: 0s } }") + hooks;
     world.tag("v1.0.0", &world.file(&hooked(""), ""));
     world.idle().await;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gatewright_core::secret::SecretString;
+use gatewright_core::store::{RunState, Store};
 use gatewright_core::target::{Place, Site, Sites, TargetError};
 use gatewright_target::docker::{Config as DockerConfig, DockerTarget, PullPolicy, Secrets};
 use gatewright_target::haproxy::{self, Haproxy};
@@ -72,6 +73,8 @@ impl World {
         }
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let mut setting = Setting::new(&github, dir.path());
+        // Gates are no part of what is tried here.
+        setting.on_machine = true;
         setting.sites = Arc::new(OneSite { service: name.clone(), site });
         change(&mut setting);
         let service = Service::start(&github, &setting).await;
@@ -132,7 +135,9 @@ impl World {
     pub(crate) async fn until_at(&self, tag: &str, environment: &str, words: &str) {
         let of = format!("{tag} to {environment} ");
         let there = || async { self.last(environment).starts_with(&of) };
-        until(&format!("{tag} goes to {environment}"), there).await;
+        let what = format!("{tag} goes to {environment}");
+        let within = tokio::time::timeout(std::time::Duration::from_secs(50), until(&what, there)).await;
+        assert!(within.is_ok(), "{tag} does not go to {environment}:\n{}", self.unfinished().await);
         self.until_says(environment, words).await;
     }
 
@@ -176,7 +181,21 @@ impl World {
     /// Waits until every delivery was taken and every run is over.
     pub(crate) async fn idle(&self) {
         let idle = tokio::time::timeout(std::time::Duration::from_secs(100), self.service.idle(&self.github)).await;
-        assert!(idle.is_ok(), "it is not over: {}", self.github.deployments(REPO));
+        assert!(idle.is_ok(), "it is not over: {}\n{}", self.github.deployments(REPO), self.unfinished().await);
+    }
+
+    /// The runs that are not over, and how each has come to where it stands.
+    async fn unfinished(&self) -> String {
+        let mut told = String::new();
+        for record in self.service.runs().await {
+            if matches!(record.state, RunState::Finished { .. }) {
+                continue;
+            }
+            let (_, journal) = self.service.store.journal(record.id).await.expect("the store answers");
+            let last: String = journal[journal.len().saturating_sub(12)..].iter().map(|entry| format!("  {entry:?}\n")).collect();
+            told += &format!("{} {:?}\n{last}", record.title, record.state);
+        }
+        told
     }
 
     pub(crate) async fn end(self) {
@@ -187,8 +206,13 @@ impl World {
 
 /// Containers behind a router.
 pub(crate) fn site_behind(router: &Router) -> Site {
+    site_on(None, router)
+}
+
+/// Containers of this engine behind a router.
+pub(crate) fn site_on(engine: Option<String>, router: &Router) -> Site {
     let target = DockerTarget::new(DockerConfig {
-        engine: None,
+        engine,
         network: "bridge".to_owned(),
         pull: PullPolicy::Never,
         secrets: Arc::new(NoSecrets),

@@ -14,7 +14,7 @@ use gatewright_core::{RunId, Subject, Timestamp};
 
 use super::Watched;
 use crate::redact::Redactor;
-use crate::rollout::{EnvironmentOrders, own, place_of, seen};
+use crate::rollout::{EnvironmentOrders, follow, own, place_of, seen};
 use crate::{Engine, notices};
 
 /// What differs is looked at again after so long, and counts if it still does: a container that the engine is just starting again is
@@ -80,7 +80,11 @@ async fn others(engine: &Engine, here: &EnvironmentOrders, live: &Live) -> Resul
 
 async fn differing(environment: &Watched, others: Others) -> Result<Vec<Difference>, TargetError> {
     let place = place_of(&environment.repo, &environment.live.environment, &environment.live.pool);
-    let seen = seen(&environment.site, &place).await?;
+    let mut seen = seen(&environment.site, &place).await?;
+    if follow(&environment.site, &place, &seen.instances, &seen.routes).await? {
+        tracing::info!(%place, "instances were somewhere else than the router knew, and it was told");
+        seen.routes = environment.site.router.read(&place).await?;
+    }
     Ok(differences(&environment.live, &seen, others))
 }
 

@@ -2,8 +2,9 @@
 //! everything is looked at now and then too. What is found stands as an order of the environment, so it is told once, and is told
 //! to be gone once, whatever happens to the service in between.
 //!
-//! Nothing is changed here: where the environment wants it mended, a rollout is started that makes again what is live
-//! ([`RolloutCause::Drifted`](gatewright_core::run::RolloutCause)), which waits for the environment's lock like any other.
+//! Where the environment wants it mended, a rollout is started that makes again what is live
+//! ([`RolloutCause::Drifted`](gatewright_core::run::RolloutCause)), which waits for the environment's lock like any other. One thing alone
+//! is changed here: a router that has instances somewhere else than they are is told where, which is nothing that a release decides.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -12,19 +12,26 @@ use gatewright_core::run::{Look, Rollout};
 use gatewright_core::target::{PoolId, Reading, Totals};
 use jiff::SignedDuration;
 
+use super::make::ready_within_secs;
+
+/// Why it goes no further.
+const OF_BOTH: &str = "the old version's instances are not ready either";
+
 /// What a look comes to, with all that was seen before it.
 pub(super) fn judge(rollout: &Rollout, look: &Look, now: Timestamp) -> Finding {
-    if let Some(because) = failing(rollout, look) {
+    let of_both = is_of_both(rollout, look, now);
+    if let Some(because) = failing(rollout, look).filter(|_| !of_both) {
         return Finding::Back { because, evidence: None };
     }
     let Some(stage) = stage(rollout) else { return Finding::GoOn };
     let config = config(rollout);
     let looks: Vec<&Look> = rollout.looks.iter().map(|(_, look, _)| look).chain([look]).collect();
     let (baseline, buckets) = measured(rollout, &looks);
-    let moment = Moment { now, stage, instances: look.instances };
+    let moment = Moment { now, stage, instances: look.instances.filter(|_| !of_both) };
     let manual = matches!(rollout.current(), Some(Move::Hold { hold: StepHold::Manual, .. }));
     match verdict(&config, &baseline, &buckets, &moment) {
         Verdict::RollBack { evidence } => Finding::Back { because: sentence(&evidence.to_string()), evidence: Some(evidence) },
+        Verdict::Promote if of_both => Finding::Wait { because: OF_BOTH.to_owned() },
         Verdict::Promote => match objection(rollout, &looks, &config, &moment) {
             None => Finding::GoOn,
             Some(because) if manual => Finding::Wait { because },
@@ -59,9 +66,22 @@ fn sentence(words: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
+/// Half of them, or more, are not as they should be.
+fn bad(instances: &Instances) -> bool {
+    instances.all > 0 && instances.ready * 2 <= instances.all
+}
+
+/// Whether the old version's instances are in no better way than the new ones, so that nothing speaks against the new version: an engine
+/// that was restarted starts all of them again. They have as long for it as new ones have; then it is no matter whose fault it is.
+fn is_of_both(rollout: &Rollout, look: &Look, now: Timestamp) -> bool {
+    let both = |look: &Look| look.instances.as_ref().is_some_and(bad) && look.old_instances.as_ref().is_some_and(bad);
+    let since = rollout.looks.iter().rev().take_while(|(_, look, _)| both(look)).last().map_or(now, |(at, _, _)| *at);
+    let patience = SignedDuration::from_secs(i64::try_from(ready_within_secs(&rollout.spec.pool.config)).unwrap_or(i64::MAX));
+    both(look) && now.duration_since(since) <= patience
+}
+
 /// Half of the new instances, or more, are not as they should be, and were not at the look before either.
 fn failing(rollout: &Rollout, look: &Look) -> Option<String> {
-    let bad = |instances: &Instances| instances.all > 0 && instances.ready * 2 <= instances.all;
     let before = rollout.looks.last().and_then(|(_, look, _)| look.instances);
     let instances = look.instances.filter(bad)?;
     let again = before.is_some_and(|before| bad(&before));

@@ -12,7 +12,7 @@ use gatewright_core::target::{Cut, Detached, Health, Instance, Place, Pool, Pool
 use gatewright_core::{RunId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentOrders, acceptance, again, done, hook, look_again, own, place, seen, service, site, soon};
+use super::{EnvironmentOrders, acceptance, again, done, follow, hook, look_again, own, place, seen, service, site, soon};
 use crate::Engine;
 use crate::perform::Done;
 
@@ -254,9 +254,11 @@ impl Context<'_> {
             return Ok(());
         }
         self.pin(None).await?;
-        let observed = self.site.target.observe(&self.place).await?;
+        let seen = seen(&self.site, &self.place).await?;
+        // Once the rest is gone, nobody else answers for what stays.
+        follow(&self.site, &self.place, &seen.instances, &seen.routes).await?;
         let staying = self.staying();
-        let rest = observed.instances.into_iter().filter(|instance| Some(&instance.pool) != staying);
+        let rest = seen.instances.into_iter().filter(|instance| Some(&instance.pool) != staying);
         let rest: Vec<String> = rest.map(|instance| instance.id).collect();
         self.take_away(&rest).await?;
         if self.rollout.settled {
@@ -381,7 +383,7 @@ fn agrees(routes: &Routes, shares: &Shares) -> bool {
     })
 }
 
-fn ready_within_secs(config: &TargetConfig) -> u64 {
+pub(super) fn ready_within_secs(config: &TargetConfig) -> u64 {
     match config {
         TargetConfig::Docker(docker) => docker.health.ready_within_secs,
         TargetConfig::Exec(exec) => exec.ready_within_secs,

@@ -3,9 +3,9 @@
 use gatewright_core::Timestamp;
 use gatewright_core::rollout::analysis::Instances;
 use gatewright_core::run::{Look, Rollout, RolloutEvent, Run};
-use gatewright_core::target::{Health, PoolId, Site};
+use gatewright_core::target::{Health, Instance, PoolId, Site};
 
-use super::{done, judge, make::health_words, place, site};
+use super::{done, follow, judge, make::health_words, place, site};
 use crate::Engine;
 use crate::perform::Done;
 
@@ -25,7 +25,7 @@ pub(super) async fn measure(engine: &Engine, run: &Run, rollout: &Rollout) -> Do
 
 fn unmeasured() -> Look {
     let (reading, others, unhealthy) = (None, Vec::new(), Vec::new());
-    Look { reading, others, unmeasured: None, unhealthy, instances: None, share_millipercent: 0 }
+    Look { reading, others, unmeasured: None, unhealthy, instances: None, old_instances: None, share_millipercent: 0 }
 }
 
 async fn look(run: &Run, rollout: &Rollout, site: &Site) -> Look {
@@ -41,22 +41,41 @@ async fn look(run: &Run, rollout: &Rollout, site: &Site) -> Look {
             Err(error) => causes.push(error.to_string()),
         }
     }
-    match site.target.observe(&place).await {
+    let observed = site.target.observe(&place).await;
+    match &observed {
         Ok(observed) => {
-            let own = observed.instances.iter().filter(|instance| instance.pool == *new);
-            let bad = own.clone().filter(|instance| instance.health != Health::Ready);
+            let of = |pool: &PoolId| observed.instances.iter().filter(|instance| instance.pool == *pool).collect::<Vec<_>>();
+            let own = of(new);
+            let bad = own.iter().filter(|instance| instance.health != Health::Ready);
             let words = |words: String| words.chars().take(WORDS_CHARS_MAX).collect::<String>();
-            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            let (all, ready) = (own.clone().count(), own.count() - bad.clone().count());
-            look.instances = Some(Instances { ready: count(ready), all: count(all) });
             look.unhealthy = bad.map(|bad| words(format!("{}: {}", bad.id, health_words(&bad.health)))).take(NAMED_MAX).collect();
+            look.instances = Some(counted(&own));
+            look.old_instances = rollout.live().map(|live| counted(&of(&live.pool.id)));
         }
         Err(error) => causes.push(error.to_string()),
     }
     match site.router.read(&place).await {
-        Ok(routes) => look.share_millipercent = routes.share_millipercent(new),
+        Ok(routes) => {
+            look.share_millipercent = routes.share_millipercent(new);
+            let instances = observed.map(|observed| observed.instances).unwrap_or_default();
+            match follow(site, &place, &instances, &routes).await {
+                // What was read of one version may be of the other.
+                Ok(true) => {
+                    (look.reading, look.others) = (None, Vec::new());
+                    causes.push("instances were somewhere else than the router knew, and it was told".to_owned());
+                }
+                Ok(false) => {}
+                Err(error) => causes.push(error.to_string()),
+            }
+        }
         Err(error) => causes.push(error.to_string()),
     }
     look.unmeasured = (!causes.is_empty()).then(|| causes.join("; "));
     look
+}
+
+fn counted(instances: &[&Instance]) -> Instances {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let ready = instances.iter().filter(|instance| instance.health == Health::Ready).count();
+    Instances { ready: count(ready), all: count(instances.len()) }
 }

@@ -10,7 +10,7 @@ use gatewright_core::rollout::drift::Drift;
 use gatewright_core::rollout::{Arrival, Live, Seen};
 use gatewright_core::run::{Rollout, RolloutAction, RolloutEvent, Run, RunEvent, Signal, SignalTarget};
 use gatewright_core::store::{Acceptance, Phase, RunFilter, Store, StoreError};
-use gatewright_core::target::{Place, Pool, Site, TargetError};
+use gatewright_core::target::{Health, Instance, Place, Pool, Routes, Site, TargetError};
 use gatewright_core::{EnvironmentName, RepoRef, RunId, Subject, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +88,24 @@ pub(crate) fn site(engine: &Engine, place: &Place) -> Result<Site, TargetError> 
 pub(crate) async fn seen(site: &Site, place: &Place) -> Result<Seen, TargetError> {
     let (instances, routes) = tokio::try_join!(site.target.observe(place), site.router.read(place))?;
     Ok(Seen { instances: instances.instances, routes })
+}
+
+/// Tells the router where instances are that it has somewhere else: an engine that was restarted gives them other addresses, and may give
+/// one version's to the other. Whether there were any. A router that writes addresses in its own way has nobody somewhere else.
+pub(crate) async fn follow(site: &Site, place: &Place, instances: &[Instance], routes: &Routes) -> Result<bool, TargetError> {
+    let moved: Vec<Instance> = instances.iter().filter(|instance| is_elsewhere(instance, routes)).cloned().collect();
+    if moved.is_empty() {
+        return Ok(false);
+    }
+    site.router.attach(place, &moved).await?;
+    let told = site.router.read(place).await?;
+    Ok(moved.iter().any(|instance| !is_elsewhere(instance, &told)))
+}
+
+fn is_elsewhere(instance: &Instance, routes: &Routes) -> bool {
+    let Some(address) = instance.address.as_deref() else { return false };
+    let mut own = routes.servers.iter().filter(|server| server.pool == instance.pool && server.instance == instance.id);
+    instance.health == Health::Ready && own.any(|server| server.address != address)
 }
 
 /// What stands about an environment.

@@ -2,21 +2,21 @@
 
 use gatewright_core::target::{Instance, TargetError};
 
-use super::stat::{Backend, NAME_MAX, Row, server_name};
+use super::stat::{NAME_MAX, Row, server_name};
 use super::{Haproxy, file};
 use crate::error::{refused, unavailable};
 
 /// Each in service, checked, at its address; new ones with no weight. What another server has of one of these addresses is from an
-/// instance that is gone: it is taken out of service, or it would send this one what was never meant for it.
+/// instance that is gone or is somewhere else by now: it is taken out of service before anything else, or it would send this one what was
+/// never meant for it.
 pub(super) async fn attach(this: &Haproxy, instances: &[Instance]) -> Result<(), TargetError> {
     let backend = this.backend().await?;
-    let mut commands = Vec::new();
-    for instance in instances {
-        let wanted = wanted(instance)?;
-        commands.extend(stale(this, &backend, &wanted));
+    let wanted = instances.iter().map(wanted).collect::<Result<Vec<Wanted>, TargetError>>()?;
+    let mut commands: Vec<String> = backend.servers.iter().filter_map(|row| stale(this, row, &wanted)).collect();
+    for wanted in &wanted {
         match backend.servers.iter().find(|row| row.name == wanted.name) {
-            Some(row) => commands.extend(kept(this, row, &wanted)),
-            None => commands.extend(added(this, &wanted)),
+            Some(row) => commands.extend(kept(this, row, wanted)),
+            None => commands.extend(added(this, wanted)),
         }
     }
     if backend.sticky {
@@ -47,9 +47,13 @@ fn wanted(instance: &Instance) -> Result<Wanted, TargetError> {
     Ok(Wanted { name, address })
 }
 
-fn stale<'a>(this: &'a Haproxy, backend: &'a Backend, wanted: &'a Wanted) -> impl Iterator<Item = String> + 'a {
-    let same = move |row: &&Row| row.address == wanted.address && row.name != wanted.name && !row.in_maintenance();
-    backend.servers.iter().filter(same).map(|row| format!("set server {} state maint", this.at(&row.name)))
+/// Takes out of service what has an address that is another one's, or another address than its own.
+fn stale(this: &Haproxy, row: &Row, wanted: &[Wanted]) -> Option<String> {
+    let wrong = match wanted.iter().find(|wanted| wanted.name == row.name) {
+        Some(own) => own.address != row.address,
+        None => !row.in_maintenance() && wanted.iter().any(|wanted| wanted.address == row.address),
+    };
+    wrong.then(|| format!("set server {} state maint", this.at(&row.name)))
 }
 
 fn added(this: &Haproxy, wanted: &Wanted) -> Vec<String> {
@@ -69,7 +73,6 @@ fn kept(this: &Haproxy, row: &Row, wanted: &Wanted) -> Vec<String> {
     let mut commands = Vec::new();
     if moved && let Some((host, port)) = wanted.address.rsplit_once(':') {
         let host = host.trim_matches(['[', ']']);
-        commands.push(format!("set server {at} state maint"));
         commands.push(format!("set server {at} addr {host} port {port}"));
     }
     if moved || row.in_maintenance() || row.status.starts_with("no check") {

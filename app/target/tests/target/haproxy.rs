@@ -14,6 +14,8 @@ use crate::site::load::{Connection, Load, People, WebSocket};
 use crate::site::{Router, Shape, until};
 use crate::world::{World, config, haproxy, place, pool};
 
+mod addresses;
+
 /// A router with Gatewright's side of it.
 struct Bench {
     place: Place,
@@ -222,42 +224,6 @@ async fn attaching_finishes_what_a_crash_has_left_half_done() {
     let routes = bench.all_to("stable").await;
     assert_eq!(weights(&routes).values().sum::<u32>(), 3 * 256);
     until("all of them are up", || async { bench.read().await.servers.iter().all(|server| server.up) }).await;
-}
-
-#[tokio::test]
-async fn an_instance_that_was_made_anew_is_reached_at_its_new_address() {
-    let bench = Bench::start(Shape::default()).await;
-    let old = Local::several("stable", 2).await;
-    bench.attach(&old).await;
-    bench.all_to("stable").await;
-    let anew = Local::start("stable", 0).await;
-    bench.attach(std::slice::from_ref(&anew)).await;
-    let server = || async { bench.read().await.servers[0].clone() };
-    assert_eq!(server().await.address, anew.instance.address.clone().unwrap());
-    until("it is up", || async { server().await.up }).await;
-    // With the weight that it had: nobody has to share out anything again.
-    assert_eq!(weights(&bench.read().await).values().copied().collect::<Vec<_>>(), [256, 256]);
-    for _ in 0..4 {
-        assert_eq!(bench.get("").await.0, 200);
-    }
-}
-
-#[tokio::test]
-async fn an_address_of_an_instance_that_is_gone_does_not_bring_its_share_to_another_pool() {
-    let bench = Bench::start(Shape::default()).await;
-    let (old, new) = (Local::several("stable", 2).await, Local::start("canary", 0).await);
-    bench.attach(&old).await;
-    bench.all_to("stable").await;
-    // The canary is given the address of a stable instance that has ended.
-    let taken = Instance { address: old[0].instance.address.clone(), ..new.instance.clone() };
-    bench.haproxy.attach(&bench.place, &[taken]).await.unwrap();
-    let routes = bench.read().await;
-    let up: Vec<(&str, u32)> =
-        routes.servers.iter().filter(|server| server.up).map(|s| (s.instance.as_str(), s.weight)).collect();
-    assert!(
-        up.iter().all(|(instance, weight)| *instance != "local-stable-0" && (*instance != "local-canary-0" || *weight == 0)),
-        "{up:?}"
-    );
 }
 
 #[tokio::test]

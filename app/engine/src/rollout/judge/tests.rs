@@ -1,4 +1,4 @@
-//! What a look comes to when the clock is set in the middle of a rollout.
+//! What a look comes to when the clock is set in the middle of a rollout, and where no version has instances that are ready.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ struct Watched {
     totals: [Totals; 2],
     /// What another source has counted.
     other: Option<[Totals; 2]>,
+    /// So many of two instances of the new version and of the old one are ready.
+    ready: [u32; 2],
 }
 
 fn at(secs: i64) -> Timestamp {
@@ -68,7 +70,7 @@ impl Watched {
         let spec = Box::new(RunSpec { repo, subject, work: Work::Rollout(Box::new(spec)) });
         let created = JournalEntry { seq: 0, at: at(0), event: RunEvent::Created { spec } };
         let run = Run::replay(RunId::new(), &[created]).expect("it can begin");
-        let mut watched = Watched { run, now: 0, totals: Default::default(), other: None };
+        let mut watched = Watched { run, now: 0, totals: Default::default(), other: None, ready: [2, 2] };
         let admitted =
             RolloutEvent::Admitted { live: Some(Box::new(live)), digest: None, config_hash: String::new(), moves: list.clone() };
         watched.happens(admitted);
@@ -107,7 +109,8 @@ impl Watched {
             others: self.other.iter().map(reading).collect(),
             unmeasured: None,
             unhealthy: Vec::new(),
-            instances: None,
+            instances: Some(Instances { ready: self.ready[0], all: 2 }),
+            old_instances: Some(Instances { ready: self.ready[1], all: 2 }),
             share_millipercent: u64::from(rollout.percent) * 1_000,
         };
         let finding = judge(rollout, &look, at(self.now));
@@ -182,4 +185,26 @@ fn what_another_source_shows_to_be_worse_goes_no_further_by_itself() {
             ),
         }
     }
+}
+
+#[test]
+fn where_no_version_has_instances_that_are_ready_nobody_is_to_blame_for_as_long_as_new_ones_may_take() {
+    let mut watched = Watched::start();
+    for _ in 0..5 {
+        assert!(matches!(watched.looks([20_000, 20_000], 0), Finding::Wait { .. }));
+    }
+    watched.ready = [0, 1];
+    for _ in 0..3 {
+        let of_both = Finding::Wait { because: OF_BOTH.to_owned() };
+        assert_eq!(watched.looks([20_000, 20_000], 0), of_both, "its time is over, but nothing is promoted meanwhile");
+    }
+    let mut watched = Watched::start();
+    watched.ready = [0, 0];
+    let within = ready_within_secs(&watched.rollout().spec.pool.config);
+    let looks = (1..100).find(|_| matches!(watched.looks([20_000, 20_000], 0), Finding::Back { .. }));
+    assert_eq!(looks, usize::try_from(within / 10 + 2).ok(), "a look every 10 s, {within} s long");
+    // What is wrong with the new version alone is found at once.
+    let mut watched = Watched::start();
+    watched.ready = [0, 2];
+    assert!(matches!(watched.looks([20_000, 20_000], 0), Finding::Back { .. }));
 }
