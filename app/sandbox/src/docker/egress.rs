@@ -45,11 +45,12 @@ pub(super) async fn open(this: &DockerSandbox, docker: &Docker, spec: &SandboxSp
         Network::None | Network::Open => return Ok(None),
     };
     let network = format!("gatewright-{}", uuid::Uuid::new_v4().simple());
-    let made = async {
-        docker.create_network(request(this, &network, &spec.key)).await.map_err(|e| unavailable(&e))?;
-        gateway(docker, &network).await
+    let (asked, docker, name) = (request(this, &network, &spec.key), docker.clone(), network.clone());
+    let made = async move {
+        docker.create_network(asked).await.map_err(|e| unavailable(&e))?;
+        gateway(&docker, &name).await
     };
-    let gateway = within("making a network", CALL_MAX, made).await?;
+    let gateway = this.starts.whole(&spec.key, within("making a network", CALL_MAX, made)).await?;
     let proxy = start(this, gateway, &spec.key, egress).await?;
     let env = proxy.env();
     this.proxies.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.key.clone(), proxy);

@@ -35,10 +35,12 @@ mod open;
 mod read;
 mod scout;
 mod shape;
+mod starts;
 mod watch;
 mod write;
 
 use error::{unavailable, within};
+use starts::Starts;
 use watch::Watched;
 
 /// Where the engine listens unless the configuration or `DOCKER_HOST` says otherwise.
@@ -117,6 +119,8 @@ pub struct DockerSandbox {
     watched: Mutex<HashMap<String, Arc<Watched>>>,
     /// The proxies that are the ways out of sandboxes.
     proxies: Mutex<HashMap<SandboxKey, Egress>>,
+    /// What the engine is making.
+    starts: Starts,
     /// The sandboxes that are being closed, so that a command that ends with its sandbox is told from one that ends by itself.
     closing: Mutex<HashSet<SandboxKey>>,
 }
@@ -142,6 +146,7 @@ impl DockerSandbox {
             to_save: Mutex::default(),
             watched: Mutex::default(),
             proxies: Mutex::default(),
+            starts: Starts::default(),
             closing: Mutex::default(),
         }
     }
@@ -245,6 +250,7 @@ impl Sandbox for DockerSandbox {
         let docker = self.docker().await?;
         let _closing = Closing::begin(&self.closing, key);
         egress::close(self, key);
+        self.starts.over(key).await;
         let removed = cleanup::close(docker, &self.config.instance, key).await?;
         let mut seen = self.oom_kills.lock().unwrap_or_else(PoisonError::into_inner);
         let mut to_save = self.to_save.lock().unwrap_or_else(PoisonError::into_inner);

@@ -92,6 +92,7 @@ fn sources(spec: &SandboxSpec) -> impl Iterator<Item = (Folder, &Source)> {
 
 async fn start(this: &DockerSandbox, spec: &SandboxSpec) -> Result<String, SandboxError> {
     let engine = this.engine().await?;
+    this.starts.over(&spec.key).await;
     let removed = cleanup::close(&engine.docker, &this.config.instance, &spec.key);
     let image = image::ensure(&engine.docker, &spec.image, this.config.pull);
     let (removed, image_volumes) = tokio::join!(removed, image);
@@ -107,13 +108,14 @@ async fn start(this: &DockerSandbox, spec: &SandboxSpec) -> Result<String, Sandb
         way_out: way_out.as_ref(),
     };
     let body = container(spec, &around);
-    let started = async {
-        let created = engine.docker.create_container(None::<CreateContainerOptions>, body).await;
+    let docker = engine.docker.clone();
+    let started = async move {
+        let created = docker.create_container(None::<CreateContainerOptions>, body).await;
         let id = created.map_err(|e| not_started(&e))?.id;
-        engine.docker.start_container(&id, None::<StartContainerOptions>).await.map_err(|e| not_started(&e))?;
+        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(|e| not_started(&e))?;
         Ok(id)
     };
-    within("starting the sandbox", START_MAX, started).await
+    this.starts.whole(&spec.key, within("starting the sandbox", START_MAX, started)).await
 }
 
 fn not_started(error: &bollard::errors::Error) -> SandboxError {

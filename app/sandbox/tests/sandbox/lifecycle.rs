@@ -67,6 +67,24 @@ async fn closing_stops_a_command_that_runs() {
     assert!(matches!(ended, Err(SandboxError::Gone(_))), "the command ended with its sandbox: {ended:?}");
 }
 
+/// Whoever opens it goes away at many places of its start, at each a little later.
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_any_more_leaves_nothing_once_its_sandbox_is_closed() {
+    let rig = Rig::new();
+    let other = DockerSandbox::new(rig.config.clone());
+    let mut cut_short = 0;
+    for millis in (0..240).step_by(20) {
+        let spec = spec();
+        let opened = tokio::time::timeout(Duration::from_millis(millis), rig.sandbox.open(&spec)).await;
+        cut_short += usize::from(opened.is_err());
+        rig.sandbox.close(&spec.key).await.expect("it closes");
+        // By another connection, since what one has asked for the engine may do later.
+        assert_eq!(other.leftovers().await.expect("the engine answers"), [], "cut short after {millis} ms");
+    }
+    assert!(cut_short > 2, "a start takes longer than 40 ms");
+    assert_eq!(other.leftovers().await.expect("the engine answers"), [], "nothing comes afterwards");
+}
+
 #[tokio::test]
 async fn closing_leaves_nothing_and_can_be_done_again() {
     let rig = Rig::new();
