@@ -63,33 +63,60 @@ pub fn plan(config: &RepoConfig, change: &Change<'_>) -> Plan {
     if change.pushed == Pushed::Tag {
         return asked_for(config, change.only.unwrap_or_default());
     }
-    // On a push only the gates for pushes to that branch are named: most pushes concern no gate, and a pull request's
-    // check may be on the same commit.
-    let named = |gate: &&GateConfig| change.event != GateEvent::Push || is_for_push(gate, change);
-    let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change) };
-    Plan { gates: config.gates.iter().filter(named).map(planned).collect() }
+    if change.event == GateEvent::Push {
+        return pushed(config, change);
+    }
+    let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change, unmet) };
+    Plan { gates: config.gates.iter().map(planned).collect() }
+}
+
+/// On a push only the gates for pushes to that branch are named: most pushes concern no gate, and a pull request's check may be
+/// on the same commit. What these need comes along, unless it says that it is for other events: without it they would never run.
+fn pushed(config: &RepoConfig, change: &Change<'_>) -> Plan {
+    let for_push = config.gates.iter().filter(|gate| is_for_push(gate, change)).map(|gate| &gate.name);
+    let comes_along = |gate: &GateConfig| gate.when.events.is_empty() && goes_to(gate, change) || is_for_push(gate, change);
+    let named = with_needs(config, for_push.collect(), comes_along);
+    let gates = config.gates.iter().filter(|gate| named.contains(&&gate.name));
+    let planned = |gate: &GateConfig| PlannedGate { config: gate.clone(), applies: applies(gate, change, unmet_but_event) };
+    Plan { gates: gates.map(planned).collect() }
+}
+
+/// These gates with all that they need, as far as that comes along.
+fn with_needs<'c>(
+    config: &'c RepoConfig,
+    mut wanted: Vec<&'c GateName>,
+    comes_along: impl Fn(&GateConfig) -> bool,
+) -> Vec<&'c GateName> {
+    let mut n = 0;
+    while let Some(name) = wanted.get(n) {
+        let needs = config.gates.iter().filter(|gate| gate.name == **name).flat_map(|gate| &gate.needs);
+        let comes = |need: &&GateName| config.gates.iter().any(|gate| gate.name == **need && comes_along(gate));
+        let further: Vec<&GateName> = needs.filter(|need| !wanted.contains(need)).filter(comes).collect();
+        wanted.extend(further);
+        n += 1;
+    }
+    wanted
 }
 
 /// The gates that a release asks for, with all that they need. When they apply otherwise is no matter.
 fn asked_for(config: &RepoConfig, names: &[GateName]) -> Plan {
-    let mut wanted: Vec<&GateName> = names.iter().collect();
-    let mut n = 0;
-    while let Some(name) = wanted.get(n) {
-        let needs = config.gates.iter().filter(|gate| gate.name == **name).flat_map(|gate| &gate.needs);
-        let further: Vec<&GateName> = needs.filter(|need| !wanted.contains(need)).collect();
-        wanted.extend(further);
-        n += 1;
-    }
+    let known = config.gates.iter().map(|gate| &gate.name).filter(|name| names.contains(name));
+    let wanted = with_needs(config, known.collect(), |_| true);
     let asked = config.gates.iter().filter(|gate| wanted.contains(&&gate.name));
     Plan { gates: asked.map(|gate| PlannedGate { config: gate.clone(), applies: Applies::Yes }).collect() }
 }
 
 fn is_for_push(gate: &GateConfig, change: &Change<'_>) -> bool {
-    let branches = &gate.when.branches;
-    gate.runs_for(GateEvent::Push, change.pushed) && (branches.is_empty() || globs(branches).is_match(change.branch))
+    gate.runs_for(GateEvent::Push, change.pushed) && goes_to(gate, change)
 }
 
-fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {
+/// Whether it is for changes of that branch.
+fn goes_to(gate: &GateConfig, change: &Change<'_>) -> bool {
+    let branches = &gate.when.branches;
+    branches.is_empty() || globs(branches).is_match(change.branch)
+}
+
+fn applies(gate: &GateConfig, change: &Change<'_>, unmet: fn(&GateConfig, &Change<'_>) -> Option<String>) -> Applies {
     if change.only.is_some_and(|only| !only.contains(&gate.name)) {
         return Applies::NotAskedFor;
     }
@@ -101,11 +128,16 @@ fn applies(gate: &GateConfig, change: &Change<'_>) -> Applies {
 
 /// The first of a gate's conditions that a change does not meet.
 fn unmet(gate: &GateConfig, change: &Change<'_>) -> Option<String> {
-    let when = &gate.when;
     if !gate.runs_for(change.event, change.pushed) {
         return Some(format!("it does not run for {}", event_words(change.event)));
     }
-    if !when.branches.is_empty() && !globs(&when.branches).is_match(change.branch) {
+    unmet_but_event(gate, change)
+}
+
+/// The same, whatever it says of events.
+fn unmet_but_event(gate: &GateConfig, change: &Change<'_>) -> Option<String> {
+    let when = &gate.when;
+    if !goes_to(gate, change) {
         return Some(format!("the branch `{}` does not match {}", change.branch, quoted(&when.branches)));
     }
     if !when.changed.is_empty() && !change.files.incomplete && !any_changed(&when.changed, &change.files.paths) {
@@ -237,5 +269,20 @@ mod tests {
         assert_eq!(unmet(&gate(compares), &push), None);
         assert!(unmet(&gate(compares), &Change { pushed: Pushed::Elsewhere, ..push.clone() }).is_some());
         assert!(unmet(&gate(&format!("{compares}, when: {{ events: pull_request }}")), &push).is_some());
+    }
+
+    #[test]
+    fn what_a_gate_needs_comes_along_on_a_push_unless_it_says_that_it_is_for_other_events() {
+        let text = "image: i\ngates:\n  deep: { run: x, when: { changed: 'docs/**' } }\n  a: { run: x, needs: [deep] }\n  \
+                    b: { run: x, when: { events: pull_request } }\n  c: { run: x, when: { branches: other } }\n  \
+                    all: { run: x, needs: [a, b, c], coverage: x.info, require: { drop-at-most: 0 } }\n  d: { run: x }";
+        let config = crate::config::parse(text).expect("a valid file");
+        let none = files(&[]);
+        let push = Change { event: GateEvent::Push, pushed: Pushed::DefaultBranch, ..change(&none) };
+        let planned = plan(&config, &push).gates;
+        let applies = |planned: &PlannedGate| (planned.config.name.to_string(), planned.applies == Applies::Yes);
+        let expected = [("deep", false), ("a", true), ("all", true)].map(|(name, applies)| (name.to_owned(), applies));
+        assert_eq!(planned.iter().map(applies).collect::<Vec<_>>(), expected);
+        assert_eq!(plan(&config, &Change { pushed: Pushed::Elsewhere, ..push }), Plan::default());
     }
 }

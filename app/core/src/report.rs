@@ -28,7 +28,7 @@ pub enum ReportKey {
     Scan(GateName),
     /// The one check of a run that can be required.
     Aggregate,
-    /// The one comment of a pull request, shared by all its runs.
+    /// The one comment of a pull request, shared by all its runs: the part of the gates.
     Comment,
     /// The reaction that says that a command was seen.
     Seen,
@@ -48,7 +48,7 @@ pub enum ReportKey {
     Deployment(EnvironmentName),
     /// The answer to a workflow that waits for leave to deploy.
     ProtectionRule,
-    /// The comment that says what agents do, of a pull request or an issue, shared by all their runs about it.
+    /// What agents do: on a pull request their part of its one comment, on an issue a comment of its own, shared by all their runs about it.
     AgentComment,
     /// A branch of ours with its pull request.
     Proposal,
@@ -151,6 +151,14 @@ pub struct ScanReport {
     pub of: ScanOf,
     /// SARIF 2.1.0, compressed by gzip: at most 10 MB. It names its category.
     pub sarif: Bytes,
+}
+
+impl ScanReport {
+    /// An upload has no number: what it is published under says how far the forge is with it. It is through, or does not say.
+    pub const TAKEN: u64 = 0;
+
+    /// The forge has taken it, and was not through with it when it was asked for the last time.
+    pub const PENDING: u64 = 1;
 }
 
 /// What a commit is the head of.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Past;
-use crate::ids::BlobId;
+use crate::ids::{BlobId, GateName};
 use crate::sandbox::WORKSPACE;
 use crate::suggestion::Suggestion;
 pub use crate::survey::Survey;
@@ -65,6 +65,31 @@ pub struct Evidence {
     pub earlier: Vec<Try>,
     /// The rounds in which base and head were measured in turn, where the gate asked for that.
     pub rounds: Option<Rounds>,
+    /// The coverage of other gates, where the gate counts it together with its own: one for each that it names, in that order.
+    pub counted: Vec<Counted>,
+}
+
+/// The coverage of another gate of the run.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The gate.
+    pub gate: GateName,
+    /// What there is of it.
+    pub what: CountedWhat,
+}
+
+/// What there is of another gate's coverage.
+#[derive(Debug, Clone)]
+pub enum CountedWhat {
+    /// All of it, as the gate's judging has handed it on.
+    Here(Bytes),
+    /// Nothing: the gate does not apply to this change.
+    DoesNotApply,
+    /// It should be there, and is not.
+    Missing {
+        /// Why, in words for the user.
+        because: String,
+    },
 }
 
 /// Rounds in which a command ran in the base's source and in the head's, one after the other.
@@ -145,6 +170,7 @@ impl Evidence {
             history: Vec::new(),
             earlier: Vec::new(),
             rounds: None,
+            counted: Vec::new(),
         }
     }
 }
@@ -240,6 +266,19 @@ pub enum VerdictStatus {
     Skipped,
 }
 
+impl VerdictStatus {
+    /// In a few words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            VerdictStatus::Passed => "passed",
+            VerdictStatus::Failed => "failed",
+            VerdictStatus::Errored => "could not be judged",
+            VerdictStatus::Cancelled => "stopped",
+            VerdictStatus::Skipped => "skipped",
+        }
+    }
+}
+
 /// A remark at a place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
@@ -291,18 +330,21 @@ pub struct StepOutcome {
     /// What its findings are for the forge's code scanning, where the gate asks for that: SARIF, compressed by gzip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<BlobId>,
+    /// What it has covered, where another gate counts that: written by `gatewright-reports`, compressed by gzip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<BlobId>,
 }
 
 impl StepOutcome {
     /// Of a step that took no time and of which nothing is stored.
     pub fn of(exit: Exit, verdict: Verdict) -> StepOutcome {
-        StepOutcome { exit, verdict, log: None, duration_ms: 0, facts: None, outputs: Vec::new(), scan: None }
+        StepOutcome { exit, verdict, log: None, duration_ms: 0, facts: None, outputs: Vec::new(), scan: None, coverage: None }
     }
 
     /// Everything that is stored of it beside the journal.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobId> {
         let outputs = self.outputs.iter().map(|output| &output.blob);
-        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan).chain(outputs)
+        self.log.iter().map(|log| &log.blob).chain(&self.facts).chain(&self.scan).chain(&self.coverage).chain(outputs)
     }
 }
 

@@ -4,7 +4,7 @@ use super::benchmark::COMPARE;
 use super::environments::keys as environments;
 use super::policy::keys as policy;
 use super::tree::quoted;
-use super::{Benchmark, findings};
+use super::{Benchmark, coverage, findings};
 
 /// A mapping of the file.
 pub(super) struct Table {
@@ -234,8 +234,9 @@ pub(super) static GATE: Table = Table {
         ),
         key(
             "coverage",
-            Shape::ReportGlobs,
-            "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov.",
+            Shape::OneOf(&[Shape::ReportGlobs, Shape::Needing(&coverage::COVERAGE, &["of"])]),
+            "Coverage reports that the command writes: LCOV, Cobertura, JaCoCo, Clover, Go, OpenCover, coverage.py, llvm-cov; or \
+             `of`, gates whose coverage counts together.",
         ),
         key(
             "findings",

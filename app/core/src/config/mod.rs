@@ -13,6 +13,7 @@ use crate::ids::GateName;
 mod agent;
 mod agents;
 mod benchmark;
+mod coverage;
 mod environments;
 mod findings;
 mod keys;
@@ -68,6 +69,21 @@ pub struct RepoConfig {
     pub commands: BTreeMap<CommandName, Vec<Who>>,
 }
 
+impl RepoConfig {
+    /// These gates, and those whose coverage they count: without them they would have nothing to count.
+    pub fn with_counted(&self, names: &[GateName]) -> Vec<GateName> {
+        let mut all = names.to_vec();
+        let mut n = 0;
+        while let Some(name) = all.get(n) {
+            let of = self.gates.iter().filter(|gate| gate.name == *name).flat_map(|gate| &gate.coverage_of);
+            let further: Vec<GateName> = of.filter(|name| !all.contains(name)).cloned().collect();
+            all.extend(further);
+            n += 1;
+        }
+        all
+    }
+}
+
 /// A gate, with what the file says for all gates already filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateConfig {
@@ -96,6 +112,12 @@ pub struct GateConfig {
     /// Globs of coverage reports. Empty: coverage is not looked at.
     #[serde(default)]
     pub coverage: Vec<String>,
+    /// Gates that it needs, whose coverage counts together with its own.
+    #[serde(default)]
+    pub coverage_of: Vec<GateName>,
+    /// Whether its coverage counts in another gate, so that it is kept for that.
+    #[serde(default)]
+    pub coverage_counted: bool,
     /// Globs of reports of findings, in any format. Empty: they are not looked at.
     #[serde(default)]
     pub findings: Vec<String>,
@@ -132,6 +154,16 @@ impl GateConfig {
     pub fn compares(&self) -> bool {
         let require = &self.require;
         require.drop_at_most.is_some() || self.compares_tests() || !self.findings.is_empty() || !self.benchmark.reports.is_empty()
+    }
+
+    /// Whether it says something of coverage.
+    pub fn looks_at_coverage(&self) -> bool {
+        !(self.coverage.is_empty() && self.coverage_of.is_empty())
+    }
+
+    /// Whether it can look at any source by itself: it runs a command, and counts nothing that other gates have found.
+    pub fn stands_alone(&self) -> bool {
+        self.run.is_some() && self.coverage_of.is_empty()
     }
 
     /// Whether its tests have to be no worse than on the base.

@@ -53,7 +53,7 @@ pub(super) fn check(reader: &mut Reader, kind: &Kind, links: &[Link<'_>], names:
     }
 }
 
-fn missing(kind: &Kind, name: &str, others: &[&str]) -> String {
+pub(super) fn missing(kind: &Kind, name: &str, others: &[&str]) -> String {
     let Kind { key, one, many, .. } = kind;
     let listed = || keys::listed(others.iter().copied());
     let hint = match (keys::nearest(name, others.iter().copied()), others.len()) {

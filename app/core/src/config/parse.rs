@@ -9,7 +9,7 @@ use super::environments::{self, releases};
 use super::keys::{self, Table};
 use super::tree::{self, Node, Place, Value, quoted};
 use super::{BYTES_MAX, Cache, Checkout, GATES_MAX, GateConfig, Policy, Problem, RepoConfig, Require, When};
-use super::{findings, needs, policy, values};
+use super::{coverage, findings, needs, policy, values};
 use crate::command::{CommandName, Who};
 use crate::ids::{GateName, PipelineName};
 
@@ -54,6 +54,9 @@ pub(super) struct Reader {
 pub(super) struct ReadGate {
     pub(super) config: GateConfig,
     pub(super) needs: Vec<(GateName, Place)>,
+    pub(super) coverage_of: Vec<(GateName, Place)>,
+    /// Whether it has the key, be its value a wrong one.
+    pub(super) has_coverage: bool,
 }
 
 impl ReadGate {
@@ -195,7 +198,7 @@ impl Reader {
         if let Some(entry) = entries.get(GATES_MAX) {
             self.wrong(entry.place, format!("{} gates; a file may have {GATES_MAX}", entries.len()));
         }
-        let mut gates = Vec::new();
+        let mut gates: Vec<ReadGate> = Vec::new();
         for entry in entries.iter().take(GATES_MAX) {
             match entry.key.parse::<GateName>() {
                 Ok(name) => gates.extend(self.gate(name, entry.place, &entry.value, shared)),
@@ -208,6 +211,7 @@ impl Reader {
         let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let links: Vec<needs::Link<'_>> = gates.iter().map(ReadGate::link).collect();
         needs::check(self, &needs::GATES, &links, &names);
+        self.counted(&mut gates, &names);
         Some(gates.into_iter().map(|gate| gate.config).collect())
     }
 
@@ -222,6 +226,7 @@ impl Reader {
             self.wrong(tests.place, "`tests` takes what `junit` does, and other formats; write one of them");
         }
         let needs = fields.get("needs").map(|node| values::gates(self, node, "needs")).unwrap_or_default();
+        let coverage = fields.get("coverage").map(|node| self.coverage(node)).unwrap_or_default();
         let (require, policy) = fields.get("require").and_then(|node| self.require(node, &fields)).unwrap_or_default();
         let config = GateConfig {
             image: self.image(&name, place, &fields, shared),
@@ -233,7 +238,9 @@ impl Reader {
             junit: fields.get("junit").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             tests: fields.get("tests").map(|node| values::report_globs(self, node)).unwrap_or_default(),
             retries: fields.get("retries").and_then(|node| values::whole(self, node, 0, keys::RETRIES_MAX)).unwrap_or(0),
-            coverage: fields.get("coverage").map(|node| values::report_globs(self, node)).unwrap_or_default(),
+            coverage: coverage.reports,
+            coverage_of: coverage.of.iter().map(|(gate, _)| gate.clone()).collect(),
+            coverage_counted: false,
             findings: self.findings(&fields),
             code_scanning: self.code_scanning(&fields),
             benchmark: self.benchmark(&fields),
@@ -248,7 +255,7 @@ impl Reader {
             name,
         };
         self.measured_once(&fields, &config);
-        Some(ReadGate { config, needs })
+        Some(ReadGate { config, needs, coverage_of: coverage.of, has_coverage: fields.has("coverage") })
     }
 
     // A gate with a problem is not returned to anybody, so what stands in for a missing value here is never used.
@@ -256,7 +263,7 @@ impl Reader {
         match fields.get("run") {
             Some(node) => values::command(self, node),
             // A gate of a later kind may need no command; that it is of such a kind has been said.
-            None if fields.later || fields.meant.contains(&"run") || looks_at_the_change_only(fields) => None,
+            None if fields.later || fields.meant.contains(&"run") || needs_no_command(fields) => None,
             None => {
                 self.wrong(place, format!("the gate `{name}` has no `run`; it needs a command"));
                 None
@@ -268,7 +275,7 @@ impl Reader {
         match (fields.get("image"), &shared.image) {
             (Some(node), _) => values::image(self, node).unwrap_or_default(),
             (None, Some(image)) => image.clone(),
-            (None, None) if looks_at_the_change_only(fields) => String::new(),
+            (None, None) if needs_no_command(fields) => String::new(),
             (None, None) if shared.image_written || fields.meant.contains(&"image") => String::new(),
             (None, None) => {
                 self.wrong(place, format!("the gate `{name}` has no `image`, and neither has the file; one of them needs it"));
@@ -377,12 +384,16 @@ fn asks_for_later(node: &Node) -> bool {
     entries.iter().any(|entry| keys::REQUIRE.later.contains(&entry.key.as_str()))
 }
 
-/// Whether a gate has nothing to run, and need not: what it requires is there without any command.
-fn looks_at_the_change_only(gate: &Fields<'_>) -> bool {
+/// Whether a gate has nothing to run, and need not: what it asks about is there without any command of its own.
+fn needs_no_command(gate: &Fields<'_>) -> bool {
+    let counts = coverage::only_counts(gate);
+    let of_reports = policy::keys::NEED_A_COMMAND.iter().any(|key| gate.get(key).is_some() && !(counts && *key == "coverage"));
+    gate.get("run").is_none() && (counts || asks_of_the_change(gate)) && !of_reports
+}
+
+fn asks_of_the_change(gate: &Fields<'_>) -> bool {
     let Some(Value::Mapping(require)) = gate.get("require").map(|node| &node.value) else { return false };
-    let of_reports = policy::keys::NEED_A_COMMAND.iter().any(|key| gate.get(key).is_some());
-    let of_change = require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()));
-    gate.get("run").is_none() && of_change && !of_reports
+    require.iter().any(|entry| policy::keys::NAMES.contains(&entry.key.as_str()))
 }
 
 /// The known entries of a mapping.

@@ -204,6 +204,8 @@ impl Hook {
             tests: Vec::new(),
             retries: 0,
             coverage: Vec::new(),
+            coverage_of: Vec::new(),
+            coverage_counted: false,
             findings: Vec::new(),
             code_scanning: false,
             benchmark: Benchmark::default(),

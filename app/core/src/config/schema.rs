@@ -136,7 +136,7 @@ fn map(name: &str, most: usize, value: &Value) -> Value {
 
 fn gates() -> Value {
     let mut gate = table(&keys::GATE);
-    gate["anyOf"] = json!([{ "required": ["run"] }, looks_at_the_change_only()]);
+    gate["anyOf"] = json!([{ "required": ["run"] }, looks_at_the_change_only(), only_counts()]);
     // Two names of one thing.
     gate["not"] = json!({ "required": ["junit", "tests"] });
     gate["allOf"] = Value::Array(gate_rules());
@@ -204,6 +204,16 @@ fn looks_at_the_change_only() -> Value {
     let mut gate = requires_one_of(policy::NAMES.into_iter());
     gate["not"] = json!({ "anyOf": policy::NEED_A_COMMAND.map(|name| json!({ "required": [name] })) });
     gate
+}
+
+/// A gate that has no command, and counts what others have measured.
+fn only_counts() -> Value {
+    let others = policy::NEED_A_COMMAND.iter().filter(|name| **name != "coverage").map(|name| json!({ "required": [name] }));
+    json!({
+        "required": ["coverage"],
+        "properties": { "coverage": { "type": "object", "not": { "required": ["reports"] } } },
+        "not": { "anyOf": others.collect::<Vec<_>>() },
+    })
 }
 
 /// A gate whose `require` has one of these keys.

@@ -7,7 +7,8 @@
 use crate::ids::CommitId;
 use crate::tree::{FileChange, Tree};
 
-/// The first line of the one comment about agents, which all of their runs about a pull request or an issue share.
+/// The first line of the comment about agents on an issue, which all of their runs about it share. On a pull request they have a part of its
+/// one comment.
 pub const AGENT_COMMENT_MARKER: &str = "<!-- gatewright:agent -->";
 
 /// The trailer of a commit's message that says which report made the commit.

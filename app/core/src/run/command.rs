@@ -1,6 +1,7 @@
 //! The machine that obeys what somebody has said: see it, rule on it, do it, answer.
 
-use super::event::{CommandSpec, Flood, Origin, Ruled, RulingOutcome, RunEvent};
+use super::event::{Ruled, RulingOutcome, RunEvent};
+use super::spec::{CommandSpec, Flood, Origin};
 use crate::ids::RunId;
 use crate::report::{Conclusion, Reaction};
 

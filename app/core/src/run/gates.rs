@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::event::{CancelReason, GatesSpec, Preparation, Prepared, RunEvent, Signal};
+use super::event::{CancelReason, Preparation, Prepared, RunEvent, Signal};
+use super::spec::GatesSpec;
 use crate::config::{GateEvent, Pushed};
 use crate::ids::{GateName, RunId, Subject};
 use crate::order::{Order, OrderChange, OrderKey, Ordered};
@@ -332,7 +333,8 @@ impl Gates {
 
     /// Whether what a gate needs is there.
     pub(super) fn need(&self, gate: &GateName) -> Need {
-        let Some(step) = self.step(gate) else { return Need::Lost };
+        // A gate that the plan leaves out does not apply to what is going on, so it cannot fail here.
+        let Some(step) = self.step(gate) else { return Need::Met };
         if step.waiver.is_some() && step.is_over() {
             return Need::Met;
         }
@@ -346,7 +348,8 @@ impl Gates {
         }
     }
 
-    fn does_not_apply(&self, gate: &GateName) -> bool {
+    /// Whether a gate is none of what is checked here: its `when` says so, or the plan has none of that name.
+    pub fn does_not_apply(&self, gate: &GateName) -> bool {
         let Some(Prepared { outcome: Preparation::Planned { plan, .. }, .. }) = &self.prepared else { return false };
         plan.gates.iter().any(|planned| &planned.config.name == gate && matches!(planned.applies, Applies::No { .. }))
     }

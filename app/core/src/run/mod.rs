@@ -17,6 +17,7 @@ use crate::report::{Conclusion, Known, ReportKey};
 
 mod agent;
 mod command;
+mod does;
 mod event;
 mod gates;
 mod next;
@@ -24,6 +25,7 @@ mod notice;
 mod permit;
 mod release;
 mod rollout;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -34,8 +36,8 @@ pub use agent::{
 };
 pub use command::Command;
 pub use event::{
-    Call, CancelReason, Cause, CommandSpec, Deed, Flood, GatesSpec, JournalEntry, NewRun, Origin, Preparation, Prepared, Ruled,
-    Ruling, RulingOutcome, RunEvent, RunSpec, Signal, SignalTarget, Start, Work,
+    CancelReason, Deed, JournalEntry, NewRun, Preparation, Prepared, Ruled, Ruling, RulingOutcome, RunEvent, Signal,
+    SignalTarget, Start,
 };
 pub use gates::{Gates, Step, StepState, Waiver};
 pub use next::{Action, ActionKey, Next};
@@ -49,6 +51,7 @@ pub use rollout::{
     Admission, Look, Pace, Past, Patience, Rollout, RolloutAction, RolloutCause, RolloutEvent, RolloutKey, RolloutSpec,
     RolloutState, RolloutWord, Way, WayBack,
 };
+pub use spec::{Call, Cause, CommandSpec, Flood, GatesSpec, Origin, RunSpec, Work};
 
 /// A journal says something that cannot have happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,26 +111,13 @@ pub enum Kind {
     Permit(Box<PermitRun>),
 }
 
-impl Kind {
-    /// In words, behind "the run".
-    fn words(&self) -> &'static str {
-        match self {
-            Kind::Gates(_) => event::GATES,
-            Kind::Command(_) => event::COMMAND,
-            Kind::Release(_) => event::RELEASE,
-            Kind::Rollout(_) => event::ROLLOUT,
-            Kind::Agent(_) => event::AGENT,
-            Kind::Notice(_) => event::NOTICE,
-            Kind::Permit(_) => event::PERMIT,
-        }
-    }
-}
-
 /// What is known of a report on the forge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishState {
     /// What the forge shows, and the object's id.
     pub shown: Option<(String, u64)>,
+    /// Since when.
+    pub shown_at: Option<Timestamp>,
     /// What the forge refused to show.
     pub refused: Option<String>,
     /// Why, for people. Its words are the forge's, or those of a program that it quotes.
@@ -176,7 +166,8 @@ impl Run {
                 self.published.entry(key.clone()).or_default();
             }
             RunEvent::Published { key, digest, id } => {
-                self.published.entry(key.clone()).or_default().shown = Some((digest.clone(), *id));
+                let state = self.published.entry(key.clone()).or_default();
+                (state.shown, state.shown_at) = (Some((digest.clone(), *id)), Some(at));
             }
             RunEvent::PublishRefused { key, digest, cause } => {
                 let state = self.published.entry(key.clone()).or_default();
@@ -216,7 +207,7 @@ impl Run {
             }
             _ => {}
         }
-        let does = self.kind.words();
+        let does = self.kind.does();
         if event.whose().is_some_and(|whose| whose != does) {
             return Err(format!("the run {does}"));
         }
@@ -284,6 +275,14 @@ impl Run {
         match &self.kind {
             Kind::Permit(permit) => Some(permit),
             Kind::Gates(_) | Kind::Command(_) | Kind::Release(_) | Kind::Rollout(_) | Kind::Agent(_) | Kind::Notice(_) => None,
+        }
+    }
+
+    /// What it is about: of what is done about something, that.
+    pub fn about(&self) -> &Subject {
+        match &self.subject {
+            Subject::Agents { about } | Subject::Commands { about } => about,
+            other => other,
         }
     }
 

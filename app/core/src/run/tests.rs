@@ -11,7 +11,7 @@ use crate::forge::PullState;
 use crate::ids::{ForgeKind, GateName, RepoRef, Subject};
 use crate::order::{Order, OrderChange, OrderKey, Ordered};
 use crate::plan::{Applies, Plan, PlannedGate};
-use crate::report::Known;
+use crate::report::{Known, ScanReport};
 use crate::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 
 mod releases;
@@ -33,6 +33,8 @@ fn gate(name: &str, needs: &[&str]) -> PlannedGate {
         tests: Vec::new(),
         retries: 0,
         coverage: Vec::new(),
+        coverage_of: Vec::new(),
+        coverage_counted: false,
         outputs: Vec::new(),
         cache: None,
         findings: Vec::new(),
@@ -343,7 +345,15 @@ fn findings_are_given_to_code_scanning_once_where_the_forge_takes_them() {
     assert_eq!(untaken.scan_refused(&gates(&untaken).steps[0]), Some("no"));
     assert_eq!(String::from(key.clone()), "scan:a");
     assert_eq!(ReportKey::try_from("scan:a".to_owned()).expect("a key"), key);
-    apply(&mut run, [RunEvent::PublishBegun { key: key.clone() }, RunEvent::Published { key: key.clone(), digest, id: 0 }]);
+    let mut open = run.clone();
+    let pending = RunEvent::Published { key: key.clone(), digest: digest.clone(), id: ScanReport::PENDING };
+    apply(&mut open, [RunEvent::PublishBegun { key: key.clone() }, pending]);
+    assert_ne!(shown(&open), shown(&run), "that it is still open is shown");
+    assert!(open.scan_pending(&gates(&open).steps[0]).is_some() && scans(&open).len() == 1);
+    let taken = RunEvent::Published { key: key.clone(), digest, id: ScanReport::TAKEN };
+    let before = shown(&run);
+    apply(&mut run, [RunEvent::PublishBegun { key: key.clone() }, taken]);
+    assert_eq!(shown(&run), before, "that it was taken is not worth a word");
     let again = |action: &Action| matches!(action, Action::Publish { key: of, .. } if *of == key);
     assert!(!wanted(&run).iter().any(again), "it is given once");
     assert_eq!(scans(&scanned(true, ForgeKind::Github)), [], "a fork's are not taken");

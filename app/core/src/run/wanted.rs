@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +13,7 @@ use super::{
 use crate::config::{GateEvent, Offering};
 use crate::ids::{ForgeKind, Subject};
 use crate::order::OrderKey;
-use crate::report::{CheckStatus, Conclusion, DeploymentState, Reaction, ReportKey};
+use crate::report::{CheckStatus, Conclusion, DeploymentState, Reaction, ReportKey, ScanReport};
 use crate::verdict::{Exit, VerdictStatus};
 
 /// Part of every digest: a change of how reports are rendered makes it another, so that open runs are shown anew.
@@ -34,13 +35,7 @@ impl Run {
             Kind::Command(command) => command.wanted(),
             Kind::Release(release) => release.wanted(self.repo.forge, &self.published),
             Kind::Rollout(rollout) => rollout.wanted(|key| self.published.contains_key(key)),
-            Kind::Agent(agent) => {
-                let about = match &self.subject {
-                    Subject::Agents { about } => about,
-                    other => other,
-                };
-                agent.wanted(about, &self.published)
-            }
+            Kind::Agent(agent) => agent.wanted(self.about(), &self.published),
             // Other channels show it.
             Kind::Notice(_) => Vec::new(),
             Kind::Permit(permit) => permit.answer.iter().map(|answer| (ReportKey::ProtectionRule, digest(answer))).collect(),
@@ -52,6 +47,11 @@ impl Run {
     /// Why code scanning has not taken what this gate found, if so. Words of the forge.
     pub fn scan_refused(&self, step: &Step) -> Option<&str> {
         scan_refused(step, &self.published)
+    }
+
+    /// When code scanning was asked for the last time what became of what this gate found, where it was not through with it then.
+    pub fn scan_pending(&self, step: &Step) -> Option<Timestamp> {
+        scan_pending(step, &self.published)
     }
 }
 
@@ -200,9 +200,10 @@ impl Gates {
             let unseen = step.status() == Some(VerdictStatus::Cancelled) && !published.contains_key(&key);
             if !carried && !unseen {
                 let (status, waiver) = (self.gate_status(step), &step.waiver);
-                let shown = match scan_refused(step, published) {
-                    None => digest(&(status, waiver)),
-                    Some(because) => digest(&(status, waiver, because)),
+                let shown = match (scan_refused(step, published), scan_pending(step, published)) {
+                    (None, None) => digest(&(status, waiver)),
+                    (Some(because), _) => digest(&(status, waiver, because)),
+                    (None, Some(since)) => digest(&(status, waiver, since)),
                 };
                 wanted.push((key, shown));
             }
@@ -290,7 +291,7 @@ impl Gates {
         }
     }
 
-    fn prepared_at(&self) -> jiff::Timestamp {
+    fn prepared_at(&self) -> Timestamp {
         self.prepared_at.unwrap_or(self.created_at)
     }
 
@@ -327,7 +328,14 @@ fn scan_refused<'p>(step: &Step, published: &'p BTreeMap<ReportKey, PublishState
     state.refused_because.as_deref().filter(|_| state.refused.as_ref() == Some(&newest))
 }
 
-fn over_at(step: &Step) -> Option<jiff::Timestamp> {
+/// Since when an upload of what a gate found is known to be open, if it is.
+fn scan_pending(step: &Step, published: &BTreeMap<ReportKey, PublishState>) -> Option<Timestamp> {
+    let state = published.get(&ReportKey::Scan(step.gate.name.clone()))?;
+    let open = Some((digest(step.scan()?), ScanReport::PENDING));
+    state.shown_at.filter(|_| state.shown == open)
+}
+
+fn over_at(step: &Step) -> Option<Timestamp> {
     match &step.state {
         StepState::Done { finished_at, .. } => Some(*finished_at),
         StepState::NotRun { at, .. } => Some(*at),

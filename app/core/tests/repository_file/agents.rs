@@ -347,3 +347,21 @@ fn the_examples_of_the_page_about_agents_are_right() {
         assert!(!read(example).is_empty(), "{example}");
     }
 }
+
+#[test]
+fn agents_are_verified_by_gates_that_stand_alone() {
+    let file = |steps: &str| {
+        format!(
+            "image: a\ngates:\n  unit: {{ run: x, coverage: u.info }}\n  all: {{ needs: unit, coverage: {{ of: unit }} }}\n  \
+             both: {{ run: y, needs: unit, coverage: {{ of: unit, reports: b.info }} }}\nagents: {{ fix: {{ steps: [coder, {steps}] }} }}\n"
+        )
+    };
+    let [fix] = parse(&file("verify")).unwrap().agents.try_into().unwrap();
+    assert_snapshot!(shown(&fix.steps), @"coder, verify unit");
+    let problems = parse(&file("{ verify: [unit, all, both] }")).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_snapshot!(told.join("\n"), @"
+    6:50: the gate `all` counts what other gates have covered; name those instead
+    6:55: the gate `both` counts what other gates have covered; name those instead
+    ");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use gatewright_core::GateName;
 use gatewright_core::command::Who;
 use gatewright_core::config::{
     Benchmark, Cache, Checkout, CommitRule, Compare, Dependencies, FindingLimits, Forbidden, GateConfig, GateEvent, Percent,
@@ -29,6 +30,8 @@ pub(super) fn printed(config: &RepoConfig) -> String {
             tests,
             retries,
             coverage,
+            coverage_of,
+            coverage_counted: _,
             outputs,
             cache,
             findings,
@@ -47,13 +50,20 @@ pub(super) fn printed(config: &RepoConfig) -> String {
             ("needs", json(needs)),
             ("junit", json(junit)),
             ("tests", json(tests)),
-            ("coverage", json(coverage)),
             ("findings", json(findings)),
             ("outputs", json(outputs)),
             ("benchmark", json(&benchmark.reports)),
         ];
         for (key, list) in lists.iter().filter(|(_, list)| list != "[]") {
             writeln!(file, "    {key}: {list}").unwrap();
+        }
+        match (coverage.is_empty(), coverage_of.is_empty()) {
+            (true, true) => {}
+            (false, true) => writeln!(file, "    coverage: {}", json(coverage)).unwrap(),
+            (true, false) => writeln!(file, "    coverage: {{ of: {} }}", json(coverage_of)).unwrap(),
+            (false, false) => {
+                writeln!(file, "    coverage: {{ of: {}, reports: {} }}", json(coverage_of), json(coverage)).unwrap();
+            }
         }
         if let Some(Cache { paths, key }) = cache {
             writeln!(file, "    cache: {{ paths: {}, key: {} }}", json(paths), json(key)).unwrap();
@@ -245,6 +255,8 @@ prop_compose! {
             findings,
             benchmark,
             coverage,
+            coverage_of: Vec::new(),
+            coverage_counted: false,
             policy,
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             when: When { changed, branches, events },
@@ -256,13 +268,30 @@ prop_compose! {
     }
 }
 
+/// Has each gate count what those have covered that it needs.
+fn counting(gates: &mut [GateConfig]) {
+    for at in 0..gates.len() {
+        let covers = |need: &&GateName| gates.iter().any(|gate| gate.name == **need && gate.looks_at_coverage());
+        let of: Vec<GateName> = gates[at].needs.iter().filter(covers).cloned().collect();
+        for gate in gates.iter_mut().filter(|gate| of.contains(&gate.name)) {
+            gate.coverage_counted = true;
+        }
+        gates[at].coverage_of = of;
+    }
+}
+
 pub(super) fn a_config() -> impl Strategy<Value = RepoConfig> {
     let gates = (1usize..6).prop_flat_map(|gates| (0..gates).map(a_gate).collect::<Vec<_>>());
     let with_agents = gates.prop_flat_map(|gates: Vec<GateConfig>| {
         let names = gates.iter().map(|gate| gate.name.clone()).collect();
         (Just(gates), generated_agents::some_agents(names))
     });
-    (with_agents, proptest::option::of(generated::some_releases())).prop_map(|((gates, agents), releases)| {
+    let all = (with_agents, proptest::option::of(generated::some_releases()), any::<bool>());
+    all.prop_map(|((mut gates, agents), releases, counts)| {
+        // Agents' gates stand alone.
+        if counts && agents.is_empty() {
+            counting(&mut gates);
+        }
         let (mut releases, environments) = releases.map_or((None, Vec::new()), |(releases, all)| (Some(releases), all));
         if let Some(releases) = &mut releases {
             releases.require = gates.iter().step_by(2).map(|gate| gate.name.clone()).collect();

@@ -350,3 +350,17 @@ commands:
     7:3: the command `rerun` has no `who`; it needs a role, a user or a team
     ");
 }
+
+#[test]
+fn a_gate_that_counts_what_others_cover_names_gates_that_it_needs_and_that_cover_something() {
+    let file = "image: a\ngates:\n  unit: { run: x, coverage: u.info }\n  lint: { run: x }\n  t:\n    needs: [lint]\n    coverage: { of: [unti, unit, lint, t] }\n  \
+                own: { coverage: { of: unit, reports: a.info }, needs: unit }\n  none: { run: x, coverage: { reports: a.info } }\n";
+    assert_snapshot!(told(file), @"
+    7:22: `of` names the gate `unti`, which does not exist; did you mean `unit`?
+    7:28: `of` names the gate `unit`, which is not in `needs`; its coverage has to be there first
+    7:34: `of` names the gate `lint`, which has no `coverage`; name its report files there
+    7:40: the gate `t` counts itself; its own files are named by `reports`
+    8:3: the gate `own` has no `run`; it needs a command
+    9:29: `coverage` has no `of`, the gates whose coverage counts; report files alone stand in `coverage` itself
+    ");
+}

@@ -162,3 +162,15 @@ fn columns_count_characters() {
     let problems = parse("image: a\ngates:\n  t: { run: \"äöü\", junitt: x }\n").unwrap_err();
     assert_eq!((problems[0].line, problems[0].column), (3, 20));
 }
+
+#[test]
+fn a_gate_that_counts_what_others_cover_needs_no_command_and_what_it_counts_is_marked() {
+    let file = "image: a\ngates:\n  unit: { run: x, coverage: u.info }\n  more: { run: y, coverage: m.info }\n  all:\n    needs: [unit, more]\n    \
+                coverage: { of: [unit, more] }\n    require: { lines: 80 }\n";
+    let config = parse(file).unwrap();
+    let marked: Vec<bool> = config.gates.iter().map(|gate| gate.coverage_counted).collect();
+    assert_eq!(marked, [true, true, false]);
+    let all = gate(&config, "all");
+    assert_eq!((all.run.as_deref(), all.coverage.len(), &all.coverage_of), (None, 0, &all.needs));
+    assert_eq!(config.with_counted(std::slice::from_ref(&all.name)), [&all.name, &all.needs[0], &all.needs[1]].map(Clone::clone));
+}

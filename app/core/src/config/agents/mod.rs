@@ -67,15 +67,15 @@ impl<'f> Around<'f> {
         self.read().find(|gate| gate.name == *name)
     }
 
-    /// The gates that a pull request has to pass and that can look at any source: those that run a command.
+    /// The gates that a pull request has to pass and that can look at any source.
     fn required(&self) -> Vec<GateName> {
-        let all = self.read().filter(|gate| gate.run.is_some() && gate.runs_for(GateEvent::PullRequest, Pushed::Elsewhere));
+        let all = self.read().filter(|gate| gate.stands_alone() && gate.runs_for(GateEvent::PullRequest, Pushed::Elsewhere));
         all.filter(|gate| gate.required).map(|gate| gate.name.clone()).collect()
     }
 
     /// Those that measure.
     fn measuring(&self) -> Vec<GateName> {
-        let all = self.read().filter(|gate| gate.run.is_some() && !gate.benchmark.reports.is_empty());
+        let all = self.read().filter(|gate| gate.stands_alone() && !gate.benchmark.reports.is_empty());
         all.map(|gate| gate.name.clone()).collect()
     }
 }

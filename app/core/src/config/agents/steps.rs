@@ -9,7 +9,7 @@ use crate::config::keys::{listed, nearest};
 use crate::config::parse::{Fields, Reader};
 use crate::config::tree::{Node, Place, Scalar, ScalarKind, Value, quoted};
 use crate::config::values::{command, gates, image, one_or_more, span_secs, text, whole, word};
-use crate::config::{AgentStage, Budget, Expect, ProgramStage, STAGES_MAX, Stage, VerifyStage};
+use crate::config::{AgentStage, Budget, Expect, GateConfig, ProgramStage, STAGES_MAX, Stage, VerifyStage};
 use crate::ids::{GateName, PipelineName};
 
 /// What a program is called that has no name.
@@ -163,7 +163,7 @@ impl Within<'_> {
 
     /// Gates of which none is named: those that started the pipeline by failing, else those that a pull request has to pass.
     fn verify(&self, reader: &mut Reader, place: Place, expect: Expect) -> Option<Stage> {
-        let runs = |gate: &&GateName| self.around.gate(gate).is_some_and(|gate| gate.run.is_some());
+        let runs = |gate: &&GateName| self.around.gate(gate).is_some_and(GateConfig::stands_alone);
         let failed: Vec<GateName> = self.failed.iter().filter(runs).cloned().collect();
         let gates = if failed.is_empty() { self.around.required() } else { failed };
         if gates.is_empty() {
@@ -191,10 +191,14 @@ impl Within<'_> {
         let named = gates(reader, node, "verify");
         let named = self.around.known(reader, named, "verify");
         for (name, place) in &named {
-            if self.around.gate(name).is_some_and(|gate| gate.run.is_none()) {
-                let rule = "runs no command: it looks at a pull request, and what an agent has done is none yet";
-                reader.wrong(*place, format!("the gate `{name}` {rule}"));
-            }
+            let rule = match self.around.gate(name) {
+                Some(gate) if !gate.coverage_of.is_empty() => "counts what other gates have covered; name those instead",
+                Some(gate) if gate.run.is_none() => {
+                    "runs no command: it looks at a pull request, and what an agent has done is none yet"
+                }
+                Some(_) | None => continue,
+            };
+            reader.wrong(*place, format!("the gate `{name}` {rule}"));
         }
         let expect = if expect == Some("fail") { Expect::Fails } else { Expect::Passes };
         Some(Stage::Verify(VerifyStage { gates: named.into_iter().map(|(gate, _)| gate).collect(), expect }))

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::{ForgeKind, RepoRef, Subject};
+use crate::report::Latest;
 use crate::run::{Action, JournalEntry, Next, Run, RunSpec, Work};
 
 /// Once nobody says anything any more, it has to come to its end within so many steps.

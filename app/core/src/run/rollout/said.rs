@@ -230,6 +230,9 @@ pub struct Look {
     pub unhealthy: Vec<String>,
     /// New instances in all. None where they could not be looked at.
     pub instances: Option<Instances>,
+    /// The old version's. None where there is none, or they could not be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_instances: Option<Instances>,
     /// The share that the router gave the new version, read back, in thousandths of a percent.
     pub share_millipercent: u64,
 }

@@ -262,6 +262,7 @@ impl Play {
                     unmeasured: None,
                     unhealthy: Vec::new(),
                     instances: None,
+                    old_instances: None,
                     share_millipercent: u64::from(self.percent) * 1000,
                 };
                 self.rolls(RolloutEvent::Measured { look: Box::new(look), finding: Box::new(finding) });

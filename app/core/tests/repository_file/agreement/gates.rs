@@ -80,7 +80,19 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         (
             "coverage",
             vec![json!("lcov.info"), json!(["a/**/*.xml", "b.json"])],
-            with(&[json!(""), json!([]), json!(5), json!({}), json!("~/a.xml"), json!("./a.xml")]),
+            with(&[
+                json!(""),
+                json!([]),
+                json!(5),
+                json!({}),
+                json!("~/a.xml"),
+                json!("./a.xml"),
+                json!({ "of": [] }),
+                json!({ "reports": "a.info" }),
+                json!({ "of": "u", "reports": [] }),
+                json!({ "of": "u", "gates": "u" }),
+                json!({ "of": ["u", "u"] }),
+            ]),
         ),
         (
             "outputs",

@@ -17,6 +17,37 @@ fn what_is_required_of_coverage_is_read_as_the_schema_says() {
 }
 
 #[test]
+fn whose_coverage_counts_is_read_as_the_schema_says() {
+    let file = |gate: Value| {
+        let unit = json!({ "run": "x", "image": "a", "coverage": "u.info" });
+        json!({ "gates": { "u": unit, "v": unit, "t": gate } })
+    };
+    let counts = |coverage: Value| json!({ "needs": ["u", "v"], "coverage": coverage, "require": { "lines": 80 } });
+    let with = |mut gate: Value, key: &str, value: Value| {
+        gate[key] = value;
+        gate
+    };
+    let both = json!({ "of": ["u", "v"] });
+    for right in [
+        counts(both.clone()),
+        counts(json!({ "of": "u" })),
+        with(with(counts(json!({ "of": "u", "reports": "own.info" })), "run", json!("x")), "image", json!("a")),
+        with(counts(both.clone()), "require", json!({ "lines": 80, "touched": "docs/**" })),
+        with(counts(both.clone()), "timeout", json!("90s")),
+    ] {
+        assert_eq!(taken(&file(right.clone())), (true, true), "{right}");
+    }
+    for wrong in [
+        counts(json!({ "reports": "own.info" })),
+        counts(json!({ "of": ["u", "v"], "reports": "own.info" })),
+        with(counts(both.clone()), "junit", json!("a.xml")),
+        with(counts(both), "retries", json!(1)),
+    ] {
+        assert_eq!(taken(&file(wrong.clone())), (false, false), "{wrong}");
+    }
+}
+
+#[test]
 fn what_is_required_of_tests_is_read_as_the_schema_says() {
     let file = |reports: &str, require: Value| json!({ "gates": { "t": { "run": "x", "image": "a", reports: "r.xml", "require": require } } });
     for reports in ["junit", "tests"] {
