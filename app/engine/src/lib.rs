@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 pub mod agents;
 mod catch_up;
 pub mod commands;
+mod counted;
 mod drift;
 mod drive;
 mod flood;
@@ -123,6 +124,8 @@ pub struct Options {
     pub agents_day_micro_usd: Option<u64>,
     /// The agents of one repository may use so many tokens in a day (UTC). None: no limit of the service's.
     pub agents_day_tokens: Option<u64>,
+    /// What gates said of earlier commits on this machine, for pipelines that run here. The service's own store knows what it needs.
+    pub here: Option<local::PastsHere>,
 }
 
 impl Default for Options {
@@ -150,6 +153,7 @@ impl Default for Options {
             agent_tokens_max: 16_384,
             agents_day_micro_usd: None,
             agents_day_tokens: None,
+            here: None,
         }
     }
 }

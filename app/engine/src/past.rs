@@ -31,7 +31,7 @@ pub(crate) async fn of(engine: &Engine, run: &Run, gates: &Gates, gate: &GateCon
     };
     let history = of_branch(engine, run, gates.base_ref(), &gate.name, wanted).await?;
     let base = exact.or_else(|| history.first().cloned());
-    Ok(Known { base, history: if gate.looks_back() { history } else { Vec::new() } })
+    Ok(Known { base, history: if gate.looks_back() { history } else { Vec::new() }, ..Known::default() })
 }
 
 /// What a gate said of a commit on a branch, for what is based on it, as far as the gate looks at it.
@@ -49,7 +49,8 @@ pub(crate) async fn at(
         Some(exact) => Some(exact),
         None => of_branch(engine, run, branch, &gate.name, 1).await?.pop(),
     };
-    Ok(Known { base, history: Vec::new() })
+    let here = || engine.options.here.as_ref().and_then(|here| here.base(gate));
+    Ok(Known { base: base.or_else(here), ..Known::default() })
 }
 
 /// What the gate said of a commit, in whichever run it was last.

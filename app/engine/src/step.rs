@@ -17,7 +17,7 @@ use gatewright_core::sandbox::{
 use gatewright_core::store::Blobs;
 use gatewright_core::survey::PullFacts;
 use gatewright_core::verdict::{
-    Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
+    Counted, Evidence, Exit, LogRef, ReportFile, ReportKind, Reports, Rounds, StepOutcome, Survey, Try, Verdict,
 };
 use gatewright_core::{BlobId, CommitId};
 use gatewright_reports::findings::SarifLog;
@@ -101,13 +101,15 @@ fn kept_of_try(exit: Exit, mut reports: BTreeMap<ReportKind, Reports>, earlier: 
     Try { exit, reports }
 }
 
-/// What is known of a gate's past.
+/// What is known of a gate's past, and of other gates.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// Of the commit that the step's is compared with.
     pub base: Option<Past>,
     /// Of commits of the base branch, newest first.
     pub history: Vec<Past>,
+    /// The coverage that the gate counts together with its own.
+    pub counted: Vec<Counted>,
 }
 
 /// How a step ended, before it is judged.
@@ -153,11 +155,12 @@ impl Ended {
 
     /// What the gate is judged by, but for the log.
     fn evidence(&self, past: &Known) -> Evidence {
-        let Known { base, history } = past.clone();
+        let Known { base, history, counted } = past.clone();
         let (reports, survey, earlier) = (self.reports.clone(), self.survey.clone(), self.earlier.clone());
         let (disk_full, rounds) = (self.disk_full, self.rounds.clone());
         let workspace = self.workspace.clone();
-        Evidence { disk_full, workspace, reports, survey, base, history, earlier, rounds, ..Evidence::of(self.exit.clone()) }
+        let found = Evidence { disk_full, workspace, reports, survey, earlier, rounds, ..Evidence::of(self.exit.clone()) };
+        Evidence { base, history, counted, ..found }
     }
 }
 
@@ -309,11 +312,13 @@ impl StepRunner<'_> {
         let config = gate.clone();
         // Judging reads reports of many megabytes: not on a thread that others wait for.
         let judged = tokio::task::spawn_blocking(move || gates::judge(&config, &evidence)).await;
-        let Judgement { mut verdict, facts, scan } = judged.unwrap_or_else(|_| gates::unreadable());
+        let Judgement { mut verdict, facts, scan, coverage } = judged.unwrap_or_else(|_| gates::unreadable());
         gates::say_not_kept(&mut verdict, &outputs.problems);
-        let (facts, scan) = (self.store_facts(&facts).await, self.store_scan(scan).await);
+        let (facts, scan, coverage) =
+            (self.store_facts(&facts).await, self.store_scan(scan).await, self.store_coverage(coverage).await);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { exit, verdict: self.redacted(verdict), log: stored, duration_ms, facts, scan, outputs: outputs.kept }
+        let (verdict, outputs) = (self.redacted(verdict), outputs.kept);
+        StepOutcome { exit, verdict, log: stored, duration_ms, facts, scan, coverage, outputs }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.
@@ -353,6 +358,17 @@ impl StepRunner<'_> {
             Ok(blob) => Some(blob),
             Err(error) => {
                 tracing::error!(%error, "what later runs would compare with could not be stored");
+                None
+            }
+        }
+    }
+
+    /// What another gate counts. Without it that gate says that it is missing.
+    async fn store_coverage(&self, coverage: Option<Bytes>) -> Option<BlobId> {
+        match self.blobs.put(coverage?).await {
+            Ok(blob) => Some(blob),
+            Err(error) => {
+                tracing::error!(%error, "coverage that another gate counts could not be stored");
                 None
             }
         }

@@ -59,21 +59,35 @@ pub(crate) async fn perform(engine: &Engine, run: &Run, of: &AgentRun, action: A
 /// A report of a pipeline, from what the policy let through.
 pub(crate) async fn report(engine: &Engine, run: &Run, key: &ReportKey) -> Result<Report, String> {
     let of = run.agent().ok_or("the run has no agents")?;
-    let mut shown: Vec<(Offering, Shown)> = Vec::new();
-    for offer in of.offers.iter().flatten() {
-        let Some(blob) = &offer.blob else { continue };
-        let bytes = engine.deps.blobs.get(blob).await.map_err(|error| error.to_string())?;
-        let bytes = bytes.ok_or("what was handed over has been pruned")?;
-        shown.push((offer.what, serde_json::from_slice(&bytes).map_err(|error| error.to_string())?));
-    }
+    let shown = shown(engine, of).await?;
     let changes = match key {
         ReportKey::Proposal | ReportKey::Pushed => session::laid(engine, of.result()).await.map_err(|lost| match lost {
             NoSession::Later(cause) | NoSession::Never(cause) => cause,
         })?,
         _ => Vec::new(),
     };
-    let details_url = engine.options.public_url.as_ref().map(|url| format!("{url}/runs/{}", run.id));
-    render::agent::report(run, of, key, &shown, changes, details_url)
+    render::agent::report(run, of, key, &shown, changes, details_url(engine, run))
+}
+
+/// How a pipeline goes and what came of it, for the comment of a pull request.
+pub(crate) async fn body(engine: &Engine, run: &Run, of: &AgentRun) -> Result<String, String> {
+    render::agent::body(run, of, &shown(engine, of).await?, details_url(engine, run).as_deref())
+}
+
+/// What the policy let through.
+async fn shown(engine: &Engine, of: &AgentRun) -> Result<Vec<(Offering, Shown)>, String> {
+    let mut shown = Vec::new();
+    for offer in of.offers.iter().flatten() {
+        let Some(blob) = &offer.blob else { continue };
+        let bytes = engine.deps.blobs.get(blob).await.map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or("what was handed over has been pruned")?;
+        shown.push((offer.what, serde_json::from_slice(&bytes).map_err(|error| error.to_string())?));
+    }
+    Ok(shown)
+}
+
+fn details_url(engine: &Engine, run: &Run) -> Option<String> {
+    engine.options.public_url.as_ref().map(|url| format!("{url}/runs/{}", run.id))
 }
 
 fn done(event: AgentEvent) -> Done {

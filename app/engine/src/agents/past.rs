@@ -104,21 +104,11 @@ fn of_gate(told: &Told<'_>) -> String {
             run.created_at.to_string(),
             commit,
             run.subject,
-            word(verdict.status),
+            verdict.status.words(),
             cut(&verdict.title)
         );
     }
     text
-}
-
-fn word(status: VerdictStatus) -> &'static str {
-    match status {
-        VerdictStatus::Passed => "passed",
-        VerdictStatus::Failed => "failed",
-        VerdictStatus::Errored => "error",
-        VerdictStatus::Cancelled => "cancelled",
-        VerdictStatus::Skipped => "skipped",
-    }
 }
 
 fn came_to(outcome: &Outcome) -> String {

@@ -20,6 +20,9 @@ const SUMMARY_CHARS_MAX: usize = 4_000;
 /// A finding says so much.
 const MESSAGE_CHARS_MAX: usize = 1_500;
 
+/// And a suggestion, which stands in Markdown, on one line.
+const REASON_CHARS_MAX: usize = 300;
+
 /// The label of everything that agents have made.
 pub const LABEL: &str = "gatewright-agent";
 
@@ -184,7 +187,7 @@ fn suggestions(handed: &Handed<'_>) -> Option<Judged> {
             first_line: finding.line,
             last_line: last,
             text: prose::without_hidden(text),
-            message: title(&finding.message, 300),
+            message: prose(&title(&finding.message, REASON_CHARS_MAX), REASON_CHARS_MAX),
         });
     }
     let shown = match (suggestions.is_empty(), refused) {

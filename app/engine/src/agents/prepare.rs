@@ -151,7 +151,7 @@ fn unasked(spec: &AgentSpec, because: String) -> Short {
 }
 
 async fn ground(forge: &dyn Forge, run: &Run, spec: &AgentSpec) -> Result<Ground, Short> {
-    match about(&run.subject) {
+    match run.about() {
         Subject::Pull { number } => {
             let pull = forge.pull(&run.repo, *number).await?;
             if !pull.open {
@@ -181,14 +181,6 @@ async fn ground(forge: &dyn Forge, run: &Run, spec: &AgentSpec) -> Result<Ground
             let commit = forge.branch(&run.repo, &target).await?;
             Ok(Ground { pull: None, base: commit.clone(), commit, target })
         }
-    }
-}
-
-/// What agents are about.
-pub(super) fn about(subject: &Subject) -> &Subject {
-    match subject {
-        Subject::Agents { about } => about,
-        other => other,
     }
 }
 
@@ -296,7 +288,7 @@ fn gates(config: &RepoConfig, pipeline: &Pipeline) -> (Vec<GateConfig>, Vec<Gate
     let (mut on_the_way, mut finally) = (Vec::new(), Vec::new());
     verified(&pipeline.steps, &mut on_the_way, &mut finally);
     if offers_change {
-        let scans = |gate: &&GateConfig| gate.run.is_some() && !gate.findings.is_empty();
+        let scans = |gate: &&GateConfig| gate.stands_alone() && !gate.findings.is_empty();
         finally.extend(config.gates.iter().filter(scans).map(|gate| gate.name.clone()));
     } else {
         finally.clear();
@@ -354,7 +346,7 @@ async fn shown(
     pipeline: &Pipeline,
 ) -> Result<Context, Short> {
     let mut context = Context::default();
-    let item = match about(&run.subject) {
+    let item = match run.about() {
         Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
         Subject::Issue { number } => Some(ItemRef::Issue { number: *number }),
         _ => None,
@@ -381,7 +373,7 @@ async fn shown(
 
 /// What gates said of the commit last.
 async fn verdicts(engine: &Engine, run: &Run, commit: &CommitId, context: &mut Context) -> Result<(), Short> {
-    let subject = Some(about(&run.subject).key(&run.repo));
+    let subject = Some(run.about().key(&run.repo));
     let filter = RunFilter { subject, commit: Some(commit.clone()), before: Some(run.id), ..RunFilter::default() };
     let Some(newest) = engine.runs(&filter, 5).await?.into_iter().find(|run| run.gates().is_some()) else { return Ok(()) };
     let mut logs = Vec::new();

@@ -1,7 +1,7 @@
 //! A model's words, made harmless where people read them: no mention, reference, link, image, HTML or quick action takes effect, and
 //! nothing is hidden in them. Lines and lists stay.
 
-use crate::render::escape;
+use crate::render::{escape, is_issue};
 
 /// What a model wrote as paragraphs and lists.
 pub(super) fn prose(text: &str, chars_max: usize) -> String {
@@ -39,7 +39,14 @@ pub(super) fn plain(text: &str, chars_max: usize) -> String {
 pub(super) fn title(text: &str, chars_max: usize) -> String {
     let line = without_hidden(text).split_whitespace().collect::<Vec<_>>().join(" ");
     // Mentions and references are found in titles too, and an entity would be shown there as it is.
-    let tame: String = line.chars().map(|c| if matches!(c, '@' | '#' | '!') { '\u{b7}' } else { c }).collect();
+    let tame: String = line
+        .char_indices()
+        .map(|(at, c)| match c {
+            '@' | '#' | '!' => '\u{b7}',
+            '-' if is_issue(&line[..at], &line[at + 1..]) => '\u{b7}',
+            c => c,
+        })
+        .collect();
     shortened(tame.trim_start_matches('/'), chars_max).trim().to_owned()
 }
 
@@ -68,6 +75,7 @@ mod tests {
             "Fixes &#35;&#8203;12, &#64;&#8203;org/team\n&#47;merge\n- see https&#58;//evil.example/x\n&lt;img src=x&gt;\n&#61;==\nend"
         );
         assert_eq!(title("/close #1\n@all \u{200b}now", 100), "close ·1 ·all now");
+        assert_eq!(title("Fixes GH-12, off-by-1", 100), "Fixes GH·12, off-by-1");
     }
 
     #[test]

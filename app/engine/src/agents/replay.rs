@@ -76,7 +76,7 @@ pub fn replayable(run: &Run, journal: &[JournalEntry]) -> Result<Replayable, Str
     };
     if let Some(stage) = of.stages.iter().find(outside) {
         return Err(format!(
-            "its stage `{}` is a program that asks others over a network, and they would not answer the same",
+            "its stage `{}` is a program with `egress` or `keys`: it asks others over a network, and what they answered it is in no journal",
             stage.name
         ));
     }

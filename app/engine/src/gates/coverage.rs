@@ -1,7 +1,8 @@
 //! Coverage: which lines tests went through, of all files and of the lines that the change adds.
 //!
 //! Reports are read by `gatewright-reports`; this says what they come to. Files of a report that are none of the commit's do
-//! not count; a report of which no file is one makes the gate an error, since nothing would be judged by it.
+//! not count; a report of which no file is one makes the gate an error, since nothing would be judged by it. What other gates of
+//! the run have covered counts too where the gate asks for it.
 
 use std::fmt::Write;
 
@@ -16,11 +17,12 @@ use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles};
 use super::markdown::code;
 use super::{Kind, NO_BASE, Opinion, PATH_CHARS_MAX, compared_with};
 
-pub(super) const KIND: Kind = Kind {
-    about: Some(ReportKind::Coverage),
-    reports: |config| (!config.coverage.is_empty()).then_some(&config.coverage),
-    judge,
-};
+mod counted;
+
+use counted::Others;
+
+pub(super) const KIND: Kind =
+    Kind { about: Some(ReportKind::Coverage), reports: |config| config.looks_at_coverage().then_some(&config.coverage), judge };
 
 /// So many problems with reports are shown.
 const PROBLEMS_MAX: usize = 20;
@@ -35,9 +37,12 @@ const DEPTH: usize = 2;
 /// What the lines are called that a change adds.
 const CHANGED: &str = "changed lines";
 
-/// What the reports of a gate say together.
+/// What the reports of a gate say together, and what other gates have covered, where it counts that.
 struct Found {
     coverage: Coverage,
+    others: Others,
+    /// Of its own reports, where it has any.
+    own: Option<Totals>,
     /// Of the lines that the change adds. None where nothing says which these are.
     changed: Option<ChangedCoverage>,
 }
@@ -45,33 +50,66 @@ struct Found {
 fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
     let none = Reports::default();
     let reports = evidence.reports.get(&ReportKind::Coverage).unwrap_or(&none);
-    if reports.files.is_empty() && reports.errors.is_empty() {
+    if !config.coverage.is_empty() && reports.files.is_empty() && reports.errors.is_empty() {
         return no_report(config, evidence.exit == Exit::Code { code: 0 });
     }
-    let found = match read(reports, evidence) {
-        Ok(found) => found,
-        Err(problems) => {
-            return Opinion::plain(VerdictStatus::Errored, "a coverage report cannot be read", problems.join("\n\n"));
-        }
+    let others = match Others::read(&config.coverage_of, &evidence.counted) {
+        Ok(others) => others,
+        Err(problems) => return errored("coverage of another gate is missing", problems),
     };
-    let demands = demands(config, &found);
+    if config.coverage.is_empty() && others.each.is_empty() {
+        return Opinion::plain(VerdictStatus::Skipped, "none of the gates that it counts applies here", others.left_out());
+    }
+    match read(reports, evidence, others) {
+        Ok(found) => said(config, evidence, &found),
+        Err(problems) => errored("a coverage report cannot be read", problems),
+    }
+}
+
+fn errored(title: &str, mut problems: Vec<String>) -> Opinion {
+    problems.truncate(PROBLEMS_MAX);
+    Opinion::plain(VerdictStatus::Errored, title, problems.join("\n\n"))
+}
+
+fn said(config: &GateConfig, evidence: &Evidence, found: &Found) -> Opinion {
+    let demands = demands(config, found);
     let short: Vec<&Demand> = demands.iter().filter(|demand| !demand.is_met()).collect();
-    let drop = Drop::of(config, &found, evidence.base.as_ref());
+    let drop = Drop::of(config, found, evidence.base.as_ref());
     let dropped = drop.as_ref().is_some_and(|drop| !drop.is_allowed());
     let status = if short.is_empty() && !dropped { VerdictStatus::Passed } else { VerdictStatus::Failed };
     // Where the gate fails for them they are what has to be mended, else a hint.
     let fails = short.iter().any(|demand| demand.what == CHANGED);
     let level = if fails { AnnotationLevel::Failure } else { AnnotationLevel::Warning };
-    let (annotations, annotations_left_out) = annotations(&found, level);
-    let not_compared = config.require.drop_at_most.is_some() && drop.is_none();
-    let notes = if not_compared { NO_BASE } else { "" };
-    let (title, summary) = (title(&found, &short, drop.as_ref()), summary(&found, &demands, drop.as_ref(), notes));
+    let (annotations, annotations_left_out) = annotations(found, level);
+    let notes = notes(config, found, drop.as_ref());
+    let (title, summary) = (title(found, &short, drop.as_ref()), summary(found, &demands, drop.as_ref(), &notes));
+    // A part of what the gate counts is nothing to compare the whole of it with.
+    let kept = found.is_whole().then(|| kept(&found.coverage.totals()));
     Opinion {
         change: drop.as_ref().map(Drop::words).unwrap_or_default(),
-        facts: Facts { coverage: Some(kept(&found.coverage.totals())), ..Facts::default() },
+        facts: Facts { coverage: kept, ..Facts::default() },
+        coverage: config.coverage_counted.then(|| counted::handed_on(&found.coverage)).flatten(),
         annotations,
         annotations_left_out,
         ..Opinion::plain(status, title, summary)
+    }
+}
+
+/// What is to be said beside the numbers.
+fn notes(config: &GateConfig, found: &Found, drop: Option<&Drop<'_>>) -> String {
+    let not_compared = match (config.require.drop_at_most, drop) {
+        (Some(_), None) if found.is_whole() => NO_BASE,
+        (Some(_), None) => "So it was not compared with the base.",
+        (None, _) | (Some(_), Some(_)) => "",
+    };
+    let notes = [found.others.left_out(), not_compared.to_owned()];
+    notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+impl Found {
+    /// Whether everything is in it that the gate counts.
+    fn is_whole(&self) -> bool {
+        self.others.absent.is_empty()
     }
 }
 
@@ -93,7 +131,8 @@ impl<'a> Drop<'a> {
         let base = base?;
         let Share { covered, total } = base.facts.coverage?.lines;
         let (was, is) = (Ratio { covered, total }, found.coverage.totals().lines);
-        Some(Drop { base, was, is, allowed: config.require.drop_at_most }).filter(|_| total > 0 && is.total > 0)
+        let comparable = found.is_whole() && total > 0 && is.total > 0;
+        comparable.then_some(Drop { base, was, is, allowed: config.require.drop_at_most })
     }
 
     fn is_allowed(&self) -> bool {
@@ -128,8 +167,8 @@ fn no_report(config: &GateConfig, exit_well: bool) -> Opinion {
     Opinion::plain(status, "no coverage report", summary)
 }
 
-/// Reads all reports, or says what is wrong with them.
-fn read(reports: &Reports, evidence: &Evidence) -> Result<Found, Vec<String>> {
+/// Reads all reports and puts what others have covered to them, or says what is wrong.
+fn read(reports: &Reports, evidence: &Evidence, mut others: Others) -> Result<Found, Vec<String>> {
     let none = Survey::default();
     let survey = evidence.survey.as_ref().unwrap_or(&none);
     let files = RepositoryFiles::new(survey.files.iter().cloned());
@@ -143,13 +182,16 @@ fn read(reports: &Reports, evidence: &Evidence) -> Result<Found, Vec<String>> {
             Err(problem) => problems.push(problem),
         }
     }
+    let own = (!reports.files.is_empty()).then(|| all.totals());
+    all.merge(std::mem::take(&mut others.coverage));
     let diff = survey.diff.as_ref().map(|diff| Diff::read(diff.as_ref())).transpose();
     let diff = diff.map_err(|error| {
         problems.push(format!("What the change adds cannot be read: {}", code(&error.to_string(), PATH_CHARS_MAX)))
     });
-    problems.truncate(PROBLEMS_MAX);
     match diff {
-        Ok(diff) if problems.is_empty() => Ok(Found { changed: diff.map(|diff| all.changed_lines(&diff)), coverage: all }),
+        Ok(diff) if problems.is_empty() => {
+            Ok(Found { changed: diff.map(|diff| all.changed_lines(&diff)), coverage: all, others, own })
+        }
         Ok(_) | Err(()) => Err(problems),
     }
 }
@@ -226,7 +268,8 @@ fn summary(found: &Found, demands: &[Demand], drop: Option<&Drop<'_>>, notes: &s
         let _ = writeln!(text, "| {what} | {is} | {least} | {mark} |");
     }
     let against = drop.map(against).unwrap_or_default();
-    let parts = [text, against, notes.to_owned(), uncovered(found), folders(&found.coverage)];
+    let by_gate = found.others.table(found.own);
+    let parts = [text, against, notes.to_owned(), by_gate, uncovered(found), folders(&found.coverage)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 

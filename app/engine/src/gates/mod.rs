@@ -6,6 +6,7 @@
 
 use std::io::Read;
 
+use bytes::Bytes;
 use gatewright_core::config::GateConfig;
 use gatewright_core::facts::{Facts, Past};
 use gatewright_core::suggestion::Suggestion;
@@ -63,6 +64,8 @@ struct Opinion {
     suggestions: Vec<Suggestion>,
     /// What code scanning is to be given.
     scan: Option<SarifLog>,
+    /// What another gate counts: coverage, compressed.
+    coverage: Option<Bytes>,
 }
 
 /// What is said of a step, and what is kept of it.
@@ -74,6 +77,9 @@ pub struct Judgement {
     pub facts: Facts,
     /// What code scanning is to be given, where the gate asks for that.
     pub scan: Option<SarifLog>,
+    /// What it has covered, where another gate counts that: [`Coverage::hand_on`](gatewright_reports::coverage::Coverage::hand_on)
+    /// by gzip.
+    pub coverage: Option<Bytes>,
 }
 
 impl Opinion {
@@ -90,6 +96,7 @@ impl Opinion {
             excuses_exit: false,
             suggestions: Vec::new(),
             scan: None,
+            coverage: None,
         }
     }
 }
@@ -106,7 +113,7 @@ pub fn reports_wanted(config: &GateConfig) -> Vec<(ReportKind, Vec<String>)> {
 
 /// What the gate has to know of the source itself, and of how it differs from what it is compared with.
 pub fn survey_wanted(config: &GateConfig) -> SurveyWanted {
-    let reads = !config.coverage.is_empty() || !config.findings.is_empty();
+    let reads = config.looks_at_coverage() || !config.findings.is_empty();
     SurveyWanted { files: reads, diff: reads, ..SurveyWanted::default() }.and(policy::wanted(&config.policy))
 }
 
@@ -170,7 +177,7 @@ pub fn unreadable() -> Judgement {
         "the reports could not be judged",
         "Reading the reports broke off. This is a mistake in Gatewright; its log says more.",
     );
-    Judgement { verdict, facts: Facts::default(), scan: None }
+    Judgement { verdict, facts: Facts::default(), scan: None, coverage: None }
 }
 
 fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
@@ -178,7 +185,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     let several = opinions.len() > 1;
     let mut verdict = Verdict::plain(status.unwrap_or(VerdictStatus::Errored), "", "");
     let (mut titles, mut summaries, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut facts, mut scan) = (Facts::default(), None);
+    let (mut facts, mut scan, mut coverage) = (Facts::default(), None, None);
     for opinion in opinions {
         // That the command was well is not worth a word where a report says more.
         if !(several && opinion.status == VerdictStatus::Passed && opinion.summary.is_empty()) {
@@ -191,6 +198,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
         facts.merge(opinion.facts);
         verdict.suggestions.extend(opinion.suggestions);
         scan = scan.or(opinion.scan);
+        coverage = coverage.or(opinion.coverage);
     }
     verdict.change = changes.join("; ");
     verdict.title = titles.join("; ");
@@ -202,7 +210,7 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     verdict.annotations.truncate(Verdict::ANNOTATIONS_MAX);
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
-    Judgement { verdict, facts, scan }
+    Judgement { verdict, facts, scan, coverage }
 }
 
 /// Opens a report: its first bytes, by which its format is known, and all of it.

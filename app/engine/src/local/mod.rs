@@ -21,13 +21,14 @@ use gatewright_core::run::{
     Signal, Step, StepState, Work,
 };
 use gatewright_core::sandbox::{Limits, Sandbox, SandboxKey, Source};
-use gatewright_core::verdict::{Exit, ReportFile, StepOutcome, VerdictStatus};
+use gatewright_core::verdict::{Counted, CountedWhat, Exit, ReportFile, StepOutcome, VerdictStatus};
 use gatewright_core::{CommitId, GateName, RepoRef, RunId, Subject, Timestamp};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::counted;
 use crate::perform::cancelled_step;
-use crate::step::{CacheScopes, Ended, StepInput, StepRunner};
+use crate::step::{CacheScopes, Ended, Known, StepInput, StepRunner};
 
 mod blobs;
 mod pasts;
@@ -35,7 +36,7 @@ mod pipeline;
 mod watched;
 
 pub use blobs::FolderBlobs;
-pub use pasts::Pasts;
+pub use pasts::{Pasts, PastsHere};
 pub use pipeline::{LocalPipeline, PipelineEnd, PipelineFailure, PipelineObserver};
 use watched::Watched;
 
@@ -50,7 +51,8 @@ pub struct LocalRun {
     pub config: RepoConfig,
     /// The change.
     pub change: LocalChange,
-    /// Only these gates, whatever they say of when they run; what they need is taken to have passed. None: those that apply.
+    /// Only these gates, with those whose coverage they count, whatever they say of when they run; what else they need is taken to
+    /// have passed. None: those that apply.
     pub only: Option<Vec<GateName>>,
     /// So many gates run at once.
     pub jobs: usize,
@@ -159,6 +161,7 @@ impl LocalRun {
         };
         let mut plan = plan::plan(&self.config, &change);
         let Some(only) = &self.only else { return plan };
+        let only = self.config.with_counted(only);
         plan.gates.retain(|planned| only.contains(&planned.config.name));
         for planned in &mut plan.gates {
             planned.applies = Applies::Yes;
@@ -241,8 +244,9 @@ impl<'a> Driver<'a> {
         let mut under_way: UnderWay<'a> = FuturesUnordered::new();
         let mut stopped = false;
         loop {
-            self.begin_steps(&mut under_way)?;
+            // What is over is told before what begins because of it.
             self.tell();
+            self.begin_steps(&mut under_way)?;
             if under_way.is_empty() {
                 return Ok(());
             }
@@ -289,7 +293,8 @@ impl<'a> Driver<'a> {
             };
             self.observer.started(&gate);
             let job = Job { this: self.this, runner: self.runner, stop: self.stop, run: self.run.id };
-            under_way.push(Box::pin(job.step(config)));
+            let counts = self.run.gates().filter(|_| !config.coverage_of.is_empty()).cloned();
+            under_way.push(Box::pin(job.step(config, counts)));
         }
         Ok(())
     }
@@ -314,11 +319,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn step(self, gate: GateConfig) -> RunEvent {
+    /// `counts` are the gates as they stand, where the gate counts what others have covered.
+    async fn step(self, gate: GateConfig, counts: Option<Gates>) -> RunEvent {
         let started = Instant::now();
         let key = SandboxKey { run: self.run, gate: gate.name.clone() };
         let change = &self.this.change;
-        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(change, &gate)).unwrap_or_default();
+        let past = self.known(&gate, counts.as_ref()).await;
         let input = StepInput {
             key: key.clone(),
             gate: &gate,
@@ -345,6 +351,20 @@ impl Job<'_> {
         let outcome = self.runner.judge(&gate, past, ended, log.finish(), started).await;
         self.keep(&gate, &outcome).await;
         RunEvent::StepFinished { gate: gate.name, outcome: Box::new(outcome) }
+    }
+
+    /// What is known before the step runs.
+    async fn known(&self, gate: &GateConfig, counts: Option<&Gates>) -> Known {
+        let past = self.this.pasts.as_ref().map(|pasts| pasts.of(&self.this.change, gate)).unwrap_or_default();
+        let Some(gates) = counts else { return past };
+        match counted::of(gates, gate, self.runner.blobs, None).await {
+            Ok(counted) => Known { counted, ..past },
+            Err(error) => {
+                let missing =
+                    |gate: &GateName| Counted { gate: gate.clone(), what: CountedWhat::Missing { because: error.to_string() } };
+                Known { counted: gate.coverage_of.iter().map(missing).collect(), ..past }
+            }
+        }
     }
 
     /// Keeps what the gate has said for later runs to compare with, where the commit will be there later.

@@ -25,6 +25,22 @@ pub struct Pasts {
     folder: PathBuf,
 }
 
+/// The facts of one repository, as far as a change of it is compared with them.
+#[derive(Debug, Clone)]
+pub struct PastsHere {
+    /// The facts.
+    pub pasts: Pasts,
+    /// The change.
+    pub change: LocalChange,
+}
+
+impl PastsHere {
+    /// What a gate said of the commit that the change is compared with, or of a newer one of its branch.
+    pub(crate) fn base(&self, gate: &GateConfig) -> Option<Past> {
+        self.pasts.of(&self.change, gate).base
+    }
+}
+
 /// What a file holds.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -54,7 +70,7 @@ impl Pasts {
         let history = change.history.iter().filter_map(|commit| self.read(commit, &gate.name));
         let history: Vec<Past> = history.take(if gate.looks_back() { Evidence::HISTORY_MAX } else { 1 }).collect();
         let base = exact.or_else(|| history.first().cloned());
-        Known { base, history: if gate.looks_back() { history } else { Vec::new() } }
+        Known { base, history: if gate.looks_back() { history } else { Vec::new() }, ..Known::default() }
     }
 
     fn read(&self, commit: &CommitId, gate: &GateName) -> Option<Past> {

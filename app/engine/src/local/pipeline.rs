@@ -6,12 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_core::run::{CancelReason, JournalEntry, NewRun, Run, RunEvent, Signal, SignalTarget};
-use gatewright_core::store::{Acceptance, LeaseRequest, Release, RunState, StoreError};
-use gatewright_core::{RunId, Timestamp};
+use gatewright_core::run::{
+    CancelReason, JournalEntry, NewRun, Run, RunEvent, RunSpec, Signal, SignalTarget, Step, StepState, Work,
+};
+use gatewright_core::store::{Acceptance, Blobs, LeaseRequest, Release, RunState, StoreError};
+use gatewright_core::{BlobId, RunId, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::LocalReport;
 use crate::worker::Stopping;
 use crate::{Deps, Engine, Hook, Options, Point, Wait, drive};
 
@@ -20,9 +23,6 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// What keeps the run is looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// After a stop sandboxes are looked for once more after this long.
-const SETTLE: Duration = Duration::from_secs(1);
 
 /// Is told how a pipeline goes, while it goes. Nothing of it may block.
 pub trait PipelineObserver: Send + Sync {
@@ -94,27 +94,42 @@ impl LocalPipeline {
         let now = Timestamp::now();
         self.engine.accept(Acceptance { run: Some(new), ..Acceptance::internal(&format!("local/{id}"), now) }).await?;
         if !known.is_empty() {
-            self.write(id, known).await?;
+            self.write(id, known, Release::HandBack).await?;
         }
         let driven = self.watched(id, observer, stop).await;
         self.clear(id).await;
-        if stop.is_cancelled() {
-            // The start of a gate's sandbox that was stopped in the middle, the engine may have finished a moment later.
-            tokio::time::sleep(SETTLE).await;
-            self.clear(id).await;
-        }
         driven?;
         let (_, journal) = self.engine.deps.store.journal(id).await?;
         Ok(PipelineEnd { run: Run::replay(id, &journal)?, journal })
     }
 
-    /// Writes what is known of a run before it begins.
-    async fn write(&self, id: RunId, known: &[RunEvent]) -> Result<(), StoreError> {
+    /// Remembers what gates said of the commit that agents are going to work on, as the service would: agents are shown it, and gates that
+    /// look at their work compare with it. Gates that were stopped said nothing.
+    pub async fn remember(&self, report: &LocalReport) -> Result<(), PipelineFailure> {
+        let (id, gates) = (report.run.id, report.gates());
+        let work = Work::Gates(gates.spec.clone());
+        let spec = RunSpec { repo: report.run.repo.clone(), subject: report.run.subject.clone(), work };
+        let internal = Acceptance::internal(&format!("local/{id}"), Timestamp::now());
+        self.engine.accept(Acceptance { run: Some(NewRun { id, spec }), ..internal }).await?;
+        for blob in gates.steps.iter().flat_map(kept) {
+            if let Some(bytes) = report.blobs.get(blob).await? {
+                self.engine.deps.blobs.put(bytes).await?;
+            }
+        }
+        let conclusion = report.run.conclusion();
+        let prepared = gates.prepared.iter().map(|prepared| RunEvent::Prepared { prepared: Box::new(prepared.clone()) });
+        let known = prepared.chain(gates.steps.iter().flat_map(said)).chain([RunEvent::Finished { conclusion }]);
+        let known: Vec<RunEvent> = known.collect();
+        Ok(self.write(id, &known, Release::Finished(conclusion)).await?)
+    }
+
+    /// Writes what is known of a run before it begins, and gives it out of hand.
+    async fn write(&self, id: RunId, known: &[RunEvent], then: Release) -> Result<(), StoreError> {
         let store = &self.engine.deps.store;
         let Some(leased) = store.lease(&self.request()).await? else { return Err(StoreError::NoRun(id)) };
         let now = Timestamp::now();
         store.append(&leased.lease, leased.seq, known, now).await?;
-        store.release(&leased.lease, Release::HandBack, now).await
+        store.release(&leased.lease, then, now).await
     }
 
     fn request(&self) -> LeaseRequest {
@@ -202,5 +217,24 @@ impl LocalPipeline {
                 tracing::warn!(run.id = %id, step.key = %key.gate, %error, "a sandbox could not be removed");
             }
         }
+    }
+}
+
+/// What is stored of a step.
+fn kept(step: &Step) -> Vec<&BlobId> {
+    match &step.state {
+        StepState::Done { outcome, .. } => outcome.log.iter().map(|log| &log.blob).chain(&outcome.facts).collect(),
+        StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => Vec::new(),
+    }
+}
+
+/// What became of a step, as a journal tells it. What did not run follows from the others.
+fn said(step: &Step) -> Vec<RunEvent> {
+    match &step.state {
+        StepState::Done { outcome, .. } => vec![
+            RunEvent::StepStarted { gate: step.gate.name.clone(), attempt: 1 },
+            RunEvent::StepFinished { gate: step.gate.name.clone(), outcome: outcome.clone() },
+        ],
+        StepState::Waiting | StepState::Running { .. } | StepState::NotRun { .. } | StepState::Carried { .. } => Vec::new(),
     }
 }

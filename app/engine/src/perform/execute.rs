@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gatewright_core::config::GateConfig;
 use gatewright_core::event::User;
 use gatewright_core::forge::{Forge, ForgeError, Permission, PullState, Standing};
 use gatewright_core::run::{Gates, Run, RunEvent};
 use gatewright_core::sandbox::{SandboxKey, Source};
+use gatewright_core::store::StoreError;
 use gatewright_core::survey::{Approval, PullFacts};
 use gatewright_core::verdict::StepOutcome;
 use gatewright_core::{CommitId, GateName, Subject};
@@ -15,7 +17,7 @@ use super::Done;
 use crate::log::StepLog;
 use crate::past;
 use crate::step::{CacheScopes, Ended, Failure, Known, StepInput, StepRunner};
-use crate::{Engine, gates as gates_of};
+use crate::{Engine, counted, gates as gates_of};
 
 /// What may pass by itself (an engine that is restarted, a fetch that is cut) is tried so often before the gate is said to
 /// have failed for it.
@@ -37,7 +39,7 @@ pub(super) async fn execute(
     let key = SandboxKey { run: run.id, gate: gate.clone() };
     tracing::info!(run.id = %run.id, step.key = %gate, repo = %run.repo, attempt, "step started");
     let runner = runner(engine);
-    let past = match past::of(engine, run, gates, &step.gate).await {
+    let past = match known(engine, run, gates, &step.gate).await {
         Ok(past) => past,
         Err(error) => return Done::Again { after: None, cause: error.to_string() },
     };
@@ -54,6 +56,13 @@ pub(super) async fn execute(
     let outcome = runner.judge(&step.gate, past, ended, log.finish(), started).await;
     observe(run, gate, attempt, &outcome);
     Done::Events(vec![RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }])
+}
+
+/// What is known before the step runs.
+async fn known(engine: &Engine, run: &Run, gates: &Gates, gate: &GateConfig) -> Result<Known, StoreError> {
+    let past = past::of(engine, run, gates, gate).await?;
+    let counted = counted::of(gates, gate, &*engine.deps.blobs, Some(engine)).await?;
+    Ok(Known { counted, ..past })
 }
 
 /// What steps are run with.
@@ -119,12 +128,7 @@ async fn once(
 const APPROVALS_MAX: usize = 30;
 
 /// What the forge tells of the pull request, where the gate wants to know.
-async fn pull_facts(
-    engine: &Engine,
-    run: &Run,
-    gates: &Gates,
-    gate: &gatewright_core::config::GateConfig,
-) -> Result<Option<PullFacts>, Failure> {
+async fn pull_facts(engine: &Engine, run: &Run, gates: &Gates, gate: &GateConfig) -> Result<Option<PullFacts>, Failure> {
     let pull = gates.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).filter(|_| gates_of::pull_wanted(gate));
     let (Some(pull), Some(forge)) = (pull, engine.forge(run.repo.forge)) else { return Ok(None) };
     let approvals = match gate.policy.reviewers {
@@ -135,12 +139,7 @@ async fn pull_facts(
 }
 
 /// Those who approve, and may: whoever may not write decides nothing.
-async fn approvals(
-    forge: &dyn Forge,
-    run: &Run,
-    pull: &PullState,
-    gate: &gatewright_core::config::GateConfig,
-) -> Result<Vec<Approval>, ForgeError> {
+async fn approvals(forge: &dyn Forge, run: &Run, pull: &PullState, gate: &GateConfig) -> Result<Vec<Approval>, ForgeError> {
     let mut owners = None;
     for path in gates_of::owners_paths(gate) {
         owners = forge.file(&run.repo, &pull.base, path).await?;
@@ -188,12 +187,7 @@ fn scopes(run: &Run, gates: &Gates) -> CacheScopes {
     }
 }
 
-async fn source(
-    engine: &Engine,
-    run: &Run,
-    head: &CommitId,
-    gate: &gatewright_core::config::GateConfig,
-) -> Result<Source, Failure> {
+async fn source(engine: &Engine, run: &Run, head: &CommitId, gate: &GateConfig) -> Result<Source, Failure> {
     let forge = engine
         .forge(run.repo.forge)
         .ok_or_else(|| Failure { cause: format!("{} is not configured", run.repo.forge), may_pass: false })?;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::slots::Slot;
 use crate::{Engine, agents, notices, permit, release, rollout};
 
+mod comment;
 mod execute;
 mod obey;
 mod prepare;

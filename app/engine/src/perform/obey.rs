@@ -1,8 +1,8 @@
 //! Obey: does what was ruled, each command once, and writes all of it into the audit log.
 
+use gatewright_core::Timestamp;
 use gatewright_core::run::{Command, Deed, Ruled, Ruling, RulingOutcome, Run, RunEvent, Start};
 use gatewright_core::store::{Acceptance, AuditEntry, StoreError};
-use gatewright_core::{Subject, Timestamp};
 
 use super::Done;
 use crate::Engine;
@@ -20,7 +20,7 @@ pub(super) async fn obey(engine: &Engine, run: &Run, command: &Command) -> Done 
 
 /// Accepted under an id that follows from the command's: what was done before a crash is not done again.
 fn acceptance(run: &Run, command: &Command, ruled: &Ruled, n: usize, ruling: &Ruling) -> Acceptance {
-    let about = about(&run.subject);
+    let about = run.about();
     let (deed, outcome) = match &ruling.outcome {
         RulingOutcome::Granted { deed, means } => ((**deed).clone(), means.clone()),
         RulingOutcome::Refused { because } => (Deed::default(), format!("refused: {because}")),
@@ -50,21 +50,4 @@ fn acceptance(run: &Run, command: &Command, ruled: &Ruled, n: usize, ruling: &Ru
 fn refused_by_store(run: &Run, error: &StoreError) -> Done {
     tracing::warn!(run.id = %run.id, %error, "a command could not be obeyed yet");
     Done::Again { after: None, cause: error.to_string() }
-}
-
-/// What a command is about.
-pub(super) fn about(subject: &Subject) -> &Subject {
-    match subject {
-        Subject::Commands { about } => about,
-        Subject::Pull { .. }
-        | Subject::Issue { .. }
-        | Subject::MergeGroup { .. }
-        | Subject::Branch { .. }
-        | Subject::Tag { .. }
-        | Subject::Release { .. }
-        | Subject::Environment { .. }
-        | Subject::Notice { .. }
-        | Subject::Permit { .. }
-        | Subject::Agents { .. } => subject,
-    }
 }

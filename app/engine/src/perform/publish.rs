@@ -7,7 +7,7 @@ use gatewright_core::run::{RolloutState, Run, RunEvent, Step};
 use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, again_or_final};
+use super::{Done, again_or_final, comment};
 use crate::{Engine, agents, release, render, rollout};
 
 /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
@@ -23,11 +23,10 @@ pub(super) async fn publish(
     stop: &CancellationToken,
 ) -> Done {
     let Some(forge) = engine.forge(run.repo.forge) else { return Done::GivenUp };
-    // All runs of a pull request share its comment. One hand at a time, so that two that both find none do not both
-    // make one.
+    // All runs about a pull request share its comment, those of gates and those of agents. One hand at a time, so that two that both find
+    // none do not both make one, and so that what is read of the others' runs is still so when it is shown.
     let lock = match key {
-        ReportKey::Comment => Some(engine.comments.lock(&run.subject.key(&run.repo)).await),
-        ReportKey::AgentComment => Some(engine.comments.lock(&format!("{}/agent", run.subject.key(&run.repo))).await),
+        ReportKey::Comment | ReportKey::AgentComment => Some(engine.comments.lock(&run.about().key(&run.repo)).await),
         ReportKey::Gate(_)
         | ReportKey::Scan(_)
         | ReportKey::Aggregate
@@ -49,6 +48,12 @@ pub(super) async fn publish(
         return Done::GivenUp;
     }
     let rendered = match &key {
+        ReportKey::Comment | ReportKey::AgentComment if run.about().pull().is_some() => {
+            match comment::of_pull(engine, run).await {
+                Ok(rendered) => rendered,
+                Err(error) => return Done::Again { after: None, cause: error.to_string() },
+            }
+        }
         key if run.agent().is_some() => agents::report(engine, run, key).await,
         ReportKey::Proposal if run.release().is_some() => release::changelog::report(engine, run).await,
         ReportKey::Resolved(earlier) => outdated(engine, *earlier).await,

@@ -13,7 +13,6 @@ use gatewright_core::{CommitId, EnvironmentName, GateName, RepoRef, RunId, Subje
 
 use jiff::SignedDuration;
 
-use super::obey::about;
 use super::prepare::{self, last_valid_config};
 use super::{Done, again_or_final};
 use crate::Engine;
@@ -121,7 +120,7 @@ struct Matter {
 }
 
 async fn weighed(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command) -> Result<Ruled, Short> {
-    let about = about(&run.subject);
+    let about = run.about();
     let said_at = written(forge, run, command).await?;
     if matches!(about, Subject::Issue { .. }) && !is_about_issues(command) {
         return on_issue(engine, forge, run, command).await;

@@ -12,12 +12,16 @@ use gatewright_core::tree::FileChange;
 use gatewright_core::{ItemRef, Subject};
 use minijinja::{Value, context};
 
-use super::{duration, render};
+use super::{duration, escape, render};
 use crate::agents::policy::{LABEL, Shown};
 use crate::agents::show;
+use crate::gates::markdown::code;
 
 /// So many changed files are named.
 const FILES_SHOWN_MAX: usize = 30;
+
+/// And so many characters of the name of each.
+const PATH_CHARS_MAX: usize = 200;
 
 /// A report of a pipeline's run. `shown` is what the policy let through, `changes` what the result changes.
 pub(crate) fn report(
@@ -30,19 +34,11 @@ pub(crate) fn report(
 ) -> Result<Report, String> {
     match key {
         ReportKey::Aggregate => check(run, of, shown, details_url),
-        ReportKey::AgentComment => comment(run, of, shown, details_url),
+        ReportKey::AgentComment => comment_on_issue(run, of, shown, details_url),
         ReportKey::Proposal => proposal(run, of, shown, changes, details_url),
         ReportKey::Pushed => pushed(run, of, shown, changes),
         ReportKey::Issue(n) => issue(run, of, shown, *n, details_url),
         other => Err(format!("a pipeline of agents has no report {}", String::from(other.clone()))),
-    }
-}
-
-/// What the pipeline is about.
-fn about(run: &Run) -> &Subject {
-    match &run.subject {
-        Subject::Agents { about } => about,
-        other => other,
     }
 }
 
@@ -65,7 +61,7 @@ fn check(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opt
     Ok(Report::Check(Box::new(CheckReport {
         name: format!("{} agent: {}", super::CHECK_NAME, of.pipeline().unwrap_or("pipeline")),
         head,
-        pull: about(run).pull(),
+        pull: run.about().pull(),
         external_id: external_id(run.id, None),
         status,
         title: show::headline(of),
@@ -78,18 +74,36 @@ fn check(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opt
     })))
 }
 
-fn comment(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Option<String>) -> Result<Report, String> {
-    let on = match about(run) {
-        Subject::Pull { number } => ItemRef::Pull { number: *number },
-        Subject::Issue { number } => ItemRef::Issue { number: *number },
-        _ => return Err("what it is about has no comments".to_owned()),
-    };
+/// Where there are no gates, and with them no other comment.
+fn comment_on_issue(
+    run: &Run,
+    of: &AgentRun,
+    shown: &[(Offering, Shown)],
+    details_url: Option<String>,
+) -> Result<Report, String> {
+    let Subject::Issue { number } = run.about() else { return Err("it is about no issue".to_owned()) };
+    let on = ItemRef::Issue { number: *number };
     let body = text(run, of, shown, details_url.as_deref())?;
     Ok(Report::Comment(CommentReport { on, marker: AGENT_COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
 }
 
-/// How it goes and what came of it.
+/// The part of a pull request's comment that tells of the newest pipeline.
+pub(crate) fn headed(of: &AgentRun, body: &str) -> String {
+    format!("### {}\n\n{body}", escape(&show::headline(of)))
+}
+
+/// The part that tells of an earlier one.
+pub(crate) fn folded(of: &AgentRun, body: &str) -> Result<String, String> {
+    render("earlier", &context! { headline => show::headline(of), body => Value::from_safe_string(body.to_owned()) })
+}
+
+/// How it goes and what came of it, in one line and then in full.
 fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Option<&str>) -> Result<String, String> {
+    Ok(headed(of, &body(run, of, shown, details_url)?))
+}
+
+/// How it goes and what came of it.
+pub(crate) fn body(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Option<&str>) -> Result<String, String> {
     let said = shown.iter().find_map(|(_, shown)| match shown {
         Shown::Comment { text } => Some(text.clone()),
         Shown::Findings { .. } | Shown::Suggestions { .. } | Shown::Change { .. } | Shown::Issue { .. } => None,
@@ -99,7 +113,6 @@ fn text(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], details_url: Opti
     render(
         "agent",
         &context! {
-            headline => show::headline(of),
             refused => of.refused.as_ref().map(|(because, _)| Value::from_safe_string(because.clone())),
             stages,
             stopped => of.stopped.clone(),
@@ -174,10 +187,10 @@ fn proposal(
         &context! {
             text => Value::from_safe_string(summary.to_owned()),
             verified => Value::from_safe_string(show::verified(of)),
-            files => files.into_iter().map(plain_code).collect::<Vec<_>>(),
+            files => files.into_iter().map(|path| Value::from_safe_string(code(path, PATH_CHARS_MAX))).collect::<Vec<_>>(),
             more => changes.len().saturating_sub(FILES_SHOWN_MAX),
             pipeline => prepared.pipeline.name.as_str(),
-            about => about(run).item().map(|item| Value::from_safe_string(match item {
+            about => run.about().item().map(|item| Value::from_safe_string(match item {
                 ItemRef::Pull { number } => show::reference(run.repo.forge, number),
                 ItemRef::Issue { number } => format!("#{number}"),
             })),
@@ -188,7 +201,7 @@ fn proposal(
         },
     )?;
     let short: String = run.id.to_string().chars().filter(char::is_ascii_hexdigit).collect();
-    let number = about(run).item().map(|item| format!("-{}", item.number())).unwrap_or_default();
+    let number = run.about().item().map(|item| format!("-{}", item.number())).unwrap_or_default();
     Ok(Report::Proposal(Box::new(ProposalReport {
         branch: format!("gatewright/{}{number}-{short}", prepared.pipeline.name),
         parent: prepared.commit.clone(),
@@ -201,11 +214,6 @@ fn proposal(
         draft: true,
         external_id: run.id.to_string(),
     })))
-}
-
-/// A path within a code span that is there already.
-fn plain_code(path: &str) -> Value {
-    Value::from_safe_string(path.chars().map(|c| if c == '`' || c.is_control() { '?' } else { c }).collect())
 }
 
 fn pushed(run: &Run, of: &AgentRun, shown: &[(Offering, Shown)], changes: Vec<FileChange>) -> Result<Report, String> {

@@ -33,7 +33,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Whether a dash between these is that of `GH-12`.
-fn is_issue(before: &str, after: &str) -> bool {
+pub(crate) fn is_issue(before: &str, after: &str) -> bool {
     let bytes = before.as_bytes();
     let gh = bytes.len().checked_sub(2).is_some_and(|from| bytes[from..].eq_ignore_ascii_case(b"gh"));
     gh && after.starts_with(|c: char| c.is_ascii_digit())

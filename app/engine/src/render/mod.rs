@@ -22,6 +22,7 @@ pub(crate) mod agent;
 mod escape;
 pub(crate) mod release;
 pub use escape::escape;
+pub(crate) use escape::is_issue;
 pub(crate) use release::comment as release_comment;
 pub use release::{headline as release_headline, patience_words, words as rollout_words};
 
@@ -55,6 +56,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("reply", include_str!("../../../../templates/comments/reply.md")),
         ("release", include_str!("../../../../templates/comments/release.md")),
         ("agent", include_str!("../../../../templates/comments/agent.md")),
+        ("earlier", include_str!("../../../../templates/comments/earlier.md")),
         ("proposal", include_str!("../../../../templates/comments/proposal.md")),
     ] {
         environment.add_template(name, text).expect("the built-in templates are valid; a test renders each");
@@ -73,11 +75,8 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
         }
         ReportKey::Aggregate => aggregate_check(run, run.gates().ok_or("the run has no gates")?, details_url),
         ReportKey::Comment => {
-            let gates = run.gates().ok_or("the run has no gates")?;
             let on = run.subject.item().ok_or("the run is about no pull request")?;
-            let evidence = if run.repo.forge.checks_hold_text() { Vec::new() } else { evidence(run, gates)? };
-            let view = context! { evidence, ..view(run, gates, details_url.as_deref()) };
-            let body = render("comment", &view)?;
+            let body = comment_of_gates(run, public_url)?;
             Ok(Report::Comment(CommentReport { on, marker: COMMENT_MARKER.to_owned(), body, holds: Holds::Yes }))
         }
         ReportKey::Seen => reaction(run, Reaction::Eyes),
@@ -97,6 +96,14 @@ pub fn report(run: &Run, key: &ReportKey, public_url: Option<&str>) -> Result<Re
             Err("what agents hand over is kept, and rendered from there".to_owned())
         }
     }
+}
+
+/// What the comment of a pull request says of its gates.
+pub(crate) fn comment_of_gates(run: &Run, public_url: Option<&str>) -> Result<String, String> {
+    let gates = run.gates().ok_or("the run has no gates")?;
+    let details_url = public_url.map(|url| format!("{url}/runs/{}", run.id));
+    let evidence = if run.repo.forge.checks_hold_text() { Vec::new() } else { evidence(run, gates)? };
+    render("comment", &context! { evidence, ..view(run, gates, details_url.as_deref()) })
 }
 
 fn reaction(run: &Run, reaction: Reaction) -> Result<Report, String> {
@@ -167,7 +174,9 @@ fn gate_text(run: &Run, step: &Step) -> Result<String, String> {
     };
     let not_scanned =
         run.scan_refused(step).map(|because| Value::from_safe_string(crate::gates::markdown::code(because, REFUSAL_CHARS_MAX)));
-    render("gate", &context! { line, summary, left_out, needs, waiver, kept, not_scanned, attempts => step.attempts })
+    let scan_pending = run.scan_pending(step).map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let scan = context! { refused => not_scanned, pending => scan_pending };
+    render("gate", &context! { line, summary, left_out, needs, waiver, kept, scan, attempts => step.attempts })
 }
 
 /// The buttons of a gate that stands in the way. Whether the one who presses them may do so is found out then.
@@ -489,3 +498,6 @@ fn gates_headline(gates: &Gates) -> String {
 fn count_gates(count: usize) -> String {
     if count == 1 { "1 gate".to_owned() } else { format!("{count} gates") }
 }
+
+#[cfg(test)]
+mod tests;

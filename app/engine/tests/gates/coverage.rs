@@ -3,7 +3,9 @@
 use gatewright_core::Timestamp;
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::facts::{CoverageFacts, Facts, Past, Share};
-use gatewright_core::verdict::{Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus};
+use gatewright_core::verdict::{
+    Counted, CountedWhat, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
+};
 use gatewright_engine::gates;
 use insta::assert_snapshot;
 
@@ -131,4 +133,81 @@ fn names_in_a_report_have_no_effect_in_what_people_read() {
     let hostile = "SF:<img src=x> @team #1 `x` | b\nDA:1,1\nend_of_record\n";
     let verdict = judge(&gate(""), &left_behind(&[hostile], None));
     assert_snapshot!(verdict.summary, @"The report `0.info` names no file of this commit, for example ``<img src=x> @team #1 `x` | b``.");
+}
+
+/// Counts `unit` and `more`, and what it reports itself where it does.
+fn counting(keys: &str, reports: &str) -> GateConfig {
+    let file = format!(
+        "image: a\ngates:\n  unit: {{ run: x, coverage: u.info }}\n  more: {{ run: x, coverage: m.info }}\n  \
+         t: {{ needs: [unit, more], coverage: {{ of: [unit, more]{reports} }}{keys} }}\n"
+    );
+    parse(&file).unwrap().gates.pop().unwrap()
+}
+
+/// What a gate hands on that has left this report.
+fn handed_on(report: &str) -> CountedWhat {
+    let file = "image: a\ngates: { u: { run: x, coverage: u.info }, t: { needs: u, coverage: { of: u } } }";
+    let config = parse(file).unwrap().gates.swap_remove(0);
+    CountedWhat::Here(gates::judge(&config, &left_behind(&[report], None)).coverage.unwrap())
+}
+
+/// What is counted by a gate that has these reports of its own.
+fn counted(unit: CountedWhat, more: CountedWhat, own: &[&str], diff: Option<&str>) -> Evidence {
+    let of = |gate: &str, what| Counted { gate: gate.parse().unwrap(), what };
+    Evidence { counted: vec![of("unit", unit), of("more", more)], ..left_behind(own, diff) }
+}
+
+#[test]
+fn what_several_gates_cover_counts_together_line_by_line_and_branch_by_branch() {
+    let other_way = "SF:src/a.rs\nBRDA:1,0,0,0\nBRDA:1,0,1,3\nDA:1,1\nDA:2,7\nend_of_record\n";
+    let evidence = || counted(handed_on(LCOV), handed_on(other_way), &[], Some(DIFF));
+    let verdict = judge(&counting(", require: { lines: 100, branches: 100, changed-lines: 100 }", ""), &evidence());
+    assert_snapshot!(said(&verdict), @"Passed: 100 % (3 of 3) of lines, 100 % (2 of 2) of changed lines");
+    assert_eq!(verdict.annotations, []);
+    let by_gate = verdict.summary.lines().skip_while(|line| !line.starts_with("| gate")).take_while(|line| !line.is_empty());
+    assert_snapshot!(by_gate.collect::<Vec<_>>().join("\n"), @"
+    | gate | lines | branches |
+    |---|--:|--:|
+    | `unit` | 66.66 % (2 of 3) | 50 % (1 of 2) |
+    | `more` | 100 % (2 of 2) | 50 % (1 of 2) |
+    ");
+    // With a command and reports of its own it counts these too.
+    let own = "SF:lib/b.rs\nDA:1,0\nend_of_record\n";
+    let verdict =
+        judge(&counting(", run: x", ", reports: '*.info'"), &counted(handed_on(LCOV), handed_on(other_way), &[own], None));
+    assert_snapshot!(said(&verdict), @"Passed: 75 % (3 of 4) of lines");
+    assert!(verdict.summary.contains("| its own reports | 0 % (0 of 1) |"), "{}", verdict.summary);
+}
+
+#[test]
+fn a_gate_that_does_not_apply_is_left_out_of_what_is_counted_and_that_is_said_and_compared_with_nothing() {
+    let config = counting(", require: { drop-at-most: 1 }", "");
+    let evidence = counted(handed_on(LCOV), CountedWhat::DoesNotApply, &[], None);
+    let judgement = gates::judge(&config, &Evidence { base: base(3, 3, true), ..evidence });
+    assert_snapshot!(said(&judgement.verdict), @"Passed: 66.66 % (2 of 3) of lines");
+    assert!(judgement.facts.is_empty(), "a part is not what later runs are compared with");
+    let note = judgement.verdict.summary.lines().find(|line| line.starts_with("Not counted")).unwrap_or_default();
+    assert_snapshot!(note, @"Not counted, since they do not apply to this change: `more`. So it was not compared with the base.");
+    let none = counted(CountedWhat::DoesNotApply, CountedWhat::DoesNotApply, &[], None);
+    assert_snapshot!(said(&judge(&config, &none)), @"Skipped: none of the gates that it counts applies here");
+}
+
+#[test]
+fn coverage_that_should_be_there_and_is_not_is_an_error_however_much_the_rest_covers() {
+    let missing = CountedWhat::Missing { because: "it did not run: skipped by <b>mallory</b>".to_owned() };
+    let CountedWhat::Here(whole) = handed_on(LCOV) else { panic!("it is there") };
+    let cut = CountedWhat::Here(whole.slice(..whole.len() - 4));
+    let other = CountedWhat::Here(LCOV.as_bytes().to_vec().into());
+    for what in [missing, cut, other] {
+        let verdict = judge(&counting(", require: { lines: 1 }", ""), &counted(handed_on(LCOV), what, &[], None));
+        assert_eq!(said(&verdict), "Errored: coverage of another gate is missing");
+        assert!(verdict.summary.contains("The coverage of `more` is missing: "), "{}", verdict.summary);
+        assert!(!verdict.summary.contains("<b>m") || verdict.summary.contains("`it did not run: skipped by <b>mallory</b>`"));
+    }
+    assert_snapshot!(said(&judge(&counting("", ""), &left_behind(&[], None))), @"Errored: coverage of another gate is missing");
+}
+
+#[test]
+fn coverage_is_handed_on_only_where_a_gate_counts_it() {
+    assert!(gates::judge(&gate(""), &left_behind(&[LCOV], None)).coverage.is_none());
 }
