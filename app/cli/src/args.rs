@@ -4,18 +4,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use gatewright_core::store::Phase;
 use gatewright_core::{DeliveryId, ForgeKind, GateName, RunId, Timestamp};
 use url::Url;
 
 mod agent;
 mod budget;
-mod release;
+pub(crate) mod release;
 mod run;
 
 pub(crate) use agent::{AgentCommand, AgentRunArgs, AgentSandbox, AgentsArgs, ReplayAgentArgs};
 pub(crate) use budget::BudgetArg;
 pub(crate) use release::{EnvironmentArgs, ReleaseCommand, RepoArgs, RolloutCommand};
-pub(crate) use run::{Bounds, ReportFormat, RunArgs, SandboxKind};
+pub(crate) use run::{Bounds, ReportFormat, RunArgs, SandboxKind, TreeArgs};
 
 /// The server file, unless another is named.
 pub(crate) const SERVER_FILE: &str = "gatewright.toml";
@@ -248,6 +249,16 @@ pub(crate) struct RunsArgs {
     #[command(subcommand)]
     pub(crate) command: Option<RunsCommand>,
     #[command(flatten)]
+    pub(crate) listed: ListedRuns,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+}
+
+/// Which runs are listed, and how.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListedRuns {
+    #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// Only of this repository: its path (`owner/name`, `group/subgroup/project`), or `github/NUMBER`, `gitlab/NUMBER`
     #[arg(long)]
@@ -255,9 +266,6 @@ pub(crate) struct RunsArgs {
     /// Only in this state
     #[arg(long, value_enum)]
     pub(crate) state: Option<State>,
-    /// At most so many
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) limit: u32,
     /// Only older than this run: the last id of a page gives the next page
     #[arg(long, value_name = "ID")]
     pub(crate) before: Option<RunId>,
@@ -319,6 +327,16 @@ pub(crate) enum State {
     Finished,
     /// Tried too often
     SetAside,
+}
+
+impl From<State> for Phase {
+    fn from(state: State) -> Phase {
+        match state {
+            State::Open => Phase::Open,
+            State::Finished => Phase::Finished,
+            State::SetAside => Phase::SetAside,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]

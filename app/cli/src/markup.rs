@@ -60,6 +60,60 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
     }
 
+    /// Whatever follows on whatever: in a page of ours, a tag has nothing in it that is not its own.
+    #[test]
+    fn no_mixture_of_signs_becomes_a_tag_that_is_not_ours() {
+        const PIECES: [&str; 26] = [
+            "<img src=x onerror=hostile()>",
+            "<script>hostile()</script>",
+            "<details open ontoggle=hostile()>",
+            "<summary onclick=hostile()>",
+            "<a href=\"javascript:hostile()\">",
+            "[hostile](javascript:hostile())",
+            "![hostile](https://hostile.example/x.png \"hostile\")",
+            "<https://hostile.example>",
+            "[hostile]: https://hostile.example \"hostile\"\n",
+            "<!-- hostile -->",
+            "<!--\n<b>hostile</b>\n",
+            "<![CDATA[<b>hostile</b>]]>",
+            "<?hostile?>",
+            "</details>",
+            "<details>",
+            "<sub",
+            "\n\n",
+            "\n    ",
+            "\n> ",
+            "\n- ",
+            "| a | <b hostile> |\n|---|---|\n",
+            "```hostile\" onclick=hostile()\n",
+            "`",
+            "\\<",
+            "&lt;b hostile&gt;",
+            "\u{0}<b\u{0}hostile>",
+        ];
+        let bare =
+            ["p", "ul", "li", "ol", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "blockquote", "em", "strong"];
+        let own = |tag: &str| {
+            let ours = TAGS.iter().any(|own| own.trim_matches(['<', '>']) == tag);
+            // The word behind a fence is an attribute of ours, and text in it.
+            let fence = tag.strip_prefix("code class=\"language-").and_then(|rest| rest.strip_suffix('"'));
+            ours || bare.contains(&tag.trim_start_matches('/'))
+                || ["hr /", "br /", "h1", "/h1", "h2", "/h2"].contains(&tag)
+                || fence.is_some_and(|word| !word.contains('"'))
+        };
+        for first in PIECES {
+            for second in PIECES {
+                for text in [format!("{first}{second}"), format!("a {first} b {second} c"), format!("<details>{first}\n{second}")]
+                {
+                    let page = html(&text);
+                    let foreign =
+                        page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or(rest)).find(|tag| !own(tag));
+                    assert_eq!(foreign, None, "{text:?}: {page}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_table_is_a_table() {
         assert!(html("| a | b |\n|---|---|\n| 1 | 2 |\n").contains("<td>2</td>"));

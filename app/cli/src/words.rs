@@ -2,6 +2,7 @@
 //! here: whoever shows it does that.
 
 pub(crate) mod agent;
+pub(crate) mod figures;
 mod release;
 
 use gatewright_core::Timestamp;
@@ -12,7 +13,7 @@ use gatewright_core::run::{
     RulingOutcome, RunEvent, RunSpec, Signal, Step, StepState, Work,
 };
 use gatewright_core::store::RunState;
-use gatewright_core::verdict::{Exit, VerdictStatus};
+use gatewright_core::verdict::Exit;
 
 /// A run's state in one word or two.
 pub(crate) fn state(state: &RunState, now: Timestamp) -> &'static str {
@@ -130,7 +131,7 @@ pub(crate) fn event(event: &RunEvent) -> String {
         RunEvent::StepStarted { gate, attempt: 1 } => format!("gate {gate} started"),
         RunEvent::StepStarted { gate, attempt } => format!("gate {gate} started, try {attempt}"),
         RunEvent::StepFinished { gate, outcome } => {
-            let (word, title) = (verdict(outcome.verdict.status), &outcome.verdict.title);
+            let (word, title) = (outcome.verdict.status.words(), &outcome.verdict.title);
             format!("gate {gate} {word}: {title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms))
         }
         RunEvent::Ruled { ruled: of } => ruled(of),
@@ -216,17 +217,6 @@ pub(crate) fn exit(exit: &Exit) -> String {
     }
 }
 
-/// A verdict in a word.
-pub(crate) fn verdict(status: VerdictStatus) -> &'static str {
-    match status {
-        VerdictStatus::Passed => "passed",
-        VerdictStatus::Failed => "failed",
-        VerdictStatus::Errored => "could not be judged",
-        VerdictStatus::Cancelled => "stopped",
-        VerdictStatus::Skipped => "skipped",
-    }
-}
-
 fn report(key: &ReportKey) -> String {
     match key {
         ReportKey::Gate(gate) => format!("the check of {gate}"),
@@ -256,9 +246,9 @@ pub(crate) fn step(step: &Step) -> (&'static str, String) {
         StepState::Running { started_at, .. } => ("running", format!("since {}", time(*started_at))),
         StepState::Done { outcome, .. } => {
             let title = &outcome.verdict.title;
-            (verdict(outcome.verdict.status), format!("{title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms)))
+            (outcome.verdict.status.words(), format!("{title} ({}, {})", exit(&outcome.exit), span(outcome.duration_ms)))
         }
-        StepState::NotRun { because, status, .. } => (verdict(*status), because.clone()),
-        StepState::Carried { verdict: of } => (verdict(of.status), format!("{} (of an earlier run)", of.title)),
+        StepState::NotRun { because, status, .. } => (status.words(), because.clone()),
+        StepState::Carried { verdict: of } => (of.status.words(), format!("{} (of an earlier run)", of.title)),
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use gatewright_core::model::ModelName;
 use gatewright_core::{PipelineName, RunId};
 
-use super::{Bounds, BudgetArg, ConfigArg, State};
+use super::{BudgetArg, ConfigArg, ListedRuns, TreeArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
@@ -67,16 +67,8 @@ pub(crate) struct AgentRunArgs {
     /// The model to ask, as `PROVIDER/NAME`, over what the files say; may be given several times, the first one at the front
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Vec<ModelName>,
-    /// What the working tree is compared with, and agents are shown the difference to: the newest commit that it has in common with this
-    /// branch, tag or commit [default: the default branch]
-    #[arg(long, value_name = "REV")]
-    pub(crate) base: Option<String>,
-    /// The repository file [default: .gatewright.yml in the uppermost folder of the working tree]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Begin with the commit that is checked out, without what has changed since
-    #[arg(long)]
-    pub(crate) committed: bool,
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
     /// Apply the result to the working tree, unless files that it changes have changes that are not committed
     #[arg(long)]
     pub(crate) apply: bool,
@@ -86,17 +78,12 @@ pub(crate) struct AgentRunArgs {
     /// Where tools and gates run
     #[arg(long, value_enum, default_value_t = AgentSandbox::Docker)]
     pub(crate) sandbox: AgentSandbox,
-    /// Whether a missing image is fetched
-    #[arg(long, value_name = "WHEN", value_parser = ["missing", "never"], default_value = "missing")]
-    pub(crate) pull: String,
     /// Keep what was said, the gates' logs and the patch in this folder [default: one in the cache]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) logs: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) bounds: Bounds,
 }
 
 /// Where the tools and gates of a local pipeline run.
@@ -111,22 +98,10 @@ pub(crate) enum AgentSandbox {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AgentsArgs {
     #[command(flatten)]
-    pub(crate) config: ConfigArg,
-    /// Only of this repository: its path (`owner/name`, `group/subgroup/project`), or `github/NUMBER`, `gitlab/NUMBER`
-    #[arg(long)]
-    pub(crate) repo: Option<String>,
-    /// Only in this state
-    #[arg(long, value_enum)]
-    pub(crate) state: Option<State>,
+    pub(crate) listed: ListedRuns,
     /// At most so many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(crate) limit: u32,
-    /// Only older than this run: the last id of a page gives the next page
-    #[arg(long, value_name = "ID")]
-    pub(crate) before: Option<RunId>,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,6 +4,9 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::{ConfigArg, SimulateArgs};
 
+/// Figures are told of so many days at most.
+pub(crate) const STATS_DAYS_MAX: u32 = 3650;
+
 /// What both are about.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct RepoArgs {
@@ -50,7 +53,7 @@ pub(crate) enum ReleaseCommand {
         #[command(flatten)]
         of: RepoArgs,
         /// Of so many days up to now
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=i64::from(STATS_DAYS_MAX)))]
         days: u32,
     },
 }

@@ -3,40 +3,29 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use gatewright_core::GateName;
+use gatewright_core::{GateName, config};
+use gatewright_sandbox::PullPolicy;
+use gatewright_sandbox::local::WorkingTree;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RunArgs {
     /// Only these gates, whatever they say of when they run; what they need is taken to have passed
     #[arg(value_name = "GATE")]
     pub(crate) gates: Vec<GateName>,
-    /// What the working tree is compared with: the newest commit that it has in common with this branch, tag or commit
-    /// [default: the default branch]
-    #[arg(long, value_name = "REV")]
-    pub(crate) base: Option<String>,
-    /// The repository file [default: .gatewright.yml in the uppermost folder of the working tree]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Check the commit that is checked out, without what has changed since
-    #[arg(long)]
-    pub(crate) committed: bool,
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
     /// Where commands run
     #[arg(long, value_enum, default_value_t = SandboxKind::Docker)]
     pub(crate) sandbox: SandboxKind,
     /// Run every gate in this image instead of its own
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
-    /// Whether a missing image is fetched
-    #[arg(long, value_name = "WHEN", value_parser = ["missing", "never"], default_value = "missing")]
-    pub(crate) pull: String,
     /// A variable of every gate's environment: `NAME=VALUE`, or `NAME` for the value that it has here
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
     /// So many gates run at once [default: up to 4; 1 in place]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: Option<u16>,
-    #[command(flatten)]
-    pub(crate) bounds: Bounds,
     /// Run the gates that compare on the base first, where nothing is known of it yet
     #[arg(long)]
     pub(crate) measure_base: bool,
@@ -52,6 +41,38 @@ pub(crate) struct RunArgs {
     /// Keep the gates' logs in this folder [default: one in the cache]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) logs: Option<PathBuf>,
+}
+
+/// What of a working tree is taken up, and the containers that work on it.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TreeArgs {
+    /// What the working tree is compared with: the newest commit that it has in common with this branch, tag or commit
+    /// [default: the default branch]
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: Option<String>,
+    /// The repository file [default: .gatewright.yml in the uppermost folder of the working tree]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Take the commit that is checked out, without what has changed since
+    #[arg(long)]
+    pub(crate) committed: bool,
+    /// Whether a missing image is fetched
+    #[arg(long, value_name = "WHEN", value_parser = ["missing", "never"], default_value = "missing")]
+    pub(crate) pull: String,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+}
+
+impl TreeArgs {
+    /// Whether a missing image is fetched.
+    pub(crate) fn pull(&self) -> PullPolicy {
+        if self.pull == "never" { PullPolicy::Never } else { PullPolicy::Missing }
+    }
+
+    /// The repository file of a working tree.
+    pub(crate) fn file_in(&self, tree: &WorkingTree) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| tree.root().join(config::PATH))
+    }
 }
 
 /// The bounds of a container, but for what a gate sets itself. The defaults are the service's.

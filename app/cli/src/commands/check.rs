@@ -24,7 +24,21 @@ const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 struct Answer {
     file: String,
     valid: bool,
+    /// What a valid file is not enough for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     problems: Vec<Fault>,
+}
+
+/// What is said of a server file that has models and no forge.
+const MODELS_ALONE: &str =
+    "it has models and no `[[forge]]`, which is enough for `gatewright agent run`; `gatewright serve` needs one";
+
+/// What a look at a file comes to.
+#[derive(Default)]
+struct Looked {
+    problems: Vec<Problem>,
+    note: Option<&'static str>,
 }
 
 /// A problem of a file, or of a variable over it. One that has no place is why the file could not be read at all.
@@ -45,19 +59,20 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         return super::wait_for(health(url));
     }
     let file = args.file.display().to_string();
-    let problems = match problems(&args.file) {
+    let Looked { problems, note } = match looked(&args.file) {
         Err(failure) if args.json => {
             let fault = Fault { line: None, column: None, variable: None, message: failure.to_string() };
-            print::json(&Answer { file, valid: false, problems: vec![fault] })?;
+            print::json(&Answer { file, valid: false, note: None, problems: vec![fault] })?;
             return Err(failure);
         }
-        problems => problems?,
+        looked => looked?,
     };
     let valid = problems.is_empty();
     if args.json {
-        print::json(&Answer { file, valid, problems: problems.iter().map(fault).collect() })?;
+        print::json(&Answer { file, valid, note, problems: problems.iter().map(fault).collect() })?;
     } else if valid {
-        print::line(&format!("{file}: no problems"))?;
+        let note = note.map(|note| format!("; {note}")).unwrap_or_default();
+        print::line(&format!("{file}: no problems{note}"))?;
     } else {
         let lines: Vec<String> = problems.iter().map(|problem| print::printable(&problem.line(&file))).collect();
         print::line(&lines.join("\n"))?;
@@ -98,21 +113,24 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
-fn problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+fn looked(file: &Path) -> Result<Looked, Failure> {
     let is_server_file = file.extension().is_some_and(|extension| extension == "toml");
-    if is_server_file { server_problems(file) } else { repository_problems(file) }
+    if is_server_file { server_file(file) } else { repository_file(file) }
 }
 
-fn server_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+fn server_file(file: &Path) -> Result<Looked, Failure> {
     let text = load::read_text(file, server_file::BYTES_MAX)?;
-    Ok(load::parse(file, &text, Vec::new(), For::Service).err().unwrap_or_default())
+    Ok(match load::parse(file, &text, Vec::new(), For::Anybody) {
+        Ok(config) => Looked { note: config.forges.is_empty().then_some(MODELS_ALONE), ..Looked::default() },
+        Err(problems) => Looked { problems, note: None },
+    })
 }
 
-fn repository_problems(file: &Path) -> Result<Vec<Problem>, Failure> {
+fn repository_file(file: &Path) -> Result<Looked, Failure> {
     let text = load::read_text(file, config::BYTES_MAX as u64)?;
     let problems = config::parse(&text).err().unwrap_or_default();
     let problem = |problem: config::Problem| Origin::File { line: problem.line, column: problem.column }.problem(problem.message);
-    Ok(problems.into_iter().map(problem).collect())
+    Ok(Looked { problems: problems.into_iter().map(problem).collect(), note: None })
 }
 
 fn fault(problem: &Problem) -> Fault {

@@ -6,7 +6,7 @@ use gatewright_core::Timestamp;
 use gatewright_core::run::{GatesState, PlannedEnvironment};
 use gatewright_engine::operator::ReleasePlan;
 use gatewright_engine::render::rollout_words;
-use gatewright_engine::statistics::{self, Figures, Spread};
+use gatewright_engine::statistics::{self, Figures};
 
 use super::rollout::tone;
 use crate::args::{ReleaseCommand, RepoArgs};
@@ -166,25 +166,13 @@ async fn stats(of: RepoArgs, days: u32) -> Result<ExitCode, Failure> {
         print::json(&serde_json::json!({ "days": days, "environments": figures }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let header =
-        ["environment", "deployments", "a day", "lead time", "failed changes", "succeeded", "time to restore", "rollback time"];
+    let header: Vec<&str> = ["environment"].into_iter().chain(words::figures::COLUMNS).collect();
     let rows: Vec<_> = figures.iter().map(figures_row).collect();
     print::table(&header, &rows, &format!("nothing was rolled out in {days} days"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn figures_row(of: &Figures) -> (Tone, Vec<String>) {
-    let percent = |percent: Option<f64>| percent.map(|percent| format!("{percent:.1} %")).unwrap_or_default();
-    let spread = |spread: &Spread| spread.median_secs.map(|secs| words::span(secs * 1_000)).unwrap_or_default();
-    let row = vec![
-        of.environment.to_string(),
-        of.deployments.to_string(),
-        format!("{:.2}", of.deployments_per_day),
-        spread(&of.lead_time),
-        percent(of.change_failure_percent),
-        percent(of.success_percent),
-        spread(&of.time_to_restore),
-        spread(&of.rollback_time),
-    ];
+    let row = [of.environment.to_string()].into_iter().chain(words::figures::columns(of)).collect();
     (Tone::Quiet, row)
 }

@@ -10,7 +10,7 @@ use gatewright_core::{GateName, RunId, Timestamp};
 use gatewright_engine::Wait;
 use serde_json::json;
 
-use crate::args::{ConfigArg, RunsArgs, RunsCommand, State};
+use crate::args::{ConfigArg, RunsArgs, RunsCommand};
 use crate::desk::{RunPage, RunsQuery};
 use crate::failure::Failure;
 use crate::print::{self, Tone, printable};
@@ -31,14 +31,10 @@ pub(super) async fn run(args: RunsArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn list(args: RunsArgs) -> Result<ExitCode, Failure> {
-    let state = args.state.map(|state| match state {
-        State::Open => Phase::Open,
-        State::Finished => Phase::Finished,
-        State::SetAside => Phase::SetAside,
-    });
-    let query = RunsQuery { repo: args.repo, state, limit: args.limit, before: args.before };
-    let runs = super::source(&args.config).await?.runs(&query).await?;
-    if args.json {
+    let of = args.listed;
+    let query = RunsQuery { repo: of.repo, state: of.state.map(Phase::from), limit: args.limit, before: of.before };
+    let runs = super::source(&of.config).await?.runs(&query).await?;
+    if of.json {
         print::json(&runs)?;
         return Ok(ExitCode::SUCCESS);
     }

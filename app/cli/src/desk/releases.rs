@@ -11,6 +11,7 @@ use gatewright_engine::operator::{Operation, OperationError, ReleasePlan};
 use gatewright_engine::overview::{self, Deployment, EnvironmentOverview};
 use gatewright_engine::release::changelog_words;
 use gatewright_engine::render::release_headline;
+use gatewright_engine::statistics::{self, Figures};
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, DeskError, RUNS_SEARCHED_MAX, SEARCH_PAGE};
@@ -177,8 +178,24 @@ impl Desk {
 
     pub(crate) async fn deployments(&self, query: &DeploymentsQuery) -> Result<Vec<Deployment>, DeskError> {
         let repo = self.repo(query.repo.as_deref()).await?;
-        let since = Timestamp::from_second(query.now.as_second() - i64::from(query.days) * DAY_SECS);
-        Ok(overview::deployments(self.store.as_ref(), &repo, since.unwrap_or(Timestamp::MIN)).await?)
+        self.deployments_of(&repo, query.days, query.now).await
+    }
+
+    async fn deployments_of(&self, repo: &RepoRef, days: u32, now: Timestamp) -> Result<Vec<Deployment>, DeskError> {
+        let since = Timestamp::from_second(now.as_second() - i64::from(days) * DAY_SECS);
+        Ok(overview::deployments(self.store.as_ref(), repo, since.unwrap_or(Timestamp::MIN)).await?)
+    }
+
+    /// How one environment has fared. None where nothing went there in that time.
+    pub(crate) async fn figures(
+        &self,
+        repo: &RepoRef,
+        environment: &EnvironmentName,
+        days: u32,
+        now: Timestamp,
+    ) -> Result<Option<Figures>, DeskError> {
+        let all = statistics::figures(&self.deployments_of(repo, days, now).await?, days);
+        Ok(all.into_iter().find(|figures| figures.environment == *environment))
     }
 
     pub(crate) async fn plan(&self, query: &ReleasesQuery, now: Timestamp) -> Result<ReleasePlan, DeskError> {

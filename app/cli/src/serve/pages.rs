@@ -3,11 +3,12 @@
 //! A run's id cannot be guessed, and nothing here lists runs: who has the link may read the page. An environment is found by the id of a
 //! rollout that went there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,8 +16,10 @@ use bytes::Bytes;
 use gatewright_core::report::{Report, ReportKey};
 use gatewright_core::run::{Gates, Run, Step, StepState};
 use gatewright_core::verdict::{Output, VerdictStatus};
-use gatewright_core::{GateName, RunId, Timestamp};
+use gatewright_core::{GateName, RepoRef, RunId, Timestamp};
+use gatewright_engine::overview::EnvironmentOverview;
 use gatewright_engine::rollout::picture;
+use gatewright_engine::statistics::Figures;
 
 mod agent;
 mod environment;
@@ -25,6 +28,7 @@ mod rollout;
 
 use super::html::{InPath, Text};
 use super::trend;
+use crate::args::release::STATS_DAYS_MAX;
 use crate::desk::{Desk, DeskError, RunPage};
 use crate::{markup, words};
 
@@ -44,6 +48,9 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;mar
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#151b23}td,th{border-color:#3d444d}\
     .good{color:#3fb950}.bad{color:#ff7b72}.quiet{color:#9198a1}a{color:#4493f8}}";
 
+/// How an environment has fared is told of so many days, where nobody asks for another number of them.
+const STATS_DAYS: u32 = 30;
+
 type Shared = State<Arc<Desk>>;
 
 pub(super) fn routes(desk: Desk) -> Router {
@@ -57,6 +64,7 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route("/runs/{id}/hooks/{n}", get(hook))
         .route("/environments/{rollout}", get(environment))
         .route("/environments/{rollout}/json", get(environment_json))
+        .route("/environments/{rollout}/stats", get(environment_stats))
         .with_state(Arc::new(desk))
 }
 
@@ -148,11 +156,39 @@ async fn hook(State(desk): Shared, Path((id, n)): Path<(String, String)>) -> Res
 /// What is known of an environment, for whoever has the link of a rollout there.
 async fn environment(State(desk): Shared, Path(rollout): Path<String>) -> Response {
     let Ok(rollout) = rollout.parse::<RunId>() else { return missing() };
-    match desk.environment_by(rollout, Timestamp::now()).await {
-        Ok((repo, overview)) => {
-            let html = environment::render(&repo, &overview);
+    match stands(&desk, rollout, STATS_DAYS).await {
+        Ok((repo, overview, figures)) => {
+            let html = environment::render(&repo, &overview, figures.as_ref());
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)], html)
                 .into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// How it stands, and how it has fared for so many days.
+async fn stands(desk: &Desk, rollout: RunId, days: u32) -> Result<(RepoRef, EnvironmentOverview, Option<Figures>), DeskError> {
+    let now = Timestamp::now();
+    let (repo, overview) = desk.environment_by(rollout, now).await?;
+    let figures = desk.figures(&repo, &overview.name, days, now).await?;
+    Ok((repo, overview, figures))
+}
+
+/// How an environment has fared, for programs.
+async fn environment_stats(
+    State(desk): Shared,
+    Path(rollout): Path<String>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
+    let Ok(rollout) = rollout.parse::<RunId>() else { return missing() };
+    let days = asked.get("days").map_or(Ok(STATS_DAYS), |days| days.parse());
+    let Some(days) = days.ok().filter(|days| (1..=STATS_DAYS_MAX).contains(days)) else {
+        return (StatusCode::BAD_REQUEST, format!("days is a number from 1 to {STATS_DAYS_MAX}\n")).into_response();
+    };
+    match stands(&desk, rollout, days).await {
+        Ok((repo, overview, figures)) => {
+            let name = overview.name;
+            axum::Json(serde_json::json!({ "repo": repo, "environment": name, "days": days, "figures": figures })).into_response()
         }
         Err(error) => refused(&error),
     }

@@ -292,6 +292,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         agent_tokens_max: config.agents.answer_tokens_max,
         agents_day_micro_usd: config.agents.day_micro_usd,
         agents_day_tokens: config.agents.day_tokens,
+        here: None,
     }
 }
 

@@ -156,6 +156,13 @@ pub(crate) struct EngineTable {
     pub(crate) grace_secs: u64,
 }
 
+impl ForgeTables {
+    /// Whether there is none: then only `gatewright agent run` can do something with the file.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.github.is_none() && self.gitlab.is_none()
+    }
+}
+
 /// `[rollout]`.
 #[derive(Debug, Clone)]
 pub(crate) struct RolloutTable {
@@ -188,6 +195,8 @@ pub(crate) enum For {
     Service,
     /// Its models alone: it need not have a forge.
     Models,
+    /// Whoever can do something with it: one with models need not have a forge.
+    Anybody,
 }
 
 /// Reads a server file with what goes over it, weakest first. Paths in the file are relative to `folder`. Every problem

@@ -232,7 +232,12 @@ impl Reader<'_> {
         };
         let none = "no forge is configured; add `[[forge]]` with `kind = \"github\"` or `kind = \"gitlab\"` and what it needs";
         let Some(node) = file.get("forge") else {
-            if self.wanted == For::Models {
+            let enough = match self.wanted {
+                For::Service => false,
+                For::Models => true,
+                For::Anybody => file.get("model").is_some(),
+            };
+            if enough {
                 return Some(ForgeTables::default());
             }
             self.wrong(&file.origin, none);

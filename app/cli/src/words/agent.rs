@@ -61,7 +61,7 @@ pub(super) fn event(event: &AgentEvent) -> String {
         AgentEvent::Expired { stage } => format!("stage {stage} was not over in time"),
         AgentEvent::Spent { what } => format!("stopped: {}", what.words()),
         AgentEvent::Verified { stage, gate, outcome } => {
-            format!("stage {stage}: gate {gate} {}: {}", super::verdict(outcome.verdict.status), outcome.verdict.title)
+            format!("stage {stage}: gate {gate} {}: {}", outcome.verdict.status.words(), outcome.verdict.title)
         }
         AgentEvent::Judged { offers } => {
             let shown = offers.iter().filter(|offer| offer.refused.is_none()).count();

@@ -20,7 +20,7 @@ use crate::support::{Bench, Done, forge};
 const BROKEN: &str = "#!/bin/sh\necho $(($1 - $2))\n";
 
 /// What it is once it is mended.
-const MENDED: &str = "#!/bin/sh\necho $(($1 + $2))\n";
+pub(crate) const MENDED: &str = "#!/bin/sh\necho $(($1 + $2))\n";
 
 /// The test that says so.
 const TEST: &str = "test \"$(sh add.sh 2 3)\" = 5 || { echo \"2 + 3 is not $(sh add.sh 2 3)\"; exit 1; }\n";
@@ -34,7 +34,7 @@ agents:
 ";
 
 /// Whoever writes code mends the sum, and looks at it.
-const MENDS: &str = r#"
+pub(crate) const MENDS: &str = r#"
 conversations:
   - match: ["Write the code"]
     exchanges:
@@ -63,7 +63,7 @@ models = [\"scripted/any\"]
 ";
 
 /// A repository whose test fails, with these pipelines and this script. Server file and script lie where git does not look.
-fn broken(file: &str, script: &str) -> Bench {
+pub(crate) fn broken(file: &str, script: &str) -> Bench {
     let bench = tree(&format!("image: {IMAGE}\n{file}"));
     bench.write("add.sh", BROKEN);
     bench.write("test.sh", TEST);
@@ -74,12 +74,12 @@ fn broken(file: &str, script: &str) -> Bench {
 }
 
 /// Runs a pipeline that is told to add.
-fn agents(bench: &Bench, more: &[&str]) -> Done {
+pub(crate) fn agents(bench: &Bench, more: &[&str]) -> Done {
     let fixed = ["agent", "run", "--config", ".git/models.toml", "--requirements", "add.sh adds", "--logs", ".git/kept"];
     bench.run(&[&fixed[..], more].concat())
 }
 
-fn text(bench: &Bench, name: &str) -> String {
+pub(crate) fn text(bench: &Bench, name: &str) -> String {
     fs::read_to_string(bench.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -340,7 +340,7 @@ fn being_told_to_stop_ends_the_agents_and_removes_their_sandboxes() {
 }
 
 /// A clone with a server file beside it whose store has this run, as if the service had driven it.
-fn served(bench: &Bench, kept: &str) -> (Bench, RunId) {
+pub(crate) fn served(bench: &Bench, kept: &str) -> (Bench, RunId) {
     let served = Bench::with_server_file(forge(), "sled:data").env("PATH", &std::env::var("PATH").expect("there is a PATH"));
     let cache = served.path("cache").display().to_string();
     let served = served.env("XDG_CACHE_HOME", &cache);
@@ -438,6 +438,24 @@ fn a_replay_names_what_is_other_than_in_the_journal() {
 
     replayed 3 turns on COMMIT: 10 things are other than in the journal
     ");
+}
+
+#[test]
+fn what_was_not_committed_and_what_asks_others_cannot_be_replayed_and_it_says_so() {
+    let bench = broken(SHORT, MENDS);
+    bench.write("note.txt", "not committed");
+    assert_eq!(agents(&bench, &["--budget", "turns=1"]).code, Some(1));
+    let replayed = bench.run(&["agent", "replay", ".git/kept"]);
+    let why = "A run that began with changes that were not committed cannot be replayed";
+    assert_eq!((replayed.code, replayed.stderr.contains(why)), (Some(2), true), "{}", replayed.stderr);
+    let journal = text(&bench, ".git/kept/journal.json");
+    let asks = SHORT.replace("coder,", "{ agent: { name: asks, run: 'true', egress: example.com } },");
+    let bench = broken(&asks, MENDS);
+    assert_eq!(agents(&bench, &[]).code, Some(1), "an agent that changes nothing");
+    assert_ne!(journal, text(&bench, ".git/kept/journal.json"));
+    let replayed = bench.run(&["agent", "replay", ".git/kept"]);
+    let why = "its stage `asks` is a program with `egress` or `keys`";
+    assert_eq!((replayed.code, replayed.stderr.contains(why)), (Some(2), true), "{}", replayed.stderr);
 }
 
 #[test]

@@ -81,6 +81,15 @@ fn an_environment_has_a_page_that_is_found_by_a_rollout_that_went_there() {
     assert!(run.contains(&format!("href=\"/environments/{}\"", seeded.waiting)), "{run}");
     let json = service.get(&format!("/environments/{}/json", seeded.live)).body;
     assert!(json.contains("\"tag\":\"v1.4.0\"") && json.contains("\"drift\":null"), "{json}");
+    let stats = service.get(&format!("/environments/{}/stats?days=3650", seeded.live)).body;
+    let stats: serde_json::Value = serde_json::from_str(&stats).expect("it is JSON");
+    assert_eq!((stats["environment"].as_str(), stats["days"].as_u64()), (Some("production"), Some(3650)));
+    let told = self::json(&bench, &["release", "stats", "--days", "3650", "--json"]);
+    let told = told["environments"].as_array().expect("a list");
+    let told = told.iter().find(|of| of["environment"] == "production").expect("it is among them");
+    assert_eq!(&stats["figures"], told, "what the command line says");
+    let none = service.get(&format!("/environments/{}/stats?days=0", seeded.live));
+    assert_eq!((none.status, none.body.as_str()), (400, "days is a number from 1 to 3650\n"));
     for nothing in
         ["/environments/production", "/environments/0199e2a4-7c1e-7000-8000-000000000000", "/environments/github/1/production"]
     {

@@ -228,6 +228,37 @@ fn a_later_run_compares_with_what_was_said_of_the_base() {
     assert!(gate["change"].as_str().is_some_and(|change| change.contains("40")), "{gate}");
 }
 
+/// What runs the first five lines, what runs the last five, and the two together.
+fn halves(require: &str) -> String {
+    let half = |command: &str| format!("{{ run: {command:?}, coverage: x.info }}");
+    let (first, last) = (lcov(5), lcov(5).replace(",1", ",x").replace(",0", ",1").replace(",x", ",0"));
+    let together = format!("needs: [first, last], coverage: {{ of: [first, last] }}, require: {{ {require} }}");
+    format!("image: none\ngates:\n  first: {}\n  last: {}\n  both: {{ {together} }}\n", half(&first), half(&last))
+}
+
+#[test]
+fn what_two_gates_cover_counts_together() {
+    let bench = tree(&halves("lines: 100"));
+    let arguments = ["run", "--sandbox", "host", "--json"];
+    let done = bench.run(&arguments);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let titles = |done: &Done| -> Vec<String> {
+        let gates = json(done)["gates"].as_array().cloned().unwrap_or_default();
+        gates.iter().map(|gate| gate["title"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let half = "50 % (5 of 10) of lines";
+    assert_eq!(titles(&done), [half, half, "100 % (10 of 10) of lines"]);
+    // Named alone, it brings along what it counts.
+    let alone = bench.run(&["run", "--sandbox", "host", "--json", "both"]);
+    assert_eq!((alone.code, titles(&alone).len()), (Some(0), 3), "{}{}", alone.stdout, alone.stderr);
+    // And so it does on the base.
+    bench.write(".gatewright.yml", &halves("drop-at-most: 1"));
+    commit(&bench);
+    bench.write(".gatewright.yml", &halves("drop-at-most: 1").replacen("DA:1,1", "DA:1,0", 1));
+    let measured = bench.run(&["run", "--sandbox", "host", "--json", "--measure-base"]);
+    assert_eq!(titles(&measured).len(), 3, "{}{}", measured.stdout, measured.stderr);
+}
+
 #[test]
 fn a_base_of_which_nothing_is_known_is_measured_when_that_is_asked_for() {
     let command = "n=$(cat a.txt); for i in 1 2 3 4; do [ $i -le $n ] && echo DA:$i,1 || echo DA:$i,0; done > lines; \

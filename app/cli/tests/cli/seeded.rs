@@ -365,6 +365,7 @@ fn measured(reading: Reading, percent: u32, last: bool) -> RunEvent {
         unmeasured: None,
         unhealthy: Vec::new(),
         instances: Some(Instances { ready: 2, all: 2 }),
+        old_instances: None,
         share_millipercent: u64::from(percent) * 1_000,
     };
     of(RolloutEvent::Measured { look: Box::new(look), finding: Box::new(finding) })

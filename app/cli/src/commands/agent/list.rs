@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use gatewright_core::store::Phase;
 
-use crate::args::{AgentsArgs, State};
+use crate::args::AgentsArgs;
 use crate::commands::runs::tone_of_state;
 use crate::desk::RunsQuery;
 use crate::desk::agents::AgentsView;
@@ -13,14 +13,10 @@ use crate::print;
 use crate::words;
 
 pub(super) async fn run(args: AgentsArgs) -> Result<ExitCode, Failure> {
-    let state = args.state.map(|state| match state {
-        State::Open => Phase::Open,
-        State::Finished => Phase::Finished,
-        State::SetAside => Phase::SetAside,
-    });
-    let query = RunsQuery { repo: args.repo, state, limit: args.limit, before: args.before };
-    let found = crate::commands::source(&args.config).await?.agents(&query).await?;
-    if args.json {
+    let of = args.listed;
+    let query = RunsQuery { repo: of.repo, state: of.state.map(Phase::from), limit: args.limit, before: of.before };
+    let found = crate::commands::source(&of.config).await?.agents(&query).await?;
+    if of.json {
         print::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }

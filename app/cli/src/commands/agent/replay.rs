@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use gatewright_core::event::User;
 use gatewright_core::forge::PullState;
-use gatewright_core::run::{JournalEntry, Run, RunEvent, RunSpec};
+use gatewright_core::run::{JournalEntry, Run, RunEvent, RunSpec, Trigger};
 use gatewright_core::sandbox::Workshop;
 use gatewright_core::store::Blobs;
 use gatewright_core::{CommitId, RunId};
@@ -32,7 +32,6 @@ use crate::failure::Failure;
 use crate::load;
 use crate::print::{self, Tone, printable};
 use crate::server_file::{Driver, Pull, SandboxTable};
-use crate::words;
 
 /// What is kept of a run may have so many bytes in a file; a pipeline's budget allows for far less.
 const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -47,7 +46,8 @@ pub(super) async fn run(args: ReplayAgentArgs) -> Result<ExitCode, Failure> {
     };
     let Kept { id, journal, said } = &kept;
     let then = Recording::of(*id, journal)?;
-    let clone = tree::find(&args.checkout).await.map_err(|failure| no_checkout(&then.replayable.commit, &failure))?;
+    let clone =
+        tree::find(&args.checkout).await.map_err(|failure| no_checkout(&then.replayable.commit, then.is_local(), &failure))?;
     let (scratch, stop) = (here::scratch()?, stopped_by_the_user());
     let cache = Cache::of(clone.common());
     let here = here::begin(&cache, scratch.path()).await?;
@@ -144,7 +144,7 @@ impl Recording<'_> {
     ) -> Result<Bench, Failure> {
         let commit = &self.replayable.commit;
         let snapshot = clone.at(&scratch.join("source.git"), commit).await.map_err(Failure::from);
-        let snapshot = snapshot.map_err(|failure| no_checkout(commit, &failure))?;
+        let snapshot = snapshot.map_err(|failure| no_checkout(commit, self.is_local(), &failure))?;
         let pull = self.run.agent().and_then(|of| of.prepared.as_ref()).and_then(|prepared| prepared.pull.clone());
         let since = match &pull {
             Some(pull) => clone.common_commit(&pull.base, commit).await?,
@@ -170,6 +170,11 @@ impl Recording<'_> {
         Ok(bench)
     }
 
+    /// Whether it ran on somebody's working tree.
+    fn is_local(&self) -> bool {
+        self.run.agent().is_some_and(|of| matches!(of.spec.trigger, Trigger::Local { .. }))
+    }
+
     async fn compared(&self, bench: &Bench, end: &PipelineEnd) -> Result<Vec<Difference>, Failure> {
         let (Some(then), Some(now)) = (self.run.agent(), end.run.agent()) else {
             return Err(Failure::Outside("the run has no agents".to_owned()));
@@ -188,9 +193,13 @@ async fn keep(blobs: &dyn Blobs, said: &Said) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_checkout(commit: &CommitId, failure: &Failure) -> Failure {
+fn no_checkout(commit: &CommitId, local: bool, failure: &Failure) -> Failure {
     let next = "name a clone that has the commit with --checkout, or `git fetch` it there";
-    let message = format!("the files of commit {commit} cannot be had: {failure}; {next}");
+    let gone = match local {
+        true => ". A run that began with changes that were not committed cannot be replayed: nobody has kept those files",
+        false => "",
+    };
+    let message = format!("the files of commit {commit} cannot be had: {failure}; {next}{gone}");
     match failure {
         Failure::Wrong(_) | Failure::Refused(_) => Failure::Wrong(message),
         Failure::Outside(_) => Failure::Outside(message),
@@ -283,8 +292,8 @@ fn row(difference: &Difference) -> Vec<String> {
             (format!("stage {stage}{turn}"), "files".to_owned(), String::new(), paths.join(", "))
         }
         Difference::Gate { stage, gate, round, then, now, title } => {
-            let now = format!("{}: {title}", words::verdict(*now));
-            (format!("stage {stage}, look {round}"), format!("gate {gate}"), words::verdict(*then).to_owned(), now)
+            let now = format!("{}: {title}", now.words());
+            (format!("stage {stage}, look {round}"), format!("gate {gate}"), then.words().to_owned(), now)
         }
         Difference::Way { stage, step, in_journal } => {
             let (then, now) = if *in_journal { ("there", "not there") } else { ("not there", "there") };

@@ -15,7 +15,7 @@ use gatewright_core::config::{GateConfig, RepoConfig};
 use gatewright_core::plan::Applies;
 use gatewright_core::sandbox::{Limits, Sandbox};
 use gatewright_engine::local::{LocalEnd, LocalReport, LocalRun, Pasts};
-use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
+use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Bounds, ReportFormat, RunArgs, SandboxKind};
@@ -91,15 +91,15 @@ async fn checked(args: RunArgs) -> Result<ExitCode, Failure> {
 async fn found(args: &RunArgs, scratch: &Path, progress: &Progress) -> Result<(Tree, PathBuf, RepoConfig), Failure> {
     let here = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
     let working_tree = tree::find(&here).await?;
-    let path = args.file.clone().unwrap_or_else(|| working_tree.root().join(gatewright_core::config::PATH));
+    let path = args.tree.file_in(&working_tree);
     let mut config = file::read(&path, &here)?;
     file::know(&config, &args.gates)?;
     if let Some(image) = &args.image {
         config.gates.iter_mut().for_each(|gate| gate.image.clone_from(image));
     }
     progress.say("taking up the working tree");
-    let RunArgs { committed, gates, measure_base, .. } = args;
-    let wanted = Wanted { base: args.base.as_deref(), committed: *committed, gates, measure_base: *measure_base };
+    let RunArgs { tree: of, gates, measure_base, .. } = args;
+    let wanted = Wanted { base: of.base.as_deref(), committed: of.committed, gates, measure_base: *measure_base };
     let tree = Tree::of(working_tree, wanted, scratch, &config).await?;
     Ok((tree, path, config))
 }
@@ -134,7 +134,7 @@ impl Job<'_> {
     }
 
     fn local_run(&self, sandbox: SandboxKind) -> Result<LocalRun, Failure> {
-        let bounds = self.args.bounds;
+        let bounds = self.args.tree.bounds;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = match (self.args.jobs, sandbox) {
             (Some(jobs), _) => usize::from(jobs),
@@ -161,7 +161,7 @@ impl Job<'_> {
         let (mirrors, local) = (self.scratch.join("mirrors"), Some(self.tree.repository.clone()));
         let workspace = match kind {
             SandboxKind::Docker => {
-                let pull = if self.args.pull == "never" { PullPolicy::Never } else { PullPolicy::Missing };
+                let pull = self.args.tree.pull();
                 let caches = self.cache.caches.clone();
                 let config = DockerConfig { local, caches, pull, env, ..DockerConfig::new(instance, mirrors) };
                 return Arc::new(DockerSandbox::new(config));

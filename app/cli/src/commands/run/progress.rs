@@ -150,9 +150,9 @@ impl Observer for Progress {
             bar.finish_and_clear();
         }
         let (word, what) = match &step.state {
-            StepState::Done { outcome, .. } => (words::verdict(outcome.verdict.status), outcome.verdict.title.clone()),
-            StepState::NotRun { because, status, .. } => (words::verdict(*status), because.clone()),
-            StepState::Carried { verdict } => (words::verdict(verdict.status), verdict.title.clone()),
+            StepState::Done { outcome, .. } => (outcome.verdict.status.words(), outcome.verdict.title.clone()),
+            StepState::NotRun { because, status, .. } => (status.words(), because.clone()),
+            StepState::Carried { verdict } => (verdict.status.words(), verdict.title.clone()),
             StepState::Waiting | StepState::Running { .. } => return,
         };
         let took = took.map(|ms| format!(" ({})", words::span(ms))).unwrap_or_default();

@@ -38,7 +38,7 @@ pub(super) async fn failures(done: &Done<'_>) -> Result<(), Failure> {
 }
 
 async fn failure(done: &Done<'_>, step: &Step, outcome: &StepOutcome) -> Result<(), Failure> {
-    let (name, word) = (&step.gate.name, words::verdict(outcome.verdict.status));
+    let (name, word) = (&step.gate.name, outcome.verdict.status.words());
     let (title, exit) = (&outcome.verdict.title, words::exit(&outcome.exit));
     // A gate without a command has ended in no way of its own, and most titles begin with how a command did.
     let says_so = step.gate.run.is_none() || title.starts_with("exit code") || title.starts_with(&exit);
@@ -149,5 +149,5 @@ fn row(step: &Step) -> (Tone, Vec<String>) {
         Some(VerdictStatus::Cancelled) | None => Tone::Busy,
         Some(VerdictStatus::Skipped) => Tone::Quiet,
     };
-    (tone, vec![status.map_or("waiting", words::verdict).to_owned(), name, change, time, what])
+    (tone, vec![status.map_or("waiting", VerdictStatus::words).to_owned(), name, change, time, what])
 }

@@ -9,16 +9,17 @@ use gatewright_core::RepoRef;
 use gatewright_core::rollout::Outcome;
 use gatewright_engine::overview::{ArrivalOverview, EnvironmentOverview, RolloutOverview};
 use gatewright_engine::render::{patience_words, rollout_words};
+use gatewright_engine::statistics::Figures;
 
-use super::STYLE;
 use super::rollout::class;
+use super::{STATS_DAYS, STYLE};
 use crate::serve::html::Text;
 use crate::words;
 
 /// So many of the releases that have come here are shown, the last ones.
 const ARRIVALS_SHOWN_MAX: usize = 30;
 
-pub(super) fn render(repo: &RepoRef, of: &EnvironmentOverview) -> String {
+pub(super) fn render(repo: &RepoRef, of: &EnvironmentOverview, figures: Option<&Figures>) -> String {
     let mut out = String::new();
     let title = format!("{} {}", repo.path, of.name);
     let title = Text(&title);
@@ -39,6 +40,9 @@ pub(super) fn render(repo: &RepoRef, of: &EnvironmentOverview) -> String {
     kept_away(&mut out, of);
     on_its_way(&mut out, &of.open);
     arrivals(&mut out, &of.arrivals);
+    if let Some(figures) = figures {
+        fared(&mut out, figures);
+    }
     out.push_str("</main></body></html>\n");
     out
 }
@@ -147,6 +151,17 @@ fn arrivals(out: &mut String, arrivals: &[ArrivalOverview]) {
     out.push_str("</tbody></table>");
 }
 
+fn fared(out: &mut String, figures: &Figures) {
+    let cells =
+        |tag: &str, texts: &[String]| -> String { texts.iter().map(|text| format!("<{tag}>{}</{tag}>", Text(text))).collect() };
+    let head = cells("th", &words::figures::COLUMNS.map(str::to_owned));
+    let row = cells("td", &words::figures::columns(figures));
+    let _ = write!(
+        out,
+        "<h2>The last {STATS_DAYS} days</h2><table><thead><tr>{head}</tr></thead><tbody><tr>{row}</tr></tbody></table>"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use gatewright_core::rollout::Wait;
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_is_markup_on_the_page() {
-        let html = render(&repo(HOSTILE), &overview(HOSTILE));
+        let html = render(&repo(HOSTILE), &overview(HOSTILE), None);
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("</title>").count(), 1);
         assert!(html.matches("&lt;script&gt;").count() >= 14, "{html}");
@@ -212,18 +227,18 @@ mod tests {
         if let Some(live) = &mut of.live {
             live.url = Some("javascript:alert(1)".to_owned());
         }
-        assert!(!render(&repo("octo/app"), &of).contains("javascript:"));
+        assert!(!render(&repo("octo/app"), &of, None).contains("javascript:"));
     }
 
     #[test]
     fn the_page_says_what_there_is_to_know() {
         let of = EnvironmentOverview { locked_by: None, open: Vec::new(), ..overview("v1.4.0") };
-        let html = render(&repo("octo/app"), &of);
+        let html = render(&repo("octo/app"), &of, None);
         for said in ["octo/app production: drift", "Found at 1970-01-01", "made again", "Frozen", "Held", "rolled back: v1.4.0"] {
             assert!(html.contains(said), "{said}: {html}");
         }
         let calm = EnvironmentOverview { drift: None, frozen: None, held: None, ..of };
-        let html = render(&repo("octo/app"), &calm);
+        let html = render(&repo("octo/app"), &calm, None);
         assert!(html.contains("octo/app production: live") && html.contains("What runs is what was released"), "{html}");
     }
 }

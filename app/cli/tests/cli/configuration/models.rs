@@ -81,6 +81,25 @@ fn the_example_on_the_page_about_models_is_valid() {
 }
 
 #[test]
+fn a_file_with_models_alone_is_valid_and_what_it_is_not_enough_for_is_said() {
+    let bench = Bench::new();
+    let models = "[[model]]\nkind = \"ollama\"\n\n[agents]\nmodels = [\"ollama/qwen3\"]\n";
+    bench.write("models.toml", models);
+    let done = bench.run(&["check", "models.toml"]);
+    assert_eq!(done.code, Some(0));
+    assert_snapshot!(done.stdout.trim(), @"models.toml: no problems; it has models and no `[[forge]]`, which is enough for `gatewright agent run`; `gatewright serve` needs one");
+    let done = bench.run(&["check", "models.toml", "--json"]);
+    assert!(done.stdout.contains("\"note\": \"it has models and no"), "{}", done.stdout);
+    // What is wrong with it is named, and nothing else.
+    bench.write("models.toml", &models.replace("ollama/qwen3", "olama/qwen3"));
+    let done = bench.run(&["check", "models.toml"]);
+    assert_eq!((done.code, done.stdout.lines().count()), (Some(2), 1), "{}", done.stdout);
+    let done = bench.run(&["serve", "--config", "models.toml"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stderr.contains("no forge is configured"), "{}", done.stderr);
+}
+
+#[test]
 fn models_of_all_kinds_are_valid_and_an_environment_can_name_them() {
     let bench = Bench::with_server_file(nobody(), "memory:")
         .env("GATEWRIGHT__MODEL__0__KIND", "ollama")

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use gatewright_core::config::{self, Pipeline, RepoConfig};
 use gatewright_core::event::User;
 use gatewright_core::forge::PullState;
-use gatewright_core::run::{AgentRun, AgentSpec, Run, RunSpec, Trigger, Work};
+use gatewright_core::run::{AgentEvent, AgentRun, AgentSpec, Run, RunEvent, RunSpec, Trigger, Work};
 use gatewright_core::sandbox::Workshop;
 use gatewright_core::{ForgeKind, PipelineName, Subject, Timestamp};
 use gatewright_engine::Options;
+use gatewright_engine::local::{Pasts, PastsHere, PipelineEnd};
 use gatewright_sandbox::local::Snapshot;
-use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace, PullPolicy};
+use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 use tokio_util::sync::CancellationToken;
 
 use super::forge::{LocalForge, NUMBER};
@@ -30,12 +31,14 @@ use crate::commands::run::{file, limits, stopped_by_the_user};
 use crate::failure::Failure;
 use crate::load;
 
+mod before;
 mod json;
 mod models;
 mod outcome;
 mod progress;
 mod show;
 
+use before::Before;
 use models::Asked;
 use outcome::Outcome;
 use progress::Progress;
@@ -65,24 +68,25 @@ pub(super) async fn run(args: AgentRunArgs) -> Result<ExitCode, Failure> {
     let task = task(&args)?;
     let folder = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
     let working_tree = tree::find(&folder).await?;
-    let path = args.file.clone().unwrap_or_else(|| working_tree.root().join(config::PATH));
+    let path = args.tree.file_in(&working_tree);
     let (config, text) = file::read_with(&path, &folder, &args.pipeline)?;
     let pipeline = meant(&config, &args.pipeline)?;
     let asked = Asked::of(&args)?;
     asked.check(&args, pipeline)?;
     let (scratch, stop, progress) = (here::scratch()?, stopped_by_the_user(), Progress::new());
     progress.say("taking up the working tree");
-    let wanted = Wanted { base: args.base.as_deref(), committed: args.committed, gates: &[], measure_base: false };
+    let wanted = Wanted { base: args.tree.base.as_deref(), committed: args.tree.committed, gates: &[], measure_base: false };
     let tree = Tree::of(working_tree, wanted, scratch.path(), &config).await?;
     let cache = Cache::of(tree.working_tree.common());
     let here = here::begin(&cache, scratch.path()).await?;
-    let job = Job { args: &args, tree: &tree, scratch: scratch.path(), here: &here, asked: &asked };
+    let job = Job { args: &args, tree: &tree, scratch: scratch.path(), here: &here, asked: &asked, pasts: &cache.pasts };
     let bench = job.bench(text).await?;
-    let run = job.driven(&bench, task, pipeline, &progress, &stop).await?;
+    let before = job.before(&bench, &config, pipeline, &progress, &stop).await?;
+    let run = job.driven(&bench, (task, pipeline), &before, &progress, &stop).await?;
     progress.finish();
     let of = run.run.agent().ok_or_else(|| Failure::Outside("the run has no agents, which is our fault".to_owned()))?;
     let room = cache.room(args.logs.as_deref(), run.run.id);
-    let outcome = Outcome::of(&args, &tree, &bench, &run, room).await?;
+    let outcome = Outcome::of(&args, &tree, &bench, &run, &before, room).await?;
     if args.logs.is_none() {
         // That older ones stay is no reason to fail.
         let _ = cache.prune();
@@ -139,6 +143,8 @@ struct Job<'a> {
     scratch: &'a Path,
     here: &'a Here,
     asked: &'a Asked,
+    /// What gates said of earlier commits.
+    pasts: &'a Path,
 }
 
 impl Job<'_> {
@@ -186,7 +192,7 @@ impl Job<'_> {
         let instance = self.here.instance.clone();
         match self.args.sandbox {
             AgentSandbox::Docker => {
-                let pull = if self.args.pull == "never" { PullPolicy::Never } else { PullPolicy::Missing };
+                let pull = self.args.tree.pull();
                 Arc::new(DockerSandbox::new(DockerConfig { local, pull, ..DockerConfig::new(instance, mirrors) }))
             }
             AgentSandbox::Host => {
@@ -196,17 +202,22 @@ impl Job<'_> {
         }
     }
 
+    fn gates_at_once(&self) -> usize {
+        GATES_MAX.min(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
     fn options(&self) -> Options {
-        let gates = GATES_MAX.min(std::thread::available_parallelism().map_or(1, usize::from));
+        let gates = self.gates_at_once();
         let agents = &self.asked.config.agents;
         Options {
             worker: "local".to_owned(),
             sandboxes_max: gates,
             sandboxes_per_repo_max: gates,
-            limits: limits(self.args.bounds),
+            limits: limits(self.args.tree.bounds),
             secrets: self.asked.secrets.clone(),
             agents_max: agents.concurrent,
             agent_tokens_max: agents.answer_tokens_max,
+            here: Some(PastsHere { pasts: Pasts::new(self.pasts), change: self.tree.change.clone() }),
             ..Options::default()
         }
     }
@@ -214,17 +225,22 @@ impl Job<'_> {
     async fn driven(
         &self,
         bench: &Bench,
-        task: String,
-        pipeline: &Pipeline,
+        (task, pipeline): (String, &Pipeline),
+        before: &Before,
         progress: &Progress,
         stop: &CancellationToken,
-    ) -> Result<gatewright_engine::local::PipelineEnd, Failure> {
+    ) -> Result<PipelineEnd, Failure> {
         let budget = self.args.budget.map(|budget| budget.over(pipeline.budget));
         let trigger = Trigger::Local { pipeline: pipeline.name.clone(), budget, models: self.args.model.clone() };
         let of = AgentSpec { trigger, task, head: None, by: None, triggered_at: Timestamp::now() };
         let subject = Subject::Agents { about: Box::new(Subject::Pull { number: NUMBER }) };
         let spec = RunSpec { repo: self.tree.change.repo.clone(), subject, work: Work::Agent(of) };
-        let ended = bench.pipeline.run(here::new(spec), &[], progress, stop).await;
+        let refused = |because: &String| {
+            let event = Box::new(AgentEvent::Refused { because: because.clone(), quiet: false });
+            RunEvent::Agent { event }
+        };
+        let known: Vec<RunEvent> = before.nothing_to_fix.iter().map(refused).collect();
+        let ended = bench.pipeline.run(here::new(spec), &known, progress, stop).await;
         ended.map_err(|failure| here::failed(&failure))
     }
 }

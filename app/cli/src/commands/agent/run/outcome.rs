@@ -12,6 +12,7 @@ use gatewright_engine::local::PipelineEnd;
 use serde::Serialize;
 
 use super::super::here::{Bench, JOURNAL, SAID};
+use super::before::Before;
 use crate::args::AgentRunArgs;
 use crate::commands::run::tree::Tree;
 use crate::desk::agents::Said;
@@ -43,12 +44,16 @@ impl Outcome {
         tree: &Tree,
         bench: &Bench,
         end: &PipelineEnd,
+        before: &Before,
         kept: PathBuf,
     ) -> Result<Outcome, Failure> {
         let Some(of) = end.run.agent() else { return Err(Failure::Outside("the run has no agents".to_owned())) };
         keep(bench, end, of, &kept).await?;
+        for (gate, log) in &before.logs {
+            write(&kept.join(format!("before-{gate}.log")), log)?;
+        }
         let mut outcome = Outcome {
-            exit_code: exit_code(of, end),
+            exit_code: if before.nothing_to_fix.is_some() { 0 } else { exit_code(of, end) },
             message: None,
             changes: Vec::new(),
             patch: None,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gatewright_core::run::{AgentEvent, AgentRun, JournalEntry, Run, RunEvent, StageRun, StageState};
+use gatewright_core::GateName;
+use gatewright_core::run::{AgentEvent, AgentRun, JournalEntry, Run, RunEvent, StageRun, StageState, Step, StepState};
 use gatewright_engine::Wait;
-use gatewright_engine::local::PipelineObserver;
+use gatewright_engine::local::{Observer, PipelineObserver};
 use indicatif::{MultiProgress, ProgressBar};
 
 use crate::commands::run::progress::spinner;
@@ -154,7 +155,7 @@ impl State {
             }
             AgentEvent::Verified { stage, gate, outcome } => {
                 let verdict = &outcome.verdict;
-                self.line(&format!("{}: gate {gate} {}: {}", name(stage), words::verdict(verdict.status), verdict.title));
+                self.line(&format!("{}: gate {gate} {}: {}", name(stage), verdict.status.words(), verdict.title));
             }
             AgentEvent::Spent { what } => self.line(&format!("stopped: {}", what.words())),
             AgentEvent::TurnBegun { .. }
@@ -187,6 +188,22 @@ impl PipelineObserver for Progress {
                 state.line(&format!("to be tried again: {cause}"));
             }
             state.waited = now;
+        }
+    }
+}
+
+/// Before agents begin, gates may be asked.
+impl Observer for Progress {
+    fn started(&self, gate: &GateName) {
+        self.state().total(&format!("before: gate {gate}"));
+    }
+
+    fn output(&self, _: &GateName, _: &[u8]) {}
+
+    fn over(&self, step: &Step) {
+        if let (Some(verdict), StepState::Done { .. }) = (step.verdict(), &step.state) {
+            let said = verdict.status.words();
+            self.state().line(&format!("before: gate {} {said}: {}", step.gate.name, verdict.title));
         }
     }
 }
