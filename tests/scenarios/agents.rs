@@ -12,6 +12,15 @@ use gatewright_tests::stage::{Proposed, Scene};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+/// A repository file with these pipelines, and one gate that runs the repository's test.
+macro_rules! with_agents {
+    ($pipelines:literal) => {
+        concat!("image: gatewright-sandbox:local\ngates:\n  tests: { run: sh test.sh }\nagents:", $pipelines)
+    };
+}
+
+#[path = "agents/comment.rs"]
+mod comment;
 #[path = "agents/crash.rs"]
 mod crash;
 #[path = "agents/fix.rs"]
@@ -22,6 +31,8 @@ mod honest;
 mod injection;
 #[path = "agents/limits.rs"]
 mod limits;
+#[path = "agents/looks_back.rs"]
+mod looks_back;
 #[path = "agents/on_demand.rs"]
 mod on_demand;
 #[path = "agents/programs.rs"]
@@ -34,22 +45,18 @@ mod started;
 mod stopped;
 
 /// A repository whose test fails: the sum of two numbers is their difference.
-const FILE: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const FILE: &str = with_agents!(
+    "
   fix: { budget: { usd: 2.00, turns: 20, minutes: 5 } }
-";
+"
+);
 
 /// The same with the shortest pipeline that mends something.
-const SHORT: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const SHORT: &str = with_agents!(
+    "
   fix: { steps: [repair, verify], tries: 2 }
-";
+"
+);
 
 /// What is broken.
 const BROKEN: &str = "#!/bin/sh\necho $(($1 - $2))\n";
@@ -127,9 +134,15 @@ fn reference(scene: &Scene, number: u64) -> String {
     show::reference(scene.forge.kind(), number)
 }
 
-/// What the service says of its agents on a pull request, with names in the place of what is never the same.
+/// What the service says of its agents on a pull request, with names in the place of what is never the same: the part of its one comment
+/// behind that of the gates, and its replies to commands.
 fn said(scene: &Scene, number: u64, head: &str) -> String {
-    steady(&scene.replies(number).join("\n"), head)
+    let comment = scene.sticky(number);
+    let (gates, agents) = comment.split_once("\n\n### ").map_or((&*comment, None), |(gates, agents)| (gates, Some(agents)));
+    assert!(gates.starts_with("### Gatewright: "), "{comment}");
+    let agents = agents.map(|agents| format!("### {agents}"));
+    let said: Vec<String> = agents.into_iter().chain(scene.replies(number)).collect();
+    steady(&said.join("\n"), head)
 }
 
 /// A text without what is never the same: the commit, and the ids of runs.

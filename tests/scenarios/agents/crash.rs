@@ -87,7 +87,11 @@ async fn pipeline_ends_right(forge: &dyn Stage, home: &Home, asked: &AtomicUsize
 
     let place = format!("{:?} {nth}", crash.point);
     assert_eq!(forge.reactions(number, comment), ["eyes", "+1"], "{place}");
-    assert_eq!(forge.replies(number).len(), 1, "{place}: one comment");
+    assert_eq!(forge.replies(number), [], "{place}: one comment, and no others");
+    let comment = forge.sticky(number).unwrap_or_default();
+    for part in ["### Gatewright: 1 of 1 gate failed\n", "### fix: a pull request is proposed\n"] {
+        assert_eq!(comment.matches(part).count(), 1, "{place}: {comment}");
+    }
     let proposed = forge.proposed().split_off(before);
     assert_eq!(proposed.len(), 1, "{place}: one proposal: {proposed:#?}");
     let commit = forge.head_of(&proposed[0].branch).unwrap_or_default();

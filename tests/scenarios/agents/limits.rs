@@ -26,33 +26,28 @@ fn wanders_dearly() -> Vec<Value> {
     wanders().into_iter().map(dear).collect()
 }
 
-const FIVE_TURNS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const FIVE_TURNS: &str = with_agents!(
+    "
   fix: { steps: [repair, verify], budget: { turns: 5 } }
-";
+"
+);
 
 /// A turn could cost more than what remains after some.
-const LITTLE_MONEY: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const LITTLE_MONEY: &str = with_agents!(
+    "
   fix: { steps: [repair, verify], budget: { usd: 0.60, turns: 40 } }
-";
+"
+);
 
 /// The second agent never ends.
-const TWO_AGENTS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const TWO_AGENTS: &str = with_agents!(
+    "
   fix: { steps: [repair, verify, quality], budget: { turns: 6 } }
-";
+"
+);
 
 on_every_forge!(
+    on this machine:
     an_agent_that_goes_in_circles_is_ended(SHORT, |setting: &mut Setting| {
         let same = || uses(&[("read", json!({ "path": "add.sh" }))]);
         script(setting, &conversations(&[(&[], (0..30).map(|_| same()).collect())]));

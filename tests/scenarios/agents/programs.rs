@@ -18,11 +18,8 @@ use super::{MENDED, broken, proposed, reference, said};
 const KEY: &str = "sk-c4n4ry-c4n4ry-c4n4ry";
 
 /// It looks at what it is told, asks its provider, and mends the sum.
-const MENDS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const MENDS: &str = with_agents!(
+    "
   fix:
     tries: 2
     steps:
@@ -35,36 +32,29 @@ agents:
             test \"$(wget -q -O - -Y off \"$SOME_PROVIDER_BASE_URL/v1/messages\")\" = 'use a plus' || exit 3
             sed -i 's/\\$1 - \\$2/$1 + $2/' add.sh
       - verify
-";
+"
+);
 
 /// It mends nothing, and says that all is well.
-const CLAIMS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const CLAIMS: &str = with_agents!(
+    "
   fix: { tries: 2, steps: [{ agent: { name: claims, run: 'echo all is well' } }, verify] }
-";
+"
+);
 
 /// It writes where no agent may, too.
-const TRESPASSES: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const TRESPASSES: &str = with_agents!("
   fix:
     steps:
       - agent: { name: sed, run: \"sed -i 's/[$]1 - [$]2/$1 + $2/' add.sh; mkdir .github; echo x > .github/CODEOWNERS; echo true > test.sh\" }
       - verify
-";
+");
 
-const FAILS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const FAILS: &str = with_agents!(
+    "
   fix: { tries: 1, steps: [{ agent: { name: fails, run: 'exit 3' } }, verify] }
-";
+"
+);
 
 /// What a provider was asked, a line each.
 type Asked = Arc<Mutex<Vec<String>>>;

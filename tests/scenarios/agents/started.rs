@@ -1,25 +1,19 @@
 //! What starts a pipeline, and who; and what becomes of what it hands over.
 
-use std::sync::Arc;
-
 use gatewright_core::{ForgeKind, ItemRef};
 use gatewright_tests::on_every_forge;
 use gatewright_tests::service::Setting;
-use gatewright_tests::stage::{GitHubStage, Role, Scene};
+use gatewright_tests::stage::{Role, Scene};
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{
-    BROKEN, MENDED, TEST, broken, conversations, finish, mend, on_hearing, proposed, reference, said, script, steady, uses,
-};
+use super::{BROKEN, MENDED, TEST, broken, conversations, finish, mend, proposed, reference, said, script, steady, uses};
 
-const BY_LABEL: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const BY_LABEL: &str = with_agents!(
+    "
   mend: { on: { label: [mend me] }, steps: [repair, verify] }
-";
+"
+);
 
 const BY_ISSUE: &str = "\
 image: gatewright-sandbox:local
@@ -37,14 +31,6 @@ agents:
   build: { on: { command: do }, steps: [coder, verify], may: [pull-request, comment] }
 ";
 
-const WATCHES: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
-  watch: { on: { command: do }, steps: [monitor], may: [comment] }
-";
-
 /// `other` fails on what is proposed too.
 const BY_FAILURE: &str = "\
 image: gatewright-sandbox:local
@@ -55,21 +41,17 @@ agents:
   fix: { on: { failed: [tests, other] }, steps: [repair, { verify: [tests] }] }
 ";
 
-const REVIEW: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const REVIEW: &str = with_agents!(
+    "
   review: {}
-";
+"
+);
 
-const COMMITS: &str = "\
-image: gatewright-sandbox:local
-gates:
-  tests: { run: sh test.sh }
-agents:
+const COMMITS: &str = with_agents!(
+    "
   fix: { steps: [repair, verify], may: [commit, comment] }
-";
+"
+);
 
 /// Mends the sum in one turn.
 fn mends(setting: &mut Setting) {
@@ -78,6 +60,7 @@ fn mends(setting: &mut Setting) {
 }
 
 on_every_forge!(
+    on this machine:
     a_label_starts_a_pipeline_where_somebody_put_it_who_may_push(BY_LABEL, mends),
     an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(BY_ISSUE, |setting: &mut Setting| {
         let write = ("write", json!({ "path": "greet.sh", "content": "echo hello\n" }));
@@ -111,7 +94,7 @@ async fn a_label_starts_a_pipeline_where_somebody_put_it_who_may_push(scene: Sce
         scene.forge.advance(2);
         scene.forge.label(ItemRef::Pull { number }, user, label);
         scene.idle().await;
-        assert_eq!(scene.replies(number), Vec::<String>::new(), "{user} starts nothing by {label}");
+        assert_eq!(said(&scene, number, &head), "", "{user} starts nothing by {label}");
     }
     let (other, _) = {
         let head = scene.forge.commit("second", "alice", &[("add.sh", BROKEN), ("test.sh", TEST)]);
@@ -154,26 +137,6 @@ async fn an_issue_starts_a_pipeline_where_somebody_opened_it_who_may_push(scene:
     let commit = scene.forge.head_of(&proposal.branch).expect("the branch is there");
     assert_eq!(scene.forge.file(&commit, "greet.sh").as_deref(), Some("echo hello\n"));
     assert_eq!(scene.forge.replies_on_issue(number).len(), 1);
-    scene.end().await;
-}
-
-/// It looks back: the checks of the pull request are what there is.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_monitor_is_shown_how_gates_have_gone() {
-    let scene = Scene::with(Arc::new(GitHubStage::start().await), WATCHES, |setting: &mut Setting| {
-        let words = ["tests: 2 runs, 1 passed, 1 failed, 0 errors", "of #1: failed, exit code 1", "of #1: passed, exit code 0"];
-        script(setting, &conversations(&[(&[], vec![on_hearing(&words, finish("The sum began to fail with the last push."))])]));
-    })
-    .await;
-    scene.forge.commit("topic", "alice", &[("add.sh", MENDED), ("test.sh", TEST)]);
-    let number = scene.forge.open("alice", "topic");
-    scene.idle().await;
-    scene.forge.advance(2);
-    let head = scene.forge.commit("topic", "alice", &[("add.sh", BROKEN)]);
-    scene.idle().await;
-    scene.say(number, "wendy", "/gw do say what stands out").await;
-    let said = said(&scene, number, &head);
-    assert!(said.contains("**monitor**: The sum began to fail with the last push."), "{said}");
     scene.end().await;
 }
 

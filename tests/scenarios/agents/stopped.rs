@@ -64,7 +64,7 @@ async fn two_pipelines_at_once_do_not_share_out_a_day_twice() {
     scene.forge.comment(first, "wendy", "/gw fix");
     model.until_asked(1).await;
     scene.forge.comment(second, "wendy", "/gw fix");
-    let over = || async { scene.replies(second).iter().any(|reply| reply.contains("stopped")) };
+    let over = || async { said(&scene, second, &other).contains("stopped") };
     until("the second is over", over).await;
     assert_snapshot!(said(&scene, second, &other), @"
     ### fix: stopped early

@@ -17,6 +17,7 @@ agents:
 ";
 
 on_every_forge!(
+    on this machine:
     a_command_that_starts_no_pipeline_says_what_to_write(TWO_GATES),
     the_base_branchs_file_says_what_is_started(FOR_FIX),
     agents_work_on_a_fork_once_its_commit_is_approved(FOR_FIX),

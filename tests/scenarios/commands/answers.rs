@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::TWO_GATES;
 
 on_every_forge!(
+    on this machine:
     help_lists_what_this_person_may_do_in_the_one_comment(TWO_GATES),
     status_and_explain_say_where_things_stand_and_why(TWO_GATES),
     a_misspelt_command_gets_the_nearest_and_the_reply_is_folded_once_something_else_is_said(TWO_GATES),

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::TWO_GATES;
 
 on_every_forge!(
+    on this machine:
     a_fork_runs_once_it_is_approved_and_a_push_takes_that_back(TWO_GATES),
     an_approval_names_the_commit_or_means_the_one_that_was_looked_at(TWO_GATES),
     who_may_not_approve_does_not_and_neither_does_the_author(TWO_GATES),

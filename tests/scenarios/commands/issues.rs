@@ -18,7 +18,7 @@ use super::TWO_GATES;
 
 const GOOD: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: test -f fixed }\n";
 
-on_every_forge!(what_is_about_a_change_is_refused_on_an_issue_and_nobody_else_is_answered(TWO_GATES));
+on_every_forge!(on this machine: what_is_about_a_change_is_refused_on_an_issue_and_nobody_else_is_answered(TWO_GATES));
 
 async fn what_is_about_a_change_is_refused_on_an_issue_and_nobody_else_is_answered(scene: Scene) {
     let number = scene.forge.open_issue("rita", "It is slow", "Since Monday.");

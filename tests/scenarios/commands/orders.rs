@@ -10,6 +10,7 @@ use super::TWO_GATES;
 const WAITING: &str = "image: gatewright-sandbox:local\ngates:\n  waits: { run: test -f quick || sleep 3 }\n";
 
 on_every_forge!(
+    on this machine:
     a_skipped_gate_counts_as_passed_at_this_commit_only_and_the_check_says_who_and_why(TWO_GATES),
     a_held_pull_request_does_not_pass_whatever_is_pushed_until_it_is_let_go(TWO_GATES),
     what_is_said_while_gates_run_takes_effect_in_the_same_run(WAITING),

@@ -19,6 +19,7 @@ gates:
 const QUICK: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n";
 
 on_every_forge!(
+    on this machine:
     a_gate_that_never_ran_since_another_failed_runs_once_that_one_is_skipped(CHAIN),
     a_gate_that_never_ran_does_not_count_as_passed_when_the_one_that_it_needs_is_run_again(CHAIN),
     a_skip_that_was_said_before_a_push_is_not_of_the_commit_that_was_pushed(TWO_GATES),

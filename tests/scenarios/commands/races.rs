@@ -9,6 +9,7 @@ use super::{TWO_GATES, on_github};
 const QUICK: &str = "image: gatewright-sandbox:local\ngates:\n  good: { run: 'true' }\n";
 
 on_every_forge!(
+    on this machine:
     two_opposite_commands_at_once_end_as_the_later_one_says(QUICK),
     a_comment_that_is_gone_or_changed_before_it_is_read_is_not_obeyed(QUICK),
     a_cancel_while_a_run_ends_does_no_harm(QUICK),

@@ -10,6 +10,7 @@ use super::TWO_GATES;
 const SLOW: &str = "image: gatewright-sandbox:local\ngates:\n  slow: { run: sleep 60 }\n";
 
 on_every_forge!(
+    on this machine:
     rerun_runs_what_failed_and_what_passed_stands(TWO_GATES),
     run_runs_the_gates_that_it_names_and_test_is_another_word_for_it(TWO_GATES),
     cancel_stops_what_runs_and_says_who_did_it(SLOW),

@@ -22,6 +22,7 @@ commands:
 const NARROW: &str = "image: gatewright-sandbox:local\ngates:\n  bad: { run: exit 3 }\ncommands:\n  hold: { who: admin }\n";
 
 on_every_forge!(
+    on this machine:
     each_role_may_do_what_the_table_says(TWO_GATES),
     the_base_branchs_file_narrows_and_widens(RULES),
     what_the_change_itself_says_about_commands_counts_for_nothing(NARROW),

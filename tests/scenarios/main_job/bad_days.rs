@@ -2,7 +2,7 @@
 
 use gatewright_tests::github::{Effect, HookEffect, When};
 use gatewright_tests::on_every_forge;
-use gatewright_tests::stage::{Scene, Told, Written};
+use gatewright_tests::stage::{Scene, Told, Written, in_containers};
 use insta::assert_snapshot;
 
 const ONE_GATE: &str = "image: gatewright-sandbox:local\ngates:\n  tests:\n    run: 'true'\n";
@@ -12,8 +12,10 @@ on_every_forge!(
         "image: gatewright-sandbox:local\ngates:\n  slow:\n    run: sleep 4; exit 1\n",
         |setting| setting.grace_secs = 0
     ),
-    an_engine_that_is_down_is_named_in_the_check(ONE_GATE, |setting| setting.engine =
-        Some("unix:///nowhere/docker.sock".to_owned())),
+    an_engine_that_is_down_is_named_in_the_check(ONE_GATE, |setting| {
+        in_containers(setting);
+        setting.engine = Some("unix:///nowhere/docker.sock".to_owned());
+    }),
     what_the_forge_asks_to_be_written_later_is_written_later_and_once(ONE_GATE),
     answers_that_are_lost_after_the_write_double_nothing(ONE_GATE),
     deliveries_out_of_order_leave_the_newest_commit_checked(

@@ -3,7 +3,7 @@
 use gatewright_core::run::{Run, StepState};
 use gatewright_core::store::{Blobs, Store};
 use gatewright_tests::on_every_forge;
-use gatewright_tests::stage::Scene;
+use gatewright_tests::stage::{Scene, in_containers};
 use insta::assert_snapshot;
 
 /// Prints what it finds, and leaves what the change says.
@@ -16,7 +16,7 @@ gates:
     cache: { paths: deps/made, key: lock }
 ";
 
-on_every_forge!(a_cache_comes_from_the_own_branch_or_the_base_and_nobody_reads_what_a_fork_has_written(FILE));
+on_every_forge!(a_cache_comes_from_the_own_branch_or_the_base_and_nobody_reads_what_a_fork_has_written(FILE, in_containers));
 
 /// What the gate found in its cache, as its log has it.
 async fn found(scene: &Scene, head: &str) -> String {

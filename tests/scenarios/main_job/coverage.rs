@@ -19,6 +19,7 @@ on_every_forge!(
     what_the_base_branch_has_gained_meanwhile_is_not_the_changes_own(FILE),
     a_report_that_names_no_file_of_the_commit_is_an_error(FILE),
     what_is_covered_may_not_drop_below_the_base(DROP),
+    what_several_gates_cover_counts_together_also_where_some_of_them_are_not_run_again(TOGETHER),
 );
 
 const DROP: &str = "\
@@ -27,6 +28,18 @@ gates:
   coverage:
     run: cp report.info lcov.info
     coverage: lcov.info
+    require: { drop-at-most: 0.5 }
+";
+
+/// The last gate compares, so all three run for pushes to the default branch.
+const TOGETHER: &str = "\
+image: gatewright-sandbox:local
+gates:
+  unit: { run: cp unit.info lcov.info, coverage: lcov.info }
+  more: { run: cp more.info lcov.info, coverage: lcov.info }
+  all:
+    needs: [unit, more]
+    coverage: { of: [unit, more] }
     require: { drop-at-most: 0.5 }
 ";
 
@@ -105,5 +118,40 @@ async fn what_is_covered_may_not_drop_below_the_base(scene: Scene) {
     assert!(text.contains("40 % (2 of 5) here, 60 % (3 of 5) at"), "{text}");
     assert!(text.contains(&format!("{}, the commit that it started from", &main[..7])), "{text}");
     assert!(scene.sticky(number).contains("| -20 % of lines |"), "a column of its own");
+    scene.end().await;
+}
+
+async fn what_several_gates_cover_counts_together_also_where_some_of_them_are_not_run_again(scene: Scene) {
+    let (a, other_half) = (code("line"), HALF.replace(",4", ",x").replace(",0", ",1").replace(",x", ",0"));
+    let files = [("src/a.rs", a.as_str()), ("unit.info", HALF), ("more.info", other_half.as_str())];
+    let main = scene.forge.commit("main", "alice", &files);
+    scene.idle().await;
+    assert_snapshot!(scene.shown(&main), @"
+    gatewright (push): success (3 gates passed)
+    gatewright/all (push): success (100 % (5 of 5) of lines, 100 % (5 of 5) of changed lines)
+    gatewright/more (push): success (40 % (2 of 5) of lines, 40 % (2 of 5) of changed lines)
+    gatewright/unit (push): success (60 % (3 of 5) of lines, 60 % (3 of 5) of changed lines)
+    ");
+    let less = other_half.replace("DA:9,1", "DA:9,0");
+    let head = scene.forge.commit("topic", "alice", &[("more.info", less.as_str())]);
+    let number = scene.forge.open("alice", "topic");
+    scene.idle().await;
+    assert_snapshot!(scene.shown(&head), @"
+    gatewright: failure (1 of 3 gates failed)
+    gatewright/all: failure (-20 % of lines, and a drop of 0.5 % is allowed)
+    gatewright/more: success (20 % (1 of 5) of lines)
+    gatewright/unit: success (60 % (3 of 5) of lines)
+    ");
+    let text = scene.forge.text_of(number, &head, "gatewright/all");
+    assert!(text.contains("| `unit` | 60 % (3 of 5) |") && text.contains("| `more` | 20 % (1 of 5) |"), "{text}");
+    assert!(text.contains("80 % (4 of 5) here, 100 % (5 of 5) at"), "{text}");
+    // The verdicts of the others stand, and so does what they have covered.
+    scene.say(number, "wendy", "/gw run all").await;
+    assert_snapshot!(scene.shown(&head), @"
+    gatewright: failure (1 of 3 gates failed)
+    gatewright/all: failure (-20 % of lines, and a drop of 0.5 % is allowed)
+    gatewright/more: success (20 % (1 of 5) of lines)
+    gatewright/unit: success (60 % (3 of 5) of lines)
+    ");
     scene.end().await;
 }

@@ -1,7 +1,7 @@
 //! One pull request at a time.
 
 use gatewright_tests::on_every_forge;
-use gatewright_tests::stage::Scene;
+use gatewright_tests::stage::{Scene, in_containers};
 use insta::assert_snapshot;
 
 on_every_forge!(
@@ -18,7 +18,7 @@ on_every_forge!(
     ),
     a_gate_that_does_not_apply_is_reported_as_skipped(ONE_FOR_DOCS),
     a_gate_for_pushes_runs_on_the_branch_and_other_pushes_stay_quiet(ONE_FOR_PUSHES),
-    every_way_in_which_a_step_can_end_is_named_in_its_check(EVERY_END),
+    every_way_in_which_a_step_can_end_is_named_in_its_check(EVERY_END, in_containers),
 );
 
 const THREE_GATES: &str = "\
