@@ -9,7 +9,7 @@ use uuid::Uuid;
 mod names;
 mod subject;
 
-pub use names::{EnvironmentName, GateName, PipelineName};
+pub use names::{EnvironmentName, GateName, InputName, PipelineName, RoleName};
 pub use subject::{ItemRef, Subject};
 
 /// A name or id that is not of the form it must have.

@@ -178,15 +178,8 @@ fn is_current(run: &Run, pull: &OpenPull) -> bool {
 
 fn missed(repo: &RepoRef, pull: &OpenPull) -> RunSpec {
     let spec = GatesSpec {
-        head: pull.head.clone(),
-        base_ref: pull.base_ref.clone(),
-        base: None,
-        config_ref: None,
-        compare_from: None,
-        cause: Cause::CaughtUp,
         changed_at: Some(pull.updated_at),
-        only: None,
-        rerun_of: None,
+        ..GatesSpec::of(pull.head.clone(), pull.base_ref.clone(), Cause::CaughtUp)
     };
     RunSpec { repo: repo.clone(), subject: Subject::Pull { number: pull.number }, work: Work::Gates(spec) }
 }

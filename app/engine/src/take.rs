@@ -205,17 +205,7 @@ fn pull(event: &PullEvent) -> Intent {
             return intent;
         }
     };
-    let spec = GatesSpec {
-        head: event.head.clone(),
-        base_ref: event.base_ref.clone(),
-        base: None,
-        config_ref: None,
-        compare_from: None,
-        cause,
-        changed_at: event.changed_at,
-        only: None,
-        rerun_of: None,
-    };
+    let spec = GatesSpec { changed_at: event.changed_at, ..GatesSpec::of(event.head.clone(), event.base_ref.clone(), cause) };
     let runs = vec![RunSpec { repo: event.repo.clone(), subject, work: Work::Gates(spec) }];
     Intent { runs, ..Intent::default() }
 }
@@ -226,15 +216,9 @@ fn merge_group(event: &MergeGroupEvent) -> Intent {
         return stop(subject.key(&event.repo));
     }
     let spec = GatesSpec {
-        head: event.head.clone(),
-        base_ref: event.base_ref.clone(),
         base: Some(event.base.clone()),
-        config_ref: None,
         compare_from: Some(event.base.clone()),
-        cause: Cause::MergeQueue,
-        changed_at: None,
-        only: None,
-        rerun_of: None,
+        ..GatesSpec::of(event.head.clone(), event.base_ref.clone(), Cause::MergeQueue)
     };
     let runs = vec![RunSpec { repo: event.repo.clone(), subject, work: Work::Gates(spec) }];
     Intent { runs, ..Intent::default() }
@@ -245,15 +229,10 @@ fn push(event: &PushEvent) -> RunSpec {
     // branch's, since anybody who may push a branch could otherwise say what runs.
     let own_file = event.branch == event.default_branch;
     let spec = GatesSpec {
-        head: event.after.clone(),
-        base_ref: event.branch.clone(),
         base: own_file.then(|| event.after.clone()),
         config_ref: (!own_file).then(|| event.default_branch.clone()),
         compare_from: event.before.clone(),
-        cause: Cause::Pushed,
-        changed_at: None,
-        only: None,
-        rerun_of: None,
+        ..GatesSpec::of(event.after.clone(), event.branch.clone(), Cause::Pushed)
     };
     RunSpec { repo: event.repo.clone(), subject: Subject::Branch { name: event.branch.clone() }, work: Work::Gates(spec) }
 }

@@ -77,17 +77,7 @@ fn acceptance(n: u64, body: Bytes) -> Acceptance {
     let spec = RunSpec {
         repo,
         subject: Subject::Pull { number: n / 1000 },
-        work: Work::Gates(GatesSpec {
-            head: format!("{n:040x}").parse().unwrap(),
-            base_ref: "main".to_owned(),
-            base: None,
-            config_ref: None,
-            compare_from: None,
-            cause: Cause::Opened,
-            changed_at: None,
-            only: None,
-            rerun_of: None,
-        }),
+        work: Work::Gates(GatesSpec::of(format!("{n:040x}").parse().unwrap(), "main".to_owned(), Cause::Opened)),
     };
     let now = at((n / 100) as i64);
     let delivery = Delivery {

@@ -50,6 +50,22 @@ const TRESPASSES: &str = with_agents!("
       - verify
 ");
 
+/// It puts in what it is given.
+const GIVEN: &str = with_agents!(
+    "
+  fix:
+    inputs:
+      operator: { description: what belongs between the two, options: ['*', '+'], default: '*' }
+    steps:
+      - agent:
+          name: sed
+          run: |
+            printf '%s\\n' \"$GATEWRIGHT_TASK\" | grep -F \"(what belongs between the two): $GATEWRIGHT_INPUT_OPERATOR\" || exit 1
+            sed -i \"s/ - / $GATEWRIGHT_INPUT_OPERATOR /\" add.sh
+      - verify
+"
+);
+
 const FAILS: &str = with_agents!(
     "
   fix: { tries: 1, steps: [{ agent: { name: fails, run: 'exit 3' } }, verify] }
@@ -137,12 +153,25 @@ on_every_forge!(
     what_a_program_wrote_where_no_agent_may_is_left_out(TRESPASSES),
     a_program_that_fails_is_said_to(FAILS),
     no_program_has_a_key_that_the_operator_has_not_lent(MENDS),
+    a_command_gives_inputs_and_what_is_wrong_with_them_is_answered(GIVEN),
 );
 
 async fn fixed(scene: &Scene) -> String {
     let (number, head) = broken(scene).await;
     scene.say(number, "wendy", "/gw fix").await;
     said(scene, number, &head)
+}
+
+async fn a_command_gives_inputs_and_what_is_wrong_with_them_is_answered(scene: Scene) {
+    let (number, head) = broken(&scene).await;
+    scene.say(number, "wendy", "/gw fix operator=/ the sum").await;
+    let answer = scene.replies(number).pop().expect("it is answered");
+    assert!(answer.contains("the input `operator` is one of `*` and `+`"), "{answer}");
+    scene.say(number, "wendy", "/gw fix operator=+ the sum").await;
+    assert!(said(&scene, number, &head).contains("a pull request is proposed"), "{}", said(&scene, number, &head));
+    let commit = scene.forge.head_of(&proposed(&scene).branch).expect("the branch is there");
+    assert_eq!(scene.forge.file(&commit, "add.sh").as_deref(), Some(MENDED));
+    scene.end().await;
 }
 
 async fn a_program_that_claims_to_be_done_is_believed_by_nobody(scene: Scene) {

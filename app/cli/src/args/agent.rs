@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use gatewright_core::agent::InputName;
 use gatewright_core::model::ModelName;
 use gatewright_core::{PipelineName, RunId};
 
@@ -60,6 +61,9 @@ pub(crate) struct AgentRunArgs {
     /// The pipeline: one of the repository file, or a built-in one
     #[arg(long, value_name = "NAME", default_value = "build")]
     pub(crate) pipeline: PipelineName,
+    /// Give it one of its inputs, as `NAME=VALUE`; may be given several times
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
+    pub(crate) inputs: Vec<(InputName, String)>,
     /// What it may use up, over what the file says: US dollars, or `usd=`, `tokens=`, `turns=` and `minutes=` with commas between; `usd=none`
     /// sets no limit of money
     #[arg(long, value_name = "LIMITS")]
@@ -84,6 +88,11 @@ pub(crate) struct AgentRunArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn input(text: &str) -> Result<(InputName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is written NAME=VALUE")?;
+    Ok((name.parse::<InputName>().map_err(|error| error.to_string())?, value.to_owned()))
 }
 
 /// Where the tools and gates of a local pipeline run.

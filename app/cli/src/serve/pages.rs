@@ -367,17 +367,11 @@ mod tests {
         let spec = RunSpec {
             repo: repo.clone(),
             subject: subject.clone(),
-            work: Work::Gates(GatesSpec {
-                head: head.clone(),
-                base_ref: HOSTILE.to_owned(),
-                base: None,
-                config_ref: None,
-                compare_from: None,
-                cause: Cause::Rerequested { by: User { id: 1, login: HOSTILE.to_owned() } },
-                changed_at: None,
-                only: None,
-                rerun_of: None,
-            }),
+            work: Work::Gates(GatesSpec::of(
+                head.clone(),
+                HOSTILE.to_owned(),
+                Cause::Rerequested { by: User { id: 1, login: HOSTILE.to_owned() } },
+            )),
         };
         let run = RunRecord {
             id: RunId::new(),

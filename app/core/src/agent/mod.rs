@@ -5,13 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod inputs;
 mod pipelines;
 mod roles;
 mod tools;
 
 pub use pipelines::{BuiltInPipeline, BuiltInStep, PIPELINES};
-pub use roles::{BUILT_IN, BuiltIn, RoleName};
+pub use roles::{BUILT_IN, BuiltIn};
 pub use tools::Tool;
+
+pub use crate::ids::{InputName, RoleName};
 
 /// What an agent says at its end. All of its texts are untrusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

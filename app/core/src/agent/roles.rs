@@ -1,61 +1,12 @@
 //! The roles that are built in: one table, from which the repository file's messages, the schema and the docs come. Their prompts are
 //! templates of the engine.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use super::Tool;
-use crate::ids::InvalidId;
-
-/// A role's name: one that is built in, or one of the repository file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RoleName(String);
+use super::{RoleName, Tool};
 
 impl RoleName {
-    /// The rule in words, for error texts.
-    pub const RULE: &'static str = "1 to 40 lower-case letters, digits or '-', not starting with '-'";
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Its line of the table, where it is built in.
     pub fn built_in(&self) -> Option<&'static BuiltIn> {
-        BUILT_IN.iter().find(|role| role.name == self.0)
-    }
-}
-
-impl FromStr for RoleName {
-    type Err = InvalidId;
-    fn from_str(s: &str) -> Result<Self, InvalidId> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if s.is_empty() || s.len() > 40 || s.starts_with('-') || !s.chars().all(plain) {
-            return Err(crate::ids::invalid("role", s, Self::RULE));
-        }
-        Ok(RoleName(s.to_owned()))
-    }
-}
-
-impl TryFrom<String> for RoleName {
-    type Error = InvalidId;
-    fn try_from(s: String) -> Result<Self, InvalidId> {
-        s.parse()
-    }
-}
-
-impl From<RoleName> for String {
-    fn from(name: RoleName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        BUILT_IN.iter().find(|role| role.name == self.as_str())
     }
 }
 

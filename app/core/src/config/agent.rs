@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use crate::agent::{RoleName, Tool};
+use crate::agent::{InputName, RoleName, Tool};
 use crate::command::CommandName;
 use crate::ids::{GateName, PipelineName};
 use crate::model::ModelName;
@@ -22,6 +22,9 @@ pub struct Pipeline {
     pub name: PipelineName,
     /// What starts it.
     pub on: Triggers,
+    /// What whoever starts it may give it beside the task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<PipelineInput>,
     /// What it does, in order.
     pub steps: Vec<Stage>,
     /// The models to ask, the first one at the front. Empty: the service's usual ones.
@@ -54,6 +57,19 @@ impl Pipeline {
     pub fn stages(&self) -> impl Iterator<Item = &Stage> {
         self.steps.iter().flat_map(Stage::each)
     }
+}
+
+/// A value that whoever starts a pipeline may give it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineInput {
+    /// Its name.
+    pub name: InputName,
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// What it is where nobody gives it. None: it has to be given.
+    pub default: Option<String>,
+    /// What it may be. Empty: any text.
+    pub options: Vec<String>,
 }
 
 /// What starts a pipeline. Where it is nothing, only an operator does.

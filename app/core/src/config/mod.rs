@@ -27,11 +27,12 @@ mod tree;
 mod values;
 
 pub use agent::{
-    AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, ProgramStage, Role, STAGES_MAX, Stage, Triggers,
-    VerifyStage,
+    AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, PipelineInput, ProgramStage, Role, STAGES_MAX, Stage,
+    Triggers, VerifyStage,
 };
 pub use benchmark::{Benchmark, Compare};
 pub use findings::FindingLimits;
+pub(crate) use keys::listed;
 pub use keys::nearest;
 pub use parse::{parse, parse_with};
 pub use policy::{CommitRule, Dependencies, Forbidden, Policy, Review, Reviewers, Size, Style};

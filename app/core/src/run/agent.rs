@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::CancelReason;
+use crate::agent::inputs::Inputs;
 use crate::config::Offering;
 use crate::ids::GateName;
 use crate::report::Conclusion;
@@ -209,6 +210,11 @@ impl AgentRun {
     /// The name of the pipeline, once it is known which one it is.
     pub fn pipeline(&self) -> Option<&str> {
         self.prepared.as_ref().map(|prepared| prepared.pipeline.name.as_str())
+    }
+
+    /// What it is given beside the task: as it was asked for, until what the file has is known too.
+    pub fn inputs(&self) -> &Inputs {
+        self.prepared.as_ref().map_or(&self.spec.inputs, |prepared| &prepared.inputs)
     }
 
     /// What the pipeline has come to: what differs from its commit. Only a pipeline that has ended says so.

@@ -152,22 +152,12 @@ impl Gates {
     /// What code scanning is to know the commit as. None where findings are not for it: those of a merge group's commit, which
     /// is on no branch that anybody sees, and those of a fork, which the forge takes from nobody but its own jobs.
     pub fn scan_of(&self) -> Option<ScanOf> {
-        match &self.subject {
-            Subject::Pull { number } => {
-                let fork = self.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_none_or(|pull| pull.fork);
-                (!fork).then_some(ScanOf::Pull(*number))
-            }
-            Subject::Branch { name } => Some(ScanOf::Branch(name.clone())),
-            Subject::MergeGroup { .. }
-            | Subject::Issue { .. }
-            | Subject::Tag { .. }
-            | Subject::Release { .. }
-            | Subject::Environment { .. }
-            | Subject::Notice { .. }
-            | Subject::Permit { .. }
-            | Subject::Agents { .. }
-            | Subject::Commands { .. } => None,
+        if let Subject::Branch { name } = &self.subject {
+            return Some(ScanOf::Branch(name.clone()));
         }
+        let number = self.subject.pull()?;
+        let fork = self.prepared.as_ref().and_then(|prepared| prepared.pull.as_ref()).is_none_or(|pull| pull.fork);
+        (!fork).then_some(ScanOf::Pull(number))
     }
 
     /// Whether nothing is asked to run: what the forge shows is to be drawn anew, since an order has changed it.

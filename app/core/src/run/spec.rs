@@ -65,6 +65,23 @@ pub struct GatesSpec {
     pub rerun_of: Option<RunId>,
 }
 
+impl GatesSpec {
+    /// All gates of a commit that is going to a branch, or was pushed to it, by that branch's repository file.
+    pub fn of(head: CommitId, base_ref: String, cause: Cause) -> Self {
+        GatesSpec {
+            head,
+            base_ref,
+            base: None,
+            config_ref: None,
+            compare_from: None,
+            cause,
+            changed_at: None,
+            only: None,
+            rerun_of: None,
+        }
+    }
+}
+
 /// What somebody has said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandSpec {

@@ -67,17 +67,7 @@ fn created() -> Run {
 
 /// A run of these gates only.
 fn created_with(only: Option<Vec<GateName>>) -> Run {
-    let spec = GatesSpec {
-        head: head(),
-        base_ref: "main".to_owned(),
-        base: None,
-        config_ref: None,
-        compare_from: None,
-        cause: Cause::Opened,
-        changed_at: None,
-        only,
-        rerun_of: None,
-    };
+    let spec = GatesSpec { only, ..GatesSpec::of(head(), "main".to_owned(), Cause::Opened) };
     replayed(Subject::Pull { number: 7 }, Work::Gates(spec))
 }
 

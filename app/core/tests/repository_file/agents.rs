@@ -3,8 +3,8 @@
 use gatewright_core::agent::{PIPELINES, Tool};
 use gatewright_core::command::CommandName;
 use gatewright_core::config::{
-    AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, ProgramStage, STAGES_MAX, Stage, Triggers, VerifyStage,
-    parse, parse_with, schema,
+    AgentStage, Budget, Expect, Offering, OnRed, PIPELINES_MAX, Pipeline, PipelineInput, ProgramStage, STAGES_MAX, Stage,
+    Triggers, VerifyStage, parse, parse_with, schema,
 };
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -51,6 +51,26 @@ fn a_built_in_pipeline_that_somebody_asks_for_need_not_be_in_the_file() {
     let lacks = parse_with("gates:\n  tests: { run: x, image: a }\n", &"build".parse().expect("a name"));
     let problems: Vec<String> = lacks.expect_err("it has no image").iter().map(ToString::to_string).collect();
     assert_eq!(problems, ["1:1: the pipeline `build` has no `image`, and neither has the file; one of them needs it"]);
+}
+
+#[test]
+fn inputs_are_declared_with_what_they_may_be_and_what_they_are_where_nobody_says_it() {
+    let pipeline = one(
+        "agents: { fix: { inputs: { focus: { description: what to look at, options: [speed, safety], default: speed }, area: {} } } }\n",
+    );
+    let shown = |input: &PipelineInput| format!("{} {:?} {:?} {:?}", input.name, input.description, input.default, input.options);
+    assert_eq!(
+        pipeline.inputs.iter().map(shown).collect::<Vec<_>>(),
+        [r#"focus Some("what to look at") Some("speed") ["speed", "safety"]"#, "area None None []"]
+    );
+    assert_snapshot!(told("agents:\n  fix:\n    on: { label: mend }\n    inputs:\n      Area: {}\n      area: {}\n      focus: { options: [a, a], default: b }\n      x: { defalt: y, default: \"a\\u200bb\" }\n"), @"
+    11:7: `Area` cannot be an input's name: 1 to 40 lower-case letters, digits or '-', not starting with '-'
+    12:7: the input `area` has no `default`, and a label gives none; write one
+    13:29: `a` is there twice
+    13:42: the default `b` is none of the `options`: `a` and `a`
+    14:12: unknown key `defalt`; did you mean `default`?
+    14:32: `a\u{200b}b` cannot stand here: it holds line breaks or characters that nobody sees
+    ");
 }
 
 /// Stages as people would write them.
@@ -342,7 +362,7 @@ fn the_schema_knows_the_built_in_pipelines_and_roles() {
 fn the_examples_of_the_page_about_agents_are_right() {
     let page = include_str!("../../../../docs/agents.md");
     let examples: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         assert!(!read(example).is_empty(), "{example}");
     }

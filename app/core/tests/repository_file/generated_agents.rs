@@ -3,7 +3,7 @@
 use gatewright_core::GateName;
 use gatewright_core::agent::{BUILT_IN, Tool};
 use gatewright_core::config::{
-    AgentStage, Budget, Expect, Offering, OnRed, Pipeline, ProgramStage, Role, Stage, Triggers, VerifyStage,
+    AgentStage, Budget, Expect, Offering, OnRed, Pipeline, PipelineInput, ProgramStage, Role, Stage, Triggers, VerifyStage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn of_role(stage: &Stage) -> Option<(String, Value)> {
 }
 
 fn of_pipeline(pipeline: &Pipeline) -> Value {
-    let Pipeline { name: _, line: _, on, steps, models, budget, tries, on_red, may, protect, image, network } = pipeline;
+    let Pipeline { name: _, line: _, on, inputs, steps, models, budget, tries, on_red, may, protect, image, network } = pipeline;
     let Budget { micro_usd, tokens, turns, secs } = *budget;
     let usd = micro_usd.map_or(json!("none"), |micro| json!(f64::from(u32::try_from(micro).unwrap()) / 1e6));
     let mut file = json!({
@@ -42,12 +42,20 @@ fn of_pipeline(pipeline: &Pipeline) -> Value {
         "image": image,
         "network": network,
     });
-    for (key, list) in [("model", json!(models)), ("protect", json!(protect))] {
-        if list != json!([]) {
+    let inputs: serde_json::Map<String, Value> = inputs.iter().map(|input| (input.name.to_string(), of_input(input))).collect();
+    for (key, list) in [("model", json!(models)), ("protect", json!(protect)), ("inputs", inputs.into())] {
+        if list != json!([]) && list != json!({}) {
             file[key] = list;
         }
     }
     file
+}
+
+fn of_input(input: &PipelineInput) -> Value {
+    let PipelineInput { name: _, description, default, options } = input;
+    let all = [("description", json!(description)), ("default", json!(default)), ("options", json!(options))];
+    let written = all.into_iter().filter(|(_, value)| !value.is_null() && *value != json!([]));
+    written.map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn of_triggers(on: &Triggers) -> Value {
@@ -113,6 +121,7 @@ prop_compose! {
         protect in proptest::collection::vec("[a-z]{1,5}/\\*\\*", 0..3),
         image in "[a-z]{1,5}:[0-9]",
         flags in any::<[bool; 4]>(),
+        inputs in proptest::collection::btree_map("[a-z0-9][a-z0-9-]{0,9}", an_input(), 0..3),
     ) -> Pipeline {
         let (micro_usd, tokens, turns, minutes) = budget;
         let both = may.contains(&Offering::Commit);
@@ -126,6 +135,7 @@ prop_compose! {
                 issue_opened: flags[1],
                 schedule: schedule.map(|(minute, hour, day)| format!("{minute} {hour} {day} * *").parse().unwrap()),
             },
+            inputs: inputs.into_iter().map(|(name, input)| PipelineInput { name: name.parse().unwrap(), ..input }).collect(),
             steps,
             models: models.into_iter().map(|model| model.parse().unwrap()).collect(),
             budget: Budget { micro_usd: micro_usd.map(u64::from), tokens, turns, secs: minutes * 60 },
@@ -137,6 +147,19 @@ prop_compose! {
             network: flags[3],
             line: 0,
         }
+    }
+}
+
+prop_compose! {
+    /// One that has a default, so that anything may start its pipeline.
+    fn an_input()(
+        description in proptest::option::of("[a-z]{1,5} [a-z]{1,5}"),
+        default in "[a-z]{1,5}/[a-z]{1,5}",
+        more in proptest::option::of(proptest::collection::btree_set("[a-z]{1,5}", 0..3)),
+    ) -> PipelineInput {
+        let options = more.map(|more| more.into_iter().chain([default.clone()]).collect());
+        let name = "any".parse().unwrap();
+        PipelineInput { name, description, default: Some(default), options: options.unwrap_or_default() }
     }
 }
 

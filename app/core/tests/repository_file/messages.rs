@@ -74,12 +74,11 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\nagents: { fix: { inputs: {} } }\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
+    let file = "image: a\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
     assert_snapshot!(told(file), @"
-    2:18: `inputs` is not supported by this version of Gatewright
-    6:5: `matrix` is not supported by this version of Gatewright
-    7:5: `services` is not supported by this version of Gatewright
-    11:17: `lfs` is not supported by this version of Gatewright
+    5:5: `matrix` is not supported by this version of Gatewright
+    6:5: `services` is not supported by this version of Gatewright
+    10:17: `lfs` is not supported by this version of Gatewright
     ");
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use gatewright_core::agent::inputs;
 use gatewright_core::command::CommandName;
 use gatewright_core::config::{self, AgentStage, GateConfig, Offering, Pipeline, RepoConfig, Stage};
-use gatewright_core::forge::{Forge, ForgeError, ItemRef, PullState};
+use gatewright_core::forge::{Forge, ForgeError, PullState};
 use gatewright_core::model::{ModelName, Price};
 use gatewright_core::order::Ordered;
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, AgentSpec, Run, StepState, Trigger};
@@ -113,6 +114,10 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
     })?;
     let pipeline = asked(meant(&config, spec)?.clone(), spec);
     allowed(engine, forge, run, &config, spec, &ground).await?;
+    let inputs = inputs::resolved(&pipeline.inputs, &spec.inputs).map_err(|cause| {
+        let cause = if local { cause } else { escape(&cause) };
+        unasked(spec, cause)
+    })?;
     let (models, prices) = models(engine, &pipeline)?;
     let day_left = day::left(engine, run, &pipeline).await?;
     let context = shown(engine, forge, run, spec, &ground, &pipeline).await?;
@@ -132,6 +137,7 @@ async fn prepared(engine: &Engine, forge: &dyn Forge, run: &Run, spec: &AgentSpe
         day_tokens_left: day_left.tokens,
         gates,
         finally,
+        inputs,
         pull: ground.pull,
         commit: ground.commit,
         target: ground.target,
@@ -151,37 +157,25 @@ fn unasked(spec: &AgentSpec, because: String) -> Short {
 }
 
 async fn ground(forge: &dyn Forge, run: &Run, spec: &AgentSpec) -> Result<Ground, Short> {
-    match run.about() {
-        Subject::Pull { number } => {
-            let pull = forge.pull(&run.repo, *number).await?;
-            if !pull.open {
-                return Err(unasked(spec, "it is closed. Reopen it first.".to_owned()));
-            }
-            if spec.head.as_ref().is_some_and(|head| *head != pull.head) {
-                let because = format!("there are new commits: it was asked for another one than {}.", pull.head.short());
-                return Err(unasked(spec, because));
-            }
-            let target = if pull.fork { pull.base_ref.clone() } else { pull.head_ref.clone() };
-            Ok(Ground { commit: pull.head.clone(), target, base: pull.base.clone(), pull: Some(pull) })
-        }
-        Subject::Branch { name } => {
-            let commit = forge.branch(&run.repo, name).await?;
-            Ok(Ground { pull: None, base: commit.clone(), commit, target: name.clone() })
-        }
-        Subject::Issue { .. }
-        | Subject::MergeGroup { .. }
-        | Subject::Tag { .. }
-        | Subject::Release { .. }
-        | Subject::Environment { .. }
-        | Subject::Notice { .. }
-        | Subject::Permit { .. }
-        | Subject::Agents { .. }
-        | Subject::Commands { .. } => {
-            let target = forge.default_branch(&run.repo).await?;
-            let commit = forge.branch(&run.repo, &target).await?;
-            Ok(Ground { pull: None, base: commit.clone(), commit, target })
-        }
+    let Some(number) = run.about().pull() else {
+        // Of an issue they work on what is there now.
+        let target = match run.about() {
+            Subject::Branch { name } => name.clone(),
+            _ => forge.default_branch(&run.repo).await?,
+        };
+        let commit = forge.branch(&run.repo, &target).await?;
+        return Ok(Ground { pull: None, base: commit.clone(), commit, target });
+    };
+    let pull = forge.pull(&run.repo, number).await?;
+    if !pull.open {
+        return Err(unasked(spec, "it is closed. Reopen it first.".to_owned()));
     }
+    if spec.head.as_ref().is_some_and(|head| *head != pull.head) {
+        let because = format!("there are new commits: it was asked for another one than {}.", pull.head.short());
+        return Err(unasked(spec, because));
+    }
+    let target = if pull.fork { pull.base_ref.clone() } else { pull.head_ref.clone() };
+    Ok(Ground { commit: pull.head.clone(), target, base: pull.base.clone(), pull: Some(pull) })
 }
 
 /// The pipeline that a trigger means.
@@ -346,12 +340,7 @@ async fn shown(
     pipeline: &Pipeline,
 ) -> Result<Context, Short> {
     let mut context = Context::default();
-    let item = match run.about() {
-        Subject::Pull { number } => Some(ItemRef::Pull { number: *number }),
-        Subject::Issue { number } => Some(ItemRef::Issue { number: *number }),
-        _ => None,
-    };
-    if let Some(item) = item {
+    if let Some(item) = run.about().item() {
         context::of_item(&mut context, &forge.item(&run.repo, &item).await?, spec);
     }
     if let Some(pull) = &ground.pull {

@@ -1,8 +1,10 @@
 //! A stage whose agent is a program of the repository's choice: it runs in the stage's sandbox, and reaches models only through a proxy
 //! that puts the keys in on its way out. What it changed is taken out like any agent's work.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gatewright_core::agent::InputName;
 use gatewright_core::config::ProgramStage;
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Doing, ProgramEnd, Run, StageRun};
 use gatewright_core::sandbox::{ChangesError, Command, EgressSpec, ExecEnd, Network, OutputSink, SandboxSpec};
@@ -20,6 +22,9 @@ use crate::redact::Redactor;
 
 /// Where a program finds what it is to do.
 const TASK_VARIABLE: &str = "GATEWRIGHT_TASK";
+
+/// What the variable of an input begins with.
+const INPUT_PREFIX: &str = "GATEWRIGHT_INPUT_";
 
 /// An environment has room for so many bytes of what a program is told.
 const TASK_BYTES_MAX: usize = 96 * 1024;
@@ -60,7 +65,7 @@ async fn ended(
     let spec = SandboxSpec {
         key: session::key(run.id, n),
         image: program.image.clone().unwrap_or_else(|| prepared.pipeline.image.clone()),
-        env: [(TASK_VARIABLE.to_owned(), task)].into(),
+        env: env(task, prepared),
         limits: engine.options.limits,
         network: network(engine, program)?,
         source: Some(source.clone()),
@@ -94,6 +99,15 @@ async fn ended(
     let blob = engine.deps.blobs.put(log.bytes.clone()).await.map_err(|error| NoSession::Later(error.to_string()))?;
     let log = LogRef { blob, bytes: log.bytes.len() as u64, dropped_bytes: log.dropped_bytes };
     Ok(ProgramEnd { failed: failed.or(refused), log: Some(log), tree })
+}
+
+/// What it is told: the task, and each input by itself for programs that read no prose.
+fn env(task: String, prepared: &AgentPrepared) -> BTreeMap<String, String> {
+    let input = |(name, value): (&InputName, &String)| {
+        let name = name.as_str().replace('-', "_").to_ascii_uppercase();
+        (format!("{INPUT_PREFIX}{name}"), value.clone())
+    };
+    prepared.inputs.iter().map(input).chain([(TASK_VARIABLE.to_owned(), task)]).collect()
 }
 
 /// What it may reach.

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use gatewright_core::agent::inputs::VALUE_BYTES_MAX;
 use gatewright_core::agent::{RoleName, Tool};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ const FEEDBACK_BYTES_MAX: usize = 16 * 1024;
 /// A task may have so many bytes.
 const TASK_BYTES_MAX: usize = gatewright_core::run::AgentSpec::TASK_BYTES_MAX;
 
+/// An input may have so many bytes, with its name and what it is.
+const INPUT_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
+
 /// The part of a role may have so many bytes.
 pub(crate) const PART_BYTES_MAX: usize = 16 * 1024;
 
@@ -43,6 +47,8 @@ pub(crate) struct PromptInput<'a> {
     pub(crate) role_prompt: Option<&'a str>,
     /// What is to be done: the only text that instructs.
     pub(crate) task: &'a str,
+    /// What is given beside it. It instructs too.
+    pub(crate) inputs: &'a [InputShown<'a>],
     /// What there is to know.
     pub(crate) sections: &'a [Section],
     /// What earlier stages handed over, each with the stage's name, in their order.
@@ -61,6 +67,17 @@ pub(crate) struct PromptInput<'a> {
     pub(crate) turns: u32,
     /// How long it may take.
     pub(crate) minutes: u64,
+}
+
+/// Something that is given beside the task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InputShown<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// What it is here.
+    pub(crate) value: &'a str,
+    /// What the repository file says that it is.
+    pub(crate) description: Option<&'a str>,
 }
 
 /// Something to know. Untrusted.
@@ -168,12 +185,13 @@ fn protected(globs: &[String]) -> String {
 }
 
 fn user(input: &PromptInput<'_>) -> Result<String, String> {
-    task(input.task, input.sections, input.earlier, input.feedback, input.delimiter)
+    task(input.task, input.inputs, input.sections, input.earlier, input.feedback, input.delimiter)
 }
 
 /// What is to be done, and what there is to know, for an agent of whichever kind.
 pub(crate) fn task(
     task: &str,
+    inputs: &[InputShown<'_>],
     known: &[Section],
     earlier: &[(String, String)],
     feedback: Option<&str>,
@@ -186,11 +204,17 @@ pub(crate) fn task(
         "user",
         &context! {
             task => task.trim(),
+            inputs => inputs.iter().map(|input| given(input, delimiter)).collect::<Vec<_>>(),
             sections => sections(known, delimiter),
             earlier => earlier.collect::<Vec<_>>(),
             feedback => feedback.map(|text| of_gates(text, delimiter)),
         },
     )
+}
+
+fn given(input: &InputShown<'_>, delimiter: &str) -> String {
+    let what = input.description.map(|what| format!(" ({what})")).unwrap_or_default();
+    fence::shown(&format!("{}{what}: {}", input.name, input.value), Kind::Prose, delimiter, INPUT_BYTES_MAX)
 }
 
 fn of_gates(text: &str, delimiter: &str) -> String {

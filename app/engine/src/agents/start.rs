@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use gatewright_core::agent::inputs::Inputs;
 use gatewright_core::config::{self, Pipeline};
 use gatewright_core::event::{IssueChange, IssueEvent, LabelledEvent, PullEvent, User};
 use gatewright_core::forge::Forge;
@@ -75,7 +76,7 @@ fn spec(
     triggered_at: Timestamp,
 ) -> RunSpec {
     let task = task(&trigger);
-    let of = AgentSpec { trigger, task, head: head.cloned(), by: by.cloned(), triggered_at };
+    let of = AgentSpec { trigger, task, inputs: Inputs::new(), head: head.cloned(), by: by.cloned(), triggered_at };
     let subject = Subject::Agents { about: Box::new(about.clone()) };
     RunSpec { repo: repo.clone(), subject, work: Work::Agent(of) }
 }

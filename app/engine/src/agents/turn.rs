@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::prompt::{self, Prompt, PromptInput};
+use super::prompt::{self, InputShown, Prompt, PromptInput};
 use super::{done, toolbox};
 use crate::Engine;
 use crate::perform::Done;
@@ -221,6 +221,7 @@ async fn opening(blobs: &dyn Blobs, of: &AgentRun, prepared: &AgentPrepared, n: 
         role: &agent.role.name,
         role_prompt: role_prompt.as_deref(),
         task: &of.spec.task,
+        inputs: &inputs(prepared),
         sections: &context.sections,
         earlier: &earlier(of, n),
         feedback: None,
@@ -234,6 +235,16 @@ async fn opening(blobs: &dyn Blobs, of: &AgentRun, prepared: &AgentPrepared, n: 
     prompt::render(&input).map_err(Lost::Never)
 }
 
+/// What it is given beside the task: name, value, and what the file says that it is.
+fn inputs(prepared: &AgentPrepared) -> Vec<InputShown<'_>> {
+    let declared = &prepared.pipeline.inputs;
+    let shown = declared.iter().filter_map(|input| {
+        let value = prepared.inputs.get(&input.name)?;
+        Some(InputShown { name: input.name.as_str(), value, description: input.description.as_deref() })
+    });
+    shown.collect()
+}
+
 /// What the stages before handed over, each with its name.
 fn earlier(of: &AgentRun, n: u16) -> Vec<(String, String)> {
     let before = of.stages.iter().take(usize::from(n));
@@ -245,7 +256,9 @@ pub(super) async fn told(blobs: &dyn Blobs, of: &AgentRun, prepared: &AgentPrepa
     let stage = of.stage(n).ok_or_else(|| Lost::Never("the stage is gone".to_owned()))?;
     let context: super::context::Context = kept(blobs, &prepared.context).await?;
     let feedback = stage.feedback.last().map(|feedback| said(of, feedback));
-    prompt::task(&of.spec.task, &context.sections, &earlier(of, n), feedback.as_deref(), &prepared.delimiter).map_err(Lost::Never)
+    let inputs = inputs(prepared);
+    prompt::task(&of.spec.task, &inputs, &context.sections, &earlier(of, n), feedback.as_deref(), &prepared.delimiter)
+        .map_err(Lost::Never)
 }
 
 /// What gates said in a round.

@@ -4,6 +4,7 @@
 //! for it, is found out when the run prepares.
 
 use gatewright_core::Subject;
+use gatewright_core::agent::inputs;
 use gatewright_core::command::CommandName;
 use gatewright_core::run::{AgentSpec, Deed, NewRun, Run, RunSpec, Trigger, Work};
 use gatewright_core::{RunId, config};
@@ -17,14 +18,24 @@ use crate::agents::show::headline;
 pub(crate) const STARTS_PER_HOUR: usize = 10;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Starts the pipeline of a command.
-pub(super) fn start(case: &Case<'_>, name: CommandName, task: String) -> Answer {
+/// Starts the pipeline of a command, with the inputs that stand before its text. `task`: what is to be done, by the text.
+pub(super) fn start(
+    case: &Case<'_>,
+    name: CommandName,
+    args: &[String],
+    task: impl FnOnce(&str) -> Result<String, String>,
+) -> Answer {
     if case.pull.is_none() && !matches!(case.about, Subject::Issue { .. }) {
         return Err("agents work on pull requests and issues, and this is about neither.".to_owned());
     }
     let Some(pipeline) = case.pipelines.iter().find(|pipeline| pipeline.on.command == Some(name)) else {
         return Err(no_pipeline(name));
     };
+    let words = args.join(" ");
+    let (inputs, text) = inputs::of_words(&pipeline.inputs, &words).map_err(wrong_input)?;
+    // What has to be given and is not is known now: the run would say it later, and to fewer people.
+    inputs::resolved(&pipeline.inputs, &inputs).map_err(wrong_input)?;
+    let task = task(text)?;
     if let Some(why) = case.needs_approval() {
         return Err(why);
     }
@@ -38,6 +49,7 @@ pub(super) fn start(case: &Case<'_>, name: CommandName, task: String) -> Answer 
     let spec = AgentSpec {
         trigger: Trigger::Command { name },
         task: bounded(task),
+        inputs,
         // Of an issue they work on the default branch as it is when they begin.
         head: case.pull.map(|_| case.head.clone()),
         by: Some(case.by.clone()),
@@ -61,6 +73,10 @@ pub(super) fn under_way<'c>(case: &Case<'c>) -> Option<&'c Run> {
 
 fn started_within_the_hour(case: &Case<'_>) -> usize {
     case.agents.iter().filter(|run| case.now.duration_since(run.created_at) < HOUR).count()
+}
+
+fn wrong_input(cause: String) -> String {
+    if cause.ends_with('?') { cause } else { format!("{cause}.") }
 }
 
 fn no_pipeline(name: CommandName) -> String {

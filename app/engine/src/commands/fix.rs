@@ -8,6 +8,5 @@ use super::{Answer, Case, agents};
 const TASK: &str = "Find out why gates fail on this pull request, and mend it.";
 
 pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
-    let task = if args.is_empty() { TASK.to_owned() } else { args.join(" ") };
-    agents::start(case, CommandName::Fix, task)
+    agents::start(case, CommandName::Fix, args, |text| Ok(if text.is_empty() { TASK } else { text }.to_owned()))
 }

@@ -285,17 +285,7 @@ impl Case<'_> {
 
     /// A run of all gates of a head that no run is known of.
     fn first(&self, pull: &PullState, cause: Cause) -> RunSpec {
-        let spec = GatesSpec {
-            head: self.head.clone(),
-            base_ref: pull.base_ref.clone(),
-            base: None,
-            config_ref: None,
-            compare_from: None,
-            cause,
-            changed_at: self.head_since,
-            only: None,
-            rerun_of: None,
-        };
+        let spec = GatesSpec { changed_at: self.head_since, ..GatesSpec::of(self.head.clone(), pull.base_ref.clone(), cause) };
         RunSpec { repo: self.repo.clone(), subject: self.about.clone(), work: Work::Gates(spec) }
     }
 

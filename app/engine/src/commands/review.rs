@@ -8,6 +8,7 @@ use super::{Answer, Case, agents};
 const TASK: &str = "Review this pull request.";
 
 pub(super) fn obey(case: &Case<'_>, args: &[String]) -> Answer {
-    let task = if args.is_empty() { TASK.to_owned() } else { format!("{TASK} Look above all at this: {}", args.join(" ")) };
-    agents::start(case, CommandName::Review, task)
+    agents::start(case, CommandName::Review, args, |text| {
+        Ok(if text.is_empty() { TASK.to_owned() } else { format!("{TASK} Look above all at this: {text}") })
+    })
 }

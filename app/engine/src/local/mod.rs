@@ -184,17 +184,7 @@ impl LocalRun {
     /// The run, its inputs pinned.
     fn begin(&self) -> Result<Run, Impossible> {
         let LocalChange { repo, commit, base, branch, .. } = &self.change;
-        let spec = GatesSpec {
-            head: commit.clone(),
-            base_ref: branch.clone(),
-            base: None,
-            config_ref: None,
-            compare_from: base.clone(),
-            cause: Cause::Opened,
-            changed_at: None,
-            only: None,
-            rerun_of: None,
-        };
+        let spec = GatesSpec { compare_from: base.clone(), ..GatesSpec::of(commit.clone(), branch.clone(), Cause::Opened) };
         let subject = Subject::Pull { number: 0 };
         let created = RunEvent::Created { spec: Box::new(RunSpec { repo: repo.clone(), subject, work: Work::Gates(spec) }) };
         let prepared = Prepared {

@@ -9,7 +9,7 @@ use gatewright_core::forge::{Forge, ForgeError, Protection, PullState};
 use gatewright_core::report::ReportKey;
 use gatewright_core::run::{Command, Flood, Origin, Ruled, Ruling, RulingOutcome, Run, RunEvent};
 use gatewright_core::store::{Phase, RunFilter, StoreError};
-use gatewright_core::{CommitId, EnvironmentName, GateName, RepoRef, RunId, Subject, Timestamp};
+use gatewright_core::{CommitId, EnvironmentName, GateName, ItemRef, RepoRef, RunId, Subject, Timestamp};
 
 use jiff::SignedDuration;
 
@@ -262,27 +262,19 @@ fn unread(count: u32) -> Option<Ruling> {
 }
 
 async fn matter(engine: &Engine, forge: &dyn Forge, run: &Run, command: &Command, about: &Subject) -> Result<Matter, Short> {
-    let (pull, head, base) = match about {
-        Subject::Pull { number } => {
-            let pull = forge.pull(&run.repo, *number).await?;
+    let (pull, head, base) = match about.item() {
+        Some(ItemRef::Pull { number }) => {
+            let pull = forge.pull(&run.repo, number).await?;
             (Some(pull.clone()), pull.head, pull.base)
         }
         // What is done about an issue is done to what is there now.
-        Subject::Issue { .. } => {
+        Some(ItemRef::Issue { .. }) => {
             let branch = forge.default_branch(&run.repo).await?;
             let head = forge.branch(&run.repo, &branch).await?;
             (None, head.clone(), head)
         }
         // Only a button can be about anything else, and its check is on a commit that does not move.
-        Subject::MergeGroup { .. }
-        | Subject::Branch { .. }
-        | Subject::Tag { .. }
-        | Subject::Release { .. }
-        | Subject::Environment { .. }
-        | Subject::Notice { .. }
-        | Subject::Permit { .. }
-        | Subject::Agents { .. }
-        | Subject::Commands { .. } => {
+        None => {
             let Origin::Button { run: pressed } = &command.spec.origin else { return Err(Short::Silent) };
             let pressed = engine.run(*pressed).await?;
             let gates = pressed.as_ref().and_then(Run::gates).ok_or(Short::Silent)?;

@@ -64,15 +64,9 @@ pub(super) async fn known_state(engine: &Engine, run: &Run, valid: &Valid) -> Re
 
 fn spec(run: &Run, tag: &str, commit: &CommitId, wanted: &[GateName]) -> RunSpec {
     let gates = GatesSpec {
-        head: commit.clone(),
-        base_ref: tag.to_owned(),
         base: Some(commit.clone()),
-        config_ref: None,
-        compare_from: None,
-        cause: Cause::Released { run: run.id },
-        changed_at: None,
         only: Some(wanted.to_vec()),
-        rerun_of: None,
+        ..GatesSpec::of(commit.clone(), tag.to_owned(), Cause::Released { run: run.id })
     };
     RunSpec { repo: run.repo.clone(), subject: Subject::Tag { name: tag.to_owned() }, work: Work::Gates(gates) }
 }

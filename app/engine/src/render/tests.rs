@@ -14,17 +14,7 @@ use super::*;
 fn scanned(id: u64) -> Run {
     let file = "image: a\ngates: { lint: { run: x, sarif: a.sarif, code-scanning: true } }";
     let config = gatewright_core::config::parse(file).expect("a valid file").gates.swap_remove(0);
-    let spec = GatesSpec {
-        head: "a".repeat(40).parse().expect("a commit"),
-        base_ref: "main".to_owned(),
-        base: None,
-        config_ref: None,
-        compare_from: None,
-        cause: Cause::Opened,
-        changed_at: None,
-        only: None,
-        rerun_of: None,
-    };
+    let spec = GatesSpec::of("a".repeat(40).parse().expect("a commit"), "main".to_owned(), Cause::Opened);
     let (subject, gate) = (Subject::Branch { name: "main".to_owned() }, config.name.clone());
     let repo = RepoRef { forge: ForgeKind::Github, id: 1, path: "octo/app".to_owned(), installation: Some(1) };
     let created = RunEvent::Created { spec: Box::new(RunSpec { repo, subject, work: Work::Gates(spec) }) };

@@ -115,17 +115,7 @@ impl<'a> Wanted<'a> {
         RunSpec {
             repo: repo(self.repo),
             subject: Subject::Pull { number: self.pull },
-            work: Work::Gates(GatesSpec {
-                head: commit(self.commit),
-                base_ref: "main".to_owned(),
-                base: None,
-                config_ref: None,
-                compare_from: None,
-                cause: Cause::Opened,
-                changed_at: None,
-                only: None,
-                rerun_of: None,
-            }),
+            work: Work::Gates(GatesSpec::of(commit(self.commit), "main".to_owned(), Cause::Opened)),
         }
     }
 

@@ -59,6 +59,7 @@ async fn overview(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCo
         print::json(&json!({
             "run": page.run,
             "pipeline": of.pipeline(),
+            "inputs": of.inputs(),
             "stages": stages,
             "turns": of.turns,
             "tokens": of.spent.tokens,
@@ -72,6 +73,9 @@ async fn overview(config: &ConfigArg, id: RunId, as_json: bool) -> Result<ExitCo
     }
     print::line(&printable(&show::headline(of)))?;
     print::line(&printable(&show::cost(of)))?;
+    for (name, value) in of.inputs() {
+        print::line(&printable(&format!("{name}: {value}")))?;
+    }
     print::line("")?;
     stages(of)?;
     if of.offers.is_some() {

@@ -19,6 +19,9 @@ pub(super) fn sections(out: &mut String, id: RunId, of: &AgentRun) {
         let _ = write!(out, "<tr><th>{name}</th><td>{value}</td></tr>");
     };
     row("Task", format!("<pre><code>{}</code></pre>", Text(&of.spec.task)));
+    for (name, value) in of.inputs() {
+        row(&format!("Input {name}"), Text(value).to_string());
+    }
     row("Asked for by", Text(of.spec.by.as_ref().map_or("time", |by| by.login.as_str())).to_string());
     row("Cost", Text(&show::cost(of)).to_string());
     if let Some((because, _)) = &of.refused {

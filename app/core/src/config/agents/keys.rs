@@ -1,11 +1,19 @@
 //! The keys of `agents` and `roles`.
 
-use super::values::{HOST, KEY, LABEL, MODEL, PROGRAM_NAME, PROMPT, ROLE_NAME, SCHEDULE};
-use crate::config::keys::{Shape, Table, key};
+use super::values::{
+    DESCRIPTION, HOST, INPUT_VALUE, KEY, LABEL, MODEL, PROGRAM_NAME, PROMPT, ROLE_NAME, ROLE_NAME_PATTERN, SCHEDULE,
+};
+use crate::config::keys::{MapOf, Shape, Table, key};
 use crate::config::{Budget, STAGES_MAX};
 
 /// A pipeline may name so many models: one to ask and those for when it does not answer.
 pub(super) const MODELS_MAX: usize = 10;
+
+/// A pipeline may have so many inputs.
+pub(super) const INPUTS_MAX: usize = 20;
+
+/// An input may be one of so many values.
+pub(super) const OPTIONS_MAX: usize = 20;
 
 /// A pipeline may be started by so many labels.
 pub(super) const LABELS_MAX: usize = 20;
@@ -52,6 +60,7 @@ pub(in crate::config) static PIPELINE: Table = Table {
     what: "a pipeline",
     keys: &[
         key("on", Shape::Table(&ON), "What starts it; for `fix`, `review` and `do` the command of that name if not written."),
+        key("inputs", Shape::MapOf(&INPUTS), "What whoever starts it may give it beside the task, by name."),
         key("steps", Shape::List(&STEP, STAGES_MAX), "What it does, in order; the built-in steps if not written."),
         key("budget", Shape::Filled(&BUDGET), "What it may use up, over all its stages."),
         key(
@@ -70,7 +79,21 @@ pub(in crate::config) static PIPELINE: Table = Table {
         key("image", Shape::Image, "The sandbox image of its stages; the file's if not written."),
         key("network", Shape::Flag { default: false }, "Whether its sandboxes may reach a network."),
     ],
-    later: &["inputs"],
+    later: &[],
+};
+
+/// `inputs`.
+pub(super) static INPUTS: MapOf = MapOf { name: ROLE_NAME_PATTERN, value: Shape::Table(&INPUT), most: INPUTS_MAX };
+
+/// An input.
+pub(super) static INPUT: Table = Table {
+    what: "an input",
+    keys: &[
+        key("description", Shape::Text(&DESCRIPTION), "What it is, for people and agents."),
+        key("default", Shape::Text(&INPUT_VALUE), "What it is where nobody gives it; it has to be given if not written."),
+        key("options", Shape::OneOrMore(&Shape::Text(&INPUT_VALUE), OPTIONS_MAX), "What it may be; any text if not written."),
+    ],
+    later: &[],
 };
 
 const MODELS: Shape = Shape::OneOrMore(&Shape::Text(&MODEL), MODELS_MAX);

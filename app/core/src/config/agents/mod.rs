@@ -9,6 +9,7 @@ use super::{GateConfig, GateEvent, PIPELINES_MAX, Pipeline, Pushed, Triggers};
 use crate::agent::PIPELINES;
 use crate::ids::{GateName, PipelineName};
 
+mod inputs;
 pub(super) mod keys;
 mod pipeline;
 mod roles;

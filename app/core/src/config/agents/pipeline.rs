@@ -3,7 +3,7 @@
 use super::keys::{BUDGET, COMMANDS, ISSUE, MINUTES_MAX, ON, ON_RED, PIPELINE, TOKENS, TRIES, TRIES_MAX, TURNS_MAX, USD_MAX};
 use super::roles::Roles;
 use super::values::{labels, models, offerings, schedule, whole_or};
-use super::{Around, steps};
+use super::{Around, inputs, steps};
 use crate::agent::PIPELINES;
 use crate::command::CommandName;
 use crate::config::parse::{Fields, Reader};
@@ -43,6 +43,7 @@ pub(super) fn pipeline(
     let image = image_of(reader, &name, place, &fields, around);
     let within = steps::Within { around, roles, name: &name, place, failed: &on.failed, budget: &budget };
     let pipeline = Pipeline {
+        inputs: inputs::inputs(reader, &fields, &on),
         steps: steps::steps(reader, &fields, &within),
         models: fields.get("model").map(|node| models(reader, node)).unwrap_or_default(),
         tries: whole_or(reader, &fields, "tries", TRIES_MAX, TRIES),

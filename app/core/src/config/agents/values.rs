@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::keys::{HOSTS_MAX, LABELS_MAX, MODELS_MAX};
+use crate::agent::inputs::VALUE_BYTES_MAX;
 use crate::agent::{RoleName, Tool};
 use crate::config::keys::{Text, listed, nearest};
 use crate::config::parse::{Fields, Reader};
@@ -21,6 +22,18 @@ pub(in crate::config) const ROLE_NAME_PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,39}$
 
 /// A model.
 pub(super) static MODEL: Text = Text { pattern: || "^[!-.0-~]+/[!-~]+$".to_owned(), bytes_max: 200 };
+
+/// What an input is for.
+pub(super) static DESCRIPTION: Text = Text { pattern: || ONE_LINE.to_owned(), bytes_max: DESCRIPTION_BYTES_MAX };
+
+/// What an input may be. Which characters nobody sees the reading knows.
+pub(super) static INPUT_VALUE: Text = Text { pattern: || ONE_LINE.to_owned(), bytes_max: VALUE_BYTES_MAX };
+
+/// A text on one line that is not empty.
+const ONE_LINE: &str = r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// A sentence.
+const DESCRIPTION_BYTES_MAX: usize = 200;
 
 /// A label.
 pub(super) static LABEL: Text =

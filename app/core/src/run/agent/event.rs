@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::inputs::Inputs;
 use crate::command::CommandName;
 use crate::config::{Budget, GateConfig, Offering, Pipeline};
 use crate::event::User;
@@ -21,6 +22,9 @@ pub struct AgentSpec {
     pub trigger: Trigger,
     /// What is to be done, in the words of who started it. The only text that instructs. Bounded by [`AgentSpec::TASK_BYTES_MAX`].
     pub task: String,
+    /// What was given beside the task. It instructs too.
+    #[serde(default, skip_serializing_if = "Inputs::is_empty")]
+    pub inputs: Inputs,
     /// The commit that it was started for, where it is about a pull request. Another head is not worked on.
     pub head: Option<CommitId>,
     /// Who started it. None: time did.
@@ -203,6 +207,9 @@ impl AgentEvent {
 pub struct AgentPrepared {
     /// The pipeline, as the base branch has it.
     pub pipeline: Pipeline,
+    /// What it is given beside the task, with what the file has where nobody has given it.
+    #[serde(default, skip_serializing_if = "Inputs::is_empty")]
+    pub inputs: Inputs,
     /// The pull request, where it is about one.
     pub pull: Option<PullState>,
     /// The commit that agents work on.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::agent::Tool;
+use crate::agent::inputs::Inputs;
 use crate::config::{AgentStage, Budget, Expect, OnRed, Pipeline, Role, Stage, Triggers, VerifyStage};
 use crate::ids::{BlobId, CommitId, ForgeKind, RepoRef, RunId, Subject};
 use crate::model::{Finish, Price, Usage};
@@ -39,6 +40,7 @@ fn pipeline(steps: Vec<Stage>) -> Pipeline {
     Pipeline {
         name: "fix".parse().unwrap(),
         on: Triggers::default(),
+        inputs: Vec::new(),
         steps,
         models: Vec::new(),
         budget: Budget { micro_usd: Some(2_000_000), tokens: 1_000_000, turns: 40, secs: 3600 },
@@ -57,6 +59,7 @@ fn prepared(pipeline: Pipeline, finally: &[&str]) -> AgentPrepared {
     let model: crate::model::ModelName = "scripted/one".parse().unwrap();
     AgentPrepared {
         pipeline,
+        inputs: Inputs::new(),
         pull: None,
         commit: commit.clone(),
         target: "main".to_owned(),
@@ -139,6 +142,7 @@ impl Play {
         let work = Work::Agent(AgentSpec {
             trigger: Trigger::IssueOpened,
             task: "mend it".to_owned(),
+            inputs: Inputs::new(),
             head: None,
             by: None,
             triggered_at: at(0),

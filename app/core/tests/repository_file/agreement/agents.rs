@@ -38,6 +38,27 @@ fn of_pipelines() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             ],
         ),
         (
+            "inputs",
+            vec![
+                json!({}),
+                json!({ "a": {}, "b-2": { "description": "x y", "default": "z", "options": ["y", "z"] } }),
+                json!({ "a": { "options": "y" } }),
+            ],
+            vec![
+                json!([]),
+                json!("a"),
+                json!({ "A": {} }),
+                json!({ "a": "x" }),
+                json!({ "a": Value::Null }),
+                json!({ "a": { "default": 5 } }),
+                json!({ "a": { "default": " " } }),
+                json!({ "a": { "default": "x\ny" } }),
+                json!({ "a": { "options": [] } }),
+                json!({ "a": { "required": true } }),
+                Value::Null,
+            ],
+        ),
+        (
             "steps",
             vec![
                 json!(["coder", "verify", "security-review"]),

@@ -20,6 +20,7 @@ fn input<'a>(role: &'a RoleName, task: &'a str) -> PromptInput<'a> {
         role,
         role_prompt: Some("Do your part."),
         task,
+        inputs: &[],
         sections: &[],
         earlier: &[],
         feedback: None,
@@ -30,6 +31,28 @@ fn input<'a>(role: &'a RoleName, task: &'a str) -> PromptInput<'a> {
         turns: 20,
         minutes: 10,
     }
+}
+
+#[test]
+fn inputs_stand_with_the_task() {
+    let role = role("coder");
+    let inputs = [
+        InputShown { name: "area", value: "src/", description: Some("where to look") },
+        InputShown { name: "focus", value: &format!("speed {DELIMITER}"), description: None },
+    ];
+    let prompt = render(&PromptInput { inputs: &inputs, ..input(&role, "Make it so.") }).expect("it renders");
+    assert_snapshot!(prompt.user.replace("  \n", "\n"), @"
+    # Task
+
+    Make it so.
+
+    With these inputs:
+
+    - area (where to look): src/
+    - focus: speed
+
+    Now do your part of the task at the top.
+    ");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use gatewright_core::agent::inputs::Inputs;
 use gatewright_core::config::{Pipeline, parse};
 use gatewright_core::event::User;
 use gatewright_core::forge::{Permission, PullState, Standing};
@@ -70,6 +71,7 @@ impl Stand {
         let spec = AgentSpec {
             trigger: Trigger::Command { name: CommandName::Fix },
             task: "x".to_owned(),
+            inputs: Inputs::new(),
             head: None,
             by: None,
             triggered_at: now(),
@@ -142,6 +144,7 @@ fn the_words_of_the_command_are_the_task() {
     let wanted = AgentSpec {
         trigger: Trigger::Command { name: CommandName::Do },
         task: "count from zero, please".to_owned(),
+        inputs: Inputs::new(),
         head: Some(head()),
         by: Some(user(2)),
         triggered_at: now(),
@@ -149,6 +152,25 @@ fn the_words_of_the_command_are_the_task() {
     assert_eq!(spec, wanted);
     assert_eq!(Stand::new().started("fix the tests").1.task, "the tests");
     assert_eq!(Stand::new().started("fix").1.task, "Find out why gates fail on this pull request, and mend it.");
+}
+
+#[test]
+fn inputs_stand_before_the_text_and_what_is_wrong_with_them_is_said_at_once() {
+    let file = "image: a\ngates: { t: { run: x } }\nagents:\n  fix: { inputs: { focus: { options: [speed, safety], default: safety } } }\n  \
+                care: { on: { command: do }, steps: [coder], inputs: { area: { description: where to look } } }\n";
+    let stand = Stand { pipelines: parse(file).expect("a file").agents, ..Stand::new() };
+    let given = |words: &str| {
+        let spec = stand.started(words).1;
+        (spec.inputs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "), spec.task)
+    };
+    assert_eq!(given("fix focus=speed the tests"), ("focus=speed".to_owned(), "the tests".to_owned()));
+    assert_eq!(given("fix focus=speed").1, "Find out why gates fail on this pull request, and mend it.");
+    assert_eq!(given("fix the tests"), (String::new(), "the tests".to_owned()), "the default is the file's to say");
+    assert_eq!(given("do area=\"the first floor\" sweep").0, "area=the first floor");
+    assert_snapshot!(stand.refused("fix focus=beauty"), @"the input `focus` is one of `speed` and `safety`.");
+    assert_snapshot!(stand.refused("do sweep"), @"the input `area` (where to look) has to be given, as `area=...`.");
+    assert_snapshot!(stand.refused("do area=all"), @"say behind the inputs what is to be done.");
+    assert_snapshot!(stand.refused("fix fokus=speed"), @"the pipeline has no input `fokus`; did you mean `focus`?");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
+use gatewright_core::agent::inputs::Inputs;
 use gatewright_core::config::{self, Pipeline, RepoConfig};
 use gatewright_core::event::User;
 use gatewright_core::forge::PullState;
@@ -71,6 +72,7 @@ pub(super) async fn run(args: AgentRunArgs) -> Result<ExitCode, Failure> {
     let path = args.tree.file_in(&working_tree);
     let (config, text) = file::read_with(&path, &folder, &args.pipeline)?;
     let pipeline = meant(&config, &args.pipeline)?;
+    let inputs = inputs(&args, pipeline)?;
     let asked = Asked::of(&args)?;
     asked.check(&args, pipeline)?;
     let (scratch, stop, progress) = (here::scratch()?, stopped_by_the_user(), Progress::new());
@@ -82,7 +84,7 @@ pub(super) async fn run(args: AgentRunArgs) -> Result<ExitCode, Failure> {
     let job = Job { args: &args, tree: &tree, scratch: scratch.path(), here: &here, asked: &asked, pasts: &cache.pasts };
     let bench = job.bench(text).await?;
     let before = job.before(&bench, &config, pipeline, &progress, &stop).await?;
-    let run = job.driven(&bench, (task, pipeline), &before, &progress, &stop).await?;
+    let run = job.driven(&bench, (task, inputs, pipeline), &before, &progress, &stop).await?;
     progress.finish();
     let of = run.run.agent().ok_or_else(|| Failure::Outside("the run has no agents, which is our fault".to_owned()))?;
     let room = cache.room(args.logs.as_deref(), run.run.id);
@@ -134,6 +136,19 @@ fn meant<'c>(config: &'c RepoConfig, name: &PipelineName) -> Result<&'c Pipeline
         };
         Failure::Wrong(format!("there is no pipeline `{name}`; {hint}"))
     })
+}
+
+/// What is given to it beside that.
+fn inputs(args: &AgentRunArgs, pipeline: &Pipeline) -> Result<Inputs, Failure> {
+    let mut given = Inputs::new();
+    for (name, value) in &args.inputs {
+        if given.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::Wrong(format!("--input: the input `{name}` is given twice")));
+        }
+    }
+    let wrong = |cause: String| Failure::Wrong(format!("--input: {cause}"));
+    gatewright_core::agent::inputs::resolved(&pipeline.inputs, &given).map_err(wrong)?;
+    Ok(given)
 }
 
 /// What a local pipeline is made from.
@@ -225,14 +240,14 @@ impl Job<'_> {
     async fn driven(
         &self,
         bench: &Bench,
-        (task, pipeline): (String, &Pipeline),
+        (task, inputs, pipeline): (String, Inputs, &Pipeline),
         before: &Before,
         progress: &Progress,
         stop: &CancellationToken,
     ) -> Result<PipelineEnd, Failure> {
         let budget = self.args.budget.map(|budget| budget.over(pipeline.budget));
         let trigger = Trigger::Local { pipeline: pipeline.name.clone(), budget, models: self.args.model.clone() };
-        let of = AgentSpec { trigger, task, head: None, by: None, triggered_at: Timestamp::now() };
+        let of = AgentSpec { trigger, task, inputs, head: None, by: None, triggered_at: Timestamp::now() };
         let subject = Subject::Agents { about: Box::new(Subject::Pull { number: NUMBER }) };
         let spec = RunSpec { repo: self.tree.change.repo.clone(), subject, work: Work::Agent(of) };
         let refused = |because: &String| {
