@@ -416,6 +416,12 @@ pub enum Refused {
         /// Where.
         path: String,
     },
+    /// The content of a file that is kept in Git LFS was changed: what a commit has of it is a pointer.
+    #[error("`{path}` is kept in Git LFS, and its content cannot be changed from here: put it back as it was")]
+    Lfs {
+        /// Where.
+        path: String,
+    },
     /// A pipe, a socket or a device.
     #[error("`{path}` is neither a file nor a folder: remove it")]
     Special {

@@ -366,8 +366,15 @@ pub(super) static WHEN: Table = Table {
 /// A gate's `checkout`.
 pub(super) static CHECKOUT: Table = Table {
     what: "`checkout`",
-    keys: &[key("submodules", Shape::Flag { default: false }, "Fetch submodules too.")],
-    later: &["lfs"],
+    keys: &[
+        key("submodules", Shape::Flag { default: false }, "Fetch submodules too."),
+        key(
+            "lfs",
+            Shape::Flag { default: false },
+            "Fetch the content of files that are kept in Git LFS, instead of their pointers.",
+        ),
+    ],
+    later: &[],
 };
 
 /// What to say of a key that a table does not have.

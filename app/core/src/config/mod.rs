@@ -213,7 +213,7 @@ pub struct Cache {
 pub struct Checkout {
     /// Submodules, from the same server only, with the same credential where that opens no other repository by itself.
     pub submodules: bool,
-    /// Files kept in Git LFS. No file that this version takes says so: the key is one of a later version.
+    /// The content of files that are kept in Git LFS, from the same server with the same credential, in the places of their pointers.
     pub lfs: bool,
 }
 

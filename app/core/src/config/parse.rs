@@ -374,7 +374,7 @@ impl Reader {
 
     fn checkout(&mut self, node: &Node) -> Option<Checkout> {
         let fields = self.fields(node, &keys::CHECKOUT)?;
-        Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: false })
+        Some(Checkout { submodules: self.flag(&fields, "submodules", false), lfs: self.flag(&fields, "lfs", false) })
     }
 }
 

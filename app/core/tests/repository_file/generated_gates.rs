@@ -113,7 +113,7 @@ pub(super) fn printed(config: &RepoConfig) -> String {
         writeln!(file, "    require: {{ {} }}", demands.join(", ")).unwrap();
         writeln!(file, "    code-scanning: {code_scanning}").unwrap();
         writeln!(file, "    network: {network}\n    required: {required}\n    retries: {retries}").unwrap();
-        writeln!(file, "    checkout: {{ submodules: {} }}", checkout.submodules).unwrap();
+        writeln!(file, "    checkout: {{ submodules: {}, lfs: {} }}", checkout.submodules, checkout.lfs).unwrap();
     }
     file + &generated::printed(config.releases.as_ref(), &config.environments) + &generated_agents::printed(&config.agents)
 }
@@ -228,7 +228,7 @@ prop_compose! {
         benchmark in a_benchmark(),
         demands in any::<[bool; 7]>(),
         hundredths in 0u32..=10_000,
-        flags in any::<[bool; 3]>(),
+        flags in any::<[bool; 4]>(),
         policy in a_policy(),
     ) -> GateConfig {
         let (junit, tests) = if other_format { (Vec::new(), junit) } else { (junit, Vec::new()) };
@@ -263,7 +263,7 @@ prop_compose! {
             network: flags[0],
             required: flags[1],
             line: 0,
-            checkout: Checkout { submodules: flags[2], lfs: false },
+            checkout: Checkout { submodules: flags[2], lfs: flags[3] },
         }
     }
 }

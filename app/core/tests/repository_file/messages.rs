@@ -74,11 +74,10 @@ fn all_problems_are_named_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
-    let file = "image: a\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n    checkout: { lfs: true }\n";
+    let file = "image: a\ngates:\n  cover:\n    run: x\n    matrix: { a: [1] }\n    services: [db]\n  docs:\n    when: { changed: [\"app/**\"] }\n    require: { touched: [\"docs/**\"] }\n";
     assert_snapshot!(told(file), @"
     5:5: `matrix` is not supported by this version of Gatewright
     6:5: `services` is not supported by this version of Gatewright
-    10:17: `lfs` is not supported by this version of Gatewright
     ");
 }
 
@@ -173,7 +172,7 @@ fn wrong_types_are_named_in_the_words_of_yaml() {
     11:12: expected a path or glob of report files, or a list of them, found a mapping
     12:14: expected `true` or `false`, found the number `1`
     13:15: expected `true` or `false`, found the text `no`
-    14:15: `checkout` is a mapping that takes `submodules`; found the boolean `true`
+    14:15: `checkout` is a mapping that takes `submodules` and `lfs`; found the boolean `true`
     "#);
 }
 

@@ -36,7 +36,7 @@ gates:
     timeout: 90
     network: true
     required: false
-    checkout: { submodules: true }
+    checkout: { submodules: true, lfs: true }
 "#;
     let config = parse(file).unwrap();
     let names: Vec<&str> = config.gates.iter().map(|gate| gate.name.as_str()).collect();
@@ -61,7 +61,7 @@ gates:
     assert_eq!(lint.when.events, [GateEvent::PullRequest, GateEvent::Push]);
     assert_eq!(lint.timeout_secs, Some(90));
     assert!(lint.network && !lint.required);
-    assert_eq!(lint.checkout, Checkout { submodules: true, lfs: false });
+    assert_eq!(lint.checkout, Checkout { submodules: true, lfs: true });
 }
 
 #[test]

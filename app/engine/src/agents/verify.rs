@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gatewright_core::GateName;
 use gatewright_core::config::GateConfig;
 use gatewright_core::run::{AgentEvent, AgentPrepared, AgentRun, Run};
-use gatewright_core::sandbox::SandboxKey;
+use gatewright_core::sandbox::{SandboxKey, Source};
 use tokio_util::sync::CancellationToken;
 
 use super::done;
@@ -94,7 +94,8 @@ async fn once(look: &Look<'_>, log: &StepLog) -> Result<Ended, Failure> {
     let input = StepInput {
         key: look.key.clone(),
         gate: look.gate,
-        source,
+        // An agent works on the commit alone; a gate has beside it what it asks for.
+        source: Source { checkout: look.gate.checkout, ..source },
         // What agents change is what is new: it is compared with the commit that they work on.
         since: Some(look.prepared.commit.clone()),
         pull: None,

@@ -6,15 +6,19 @@ use bytes::Bytes;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::Kind;
-use crate::source::turned_inward;
+use super::{Appearance, Entry, Kind};
+use crate::source::{Pointer, turned_inward};
 
-/// How a repository names its objects.
+/// How a content is named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Format {
+    /// As an object of git, by SHA-1.
     #[default]
     Sha1,
+    /// The same by SHA-256.
     Sha256,
+    /// By its own SHA-256, as Git LFS does.
+    Lfs,
 }
 
 /// Names a file's content, piece by piece. Its length has to be known first.
@@ -28,12 +32,13 @@ impl Format {
         let mut naming = match self {
             Format::Sha1 => Naming::Sha1(Sha1::new()),
             Format::Sha256 => Naming::Sha256(Sha256::new()),
+            Format::Lfs => return Naming::Sha256(Sha256::new()),
         };
         naming.add(format!("blob {bytes}\0").as_bytes());
         naming
     }
 
-    /// What git calls a file with this content.
+    /// What a file with this content is called.
     pub(crate) fn name(self, content: &[u8]) -> String {
         let mut naming = self.begin(content.len() as u64);
         naming.add(content);
@@ -90,6 +95,8 @@ pub(crate) struct Base {
     pub(crate) files: BTreeMap<Vec<u8>, Tracked>,
     /// Where its links lead, and what is in its `.gitignore` files.
     pub(crate) texts: HashMap<Vec<u8>, Bytes>,
+    /// Those of its files that have their content from Git LFS in the workspace, instead of the pointer that the commit has.
+    pub(super) lfs: HashMap<Vec<u8>, Pointer>,
 }
 
 impl Base {
@@ -110,6 +117,41 @@ impl Base {
             base.files.insert(entry[tab + 1..].to_vec(), Tracked { id: id.to_owned(), is });
         }
         base
+    }
+
+    /// The same commit in a workspace that has what is kept in Git LFS.
+    pub(crate) fn with_lfs(mut self, pointers: Vec<Pointer>) -> Base {
+        self.lfs = pointers.into_iter().map(|pointer| (pointer.path.clone(), pointer)).collect();
+        self
+    }
+
+    /// A file of which the workspace has something else than its content from Git LFS.
+    pub(crate) fn forget_lfs(&mut self, path: &[u8]) {
+        self.lfs.remove(path);
+    }
+
+    /// Whether a file's content is that of Git LFS.
+    pub(super) fn in_lfs(&self, path: &[u8]) -> bool {
+        self.lfs.contains_key(path)
+    }
+
+    /// Whether something is not what Git LFS has there, by how it looks: what may be read of it is known to be of no use.
+    pub(super) fn is_other_lfs(&self, entry: &Entry) -> bool {
+        let Some(pointer) = self.lfs.get(&entry.path) else { return false };
+        let Kind::File { .. } = entry.look.kind else { return false };
+        let is_pointer = entry.look.bytes <= Pointer::BYTES_MAX;
+        let same_mode = self.get(&entry.path).is_some_and(|tracked| tracked.is(entry.look.kind));
+        !same_mode || (entry.look.bytes != pointer.bytes && !is_pointer)
+    }
+
+    /// How the content of what lies at a path is named where it is as it was, and that name. None where it cannot be as it was.
+    pub(super) fn name_of(&self, path: &[u8], look: &Appearance) -> (Format, Option<String>) {
+        let tracked = self.get(path).filter(|tracked| tracked.is(look.kind));
+        match self.lfs.get(path) {
+            // Where nobody has put the content there, such as in a checkout of the user's own, the pointer is as good.
+            Some(pointer) if pointer.bytes == look.bytes => (Format::Lfs, tracked.map(|_| pointer.oid.clone())),
+            Some(_) | None => (self.format, tracked.map(|tracked| tracked.id.clone())),
+        }
     }
 
     /// Links and `.gitignore` files, the contents of which are wanted.

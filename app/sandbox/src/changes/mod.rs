@@ -74,6 +74,8 @@ pub(crate) struct Wanted {
     pub(crate) link: bool,
     /// As it was listed.
     pub(crate) bytes: u64,
+    /// How its content is named.
+    pub(crate) format: Format,
     /// Of no use where its content has this name.
     pub(crate) unless: Option<String>,
 }
@@ -81,7 +83,7 @@ pub(crate) struct Wanted {
 /// An entry that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// What git calls its content.
+    /// The name of its content.
     pub(crate) id: String,
     /// What is in it, or where the link leads. None where it is of no use.
     pub(crate) content: Option<Bytes>,
@@ -95,7 +97,7 @@ pub(crate) trait Look: Send + Sync {
 
     /// Reads these, in this order. All that is of use holds at most [`Tree::BYTES_MAX`](gatewright_core::tree::Tree) bytes, or it is
     /// refused.
-    async fn read(&self, format: Format, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError>;
+    async fn read(&self, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError>;
 }
 
 /// What lies in a workspace.
@@ -256,6 +258,9 @@ impl Watch {
     fn wanted(&self, listing: &Listing, rules: &Rules) -> Result<Vec<(Wanted, Appearance)>, Refused> {
         let (mut wanted, mut new) = (Vec::new(), sum::New::default());
         for entry in &listing.entries {
+            if !self.is_known(entry) && self.base.is_other_lfs(entry) {
+                return Err(Refused::Lfs { path: paths::shown(&entry.path) });
+            }
             if self.base.get(&entry.path).is_none() {
                 if self.is_known(entry) {
                     continue;
@@ -279,11 +284,10 @@ impl Watch {
         if self.is_known(entry) || entry.look.kind == Kind::Special {
             return None;
         }
-        let tracked = self.base.get(&entry.path);
         let link = entry.look.kind == Kind::Link;
         // A file whose kind is another has to be read, be its content the same or not.
-        let unless = tracked.filter(|tracked| tracked.is(entry.look.kind)).map(|tracked| tracked.id.clone());
-        let wanted = Wanted { path: entry.path.clone(), link, bytes: entry.look.bytes, unless };
+        let (format, unless) = self.base.name_of(&entry.path, &entry.look);
+        let wanted = Wanted { path: entry.path.clone(), link, bytes: entry.look.bytes, format, unless };
         Some((wanted, entry.look))
     }
 
@@ -293,7 +297,7 @@ impl Watch {
             return Ok(());
         }
         let (wanted, looks): (Vec<Wanted>, Vec<Appearance>) = wanted.into_iter().unzip();
-        let found = look.read(self.base.format, &wanted).await?;
+        let found = look.read(&wanted).await?;
         for ((wanted, look), found) in wanted.into_iter().zip(looks).zip(found) {
             let what = match found.content {
                 Some(content) if wanted.link && self.base.leads(&wanted.path, &content) => What::Same,

@@ -100,6 +100,9 @@ impl<'a> Sum<'a> {
             if tracked.is == (TrackedAs::File { executable }) && self.base.format.name(content) == tracked.id {
                 return Ok(());
             }
+            if self.base.in_lfs(path) {
+                return Err(Refused::Lfs { path: paths::shown(path) });
+            }
         }
         let text = named(path)?;
         if text == ".gitmodules" {

@@ -52,13 +52,13 @@ impl Look for Told {
         Ok(self.listing(prune))
     }
 
-    async fn read(&self, format: Format, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
+    async fn read(&self, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
         let files = self.files.lock().unwrap();
         let read = wanted.iter().map(|one| {
             let path = String::from_utf8(one.path.clone()).unwrap();
             self.asked.lock().unwrap().push(format!("read {path}"));
             let content = files[&path].1.clone();
-            let id = format.name(&content);
+            let id = one.format.name(&content);
             let content = (one.unless.as_ref() != Some(&id)).then_some(content);
             Found { id, content }
         });

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::scout::{Scout, Silence, word};
 use super::{read, shape};
-use crate::changes::{Appearance, Entry, Format, Found, Kind, Listing, Look, Wanted};
+use crate::changes::{Appearance, Entry, Found, Kind, Listing, Look, Wanted};
 
 /// A listing may be so long: some hundred thousand files.
 const LIST_BYTES_MAX: usize = 64 << 20;
@@ -79,7 +79,7 @@ impl Workspace<'_> {
     }
 
     /// Reads few files. None where it cannot be done so.
-    async fn one_by_one(&self, format: Format, wanted: &[Wanted]) -> Result<Option<Vec<Found>>, ChangesError> {
+    async fn one_by_one(&self, wanted: &[Wanted]) -> Result<Option<Vec<Found>>, ChangesError> {
         let bytes: u64 = wanted.iter().map(|one| one.bytes).sum();
         let words: Option<Vec<String>> = wanted.iter().map(|one| word(&one.path)).collect();
         let Some(words) = words.filter(|words| words.len() <= ONE_BY_ONE_MAX && bytes <= Tree::BYTES_MAX) else {
@@ -107,7 +107,7 @@ impl Workspace<'_> {
                 .ok_or_else(|| unreadable("files come and go while it is looked at".to_owned()))?;
             let content = rest.split_to(at);
             let _end = rest.split_to(ended.len());
-            let id = format.name(&content);
+            let id = one.format.name(&content);
             let content = (one.unless.as_ref() != Some(&id)).then_some(content);
             found.push(Found { id, content });
         }
@@ -148,18 +148,18 @@ impl Look for Workspace<'_> {
         Ok(Listing { entries, incomplete: false })
     }
 
-    async fn read(&self, format: Format, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
-        if let Some(found) = self.one_by_one(format, wanted).await? {
+    async fn read(&self, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
+        if let Some(found) = self.one_by_one(wanted).await? {
             return Ok(found);
         }
         let all = wanted.to_vec();
-        let picked = read::stream(self.docker, self.sandbox, Path::new(""), move |from| Picked::of(&all, format, from)).await??;
+        let picked = read::stream(self.docker, self.sandbox, Path::new(""), move |from| Picked::of(&all, from)).await??;
         let mut found = Vec::new();
         for (one, picked) in wanted.iter().zip(picked.found) {
             found.push(match picked {
                 Some(picked) => picked,
                 // A second name of a file: asked for by itself, it comes with its content.
-                None => self.alone(format, one).await?,
+                None => self.alone(one).await?,
             });
         }
         within_bounds(wanted, &found)?;
@@ -168,12 +168,12 @@ impl Look for Workspace<'_> {
 }
 
 impl Workspace<'_> {
-    async fn alone(&self, format: Format, wanted: &Wanted) -> Result<Found, ChangesError> {
+    async fn alone(&self, wanted: &Wanted) -> Result<Found, ChangesError> {
         let gone = || unreadable("files come and go while it is looked at".to_owned());
         let path = std::str::from_utf8(&wanted.path).map_err(|_| gone())?.to_owned();
         // The engine names it by the last part of its path, below which there is nothing.
         let one = vec![Wanted { path: Vec::new(), ..wanted.clone() }];
-        let picked = read::stream(self.docker, self.sandbox, Path::new(&path), move |from| Picked::of(&one, format, from));
+        let picked = read::stream(self.docker, self.sandbox, Path::new(&path), move |from| Picked::of(&one, from));
         picked.await??.found.into_iter().next().flatten().ok_or_else(gone)
     }
 }
@@ -265,7 +265,7 @@ struct Picked {
 }
 
 impl Picked {
-    fn of(wanted: &[Wanted], format: Format, from: impl Read) -> Result<Picked, ChangesError> {
+    fn of(wanted: &[Wanted], from: impl Read) -> Result<Picked, ChangesError> {
         let places: std::collections::HashMap<&[u8], usize> =
             wanted.iter().enumerate().map(|(at, one)| (one.path.as_slice(), at)).collect();
         let mut found: Vec<Option<Found>> = vec![None; wanted.len()];
@@ -283,11 +283,9 @@ impl Picked {
             let picked = match entry.header().entry_type() {
                 tar::EntryType::Symlink if one.link => {
                     let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                    Some(kept(format, one, Bytes::from(target)))
+                    Some(kept(one, Bytes::from(target)))
                 }
-                tar::EntryType::Regular | tar::EntryType::Continuous if !one.link => {
-                    Some(take(format, one, &mut entry, &mut left)?)
-                }
+                tar::EntryType::Regular | tar::EntryType::Continuous if !one.link => Some(take(one, &mut entry, &mut left)?),
                 _ => None,
             };
             if let Some(slot) = found.get_mut(at) {
@@ -298,20 +296,20 @@ impl Picked {
     }
 }
 
-fn kept(format: Format, wanted: &Wanted, content: Bytes) -> Found {
-    let id = format.name(&content);
+fn kept(wanted: &Wanted, content: Bytes) -> Found {
+    let id = wanted.format.name(&content);
     let content = (wanted.unless.as_ref() != Some(&id)).then_some(content);
     Found { id, content }
 }
 
 /// Reads a file. One that is too large to be of use is read all the same where it may be as it was.
-fn take(format: Format, wanted: &Wanted, entry: &mut tar::Entry<'_, impl Read>, left: &mut u64) -> Result<Found, ChangesError> {
+fn take(wanted: &Wanted, entry: &mut tar::Entry<'_, impl Read>, left: &mut u64) -> Result<Found, ChangesError> {
     let too_large = || Refused::TooLarge { path: crate::changes::paths::shown(&wanted.path) };
     let bytes = entry.size();
     if bytes > *left && wanted.unless.is_none() {
         return Err(too_large().into());
     }
-    let (mut naming, mut content) = (format.begin(bytes), Vec::new());
+    let (mut naming, mut content) = (wanted.format.begin(bytes), Vec::new());
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let length = entry.read(&mut chunk).map_err(|e| torn(&e))?;

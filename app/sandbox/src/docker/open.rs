@@ -44,7 +44,7 @@ async fn start_and_fill(this: &DockerSandbox, spec: &SandboxSpec) -> Result<Sand
     let start = async { start(this, spec).await.inspect_err(|_| useless.cancel()) };
     let fetch = async {
         for (_, source) in sources(spec) {
-            useless.run_until_cancelled(this.sources.ensure(source)).await.unwrap_or(Ok(()))?;
+            useless.run_until_cancelled(this.sources.ensure(source, spec.limits.disk_mib)).await.unwrap_or(Ok(()))?;
         }
         Ok::<(), SandboxError>(())
     };

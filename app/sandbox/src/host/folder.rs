@@ -94,7 +94,7 @@ async fn fresh(this: &HostSandbox, folder: &Path, source: Option<&Source>) -> Re
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|e| of_disk("making", folder, &e))?;
     if let Some(source) = source {
-        this.sources.ensure(source).await?;
+        this.sources.ensure(source, NO_BOUND_MIB).await?;
         match tokio::time::timeout(FILL_MAX, fill(this, folder, source)).await {
             Ok(filled) => filled?,
             Err(_) => return Err(SandboxError::Source(format!("it took longer than {} s to write it", FILL_MAX.as_secs()))),

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::read::open_folder;
-use crate::changes::{Appearance, Entry, Format, Found, Kind, Listing, Look, Wanted, paths};
+use crate::changes::{Appearance, Entry, Found, Kind, Listing, Look, Wanted, paths};
 
 /// More entries than this are not looked through.
 const ENTRIES_MAX: usize = 500_000;
@@ -44,11 +44,11 @@ impl Look for Workspace {
         .await
     }
 
-    async fn read(&self, format: Format, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
+    async fn read(&self, wanted: &[Wanted]) -> Result<Vec<Found>, ChangesError> {
         let (folder, wanted) = (self.folder.clone(), wanted.to_vec());
         on_a_thread(move || {
             let mut left = Tree::BYTES_MAX;
-            wanted.iter().map(|one| read_one(&folder, format, one, &mut left)).collect()
+            wanted.iter().map(|one| read_one(&folder, one, &mut left)).collect()
         })
         .await
     }
@@ -140,14 +140,14 @@ pub(super) fn open_above<'a>(root: &Path, path: &'a Path) -> rustix::io::Result<
     Ok((at, path.file_name().ok_or(Errno::INVAL)?))
 }
 
-fn read_one(root: &Path, format: Format, wanted: &Wanted, left: &mut u64) -> Result<Found, ChangesError> {
+fn read_one(root: &Path, wanted: &Wanted, left: &mut u64) -> Result<Found, ChangesError> {
     let gone = |_| unreadable("files come and go while it is looked at".to_owned());
     let path = Path::new(OsStr::from_bytes(&wanted.path));
     let (at, name) = open_above(root, path).map_err(gone)?;
     if wanted.link {
         let target = rustix::fs::readlinkat(&at, name, Vec::new()).map_err(gone)?;
         let target = std::ffi::OsString::from_vec(target.into_bytes());
-        return Ok(found(format, wanted, Bytes::copy_from_slice(target.as_bytes())));
+        return Ok(found(wanted, Bytes::copy_from_slice(target.as_bytes())));
     }
     // What was a regular file a moment ago may be a pipe now, which is not waited for.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -156,22 +156,22 @@ fn read_one(root: &Path, format: Format, wanted: &Wanted, left: &mut u64) -> Res
     if !metadata.is_file() {
         return Err(gone(Errno::IO));
     }
-    read_file(&mut file, metadata.len(), format, wanted, left)
+    read_file(&mut file, metadata.len(), wanted, left)
 }
 
-fn found(format: Format, wanted: &Wanted, content: Bytes) -> Found {
-    let id = format.name(&content);
+fn found(wanted: &Wanted, content: Bytes) -> Found {
+    let id = wanted.format.name(&content);
     let content = (wanted.unless.as_ref() != Some(&id)).then_some(content);
     Found { id, content }
 }
 
 /// Reads a file. One that is too large to be of use is read all the same where it may be as it was.
-fn read_file(file: &mut File, bytes: u64, format: Format, wanted: &Wanted, left: &mut u64) -> Result<Found, ChangesError> {
+fn read_file(file: &mut File, bytes: u64, wanted: &Wanted, left: &mut u64) -> Result<Found, ChangesError> {
     let too_large = || Refused::TooLarge { path: paths::shown(&wanted.path) };
     if bytes > *left && wanted.unless.is_none() {
         return Err(too_large().into());
     }
-    let (mut naming, mut content) = (format.begin(bytes), Vec::new());
+    let (mut naming, mut content) = (wanted.format.begin(bytes), Vec::new());
     let mut file = file.take(bytes);
     let (mut chunk, mut read) = (vec![0; CHUNK], 0);
     loop {

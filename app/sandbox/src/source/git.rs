@@ -224,9 +224,8 @@ impl Git {
 
     /// Lets it log in, at the credential's own server only.
     pub(super) fn with_credential(mut self, credential: &CloneCredential) -> Self {
-        let Some((name, secret)) = &credential.login else { return self };
-        let Some(origin) = origin(&credential.url) else { return self };
-        let encoded = BASE64.encode(format!("{name}:{}", secret.expose_secret()));
+        let Some((_, secret)) = &credential.login else { return self };
+        let Some((origin, encoded)) = origin(&credential.url).zip(login(credential)) else { return self };
         self.config.push((format!("http.{origin}/.extraHeader"), format!("Authorization: Basic {encoded}")));
         self.secrets = vec![secret.expose_secret().to_owned(), encoded];
         self
@@ -318,7 +317,14 @@ async fn bounded(from: Option<impl AsyncRead + Unpin>, bytes_max: u64) -> Vec<u8
     kept
 }
 
-fn redacted(secrets: &[String], text: &str) -> String {
+/// A credential's login as HTTP's scheme `Basic` writes it.
+pub(super) fn login(credential: &CloneCredential) -> Option<String> {
+    let (name, secret) = credential.login.as_ref()?;
+    Some(BASE64.encode(format!("{name}:{}", secret.expose_secret())))
+}
+
+/// Takes secrets out of a text, and cuts it.
+pub(super) fn redacted(secrets: &[String], text: &str) -> String {
     let text = secrets.iter().filter(|s| !s.is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
     let text = text.trim();
     let from = text.char_indices().rev().nth(WORDS_MAX).map_or(0, |(at, _)| at);

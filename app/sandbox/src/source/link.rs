@@ -3,14 +3,12 @@
 //! The engine refuses a whole archive for one link such as `fixtures/bad -> ../../../../etc/passwd`, which is harmless where
 //! it goes: in the sandbox it leads to the sandbox's own file. As an absolute link it leads to the same, and is taken.
 
-use super::own::{BLOCK, TYPE};
+use super::own::{BLOCK, NAME, PREFIX, TYPE, text};
 
 /// Where the source goes.
 const WORKSPACE: &str = "workspace";
 
-const NAME: std::ops::Range<usize> = 0..100;
 const LINK: std::ops::Range<usize> = 157..257;
-const PREFIX: std::ops::Range<usize> = 345..500;
 
 /// Makes a link that climbs out of the workspace an absolute one. Everything else stays as it is.
 pub(super) fn turn_inward(header: &mut [u8; BLOCK]) {
@@ -28,11 +26,6 @@ pub(super) fn turn_inward(header: &mut [u8; BLOCK]) {
 /// Where a link of a source leads in the workspace, if elsewhere than in the commit.
 pub(crate) fn turned_inward(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
     climbing(path, link)
-}
-
-/// What ends at the first zero.
-fn text(field: &[u8]) -> &[u8] {
-    field.split(|b| *b == 0).next().unwrap_or_default()
 }
 
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {

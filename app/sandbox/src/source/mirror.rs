@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_core::CommitId;
-use gatewright_core::sandbox::SandboxError;
+use gatewright_core::sandbox::{SandboxError, Source};
 use gatewright_core::survey::{Commits, Survey, SurveyWanted};
 use gatewright_core::tree::FileChange;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 
 use super::git::{Ended, Git, GitError, fetch_error};
+use super::lfs::{self, Contents, Pointer, Store};
 use super::own::{Budget, OwnError, own};
 use super::texts::Texts;
-use super::{FillError, Pin, base, diff, overlay, survey};
+use super::{FillError, Pin, base, diff, of_disk, overlay, survey};
 use crate::changes::{self, Base};
 
 /// A first fetch of a large repository takes minutes; its files without history, seldom as long as this.
@@ -31,7 +32,8 @@ const ARCHIVE_MAX: Duration = Duration::from_secs(600);
 /// fetch, and cheaper than to find out what can go.
 const COMMITS_MAX: usize = 200;
 
-/// A fetch that makes the mirror larger than this is stopped and the mirror removed, so that no repository takes the disk.
+/// A fetch that makes the mirror larger than this, with what it holds of Git LFS, is stopped and the mirror removed, so that no
+/// repository takes the disk.
 const MIRROR_BYTES_MAX: u64 = 8 << 30;
 
 /// How often a fetch's growth is looked at.
@@ -93,11 +95,47 @@ impl Mirror {
         Err(GitError::NoCommit(format!("commit {} is not in {}", commit.short(), pin.credential.url)))
     }
 
-    /// Writes a commit's files to `out` below `folder`, without the end of the archive.
+    /// The files of a commit that are kept in Git LFS.
+    pub(super) async fn pointers(&self, commit: &CommitId) -> Result<Vec<Pointer>, GitError> {
+        lfs::pointers(&self.path, commit).await
+    }
+
+    /// Where it keeps contents of Git LFS.
+    pub(super) fn store(&self) -> Store {
+        Store::of_mirror(&self.path)
+    }
+
+    /// Fetches the contents of these files, those that are not there. To be called by who has the mirror alone.
+    pub(super) async fn fetch_contents(&self, pin: &Pin, pointers: &[Pointer]) -> Result<(), SandboxError> {
+        let mut missing = self.store().missing(pointers).await;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let sum = |pointers: &[&Pointer]| pointers.iter().fold(0_u64, |sum, one| sum.saturating_add(one.bytes));
+        if self.bytes().await.saturating_add(sum(&missing)) > MIRROR_BYTES_MAX {
+            // What earlier commits had goes first.
+            self.remove_contents().await.map_err(|error| of_disk("emptying", &self.path, &error))?;
+            missing = self.store().missing(pointers).await;
+            if self.bytes().await.saturating_add(sum(&missing)) > MIRROR_BYTES_MAX {
+                return Err(too_large().into());
+            }
+        }
+        lfs::fetch(&self.path, &pin.credential, &missing).await
+    }
+
+    async fn remove_contents(&self) -> std::io::Result<()> {
+        match tokio::fs::remove_dir_all(self.path.join("lfs")).await {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Writes a commit's files to `out` below `folder`, without the end of the archive. Those that these contents belong to get them.
     pub(super) async fn archive(
         &self,
         commit: &CommitId,
         folder: &str,
+        contents: &Contents,
         budget: &mut Budget,
         out: &mut (impl AsyncWrite + Unpin + Send),
     ) -> Result<(), FillError> {
@@ -110,7 +148,7 @@ impl Mirror {
             return Err(FillError::Failed(SandboxError::Source("git has no output".to_owned())));
         };
         let written = async {
-            own(&mut files, out, budget).await?;
+            own(&mut files, out, contents, budget).await?;
             // Git ends once its output is read; what it complained about is read only then, and is short.
             let (status, words) = git.end().await.map_err(OwnError::Torn)?;
             if status.success() { Ok(()) } else { Err(OwnError::Torn(std::io::Error::other(words))) }
@@ -118,10 +156,8 @@ impl Mirror {
         match tokio::time::timeout(ARCHIVE_MAX, written).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(OwnError::Unread)) => Err(FillError::Unread),
-            Ok(Err(OwnError::TooLarge { mib })) => {
-                let words = format!("its files do not fit into the workspace of {mib} MiB");
-                Err(SandboxError::SourceUnusable(words).into())
-            }
+            Ok(Err(OwnError::TooLarge { mib })) => Err(does_not_fit(mib).into()),
+            Ok(Err(OwnError::Damaged(content))) => Err(contents.damaged(&content).await),
             Ok(Err(OwnError::Torn(e))) => Err(FillError::Broken(e.to_string())),
             Err(_) => Err(SandboxError::Source(format!("git took longer than {} s", ARCHIVE_MAX.as_secs())).into()),
         }
@@ -144,9 +180,16 @@ impl Mirror {
         overlay::over(&self.path, commit, overlay).await
     }
 
-    /// What a commit has, file by file.
-    pub(crate) async fn base(&self, commit: &CommitId) -> Result<Base, GitError> {
-        base::of(&self.path, commit).await
+    /// What the commit of a source has, file by file, and where it has contents of Git LFS instead, which those.
+    pub(crate) async fn base(&self, source: &Source) -> Result<Base, GitError> {
+        let base = base::of(&self.path, &source.commit).await?;
+        if !source.checkout.lfs {
+            return Ok(base);
+        }
+        let mut base = base.with_lfs(self.pointers(&source.commit).await?);
+        // What lies over the commit is whole as it is.
+        source.overlay.iter().for_each(|change| base.forget_lfs(change.path.as_bytes()));
+        Ok(base)
     }
 
     /// Which of these paths are text in a commit.
@@ -233,8 +276,7 @@ impl Mirror {
             ended = fetch => ended?,
             () = self.outgrown() => {
                 self.remove().await.map_err(|e| GitError::of_disk(&e))?;
-                let gib = MIRROR_BYTES_MAX >> 30;
-                return Err(GitError::Unusable(format!("the repository is larger than {gib} GiB")));
+                return Err(too_large());
             }
         };
         if ended.status.success() { Ok(()) } else { Err(fetch_error(&ended.stderr)) }
@@ -244,12 +286,21 @@ impl Mirror {
     async fn outgrown(&self) {
         loop {
             tokio::time::sleep(GROWTH_POLL).await;
-            let packs = self.path.join("objects/pack");
-            let bytes = tokio::task::spawn_blocking(move || bytes_in(&packs)).await.unwrap_or(0);
-            if bytes > MIRROR_BYTES_MAX {
+            if self.bytes().await <= MIRROR_BYTES_MAX {
+                continue;
+            }
+            // What is kept of Git LFS goes first: it can be fetched again, and alone would make no repository too large for git.
+            if self.remove_contents().await.is_err() || self.bytes().await > MIRROR_BYTES_MAX {
                 return;
             }
         }
+    }
+
+    /// What its packs and its contents of Git LFS hold.
+    async fn bytes(&self) -> u64 {
+        let folders = ["objects/pack", "lfs"].map(|folder| self.path.join(folder));
+        let sum = move || folders.iter().map(|folder| bytes_in(folder)).sum();
+        tokio::task::spawn_blocking(sum).await.unwrap_or(0)
     }
 
     /// How many commits it has, those with something over them too.
@@ -274,8 +325,22 @@ impl Mirror {
     }
 }
 
-/// The bytes of a folder's own files. One that vanishes meanwhile counts nothing.
+fn too_large() -> GitError {
+    GitError::Unusable(format!("the repository is larger than {} GiB", MIRROR_BYTES_MAX >> 30))
+}
+
+/// What is too large for a workspace of so many MiB.
+pub(super) fn does_not_fit(mib: u64) -> SandboxError {
+    SandboxError::SourceUnusable(format!("its files do not fit into the workspace of {mib} MiB"))
+}
+
+/// The bytes of the files below a folder. One that vanishes meanwhile counts nothing.
 fn bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+    let bytes = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let metadata = entry.metadata().ok()?;
+        Some(if metadata.is_dir() { bytes_in(&entry.path()) } else { metadata.len() })
+    };
+    entries.filter_map(bytes).sum()
 }

@@ -21,6 +21,7 @@ use tokio::sync::RwLock;
 mod base;
 mod diff;
 mod git;
+mod lfs;
 mod link;
 mod lock;
 mod mirror;
@@ -32,12 +33,14 @@ mod survey;
 mod texts;
 
 pub(crate) use git::{Ended, Git, GitError};
+pub(crate) use lfs::Pointer;
 pub(crate) use link::turned_inward;
 pub(crate) use mirror::Mirror;
 pub(crate) use sources::Sources;
 pub(crate) use submodules::{links, paths_by_name};
 
 use lock::Held;
+use submodules::Submodule;
 
 use crate::changes::{Base, Texts};
 
@@ -121,28 +124,44 @@ impl Mirrors {
         Mirrors { root, locks: Mutex::default() }
     }
 
-    /// Makes sure that the mirror has the commit, and other mirrors its submodules. Where they have, nothing is transferred and nobody is asked.
-    pub(crate) async fn ensure(&self, source: &Source) -> Result<(), SandboxError> {
+    /// Makes sure that the mirror has the commit, other mirrors its submodules, and each what it is to have of Git LFS, which is asked for only
+    /// where all of it fits into `disk_mib`. Where they have, nothing is transferred and nobody is asked.
+    pub(crate) async fn ensure(&self, source: &Source, disk_mib: u64) -> Result<(), SandboxError> {
+        let pins: Vec<Pin> = self.parts(source).await?.into_iter().map(|part| part.pin).collect();
         if source.checkout.lfs {
-            let cause = "it asks for Git LFS files (`checkout.lfs`), which this version cannot fetch; \
-                         switch it off to run with the pointer files";
-            return Err(SandboxError::SourceUnusable(cause.to_owned()));
-        }
-        let pin = Pin::of_source(source);
-        self.ensure_pin(&pin).await?;
-        if source.checkout.submodules {
-            submodules::all(self, source.repo.forge, &pin).await?;
+            let mut budget = own::Budget::new(disk_mib);
+            let mut kept = Vec::new();
+            for pin in &pins {
+                let pointers = self.pointers(pin).await?;
+                lfs::spend(&pointers, &mut budget, disk_mib)?;
+                kept.push((pin, pointers));
+            }
+            for (pin, pointers) in kept {
+                self.ensure_contents(pin, &pointers).await?;
+            }
         }
         Ok(())
     }
 
+    /// The commits whose files a source has, each with the folder that they go into. Fetches those that are not there.
+    async fn parts(&self, source: &Source) -> Result<Vec<Submodule>, SandboxError> {
+        let pin = Pin::of_source(source);
+        self.ensure_pin(&pin).await?;
+        let modules = if source.checkout.submodules { submodules::all(self, source.repo.forge, &pin).await? } else { Vec::new() };
+        let top = Submodule { pin, folder: String::new() };
+        Ok(std::iter::once(top).chain(modules).collect())
+    }
+
     /// Throws the mirror away and fetches the commit into a new one.
     pub(crate) async fn remake(&self, source: &Source) -> Result<(), SandboxError> {
-        let pin = Pin::of_source(source);
+        self.remake_pin(&Pin::of_source(source)).await
+    }
+
+    async fn remake_pin(&self, pin: &Pin) -> Result<(), SandboxError> {
         let _held = self.hold_alone(&pin.name).await?;
-        let mirror = self.mirror(&pin);
+        let mirror = self.mirror(pin);
         mirror.remove().await.map_err(|e| GitError::of_disk(&e))?;
-        fetch_or_remake(&mirror, &pin).await
+        fetch_or_remake(&mirror, pin).await
     }
 
     /// Writes the commit's files as a tar archive that belongs to the sandbox's user, at most `disk_mib` of them.
@@ -153,12 +172,8 @@ impl Mirrors {
         out: &mut (impl AsyncWrite + Unpin + Send),
     ) -> Result<(), FillError> {
         let mut budget = own::Budget::new(disk_mib);
-        let pin = Pin::of_source(source);
-        self.archive_pin(&pin, "", &mut budget, out).await?;
-        if source.checkout.submodules {
-            for module in submodules::all(self, source.repo.forge, &pin).await? {
-                self.archive_pin(&module.pin, &module.folder, &mut budget, out).await?;
-            }
+        for part in self.parts(source).await? {
+            self.archive_part(&part, source.checkout.lfs, &mut budget, out).await?;
         }
         out.write_all(&own::END).await.map_err(|_| FillError::Unread)
     }
@@ -213,7 +228,7 @@ impl Mirrors {
     pub(crate) async fn base(&self, source: &Source) -> Result<Base, SandboxError> {
         let pin = Pin::of_source(source);
         let (mirror, _held) = self.with_both(&pin, None).await?;
-        Ok(mirror.base(&pin.commit).await?)
+        Ok(mirror.base(source).await?)
     }
 
     /// Which of these paths are text, by the commit's attributes.
@@ -271,15 +286,51 @@ impl Mirrors {
         fetch_or_remake(&mirror, pin).await
     }
 
-    async fn archive_pin(
+    /// What of a commit is kept in Git LFS. A mirror that cannot tell is made anew, once.
+    async fn pointers(&self, pin: &Pin) -> Result<Vec<Pointer>, SandboxError> {
+        let mirror = self.mirror(pin);
+        let told = {
+            let _held = self.hold_shared(&pin.name).await?;
+            mirror.pointers(&pin.commit).await
+        };
+        let Err(GitError::Broken(cause)) = told else { return Ok(told?) };
+        tracing::warn!(mirror = %mirror.path().display(), cause, "the mirror is broken and is made anew");
+        self.remake_pin(pin).await?;
+        let _held = self.hold_shared(&pin.name).await?;
+        Ok(mirror.pointers(&pin.commit).await?)
+    }
+
+    /// Makes sure that the mirror has the content of these files.
+    async fn ensure_contents(&self, pin: &Pin, pointers: &[Pointer]) -> Result<(), SandboxError> {
+        let mirror = self.mirror(pin);
+        {
+            let _held = self.hold_shared(&pin.name).await?;
+            if mirror.store().missing(pointers).await.is_empty() {
+                return Ok(());
+            }
+        }
+        let _held = self.hold_alone(&pin.name).await?;
+        mirror.fetch_contents(pin, pointers).await
+    }
+
+    async fn archive_part(
         &self,
-        pin: &Pin,
-        folder: &str,
+        part: &Submodule,
+        with_lfs: bool,
         budget: &mut own::Budget,
         out: &mut (impl AsyncWrite + Unpin + Send),
     ) -> Result<(), FillError> {
+        let Submodule { pin, folder } = part;
+        let mut pointers = Vec::new();
+        if with_lfs {
+            pointers = self.pointers(pin).await?;
+            // They are there but for what another fetch has made room of, or what was damaged when it was read last.
+            self.ensure_contents(pin, &pointers).await?;
+        }
         let _held = self.hold_shared(&pin.name).await?;
-        self.mirror(pin).archive(&pin.commit, folder, budget, out).await
+        let mirror = self.mirror(pin);
+        let contents = mirror.store().contents(pointers, folder).await;
+        mirror.archive(&pin.commit, folder, &contents, budget, out).await
     }
 
     fn mirror(&self, pin: &Pin) -> Mirror {

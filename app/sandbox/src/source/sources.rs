@@ -7,6 +7,7 @@ use gatewright_core::sandbox::{SandboxError, Source};
 use gatewright_core::survey::{Survey, SurveyWanted};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::lfs::{self, Contents, Pointer, Store};
 use super::mirror::Mirror;
 use super::own::{self, Budget};
 use super::{FillError, Mirrors};
@@ -29,11 +30,19 @@ impl Sources {
         }
     }
 
-    /// Makes sure that the source is there.
-    pub(crate) async fn ensure(&self, source: &Source) -> Result<(), SandboxError> {
+    /// Makes sure that the source is there, what it is to have of Git LFS too if that fits into `disk_mib`.
+    pub(crate) async fn ensure(&self, source: &Source, disk_mib: u64) -> Result<(), SandboxError> {
         match self {
-            Sources::Mirrors(mirrors) => mirrors.ensure(source).await,
-            Sources::Local(repository) => has(repository, source).await.map(|_| ()),
+            Sources::Mirrors(mirrors) => mirrors.ensure(source, disk_mib).await,
+            Sources::Local(repository) => {
+                let commit = has(repository, source).await?;
+                if source.checkout.lfs {
+                    let pointers = repository.pointers(&commit).await?;
+                    lfs::spend(&pointers, &mut Budget::new(disk_mib), disk_mib)?;
+                    there(&Store::of_user(repository.path()).await.missing(&pointers).await)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -59,7 +68,12 @@ impl Sources {
             Sources::Mirrors(mirrors) => mirrors.archive(source, disk_mib, out).await,
             Sources::Local(repository) => {
                 let commit = has(repository, source).await?;
-                repository.archive(&commit, "", &mut Budget::new(disk_mib), out).await?;
+                let mut contents = Contents::none();
+                if source.checkout.lfs {
+                    let pointers = repository.pointers(&commit).await.map_err(SandboxError::from)?;
+                    contents = Store::of_user(repository.path()).await.contents(pointers, "").await;
+                }
+                repository.archive(&commit, "", &contents, &mut Budget::new(disk_mib), out).await?;
                 out.write_all(&own::END).await.map_err(|_| FillError::Unread)
             }
         }
@@ -80,7 +94,7 @@ impl Sources {
     pub(crate) async fn base(&self, source: &Source) -> Result<Base, SandboxError> {
         match self {
             Sources::Mirrors(mirrors) => mirrors.base(source).await,
-            Sources::Local(repository) => Ok(repository.base(&source.commit).await?),
+            Sources::Local(repository) => Ok(repository.base(source).await?),
         }
     }
 
@@ -139,6 +153,14 @@ async fn has(repository: &Mirror, source: &Source) -> Result<CommitId, SandboxEr
     let named = named(repository, &super::with_submodules(commit)).await?;
     // Without a name for it, it has no submodules.
     Ok(named.unwrap_or_else(|| commit.clone()))
+}
+
+/// What is kept in Git LFS has to be on this machine: nothing is fetched.
+fn there(missing: &[&Pointer]) -> Result<(), SandboxError> {
+    let Some(first) = missing.first() else { return Ok(()) };
+    let more = if missing.len() > 1 { format!(" and of {} more", missing.len() - 1) } else { String::new() };
+    let words = format!("the content of `{}`{more} is kept in Git LFS and is not here; `git lfs pull` gets it", first.shown());
+    Err(SandboxError::SourceUnusable(words))
 }
 
 /// The commit that a local repository has under a name.

@@ -17,6 +17,8 @@ use gatewright_core::{CommitId, ForgeKind, RepoRef};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
+use crate::lfs_server::Lfs;
+
 pub(crate) const TOKEN: &str = "ghs_c4n4ryC4n4ryC4n4ry";
 
 /// Which protocol the server speaks. The old one gives out no commit that no branch points at.
@@ -38,6 +40,7 @@ struct Shared {
     fetches: AtomicU64,
     bytes: AtomicU64,
     refusal: Mutex<Option<StatusCode>>,
+    lfs: Lfs,
 }
 
 impl GitServer {
@@ -49,6 +52,7 @@ impl GitServer {
             fetches: AtomicU64::default(),
             bytes: AtomicU64::default(),
             refusal: Mutex::default(),
+            lfs: Lfs::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
@@ -64,6 +68,11 @@ impl GitServer {
     /// How many packs were asked for, and how many bytes they had.
     pub(crate) fn fetched(&self) -> (u64, u64) {
         (self.shared.fetches.load(Ordering::SeqCst), self.shared.bytes.load(Ordering::SeqCst))
+    }
+
+    /// What it keeps of Git LFS, for all its repositories.
+    pub(crate) fn lfs(&self) -> &Lfs {
+        &self.shared.lfs
     }
 
     /// From now on every request is refused so, or none.
@@ -141,7 +150,11 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     // printf 'x-access-token:ghs_c4n4ryC4n4ryC4n4ry' | base64
-    if header("authorization") != "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX2M0bjRyeUM0bjRyeUM0bjRyeQ==" {
+    let may = header("authorization") == "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX2M0bjRyeUM0bjRyeUM0bjRyeQ==";
+    if let Some(answer) = shared.lfs.answer(may, &header("host"), (&method, &uri, &headers, &body)) {
+        return answer;
+    }
+    if !may {
         return (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"git\"")]).into_response();
     }
     let mut backend = tokio::process::Command::new("git");

@@ -16,7 +16,7 @@ use crate::rig::{Printed, Ran, spec};
 pub(crate) struct Host {
     pub(crate) sandbox: HostSandbox,
     /// Kept as long as the sandbox is.
-    _around: TempDir,
+    around: TempDir,
 }
 
 impl Host {
@@ -29,7 +29,7 @@ impl Host {
             local,
             env: BTreeMap::from([("EVERYWHERE".to_owned(), "1".to_owned())]),
         };
-        Host { sandbox: HostSandbox::new(config), _around: around }
+        Host { sandbox: HostSandbox::new(config), around }
     }
 
     pub(crate) fn fresh(root: &Path) -> Host {
@@ -46,6 +46,11 @@ impl Host {
 
     fn in_place(folder: &Path) -> Host {
         Host::of(HostWorkspace::InPlace(folder.to_owned()), None)
+    }
+
+    /// Where it keeps what it has fetched.
+    pub(crate) fn mirrors(&self) -> PathBuf {
+        self.around.path().join("mirrors")
     }
 
     pub(crate) async fn open(&self) -> SandboxHandle {

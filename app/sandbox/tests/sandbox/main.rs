@@ -7,6 +7,8 @@ mod egress;
 mod escape;
 mod git_server;
 mod host;
+mod lfs;
+mod lfs_server;
 mod lifecycle;
 mod limits;
 mod local;

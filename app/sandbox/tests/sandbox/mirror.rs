@@ -224,7 +224,7 @@ async fn the_credential_is_in_no_file_no_sandbox_and_no_error() {
     assert!(!refused.to_string().contains(TOKEN) && !refused.to_string().contains(encoded), "{refused}");
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder can be read").map(|entry| entry.expect("it is there").path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
@@ -408,7 +408,7 @@ async fn a_submodule_of_another_server_is_refused() {
 }
 
 /// A commit with files and a link to another repository.
-fn add_submodule(repo: &Repo, path: &str, url: &str, commit: &str, files: &[(&str, &str)]) -> String {
+pub(crate) fn add_submodule(repo: &Repo, path: &str, url: &str, commit: &str, files: &[(&str, &str)]) -> String {
     for (name, content) in files {
         std::fs::write(repo.path.join(name), content).expect("a file can be written");
     }
@@ -418,16 +418,6 @@ fn add_submodule(repo: &Repo, path: &str, url: &str, commit: &str, files: &[(&st
     repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},{path}")]);
     repo.git(&["commit", "--quiet", "-m", "with a submodule"]);
     repo.head().as_str().to_owned()
-}
-
-#[tokio::test]
-async fn lfs_is_refused_with_words_rather_than_left_out() {
-    let (rig, server) = (Rig::new(), GitServer::start(Speaks::Now).await);
-    let repo = server.repo("app");
-    let mut source = server.source(&repo, &repo.commit(&[("a.txt", "1")]));
-    source.checkout = Checkout { submodules: false, lfs: true };
-    let refused = open(&rig, source).await;
-    assert!(matches!(&refused, Err(SandboxError::SourceUnusable(words)) if words.contains("Git LFS")), "{refused:?}");
 }
 
 #[tokio::test]

@@ -148,8 +148,8 @@ fn samples() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("required", vec![json!(true), json!(false)], with(&[json!("yes"), json!(1), json!({})])),
         (
             "checkout",
-            vec![json!({}), json!({ "submodules": true })],
-            with(&[json!(true), json!({ "depth": 1 }), json!({ "lfs": false }), json!({ "submodules": "yes" }), json!([])]),
+            vec![json!({}), json!({ "submodules": true }), json!({ "lfs": true }), json!({ "submodules": true, "lfs": false })],
+            with(&[json!(true), json!({ "depth": 1 }), json!({ "lfs": 1 }), json!({ "submodules": "yes" }), json!([])]),
         ),
     ]
 }
