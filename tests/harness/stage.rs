@@ -109,6 +109,8 @@ pub trait Stage: Send + Sync {
     fn commit(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
     /// The same in the user's fork.
     fn commit_to_fork(&self, branch: &str, user: &str, files: &[(&str, &str)]) -> String;
+    /// Pushes a content with Git LFS. Returns the pointer that a commit has of it.
+    fn keep_in_lfs(&self, content: &[u8]) -> String;
     /// Moves a branch of the user's fork to a commit that it has held before.
     fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str);
     /// Protects the main branch and makes a tag, or moves it, to a commit.

@@ -29,6 +29,8 @@ mod fix;
 mod honest;
 #[path = "agents/injection.rs"]
 mod injection;
+#[path = "agents/lfs.rs"]
+mod lfs;
 #[path = "agents/limits.rs"]
 mod limits;
 #[path = "agents/looks_back.rs"]

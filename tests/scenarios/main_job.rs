@@ -22,6 +22,8 @@ mod findings;
 mod flow;
 #[path = "main_job/github.rs"]
 mod github;
+#[path = "main_job/lfs.rs"]
+mod lfs;
 #[path = "main_job/missed.rs"]
 mod missed;
 #[path = "main_job/outputs.rs"]

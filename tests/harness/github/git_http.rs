@@ -1,4 +1,5 @@
-//! Git over HTTP: every request is one run of `git http-backend`, as a web server would run it.
+//! Git over HTTP: every request is one run of `git http-backend`, as a web server would run it. Beside it, Git LFS, whose objects lie on
+//! a server of their own.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -14,15 +15,24 @@ use tokio_util::io::ReaderStream;
 use super::api::Access;
 use super::auth::{Caller, caller, in_scope, permits};
 use super::git::ENVIRONMENT;
+use super::lfs;
 use super::world::{Level, World, lock};
 
 /// What a request wants from git.
 pub(crate) struct Wanted {
-    /// `git/info-refs`, `git/upload-pack` or `git/receive-pack`.
+    /// `git/info-refs`, `git/upload-pack`, `git/receive-pack`, `git/lfs-batch` or `git/lfs-object`.
     pub(crate) operation: &'static str,
     pub(crate) full_name: String,
     pub(crate) service: &'static str,
     pub(crate) writes: bool,
+}
+
+/// Where the objects of Git LFS are, below a repository. On GitHub it is another server, which takes no login but a key in the address.
+const MEDIA: &str = "lfs-media/";
+
+/// The key in such an address.
+fn key_of(oid: &str) -> String {
+    format!("token=signed-{}", oid.chars().rev().take(16).collect::<String>())
 }
 
 /// Whether a path and query are git's, and what they want.
@@ -33,6 +43,8 @@ pub(crate) fn wanted(path: &str, query: &str) -> Option<Wanted> {
         "info/refs" => ("git/info-refs", "info/refs"),
         "git-upload-pack" => ("git/upload-pack", "git-upload-pack"),
         "git-receive-pack" => ("git/receive-pack", "git-receive-pack"),
+        lfs::BATCH => ("git/lfs-batch", lfs::BATCH),
+        object if object.starts_with(MEDIA) => ("git/lfs-object", MEDIA),
         _ => return None,
     };
     let writes = service == "git-receive-pack" || query.contains("service=git-receive-pack");
@@ -43,6 +55,9 @@ pub(crate) fn wanted(path: &str, query: &str) -> Option<Wanted> {
 /// Serves one request of a git client.
 pub(crate) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: Request<Body>) -> Response<Body> {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    if wanted.service == MEDIA {
+        return media(&mut lock(world), &request, authorization.is_some());
+    }
     let (repo, dir, sender) = {
         let world = lock(world);
         match authorize(&world, wanted, authorization.as_deref()) {
@@ -50,6 +65,9 @@ pub(crate) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: R
             Err(status) => return refusal(status),
         }
     };
+    if wanted.service == lfs::BATCH {
+        return batch(world, wanted, request).await;
+    }
     let response = match backend(&dir, wanted, request).await {
         Ok(response) => response,
         Err(e) => return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("git http-backend failed: {e}")),
@@ -64,6 +82,36 @@ pub(crate) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: R
     let synced = tokio::task::spawn_blocking(move || lock(&world).sync_refs(repo, sender)).await;
     synced.expect("following a push does not panic");
     Response::from_parts(parts, Body::from(body))
+}
+
+async fn batch(world: &Arc<Mutex<World>>, wanted: &Wanted, request: Request<Body>) -> Response<Body> {
+    match lfs::read(request).await {
+        Ok((batch, _)) => {
+            let world = lock(world);
+            // Another name is another server to whoever looks out for where a login may go.
+            let base = world.base.replace("127.0.0.1", "localhost");
+            let way = |oid: &str| {
+                let href = format!("{base}/{}/{MEDIA}{oid}?{}", wanted.full_name, key_of(oid));
+                serde_json::json!({ "href": href, "expires_in": 3600 })
+            };
+            batch.answer(&world.lfs, way)
+        }
+        Err(status) => text(status, "the request is none of Git LFS"),
+    }
+}
+
+/// The other server. A login that is not meant for it is refused by real ones, and remembered here.
+fn media(world: &mut World, request: &Request<Body>, has_login: bool) -> Response<Body> {
+    let path = request.uri().path();
+    let oid = path.rsplit('/').next().unwrap_or_default();
+    if has_login {
+        world.violation(format!("{path}: a login was sent to the server of Git LFS objects"));
+        return text(StatusCode::BAD_REQUEST, "Only one auth mechanism allowed");
+    }
+    if request.uri().query() != Some(key_of(oid).as_str()) {
+        return text(StatusCode::FORBIDDEN, "Access denied");
+    }
+    lfs::object(&world.lfs, path)
 }
 
 /// The repository, and who pushes.

@@ -13,6 +13,7 @@
 //! | `graphql` | what REST has not |
 //! | `openapi/` | GitHub's own description, by which requests, answers and payloads are judged |
 //! | `git`, `diff`, `git_http` | bare repositories, and `git http-backend` before them |
+//! | `lfs` | what lies beside git, of both forges |
 //! | `payload`, `hooks` | what is told by webhook, and how it gets there or does not |
 //! | `faults` | bad days on command |
 
@@ -25,6 +26,7 @@ pub(crate) mod git_http;
 mod graphql;
 mod hooks;
 mod issues;
+pub(crate) mod lfs;
 mod limits;
 mod look;
 mod openapi;
@@ -374,6 +376,11 @@ impl FakeGitHub {
         self.world().now()
     }
 
+    /// Has somebody push a content with Git LFS. Returns the pointer that a commit has of it.
+    pub fn keep_in_lfs(&self, content: &[u8]) -> String {
+        lfs::keep(&mut self.world().lfs, content)
+    }
+
     /// Every installation's token that was given out is refused from now on.
     pub fn expire_tokens(&self) {
         let now = Timestamp::now();
@@ -411,6 +418,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         scans: Vec::new(),
         scans_fail: Vec::new(),
         shipping: Default::default(),
+        lfs: Default::default(),
         deliveries: Vec::new(),
         queue,
         hook: None,

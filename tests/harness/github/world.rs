@@ -355,6 +355,7 @@ pub(crate) struct World {
     /// What is wrong with all that is uploaded from now on, if anything is.
     pub(crate) scans_fail: Vec<String>,
     pub(crate) shipping: Shipping,
+    pub(crate) lfs: super::lfs::Objects,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) queue: HookQueue,
     pub(crate) hook: Option<Hook>,

@@ -1,4 +1,4 @@
-//! Git over smart HTTP, from the projects' own repositories.
+//! Git over smart HTTP, from the projects' own repositories, and Git LFS beside it.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,13 +8,23 @@ use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use super::auth::git_caller;
 use super::world::{DEVELOPER, Scope, World, lock};
 use crate::github::git_http::{Wanted, backend};
+use crate::github::lfs;
+
+/// Where a project's objects of Git LFS are.
+const OBJECTS: &str = "/gitlab-lfs/objects/";
 
 /// What a request of a git client wants: a project's path and a service.
 pub(super) fn wanted(path: &str, query: &str) -> Option<Wanted> {
-    let services =
-        [("/info/refs", "git/info-refs"), ("/git-upload-pack", "git/upload-pack"), ("/git-receive-pack", "git/receive-pack")];
-    let (rest, service, operation) =
-        services.into_iter().find_map(|(end, operation)| path.strip_suffix(end).map(|rest| (rest, &end[1..], operation)))?;
+    let services = [
+        ("/info/refs", "git/info-refs"),
+        ("/git-upload-pack", "git/upload-pack"),
+        ("/git-receive-pack", "git/receive-pack"),
+        ("/info/lfs/objects/batch", "git/lfs-batch"),
+    ];
+    let object = path.split_once(OBJECTS).map(|(rest, _)| (rest, OBJECTS, "git/lfs-object"));
+    let (rest, service, operation) = object.or_else(|| {
+        services.into_iter().find_map(|(end, operation)| path.strip_suffix(end).map(|rest| (rest, &end[1..], operation)))
+    })?;
     let writes = service == "git-receive-pack" || query.contains("service=git-receive-pack");
     let full_name = rest.trim_start_matches('/');
     let full_name = full_name.strip_suffix(".git").unwrap_or(full_name).to_owned();
@@ -30,6 +40,11 @@ pub(super) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: R
             Err(status) => return refusal(status),
         }
     };
+    match wanted.service {
+        OBJECTS => return lfs::object(&lock(world).lfs, request.uri().path()),
+        lfs::BATCH => return batch(world, wanted, request).await,
+        _ => {}
+    }
     let before = if wanted.writes { git.refs() } else { Vec::new() };
     let response = match backend(git.dir(), wanted, request).await {
         Ok(response) => response,
@@ -43,6 +58,22 @@ pub(super) async fn serve(world: &Arc<Mutex<World>>, wanted: &Wanted, request: R
     let told = tokio::task::spawn_blocking(move || lock(&world).refs_moved(project, by, &before)).await;
     told.expect("following a push does not panic");
     Response::from_parts(parts, Body::from(body))
+}
+
+/// GitLab gives out objects itself, to the same login, which it names.
+async fn batch(world: &Arc<Mutex<World>>, wanted: &Wanted, request: Request<Body>) -> Response<Body> {
+    match lfs::read(request).await {
+        Ok((batch, headers)) => {
+            let world = lock(world);
+            let login = headers.get(header::AUTHORIZATION).and_then(|login| login.to_str().ok()).unwrap_or_default();
+            let way = |oid: &str| {
+                let href = format!("{}/{}.git{OBJECTS}{oid}", world.url, wanted.full_name);
+                serde_json::json!({ "href": href, "header": { "Authorization": login } })
+            };
+            batch.answer(&world.lfs, way)
+        }
+        Err(status) => text(status, "the request is none of Git LFS"),
+    }
 }
 
 /// The project, and whose token it is.

@@ -189,6 +189,11 @@ impl FakeGitLab {
         lock(&self.inner.shared.meter).limits = limits;
     }
 
+    /// Has somebody push a content with Git LFS. Returns the pointer that a commit has of it.
+    pub fn keep_in_lfs(&self, content: &[u8]) -> String {
+        crate::github::lfs::keep(&mut self.world().lfs, content)
+    }
+
     /// Lets time pass.
     pub fn advance(&self, secs: u64) {
         self.world().advance(secs);

@@ -214,6 +214,7 @@ pub(super) struct World {
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) statuses: Vec<Status>,
     pub(super) shipping: Shipping,
+    pub(super) lfs: crate::github::lfs::Objects,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) violations: Vec<String>,
     /// What lies between two commits, once it was asked for.
@@ -243,6 +244,7 @@ impl World {
             pipelines: Vec::new(),
             statuses: Vec::new(),
             shipping: Shipping::default(),
+            lfs: Default::default(),
             deliveries: Vec::new(),
             violations: Vec::new(),
             diffs: Mutex::default(),

@@ -57,6 +57,10 @@ impl Stage for GitHubStage {
         self.github.commit(&self.fork_of(user), branch, user, "a change", files.iter().copied())
     }
 
+    fn keep_in_lfs(&self, content: &[u8]) -> String {
+        self.github.keep_in_lfs(content)
+    }
+
     fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str) {
         self.github.force_push(&self.fork_of(user), branch, commit, user);
     }

@@ -120,6 +120,10 @@ impl Stage for GitLabStage {
         self.gitlab.commit(&self.fork_of(user), branch, user, "a change", files.iter().copied())
     }
 
+    fn keep_in_lfs(&self, content: &[u8]) -> String {
+        self.gitlab.keep_in_lfs(content)
+    }
+
     fn force_push_to_fork(&self, branch: &str, user: &str, commit: &str) {
         self.gitlab.force_push(&self.fork_of(user), branch, commit, user);
     }

@@ -3,7 +3,8 @@
 //! A mirror is a bare repository that nobody works in. A commit is fetched by its id, without history, and only what the
 //! mirror does not have yet is transferred. The files leave it as a tar stream that is never whole in memory or on disk.
 //!
-//! The credential is given to git by its environment, so it is in no argument, no URL and no file, and it stays on the host.
+//! The credential is given to git by its environment, so it is in no argument, no URL and no file, and it stays on the host. Git LFS
+//! (`lfs`) is asked by this process itself, with the same credential and none of git's filters.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -127,6 +128,7 @@ impl Mirrors {
     /// Makes sure that the mirror has the commit, other mirrors its submodules, and each what it is to have of Git LFS, which is asked for only
     /// where all of it fits into `disk_mib`. Where they have, nothing is transferred and nobody is asked.
     pub(crate) async fn ensure(&self, source: &Source, disk_mib: u64) -> Result<(), SandboxError> {
+        self.ensure_pin(&Pin::of_source(source)).await?;
         let pins: Vec<Pin> = self.parts(source).await?.into_iter().map(|part| part.pin).collect();
         if source.checkout.lfs {
             let mut budget = own::Budget::new(disk_mib);
@@ -143,10 +145,10 @@ impl Mirrors {
         Ok(())
     }
 
-    /// The commits whose files a source has, each with the folder that they go into. Fetches those that are not there.
+    /// The commits whose files a source has, each with the folder that they go into. The first of them has to be there; the others are fetched if
+    /// they are not.
     async fn parts(&self, source: &Source) -> Result<Vec<Submodule>, SandboxError> {
         let pin = Pin::of_source(source);
-        self.ensure_pin(&pin).await?;
         let modules = if source.checkout.submodules { submodules::all(self, source.repo.forge, &pin).await? } else { Vec::new() };
         let top = Submodule { pin, folder: String::new() };
         Ok(std::iter::once(top).chain(modules).collect())

@@ -49,40 +49,37 @@ impl Store {
         Store::User(objects.filter_map(|objects| Some(objects.parent()?.join("lfs/objects"))).collect())
     }
 
-    /// The file of a content, if it is there with all its bytes.
-    async fn find(&self, pointer: &Pointer) -> Option<PathBuf> {
+    /// For each of the pointers the file of its content, if it is there with all its bytes.
+    async fn find(&self, pointers: &[Pointer]) -> Vec<Option<PathBuf>> {
         let folders = match self {
             Store::Mirror(folder) => std::slice::from_ref(folder),
             Store::User(folders) => folders,
         };
-        for file in folders.iter().map(|folder| file_of(folder, &pointer.oid)) {
-            if tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_file() && found.len() == pointer.bytes) {
-                return Some(file);
-            }
-        }
-        None
+        let files = |pointer: &Pointer| folders.iter().map(|folder| file_of(folder, &pointer.oid)).collect();
+        let wanted: Vec<(u64, Vec<PathBuf>)> = pointers.iter().map(|pointer| (pointer.bytes, files(pointer))).collect();
+        let find = |(bytes, files): (u64, Vec<PathBuf>)| {
+            let whole = |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.len() == bytes);
+            files.into_iter().find(whole)
+        };
+        let found = tokio::task::spawn_blocking(move || wanted.into_iter().map(find).collect());
+        found.await.unwrap_or_else(|_| vec![None; pointers.len()])
     }
 
     /// Those of the pointers whose content is not there. Of an empty file there is none to be kept.
     pub(super) async fn missing<'a>(&self, pointers: &'a [Pointer]) -> Vec<&'a Pointer> {
-        let mut missing = Vec::new();
-        for pointer in pointers.iter().filter(|pointer| pointer.bytes > 0) {
-            if self.find(pointer).await.is_none() {
-                missing.push(pointer);
-            }
-        }
-        missing
+        let found = self.find(pointers).await;
+        let missing = pointers.iter().zip(found).filter(|(pointer, file)| pointer.bytes > 0 && file.is_none());
+        missing.map(|(pointer, _)| pointer).collect()
     }
 
     /// The contents of these files, which are to be below `folder` in an archive.
     pub(super) async fn contents(self, pointers: Vec<Pointer>, folder: &str) -> Contents {
-        let mut by_path = HashMap::new();
-        for pointer in pointers {
-            let file = self.find(&pointer).await;
+        let files = self.find(&pointers).await;
+        let named = pointers.into_iter().zip(files).map(|(pointer, file)| {
             let path = [folder.as_bytes(), &pointer.path].concat();
-            by_path.insert(path, Content { file, pointer });
-        }
-        Contents { by_path, store: self }
+            (path, Content { file, pointer })
+        });
+        Contents { by_path: named.collect(), store: self }
     }
 }
 
