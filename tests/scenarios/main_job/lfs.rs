@@ -25,11 +25,19 @@ async fn a_gate_reads_what_is_kept_in_git_lfs_where_it_asks_for_it_and_is_told_w
     let head = scene.forge.commit("topic", "alice", &files);
     let number = scene.forge.open("alice", "topic");
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @"");
+    assert_snapshot!(scene.checks(&head), @"
+    gatewright: success
+    gatewright/pointer: success
+    gatewright/whole: success
+    ");
     let never_pushed = pointer.replace("size ", "size 1");
     let head = scene.forge.commit("topic", "alice", &[("data.bin", &never_pushed)]);
     scene.idle().await;
-    assert_snapshot!(scene.checks(&head), @"");
+    assert_snapshot!(scene.checks(&head), @"
+    gatewright: failure
+    gatewright/pointer: success
+    gatewright/whole: failure
+    ");
     let text = scene.forge.text_of(number, &head, "gatewright/whole");
     assert!(text.contains("`data.bin`") && text.contains("is not in the forge's Git LFS"), "{text}");
     scene.end().await;
