@@ -38,21 +38,22 @@ pub struct Figures {
 }
 
 /// How long something took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// How often it was measured.
     pub count: u32,
-    /// The middle one, in seconds; of two in the middle the shorter. None where there is none.
-    pub median_secs: Option<u64>,
+    /// The middle one, in seconds to a thousandth: a way back takes less than one. Of two in the middle the shorter. None where there is none.
+    pub median_secs: Option<f64>,
     /// The longest, in seconds.
-    pub max_secs: Option<u64>,
+    pub max_secs: Option<f64>,
 }
 
 impl Spread {
-    fn of(mut secs: Vec<u64>) -> Spread {
-        secs.sort_unstable();
-        let median_secs = secs.len().checked_sub(1).and_then(|last| secs.get(last / 2)).copied();
-        Spread { count: count(secs.len()), median_secs, max_secs: secs.last().copied() }
+    fn of(mut millis: Vec<u64>) -> Spread {
+        millis.sort_unstable();
+        let secs = |millis: &u64| *millis as f64 / 1_000.0;
+        let median = millis.len().checked_sub(1).and_then(|last| millis.get(last / 2));
+        Spread { count: count(millis.len()), median_secs: median.map(secs), max_secs: millis.last().map(secs) }
     }
 }
 
@@ -107,11 +108,11 @@ fn one(name: &EnvironmentName, own: &[&Deployment], days: u32) -> Figures {
     let failed = rolled_back.iter().filter(|one| !one.restores).count() + undone.len();
     let begun = arrived.len() + rolled_back.iter().filter(|one| !one.restores).count();
     let live = own.iter().filter(|one| promoted(one)).count();
-    let lead = arrived.iter().filter_map(|one| secs(one.begun_at, one.at));
-    let exposed = rolled_back.iter().filter_map(|one| secs(one.shared_at?, one.read_back_at?));
-    let undone_after = undone.iter().filter_map(|(failed, way_back)| secs(failed.shared_at?, way_back.at));
-    let decided = rolled_back.iter().filter_map(|one| secs(one.decided_at?, one.read_back_at?));
-    let gone_back = own.iter().filter(|one| promoted(one) && one.restores).filter_map(|one| secs(one.begun_at, one.at));
+    let lead = arrived.iter().filter_map(|one| millis(one.begun_at, one.at));
+    let exposed = rolled_back.iter().filter_map(|one| millis(one.shared_at?, one.read_back_at?));
+    let undone_after = undone.iter().filter_map(|(failed, way_back)| millis(failed.shared_at?, way_back.at));
+    let decided = rolled_back.iter().filter_map(|one| millis(one.decided_at?, one.read_back_at?));
+    let gone_back = own.iter().filter(|one| promoted(one) && one.restores).filter_map(|one| millis(one.begun_at, one.at));
     Figures {
         environment: name.clone(),
         deployments: count(arrived.len()),
@@ -141,8 +142,8 @@ fn undone<'a>(own: &[&'a Deployment]) -> Vec<(&'a Deployment, &'a Deployment)> {
     undone
 }
 
-fn secs(from: Timestamp, to: Timestamp) -> Option<u64> {
-    u64::try_from(to.duration_since(from).as_secs()).ok()
+fn millis(from: Timestamp, to: Timestamp) -> Option<u64> {
+    u64::try_from(to.duration_since(from).as_millis()).ok()
 }
 
 fn percent(of: usize, all: usize) -> Option<f64> {
@@ -196,11 +197,11 @@ mod tests {
         let figures = of_production(&[live("v1", 0, 10), live("v2", 20, 40), back("v3", 50, 55, 57)]);
         assert_eq!((figures.deployments, figures.rolled_back), (2, 1));
         assert_eq!(figures.deployments_per_day, 0.2);
-        assert_eq!(figures.lead_time, Spread { count: 2, median_secs: Some(600), max_secs: Some(1_200) });
+        assert_eq!(figures.lead_time, Spread { count: 2, median_secs: Some(600.0), max_secs: Some(1_200.0) });
         assert_eq!(figures.change_failure_percent.map(f64::round), Some(33.0));
-        assert_eq!(figures.rollback_time, Spread { count: 1, median_secs: Some(120), max_secs: Some(120) });
+        assert_eq!(figures.rollback_time, Spread { count: 1, median_secs: Some(120.0), max_secs: Some(120.0) });
         // From its first share, a minute after it began, until it was read back.
-        assert_eq!(figures.time_to_restore.median_secs, Some(360));
+        assert_eq!(figures.time_to_restore.median_secs, Some(360.0));
     }
 
     #[test]
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!((figures.deployments, figures.restored), (2, 2));
         assert_eq!(figures.change_failure_percent, Some(50.0));
         assert_eq!(figures.success_percent, Some(100.0));
-        assert_eq!(figures.time_to_restore, Spread { count: 1, median_secs: Some(40 * 60), max_secs: Some(40 * 60) });
+        assert_eq!(figures.time_to_restore, Spread { count: 1, median_secs: Some(2_400.0), max_secs: Some(2_400.0) });
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) const COLUMNS: [&str; 7] =
 /// The columns of one environment. What was not measured is empty.
 pub(crate) fn columns(of: &Figures) -> [String; COLUMNS.len()] {
     let percent = |percent: Option<f64>| percent.map(|percent| format!("{percent:.1} %")).unwrap_or_default();
-    let spread = |spread: &Spread| spread.median_secs.map(|secs| span(secs * 1_000)).unwrap_or_default();
+    let spread = |spread: &Spread| spread.median_secs.map(|secs| span((secs * 1_000.0).round() as u64)).unwrap_or_default();
     [
         of.deployments.to_string(),
         format!("{:.2}", of.deployments_per_day),

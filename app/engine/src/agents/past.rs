@@ -188,7 +188,7 @@ async fn of_releases(store: &dyn Store, repo: &RepoRef, now: Timestamp) -> Resul
 
 fn spread(of: Spread) -> String {
     match (of.median_secs, of.max_secs) {
-        (Some(median), Some(max)) => format!("{median} s at the median and {max} s at most, of {}", of.count),
+        (Some(median), Some(max)) => format!("{median:.1} s at the median and {max:.1} s at most, of {}", of.count),
         _ => "not known".to_owned(),
     }
 }
