@@ -8,6 +8,7 @@
 //! it likes. Every other crate of the workspace depends on this one, and this one on none of them.
 
 pub mod agent;
+pub mod cause;
 pub mod command;
 pub mod config;
 pub mod event;

@@ -1,11 +1,11 @@
 //! Carries one question to a provider and back, within bounds.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use gatewright_core::Timestamp;
+use gatewright_core::cause::deepest;
 use gatewright_core::model::Usage;
 use gatewright_core::secret::SecretString;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -186,12 +186,4 @@ fn failure(error: &reqwest::Error) -> String {
         () if error.is_timeout() => "no whole answer in time".to_owned(),
         () => format!("the connection broke: {}", deepest(error)),
     }
-}
-
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

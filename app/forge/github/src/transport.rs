@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
+use gatewright_core::cause::deepest;
 use gatewright_core::forge::ForgeError;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -263,14 +264,6 @@ fn failure(error: &(dyn Error + 'static)) -> ForgeError {
         at = e.source();
     }
     unavailable(format!("the request was not carried out: {}", deepest(error)))
-}
-
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 fn describe_metrics() {

@@ -1,12 +1,12 @@
 //! Carries one request to GitLab and back: limits before, timeouts around, words for what went wrong after.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Instant;
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
 use gatewright_core::Timestamp;
+use gatewright_core::cause::deepest;
 use gatewright_core::forge::ForgeError;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
@@ -174,14 +174,6 @@ fn failure(error: &reqwest::Error) -> ForgeError {
         () if error.is_connect() => format!("cannot connect: {}", deepest(error)),
         () => format!("the connection broke: {}", deepest(error)),
     })
-}
-
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 fn describe_metrics() {

@@ -4,9 +4,9 @@
 //! cloud, goes what the forge's answer names for it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error;
 use std::time::Duration;
 
+use gatewright_core::cause::deepest;
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::SandboxError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -240,12 +240,4 @@ pub(super) fn lost(error: &reqwest::Error) -> SandboxError {
         () if error.is_connect() => format!("cannot connect: {}", deepest(error)),
         () => format!("the connection broke: {}", deepest(error)),
     })
-}
-
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
