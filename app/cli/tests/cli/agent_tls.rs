@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use crate::agents::{broken, text};
 use crate::support::{Bench, Done};
@@ -48,24 +49,37 @@ fn certificates(folder: &Path) {
     );
 }
 
-/// A server that takes one connection, answers at once, and prints what it is told.
-fn provider(folder: &Path) -> (Child, u16) {
+/// A server that takes one connection; what it was told, once it is gone.
+fn provider(folder: &Path) -> (Child, u16, JoinHandle<String>) {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
     let accept = port.to_string();
     let args = ["s_server", "-quiet", "-naccept", "1", "-accept", &accept, "-key", "key.pem", "-cert", "cert.pem"];
     let mut server = Command::new("openssl");
     server.args(args).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = server.spawn().expect("tests/setup installs openssl");
-    // It reads that once somebody has come, and goes with the end of what it is given: that stays open.
-    server.stdin.as_mut().expect("it is piped").write_all(ANSWER.as_bytes()).expect("it reads");
-    (server, port)
+    let (said, answers) = (server.stdout.take().expect("it is piped"), server.stdin.take().expect("it is piped"));
+    (server, port, std::thread::spawn(move || answered(said, answers)))
+}
+
+/// Answers the request once all of it is there: what comes before that no client has asked for. The way to the server stays open, since it goes with
+/// the end of what it is given.
+fn answered(mut said: ChildStdout, mut answers: ChildStdin) -> String {
+    let (mut told, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = said.read(&mut chunk) {
+        told.extend_from_slice(&chunk[..read]);
+        if told.ends_with(b"\r\n\r\n") {
+            // A client that has gone away already shows in what the run came to.
+            let _ = answers.write_all(ANSWER.as_bytes());
+        }
+    }
+    String::from_utf8(told).expect("HTTP is text")
 }
 
 /// What the provider was told in a run of the pipeline, and what the run came to.
 fn asked(bench: Bench) -> (String, Done) {
     let folder = bench.path(".git");
     certificates(&folder);
-    let (mut server, port) = provider(&folder);
+    let (mut server, port, told) = provider(&folder);
     let models = format!(
         "[[model]]\nkind = \"anthropic\"\nurl = \"https://localhost:{port}\"\nkey = \"env:KEY\"\n\n[agents]\nprograms_may_use = [\"anthropic\"]\n"
     );
@@ -74,8 +88,7 @@ fn asked(bench: Bench) -> (String, Done) {
     // One that nobody has asked is still there.
     let _ = server.kill();
     server.wait().expect("it is ours");
-    let mut told = String::new();
-    server.stdout.take().expect("it is piped").read_to_string(&mut told).expect("HTTP is text");
+    let told = told.join().expect("it does not panic");
     let shown = format!("{}{}{}", done.stdout, done.stderr, text(&bench, ".git/kept/journal.json"));
     assert!(!shown.contains("c4n4ry"), "{shown}");
     (told, done)
