@@ -40,6 +40,9 @@ const QUICK: &str =
 
 const ROLLING: &str = "    strategy: { rolling: { batch: 50, every: 1s } }\n    analysis: { errors: none }\n";
 
+/// What failures of WebSockets begin with: one that nobody closes is cut in the end.
+const WEB_SOCKET: &str = "WebSocket";
+
 /// Beyond, what there is of many rollouts is measured, however many have begun; and nothing more is waited for.
 const BEGUN_MAX: Duration = Duration::from_secs(300);
 const OVER_MAX: Duration = Duration::from_secs(900);
@@ -102,7 +105,8 @@ async fn back(times: usize) {
             world.say(pull, "max", "/gw rollback production").await;
         }
         world.until_at(&tag, "production", "rolled back").await;
-        world.say(pull, "max", "/gw resume production").await;
+        // One person may give 20 commands a minute, and a release takes some seconds.
+        world.say(pull, "ada", "/gw resume production").await;
         world.idle().await;
         noticed += if by_word { bad() - before } else { 0 };
     }
@@ -136,18 +140,27 @@ async fn through(times: usize) {
     world.idle().await;
     let load = Load::start(&world.router.address(), People { eager: 4, slow: 2, talking: 2 });
     load.more(50).await;
+    let failed = || {
+        let mut bad = load.seen().bad;
+        bad.retain(|what, _| !what.starts_with(WEB_SOCKET));
+        bad
+    };
     let begun = Instant::now();
     for n in 1..=times {
         let tag = format!("v1.{n}.0");
         let strategy = [BLUE_GREEN, QUICK, ROLLING, MANUAL][n % 4];
+        let before = failed();
         let pull = world.merge(&tag, &world.file(strategy, ""));
         if strategy == MANUAL {
             world.until_at(&tag, "production", "until somebody says").await;
             world.say(pull, "max", "/gw rollback production").await;
             world.until_at(&tag, "production", "rolled back").await;
-            world.say(pull, "max", "/gw resume production").await;
+            world.say(pull, "ada", "/gw resume production").await;
         }
         world.idle().await;
+        if failed() != before {
+            eprintln!("requests failed around {tag}, after {:.0} s: {:?}; {strategy}", begun.elapsed().as_secs_f64(), failed());
+        }
         if n % 10 == 0 {
             eprintln!("{n} of {times} after {:.0} s", begun.elapsed().as_secs_f64());
         }
@@ -156,7 +169,7 @@ async fn through(times: usize) {
     let states = rollouts(&world.service).await;
     let count = |is: fn(&RolloutState) -> bool| states.iter().filter_map(Run::rollout).filter(|of| is(&of.state())).count();
     // One that nobody closes outlives the time that is waited for what an instance has in flight, and is cut then.
-    let cut: u64 = seen.bad.iter().filter(|(what, _)| what.starts_with("WebSocket")).map(|(_, count)| count).sum();
+    let cut: u64 = seen.bad.iter().filter(|(what, _)| what.starts_with(WEB_SOCKET)).map(|(_, count)| count).sum();
     println!(
         "{times} releases under load in {:.0} s: {} promoted, {} taken back; {} requests answered, {} failed; {cut} WebSockets cut \
          after their 5 s: {:?}",
