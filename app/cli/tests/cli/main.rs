@@ -1,6 +1,7 @@
 //! The binary as its users meet it: what it says, how it exits, and the service over real sockets.
 
 mod agent_gates;
+mod agent_inputs;
 mod agent_pages;
 mod agent_tls;
 mod agents;

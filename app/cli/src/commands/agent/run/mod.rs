@@ -73,7 +73,7 @@ pub(super) async fn run(args: AgentRunArgs) -> Result<ExitCode, Failure> {
     let (config, text) = file::read_with(&path, &folder, &args.pipeline)?;
     let pipeline = meant(&config, &args.pipeline)?;
     let inputs = inputs(&args, pipeline)?;
-    let asked = Asked::of(&args)?;
+    let asked = Asked::of(&args, pipeline)?;
     asked.check(&args, pipeline)?;
     let (scratch, stop, progress) = (here::scratch()?, stopped_by_the_user(), Progress::new());
     progress.say("taking up the working tree");

@@ -35,11 +35,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(args: &AgentRunArgs) -> Result<Asked, Failure> {
+    pub(super) fn of(args: &AgentRunArgs, pipeline: &Pipeline) -> Result<Asked, Failure> {
         let file = &args.config.config;
         let is_missing = *file == Path::new(SERVER_FILE) && !file.exists();
         let (file, config) = match is_missing {
-            true => (Path::new(NO_FILE), of_environment(args)?),
+            true => (Path::new(NO_FILE), of_environment(args, pipeline)?),
             false => (file.as_path(), load::models_config(file)?),
         };
         let secrets = models::secrets(&config).map(secrets::resolve).collect::<Result<Vec<_>, _>>();
@@ -78,14 +78,20 @@ impl Asked {
     }
 }
 
+/// Whether an agent of the pipeline asks a model that the pipeline does not name. Programs ask none of the service's.
+fn takes_the_usual(pipeline: &Pipeline) -> bool {
+    let unnamed = |stage: &Stage| matches!(stage, Stage::Agent(agent) if agent.models.is_empty());
+    pipeline.models.is_empty() && pipeline.stages().any(unnamed)
+}
+
 /// A server file that says what the environment does.
-fn of_environment(args: &AgentRunArgs) -> Result<ServerConfig, Failure> {
+fn of_environment(args: &AgentRunArgs, pipeline: &Pipeline) -> Result<ServerConfig, Failure> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut text = "[[model]]\nkind = \"ollama\"\n".to_owned();
     for (kind, name) in KEYS.into_iter().filter(|(_, name)| is_set(name)) {
         text.push_str(&format!("[[model]]\nkind = \"{kind}\"\nkey = \"env:{name}\"\n"));
     }
-    if args.model.is_empty() {
+    if args.model.is_empty() && takes_the_usual(pipeline) {
         let names = KEYS.map(|(_, name)| name).join(", ");
         return Err(Failure::Wrong(format!(
             "no model is to be asked: there is no {SERVER_FILE} here; name a server file with --config, or a model with --model \
