@@ -20,7 +20,7 @@ test: setup lint ## every test: units, contracts, scenarios
 	@cargo nextest run --workspace --no-fail-fast --test-threads $$((2 * $$(nproc)))
 
 crash: setup ## kills the service at every place of its work, where `make test` takes some (half an hour)
-	@GATEWRIGHT_CRASH_EVERYWHERE=1 cargo nextest run --package gatewright-tests --no-fail-fast --test-threads $$((2 * $$(nproc))) -E 'test(killed)'
+	@GATEWRIGHT_CRASH_EVERYWHERE=1 cargo nextest run --profile crash --package gatewright-tests --no-fail-fast --test-threads $$((2 * $$(nproc))) -E 'test(killed)'
 
 bench: setup ## the figures of docs/performance.md, against their peers, in one session
 	@tests/benches/run.sh
