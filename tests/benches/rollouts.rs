@@ -170,6 +170,10 @@ async fn through(times: usize) {
     let count = |is: fn(&RolloutState) -> bool| states.iter().filter_map(Run::rollout).filter(|of| is(&of.state())).count();
     // One that nobody closes outlives the time that is waited for what an instance has in flight, and is cut then.
     let cut: u64 = seen.bad.iter().filter(|(what, _)| what.starts_with(WEB_SOCKET)).map(|(_, count)| count).sum();
+    // WebSockets that are cut end in states of their own.
+    for line in world.router.log().lines().filter(|line| !line.contains("/ws ")) {
+        eprintln!("HAProxy: {line}");
+    }
     println!(
         "{times} releases under load in {:.0} s: {} promoted, {} taken back; {} requests answered, {} failed; {cut} WebSockets cut \
          after their 5 s: {:?}",

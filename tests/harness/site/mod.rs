@@ -18,6 +18,12 @@ pub const IMAGE: &str = "gatewright-instance:local";
 /// HAProxy starts in a tenth of a second; on a machine under load, in a few.
 const START_MAX: Duration = Duration::from_secs(20);
 
+/// What HAProxy writes, in a router's folder.
+const LOG: &str = "haproxy.log";
+
+/// Only what failed is logged.
+const LOG_FAILURES: &str = "  log stderr format raw local0 err\n  option httplog\n  option log-separate-errors\n";
+
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -81,6 +87,11 @@ impl Router {
         Ok(answer)
     }
 
+    /// What HAProxy says of itself, and of each request that failed: between whom, and in which state it ended.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join(LOG)).unwrap_or_default()
+    }
+
     /// A reload, as `systemctl reload haproxy` does it. Returns once the new process answers.
     ///
     /// # Panics
@@ -126,8 +137,7 @@ impl Router {
     async fn until_answers(&mut self) {
         while self.worker().await.is_none() {
             if let Ok(Some(status)) = self.process.try_wait() {
-                let log = std::fs::read_to_string(self.dir.path().join("haproxy.log")).unwrap_or_default();
-                panic!("HAProxy has ended, {status}: {log}");
+                panic!("HAProxy has ended, {status}: {}", self.log());
             }
             tokio::time::sleep(POLL).await;
         }
@@ -152,6 +162,7 @@ fn write_configuration(dir: &Path, port: u16, shape: Shape) {
         // Whoever runs the tests is root or not, and has no user for each part.
         .replace("  user haproxy\n  group haproxy\n", "")
         .replace(" user root group gatewright", "")
+        .replace("defaults\n", &format!("defaults\n{LOG_FAILURES}"))
         .replace("/run/haproxy/gatewright.sock", &format!("{here}/admin.sock"))
         .replace("bind :80", &format!("bind 127.0.0.1:{port}"));
     let mut service = read("gatewright-web.cfg").replace("/etc/haproxy/gatewright/", &format!("{here}/gatewright-"));
@@ -168,7 +179,7 @@ fn write_configuration(dir: &Path, port: u16, shape: Shape) {
 }
 
 fn spawn(dir: &Path) -> std::process::Child {
-    let log = std::fs::File::create(dir.join("haproxy.log")).expect("the folder is ours");
+    let log = std::fs::File::options().create(true).append(true).open(dir.join(LOG)).expect("the folder is ours");
     let mut command = Command::new("/usr/sbin/haproxy");
     // With a master, as Debian's unit has it: a reload keeps the connections of the process before.
     command.arg("-W").arg("-f").arg(dir.join("haproxy.cfg")).arg("-f").arg(dir.join("gatewright-web.cfg"));
