@@ -76,9 +76,13 @@ async fn measure_tools() {
     let spec = SandboxSpec { source: Some(source.clone()), watched: true, ..spec(key.clone()) };
     let handle = sandbox.open(&spec).await.expect("it opens");
     println!("\na watched workspace of {FILES} files opens in {:.0} ms", began.elapsed().as_secs_f64() * 1000.0);
-    let mut parts = [const { Vec::new() }; 4];
+    let mut parts = [const { Vec::new() }; 5];
     for round in 0..TOOL_ROUNDS {
         let mut times = Vec::new();
+        let began = Instant::now();
+        let look = Command { script: "cat src/7/7.txt".to_owned(), wall: Duration::from_secs(60) };
+        sandbox.look(&handle, &look, 1000).await.expect("it runs");
+        times.push(began.elapsed());
         for script in ["true", "printf x >> src/7/7.txt; mkdir -p target; echo x > target/$$"] {
             let began = Instant::now();
             let command = Command { script: script.to_owned(), wall: Duration::from_secs(60) };
@@ -96,7 +100,9 @@ async fn measure_tools() {
         parts.iter_mut().zip(times).for_each(|(part, took)| part.push(took));
     }
     sandbox.close(&key).await.expect("it closes");
-    for (name, times) in ["command `true`", "command that writes", "changes after it", "lay one file"].iter().zip(&mut parts) {
+    for (name, times) in
+        ["look at a file", "command `true`", "command that writes", "changes after it", "lay one file"].iter().zip(&mut parts)
+    {
         times.sort();
         let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)].as_secs_f64() * 1000.0;
         println!("{name:<22} p50 {:>6.1} ms  p99 {:>6.1} ms", at(50), at(99));

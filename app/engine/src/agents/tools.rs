@@ -86,7 +86,7 @@ async fn write(
         Some(executable) => executable,
         None => {
             let script = format!("test -f {0} && test -x {0}", word(path)?);
-            let captured = sandbox.capture(handle, &Command { script, wall: LOOK }, 1024).await?;
+            let captured = sandbox.look(handle, &Command { script, wall: LOOK }, 1024).await?;
             captured.result.end == ExecEnd::Exited(0)
         }
     };
@@ -106,7 +106,7 @@ fn word(text: &str) -> Result<String, SandboxError> {
 }
 
 async fn look(sandbox: &dyn Workshop, handle: &SandboxHandle, wanted: &Use, script: &str) -> Result<Said, SandboxError> {
-    let captured = sandbox.capture(handle, &Command { script: script.to_owned(), wall: LOOK }, SAID_BYTES_MAX).await?;
+    let captured = sandbox.look(handle, &Command { script: script.to_owned(), wall: LOOK }, SAID_BYTES_MAX).await?;
     let mut said = of_command(wanted, &captured, LOOK);
     if !said.failed {
         said.text = text(&captured);
@@ -152,7 +152,7 @@ async fn patch(sandbox: &dyn Workshop, handle: &SandboxHandle, path: &str, old: 
     // The mode comes first, so that the file follows on a line of its own, whatever is in it.
     let at = word(path)?;
     let script = format!("test -f {at} || exit 3; if test -x {at}; then echo x; else echo -; fi; cat -- {at}");
-    let captured = sandbox.capture(handle, &Command { script, wall: LOOK }, 2 * PATCHED_BYTES_MAX).await?;
+    let captured = sandbox.look(handle, &Command { script, wall: LOOK }, 2 * PATCHED_BYTES_MAX).await?;
     if captured.result.end != ExecEnd::Exited(0) {
         return Ok(Said { about: beginning(path), ..Said::wrong(format!("`{path}` is no file that can be read")) });
     }

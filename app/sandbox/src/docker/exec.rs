@@ -174,7 +174,7 @@ async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, SandboxError> {
 
 /// Kills everything but what keeps the sandbox alive, so that its files can still be read. Where that does not work (a
 /// process bomb leaves no process to kill with), the sandbox itself is killed.
-async fn killed(this: &DockerSandbox, docker: &Docker, id: &str, end: ExecEnd) -> Result<ExecResult, SandboxError> {
+pub(super) async fn killed(this: &DockerSandbox, docker: &Docker, id: &str, end: ExecEnd) -> Result<ExecResult, SandboxError> {
     let inside = tokio::time::timeout(KILL_MAX, run(docker, id, WORKSPACE, "kill -9 -1", |_| {})).await;
     if !matches!(inside, Ok(Ok(0))) {
         kill_container(docker, id).await?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use bollard::Docker;
 use bytes::Bytes;
-use gatewright_core::sandbox::{ChangesError, Refused, SandboxError, SandboxHandle};
+use gatewright_core::sandbox::{ChangesError, Command, Refused, SandboxError, SandboxHandle};
 use gatewright_core::tree::Tree;
 use tokio::sync::Mutex;
 
@@ -43,6 +43,14 @@ pub(super) enum Scouting {
     Impossible,
 }
 
+/// How a script ended that the scout ran.
+pub(super) enum Told {
+    /// By itself, with this code.
+    Ended(i64),
+    /// It did not, in its time.
+    TooSlow,
+}
+
 /// A workspace in a container.
 pub(super) struct Workspace<'a> {
     pub(super) docker: &'a Docker,
@@ -55,16 +63,7 @@ impl Workspace<'_> {
     async fn ask(&self, script: &str, bytes_max: usize) -> Result<Option<(Vec<u8>, i64)>, ChangesError> {
         let mut scouting = self.scouting.lock().await;
         for _ in 0..2 {
-            // Taken out: where this future is dropped in the middle of an answer, the scout goes with it.
-            let taken = match std::mem::take(&mut *scouting) {
-                Scouting::Absent => Scout::start(self.docker, &self.sandbox.name, shape::path(self.sandbox.folder)).await?,
-                Scouting::There(scout) => Some(scout),
-                Scouting::Impossible => None,
-            };
-            let Some(mut scout) = taken else {
-                *scouting = Scouting::Impossible;
-                return Ok(None);
-            };
+            let Some(mut scout) = self.taken(&mut scouting).await? else { return Ok(None) };
             match scout.ask(script, bytes_max).await {
                 Ok(answer) => {
                     *scouting = Scouting::There(scout);
@@ -76,6 +75,34 @@ impl Workspace<'_> {
             }
         }
         Err(SandboxError::Gone("its shell ends whenever it is asked something".to_owned()).into())
+    }
+
+    /// Has the scout run a script, and passes on what that prints. None where there can be no scout, or it ended in the middle; then some of
+    /// it may have been passed on.
+    pub(super) async fn tell(&self, look: &Command, take: impl FnMut(&[u8])) -> Result<Option<Told>, SandboxError> {
+        let mut scouting = self.scouting.lock().await;
+        let Some(mut scout) = self.taken(&mut scouting).await? else { return Ok(None) };
+        match scout.tell(&look.script, look.wall, take).await {
+            Ok(code) => {
+                *scouting = Scouting::There(scout);
+                Ok(Some(Told::Ended(code)))
+            }
+            Err(Silence::TooSlow) => Ok(Some(Told::TooSlow)),
+            Err(Silence::Ended | Silence::TooLong) => Ok(None),
+        }
+    }
+
+    /// Takes the scout out: where whoever asks it is dropped in the middle of an answer, the scout goes with that. None where there can be none.
+    async fn taken(&self, scouting: &mut Scouting) -> Result<Option<Scout>, SandboxError> {
+        let taken = match std::mem::take(scouting) {
+            Scouting::Absent => Scout::start(self.docker, &self.sandbox.name, shape::path(self.sandbox.folder)).await?,
+            Scouting::There(scout) => Some(scout),
+            Scouting::Impossible => None,
+        };
+        if taken.is_none() {
+            *scouting = Scouting::Impossible;
+        }
+        Ok(taken)
     }
 
     /// Reads few files. None where it cannot be done so.

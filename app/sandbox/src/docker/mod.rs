@@ -10,8 +10,8 @@ use bollard::Docker;
 use bytes::Bytes;
 use gatewright_core::CommitId;
 use gatewright_core::sandbox::{
-    ChangesError, Command, EgressUse, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey, SandboxSpec,
-    Source, Workshop,
+    Captured, ChangesError, Command, EgressUse, ExecResult, OutputSink, Sandbox, SandboxError, SandboxHandle, SandboxKey,
+    SandboxSpec, Source, Workshop,
 };
 use gatewright_core::survey::{Survey, SurveyWanted};
 use gatewright_core::tree::FileChange;
@@ -284,6 +284,10 @@ impl Workshop for DockerSandbox {
 
     async fn changes(&self, sandbox: &SandboxHandle, source: &Source, leave: &[String]) -> Result<Vec<FileChange>, ChangesError> {
         watch::changes(self, sandbox, source, leave).await
+    }
+
+    async fn look(&self, sandbox: &SandboxHandle, look: &Command, bytes_max: usize) -> Result<Captured, SandboxError> {
+        watch::look(self, sandbox, look, bytes_max).await
     }
 
     fn egress(&self, key: &SandboxKey) -> Vec<EgressUse> {

@@ -66,34 +66,74 @@ impl Scout {
 
     /// Runs a script, and returns what it printed and its code.
     pub(super) async fn ask(&mut self, script: &str, bytes_max: usize) -> Result<(Vec<u8>, i64), Silence> {
-        tokio::time::timeout(ANSWER_MAX, self.answer(script, bytes_max)).await.unwrap_or(Err(Silence::TooSlow))
+        let mut text = Vec::new();
+        let code = self.run(script, "2>/dev/null", ANSWER_MAX, |bytes| {
+            if text.len() + bytes.len() > bytes_max {
+                return Err(Silence::TooLong);
+            }
+            text.extend_from_slice(bytes);
+            Ok(())
+        });
+        let code = code.await?;
+        Ok((text, code))
     }
 
-    async fn answer(&mut self, script: &str, bytes_max: usize) -> Result<(Vec<u8>, i64), Silence> {
+    /// Runs a script, passes on what it prints on either output, however long it is, and returns its code.
+    pub(super) async fn tell(&mut self, script: &str, wall: Duration, mut take: impl FnMut(&[u8])) -> Result<i64, Silence> {
+        self.run(&format!("( {script}\n)"), "2>&1", wall, |bytes| {
+            take(bytes);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn run(
+        &mut self,
+        script: &str,
+        errors: &str,
+        wall: Duration,
+        mut take: impl FnMut(&[u8]) -> Result<(), Silence>,
+    ) -> Result<i64, Silence> {
+        // What was printed and may be the beginning of the end.
+        let mut held = Vec::new();
+        match tokio::time::timeout(wall, self.answer(script, errors, &mut held, &mut take)).await {
+            Ok(answered) => answered,
+            Err(_) => take(&held).and(Err(Silence::TooSlow)),
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        script: &str,
+        errors: &str,
+        held: &mut Vec<u8>,
+        take: &mut impl FnMut(&[u8]) -> Result<(), Silence>,
+    ) -> Result<i64, Silence> {
         // Not to be guessed, so that nothing of what is printed is taken for the end by accident.
         let end = uuid::Uuid::new_v4().simple().to_string();
-        let asked = format!("{{ {script}\n}} </dev/null 2>/dev/null; printf '\\n{end} %s\\n' \"$?\"\n");
+        let asked = format!("{{ {script}\n}} </dev/null {errors}; printf '\\n{end} %s\\n' \"$?\"\n");
         self.input.write_all(asked.as_bytes()).await.map_err(|_| Silence::Ended)?;
         self.input.flush().await.map_err(|_| Silence::Ended)?;
         let mark = format!("\n{end} ");
         let finder = memchr::memmem::Finder::new(mark.as_bytes());
-        let mut text: Vec<u8> = Vec::new();
         loop {
             let part = match self.output.next().await {
                 Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => message,
                 Some(Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. })) => continue,
                 Some(Err(_)) | None => return Err(Silence::Ended),
             };
-            let looked_at = text.len().saturating_sub(mark.len());
-            text.extend_from_slice(&part);
-            if let Some(at) = finder.find(&text[looked_at..]).map(|at| at + looked_at)
-                && let Some(code) = code_in(&text[at + mark.len()..])
-            {
-                text.truncate(at);
-                return if text.len() > bytes_max { Err(Silence::TooLong) } else { Ok((text, code)) };
-            }
-            if text.len() > bytes_max + 2 * mark.len() {
-                return Err(Silence::TooLong);
+            held.extend_from_slice(&part);
+            let marked = finder.find(held);
+            let printed = marked.unwrap_or_else(|| held.len().saturating_sub(mark.len() - 1));
+            take(&held[..printed])?;
+            held.drain(..printed);
+            if marked.is_some() {
+                match code_in(&held[mark.len()..]) {
+                    Some(code) => return Ok(code),
+                    // No shell says so much after it.
+                    None if held.len() > 2 * mark.len() => return Err(Silence::Ended),
+                    None => {}
+                }
             }
         }
     }

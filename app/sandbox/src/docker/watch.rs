@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use gatewright_core::sandbox::{ChangesError, SandboxError, SandboxHandle, Source};
+use gatewright_core::sandbox::{
+    Captured, ChangesError, Command, Ends, ExecEnd, ExecResult, Folder, OutputSink, SandboxError, SandboxHandle, Source, Workshop,
+};
 use gatewright_core::tree::FileChange;
 use tokio::sync::Mutex;
 
-use super::DockerSandbox;
-use super::look::{Scouting, Workspace};
+use super::look::{Scouting, Told, Workspace};
+use super::{DockerSandbox, exec};
 use crate::changes::{Look, Watch, told};
 
 /// A workspace that somebody works in.
@@ -51,6 +53,31 @@ pub(super) async fn changes(
     let changes = told(&mut watch, &look, &this.sources, source, leave).await;
     *slot = Some(watch);
     changes
+}
+
+/// Runs a script that only looks: by the scout, or where that cannot be, as any command.
+pub(super) async fn look(
+    this: &DockerSandbox,
+    sandbox: &SandboxHandle,
+    look: &Command,
+    bytes_max: usize,
+) -> Result<Captured, SandboxError> {
+    if sandbox.folder != Folder::Workspace {
+        return this.capture(sandbox, look, bytes_max).await;
+    }
+    let docker = this.docker().await?;
+    let watched = watched(this, sandbox);
+    let ends = Ends::new(bytes_max);
+    let told = Workspace { docker, sandbox, scouting: &watched.scouting }.tell(look, |bytes| ends.write(bytes)).await;
+    match told {
+        Ok(Some(Told::Ended(code))) => Ok(ends.captured(ExecResult { end: ExecEnd::Exited(code), disk_full: false })),
+        Ok(Some(Told::TooSlow)) => {
+            let killed = exec::killed(this, docker, &sandbox.name, ExecEnd::TimedOut).await?;
+            Ok(ends.captured(killed))
+        }
+        // Something in the sandbox killed the scout, or there is none: how a command fares tells what is the matter.
+        Ok(None) | Err(_) => this.capture(sandbox, look, bytes_max).await,
+    }
 }
 
 /// Looks up what is known of a sandbox. It goes when the sandbox is closed.

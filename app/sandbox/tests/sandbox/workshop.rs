@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::sandbox::{
-    ChangesError, Command, ExecEnd, Limits, Refused, SandboxError, SandboxHandle, SandboxSpec, Source, Workshop,
+    Captured, ChangesError, Command, ExecEnd, Limits, Refused, SandboxError, SandboxHandle, SandboxSpec, Source, Workshop,
 };
 use gatewright_core::survey::{Side, SurveyWanted};
 use gatewright_core::tree::{FileChange, FileMode, Tree as Changed};
@@ -157,6 +157,12 @@ impl Work<'_> {
         let text = String::from_utf8_lossy(&ran.head).into_owned();
         assert_eq!(ran.result.end, ExecEnd::Exited(0), "{}: {text}", self.shop.kind);
         text
+    }
+
+    async fn look(&self, script: &str, bytes_max: usize) -> Captured {
+        let look = Command { script: script.to_owned(), wall: Duration::from_secs(60) };
+        let seen = self.shop.sandbox.look(&self.handle, &look, bytes_max).await;
+        seen.unwrap_or_else(|error| panic!("{}: {error}", self.shop.kind))
     }
 
     async fn changes(&self) -> Result<Vec<FileChange>, ChangesError> {
@@ -436,6 +442,25 @@ async fn a_workspace_that_nobody_watched_is_read_whole_and_a_killed_helper_repla
             work.run("printf 3 > a.txt").await;
         }
         assert_eq!(work.told().await, ["a.txt: 3", "new: x"], "{}", shop.kind);
+        work.close().await;
+    }
+}
+
+#[tokio::test]
+async fn looking_shows_what_a_command_would_also_after_a_look_that_does_not_end() {
+    for shop in shops(FILES, |_| ()).await {
+        let work = shop.open().await;
+        let seen = work.look("read -r x < a.txt; echo $x; echo oops >&2; read -r y; printf \"[$y]\"; exit 3", 100).await;
+        assert_eq!((seen.result.end, &seen.head[..]), (ExecEnd::Exited(3), &b"1\noops\n[]"[..]), "{}", shop.kind);
+        let long = work.look("i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done", 100).await;
+        assert_eq!(long.result.end, ExecEnd::Exited(0), "{}", shop.kind);
+        assert!(long.head.starts_with(b"line 0\nline 1\n") && long.tail.ends_with(b"line 4999\n"), "{}: {long:?}", shop.kind);
+        assert_eq!(long.head.len() as u64 + long.tail.len() as u64 + long.dropped_bytes, 48_890, "{}", shop.kind);
+        let endless = Command { script: "echo begun; while :; do :; done".to_owned(), wall: Duration::from_secs(1) };
+        let endless = shop.sandbox.look(&work.handle, &endless, 100).await.expect("it is ended");
+        assert_eq!((endless.result.end, &endless.head[..]), (ExecEnd::TimedOut, &b"begun\n"[..]), "{}", shop.kind);
+        let after = work.look("echo again", 100).await;
+        assert_eq!((after.result.end, &after.head[..]), (ExecEnd::Exited(0), &b"again\n"[..]), "{}", shop.kind);
         work.close().await;
     }
 }
