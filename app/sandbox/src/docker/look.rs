@@ -3,17 +3,25 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
 use bytes::Bytes;
 use gatewright_core::sandbox::{ChangesError, Command, Refused, SandboxError, SandboxHandle};
 use gatewright_core::tree::Tree;
+use tokio::io::DuplexStream;
 use tokio::sync::Mutex;
+use tokio_util::io::SyncIoBridge;
 
+use super::error::within;
 use super::scout::{Scout, Silence, word};
 use super::{read, shape};
 use crate::changes::{Appearance, Entry, Found, Kind, Listing, Look, Wanted};
+use crate::wanted::READ_MAX;
+
+/// Starting a command takes a tenth of a second, many at once on a small machine some, and its first answer is waited for too.
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// A listing may be so long: some hundred thousand files.
 const LIST_BYTES_MAX: usize = 64 << 20;
@@ -95,7 +103,10 @@ impl Workspace<'_> {
     /// Takes the scout out: where whoever asks it is dropped in the middle of an answer, the scout goes with that. None where there can be none.
     async fn taken(&self, scouting: &mut Scouting) -> Result<Option<Scout>, SandboxError> {
         let taken = match std::mem::take(scouting) {
-            Scouting::Absent => Scout::start(self.docker, &self.sandbox.name, shape::path(self.sandbox.folder)).await?,
+            Scouting::Absent => {
+                let starting = Scout::start(self.docker, &self.sandbox.name, shape::path(self.sandbox.folder));
+                within("starting its shell", START_MAX, starting).await?
+            }
             Scouting::There(scout) => Some(scout),
             Scouting::Impossible => None,
         };
@@ -171,7 +182,7 @@ impl Look for Workspace<'_> {
             let entries = parse(&text).ok_or_else(|| unreadable("`stat` answers as it never does".to_owned()))?;
             return Ok(Listing { entries, incomplete: code != 0 });
         }
-        let entries = read::stream(self.docker, self.sandbox, Path::new(""), list_archive).await??;
+        let entries = self.archive(Path::new(""), list_archive).await??;
         Ok(Listing { entries, incomplete: false })
     }
 
@@ -180,7 +191,7 @@ impl Look for Workspace<'_> {
             return Ok(found);
         }
         let all = wanted.to_vec();
-        let picked = read::stream(self.docker, self.sandbox, Path::new(""), move |from| Picked::of(&all, from)).await??;
+        let picked = self.archive(Path::new(""), move |from| Picked::of(&all, from)).await??;
         let mut found = Vec::new();
         for (one, picked) in wanted.iter().zip(picked.found) {
             found.push(match picked {
@@ -195,12 +206,21 @@ impl Look for Workspace<'_> {
 }
 
 impl Workspace<'_> {
+    /// Has a reader go through the engine's archive of a folder or file.
+    async fn archive<T: Send + 'static>(
+        &self,
+        path: &Path,
+        reader: impl FnOnce(SyncIoBridge<DuplexStream>) -> Result<T, ChangesError> + Send + 'static,
+    ) -> Result<Result<T, ChangesError>, SandboxError> {
+        within("reading the workspace", READ_MAX, read::stream(self.docker, self.sandbox, path, reader)).await
+    }
+
     async fn alone(&self, wanted: &Wanted) -> Result<Found, ChangesError> {
         let gone = || unreadable("files come and go while it is looked at".to_owned());
         let path = std::str::from_utf8(&wanted.path).map_err(|_| gone())?.to_owned();
         // The engine names it by the last part of its path, below which there is nothing.
         let one = vec![Wanted { path: Vec::new(), ..wanted.clone() }];
-        let picked = read::stream(self.docker, self.sandbox, Path::new(&path), move |from| Picked::of(&one, from));
+        let picked = self.archive(Path::new(&path), move |from| Picked::of(&one, from));
         picked.await??.found.into_iter().next().flatten().ok_or_else(gone)
     }
 }
