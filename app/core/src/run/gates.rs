@@ -253,8 +253,8 @@ impl Gates {
 
     /// Whether a step did not run only since what it needs did not pass. What of these is still hopeless settles again.
     fn was_lost(&self, step: &Step) -> bool {
-        let skipped = matches!(step.state, StepState::NotRun { status: VerdictStatus::Skipped, .. });
-        skipped && step.waiver.is_none() && !self.does_not_apply(&step.gate.name)
+        let lost = matches!(step.state, StepState::NotRun { status: VerdictStatus::Skipped | VerdictStatus::Errored, .. });
+        lost && step.waiver.is_none() && !self.does_not_apply(&step.gate.name)
     }
 
     fn mark_waived(&mut self) {
@@ -317,7 +317,10 @@ impl Gates {
                 return Some((index, format!("skipped by {by}"), VerdictStatus::Skipped));
             }
             let lost = step.gate.needs.iter().find(|need| self.need(need) == Need::Lost)?;
-            Some((index, format!("it needs `{lost}`, which did not pass"), VerdictStatus::Skipped))
+            // Where an advisory gate is in the way nothing else would tell that a required one has said nothing, and its silence is no pass.
+            let silent = step.gate.required && self.step(lost).is_some_and(|lost| !lost.gate.required);
+            let status = if silent { VerdictStatus::Errored } else { VerdictStatus::Skipped };
+            Some((index, format!("it needs `{lost}`, which did not pass"), status))
         })
     }
 

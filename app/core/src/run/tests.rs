@@ -199,6 +199,18 @@ fn an_advisory_gate_fails_alone() {
 }
 
 #[test]
+fn a_required_gate_that_never_ran_for_want_of_an_advisory_one_is_no_pass() {
+    let mut advisory = gate("a", &[]);
+    advisory.config.required = false;
+    let mut run = created();
+    apply(&mut run, [planned(vec![advisory, gate("b", &["a"]), gate("c", &["b"])])]);
+    apply(&mut run, [start("a", 1), finished(&"a".parse().expect("valid"), VerdictStatus::Failed)]);
+    let statuses: Vec<_> = gates(&run).steps.iter().map(Step::status).collect();
+    assert_eq!(statuses, [Some(VerdictStatus::Failed), Some(VerdictStatus::Errored), Some(VerdictStatus::Skipped)]);
+    assert_eq!(run.conclusion(), Conclusion::Failure);
+}
+
+#[test]
 fn a_gate_that_does_not_apply_is_shown_as_skipped_and_lets_others_go_on() {
     let mut none = gate("a", &[]);
     none.applies = Applies::No { because: "no changed file matches".to_owned() };

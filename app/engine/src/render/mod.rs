@@ -398,6 +398,7 @@ fn title_of(step: &Step) -> String {
         StepState::Running { .. } => "running".to_owned(),
         StepState::Done { outcome, .. } => outcome.verdict.title.clone(),
         StepState::NotRun { status: VerdictStatus::Skipped, because, .. } => format!("skipped: {because}"),
+        StepState::NotRun { status: VerdictStatus::Errored, because, .. } => format!("not run: {because}"),
         StepState::NotRun { because, .. } => format!("cancelled: {because}"),
         StepState::Carried { verdict } => verdict.title.clone(),
     }
