@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use gatewright_core::store::StoreError;
 
@@ -20,6 +21,10 @@ const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// No value is larger: larger things are cut into chunks or become files, and too long names are refused.
 pub(crate) const VALUE_BYTES_MAX: usize = 32 * 1024;
+
+/// sled's own lock is waited for so long, and looked at so often.
+const LET_GO_MAX: Duration = Duration::from_secs(5);
+const LET_GO_POLL: Duration = Duration::from_millis(20);
 
 /// A sled database with everything in its default tree.
 pub(crate) struct SledKv {
@@ -36,11 +41,26 @@ impl SledKv {
     pub(crate) fn open(folder: &Path, cache_bytes: u64, lock: File) -> Result<Self, StoreError> {
         let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(cache_bytes);
         // sled panics on some kinds of damage.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let opened = catch_unwind(AssertUnwindSafe(|| when_let_go(|| config.open())));
         let db = opened.map_err(|_| StoreError::Damaged("sled could not read its files".to_owned()))?.map_err(error)?;
         let log = File::options().read(true).write(true).open(folder.join("db")).map_err(io_error)?;
         sync_new_files(folder, &log).map_err(io_error)?;
         Ok(SledKv { db, log, folder: folder.to_owned(), _lock: lock })
+    }
+}
+
+/// sled's threads let go of its lock a moment after the database was dropped. The folder is ours alone, so nobody else has it.
+fn when_let_go<T>(open: impl Fn() -> sled::Result<T>) -> sled::Result<T> {
+    let began = Instant::now();
+    loop {
+        match open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock") && began.elapsed() < LET_GO_MAX =>
+            {
+                std::thread::sleep(LET_GO_POLL);
+            }
+            opened => return opened,
+        }
     }
 }
 
