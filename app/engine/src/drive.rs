@@ -36,8 +36,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What the forge is to show of a run that is given up is tried so often.
 const FAREWELL_TRIES: u32 = 3;
 
-/// A run that wants nothing for longer than this is given out of hand until then. Nothing of it stays in memory meanwhile.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+/// A run that wants nothing for longer than this is given out of hand until then. Nothing of it stays in memory meanwhile, and what it waits for
+/// may be a run that finds no room beside it: whatever looks again and again does so less often than this.
+pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 
 /// When driving fails, the run is left alone for so long.
 const RETRY_SECS: i64 = 5;
@@ -336,7 +337,7 @@ impl Driver {
 
     async fn ended(&mut self, ended: Result<(Id, Done), JoinError>) -> Result<(), Failure> {
         let (id, done) = ended.map_err(|error| Failure::Panicked(error.to_string()))?;
-        let Some(Flight { key, .. }) = self.flights.remove(&id) else { return Ok(()) };
+        let Some(Flight { key, stop }) = self.flights.remove(&id) else { return Ok(()) };
         match done {
             Done::Events(events) => {
                 (self.engine.hook)(Point::Performed);
@@ -359,6 +360,8 @@ impl Driver {
                 Some(refused) => self.append(vec![refused]).await?,
                 None => self.pause(key, after, &cause),
             },
+            // Nobody asked for that: what cannot be done now is not begun again at once, and over and over.
+            Done::GivenUp if !stop.is_cancelled() => self.pause(key, None, "it was given up"),
             Done::GivenUp => {}
         }
         Ok(())

@@ -8,13 +8,15 @@ use gatewright_core::store::{Phase, RunFilter, StoreError};
 use gatewright_core::{CommitId, EnvironmentName, RepoRef, Timestamp};
 use jiff::SignedDuration;
 
-use crate::Engine;
 use crate::perform::Done;
 use crate::render::escape;
 use crate::rollout::EnvironmentOrders;
+use crate::{Engine, drive};
 
 /// It is looked again so often.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+// Meanwhile it is out of hand.
+const _: () = assert!(LOOK_AGAIN.as_secs() > drive::PATIENCE.as_secs());
 
 /// A commit that no rollout is known of is waited for so long: the workflow may have begun with the same tag.
 const UNKNOWN_FOR: SignedDuration = SignedDuration::from_hours(1);

@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,9 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// When no connection can be accepted (the process is out of file handles), the next is tried after so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What was sent and is not taken by the client for so long ends the connection.
+const UNREAD_MAX: Duration = Duration::from_secs(60);
 
 /// What requests are answered from.
 pub(super) struct Wiring {
@@ -124,6 +128,8 @@ pub(super) async fn serve(listener: TcpListener, app: Router, bounds: Bounds, st
     while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
         // What is answered here is small, so waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
+        // One that takes nothing of its answer any more does not keep its place.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_MAX));
         let app = app.clone();
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| answer(app.clone(), request));
         let mut http = http1::Builder::new();

@@ -212,8 +212,12 @@ static SANDBOX: Table = Table {
 static ENGINE: Table = Table {
     what: "`engine`",
     keys: &[
-        key("runs_max", number(1, 100_000, 256), "Runs that are driven at once; driving is cheap, sandboxes are not."),
-        key("runs_per_repo_max", number(1, 100_000, 128), "Runs of one repository that are driven at once."),
+        key("runs_max", number(8, 100_000, 256), "Runs that are driven at once; driving is cheap, sandboxes are not."),
+        key(
+            "runs_per_repo_max",
+            number(8, 100_000, 128),
+            "Runs of one repository that are driven at once; one that is being rolled out is one of them.",
+        ),
         key("lease_secs", number(3, 3600, 30), "A worker that is silent for so long loses its runs."),
         key("attempts_max", number(1, 100, 5), "A run is set aside after so many attempts that got nowhere."),
         key("sweep_secs", number(1, SECS_MAX, 180), "Missed deliveries and leftovers are looked for so often."),

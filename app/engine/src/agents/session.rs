@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use gatewright_core::config::Checkout;
 use gatewright_core::forge::ForgeError;
-use gatewright_core::run::{AgentPrepared, Run, StageRun};
+use gatewright_core::run::{AgentPrepared, Run, StageRun, StageState};
 use gatewright_core::sandbox::{Network, SandboxError, SandboxHandle, SandboxKey, SandboxSpec, Source};
 use gatewright_core::tree::{FileChange, FileNow, Tree};
 use gatewright_core::{CommitId, GateName, RunId};
@@ -62,12 +62,12 @@ impl Sessions {
 
     /// Knows nothing of a run any more, whatever becomes of its sandboxes.
     pub(crate) fn forget(&self, run: RunId) {
-        self.take(run, None);
+        self.take(run, |_| true);
     }
 
-    fn take(&self, run: RunId, stage: Option<u16>) -> Vec<((RunId, u16), Place)> {
+    fn take(&self, run: RunId, wanted: impl Fn(u16) -> bool) -> Vec<(u16, Place)> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.extract_if(|(of, n), _| *of == run && stage.is_none_or(|stage| *n == stage)).collect()
+        open.extract_if(|(of, n), _| *of == run && wanted(*n)).map(|((_, n), place)| (n, place)).collect()
     }
 }
 
@@ -84,6 +84,7 @@ pub(super) async fn open(
     if place.is_some() {
         return Ok(true);
     }
+    close_what_is_over(engine, run).await;
     let Some(room) = stop.run_until_cancelled(Arc::clone(&engine.sessions.room).acquire_owned()).await else { return Ok(false) };
     let room = room.map_err(|error| NoSession::Later(error.to_string()))?;
     let source = source(engine, run, prepared, &stage.tree).await?;
@@ -103,9 +104,20 @@ pub(super) async fn open(
     Ok(true)
 }
 
+/// Removes the sandboxes of stages that have ended, however they have: what they hold is not waited for by the stages after them.
+async fn close_what_is_over(engine: &Engine, run: &Run) {
+    let Some(of) = run.agent() else { return };
+    let works = |stage: u16| of.stage(stage).is_some_and(|stage| stage.state == StageState::Working);
+    close_all(engine, run.id, engine.sessions.take(run.id, |stage| !works(stage))).await;
+}
+
 /// Removes the sandboxes of a run, or of one of its stages.
 pub(crate) async fn close(engine: &Engine, run: RunId, stage: Option<u16>) {
-    for ((_, n), place) in engine.sessions.take(run, stage) {
+    close_all(engine, run, engine.sessions.take(run, |n| stage.is_none_or(|stage| n == stage))).await;
+}
+
+async fn close_all(engine: &Engine, run: RunId, places: Vec<(u16, Place)>) {
+    for (n, place) in places {
         let had = place.lock().await.take();
         if had.is_some()
             && let Err(error) = engine.deps.sandbox.close(&key(run, n)).await

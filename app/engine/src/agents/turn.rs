@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::prompt::{self, InputShown, Prompt, PromptInput};
-use super::{done, toolbox};
+use super::{done, session, toolbox};
 use crate::Engine;
 use crate::perform::Done;
 use crate::redact::Redactor;
@@ -43,7 +43,10 @@ pub(super) async fn turn(engine: &Engine, run: &Run, of: &AgentRun, (n, number):
     let ask = match ask(&*engine.deps.blobs, run, of, prepared, n, agent).await {
         Ok(ask) => ask,
         Err(Lost::Later(cause)) => return Done::Again { after: None, cause },
-        Err(Lost::Never(because)) => return done(AgentEvent::TurnFailed { stage: n, turn: number, because }),
+        Err(Lost::Never(because)) => {
+            session::close(engine, run.id, Some(n)).await;
+            return done(AgentEvent::TurnFailed { stage: n, turn: number, because });
+        }
     };
     let began = Instant::now();
     let reply = tokio::select! {
@@ -57,6 +60,7 @@ pub(super) async fn turn(engine: &Engine, run: &Run, of: &AgentRun, (n, number):
             metrics::counter!("gatewright_agent_turns_total", "role" => role, "outcome" => "failed").increment(1);
             let because = Redactor::new(engine.options.secrets.iter().cloned()).text(&error.to_string());
             tracing::warn!(run.id = %run.id, stage = n, turn = number, because, "no model answers");
+            session::close(engine, run.id, Some(n)).await;
             return done(AgentEvent::TurnFailed { stage: n, turn: number, because });
         }
     };

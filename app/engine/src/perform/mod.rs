@@ -119,6 +119,11 @@ pub(crate) fn cancelled_step(gate: &GateName, because: &str) -> RunEvent {
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 
+/// The operator has taken the forge of a run out of the configuration, perhaps for a while.
+pub(crate) fn not_configured(run: &Run) -> Done {
+    Done::Again { after: None, cause: format!("{} is not configured", run.repo.forge) }
+}
+
 /// What a failed question to a forge means: ask again, or the forge's final word.
 pub(crate) fn again_or_final(error: ForgeError) -> Result<Done, String> {
     match error {

@@ -7,7 +7,7 @@ use gatewright_core::run::{RolloutState, Run, RunEvent, Step};
 use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, again_or_final, comment};
+use super::{Done, again_or_final, comment, not_configured};
 use crate::{Engine, agents, release, render, rollout};
 
 /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
@@ -22,7 +22,7 @@ pub(super) async fn publish(
     known: &Known,
     stop: &CancellationToken,
 ) -> Done {
-    let Some(forge) = engine.forge(run.repo.forge) else { return Done::GivenUp };
+    let Some(forge) = engine.forge(run.repo.forge) else { return not_configured(run) };
     // All runs about a pull request share its comment, those of gates and those of agents. One hand at a time, so that two that both find
     // none do not both make one, and so that what is read of the others' runs is still so when it is shown.
     let lock = match key {

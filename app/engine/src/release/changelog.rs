@@ -13,7 +13,7 @@ use gatewright_core::tree::{FileChange, FileMode};
 use super::{again, done};
 use crate::Engine;
 use crate::gates::markdown::code;
-use crate::perform::{Done, again_or_final};
+use crate::perform::{Done, again_or_final, not_configured};
 use crate::render::escape;
 
 mod text;
@@ -32,9 +32,8 @@ pub(super) async fn look(engine: &Engine, run: &Run, release: &ReleaseRun) -> Do
 }
 
 async fn entry(engine: &Engine, run: &Run, release: &ReleaseRun) -> Result<ChangelogEntry, Done> {
-    let (Some(valid), Some(path), Some(forge)) = (&release.valid, release.changelog_file(), engine.forge(run.repo.forge)) else {
-        return Err(Done::GivenUp);
-    };
+    let Some(forge) = engine.forge(run.repo.forge) else { return Err(not_configured(run)) };
+    let (Some(valid), Some(path)) = (&release.valid, release.changelog_file()) else { return Err(Done::GivenUp) };
     let as_it_is = |because: String| Ok(ChangelogEntry::AsItIs { because });
     let asked = |error: ForgeError| again_or_final(error).map_or_else(Ok, Err);
     let parent = match forge.branch(&run.repo, &valid.branch).await {

@@ -11,14 +11,16 @@ use gatewright_core::{CommitId, GateName, RunId, Subject, Timestamp};
 use jiff::SignedDuration;
 
 use super::{again, done};
-use crate::Engine;
 use crate::perform::Done;
+use crate::{Engine, drive};
 
 /// So many runs of the commit are looked at, the newest first.
 const RUNS_MAX: usize = 50;
 
-/// Gates that run are asked after so often.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// Gates that run are asked after so often. The release is told when they are over; this is for when it was not.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+// Meanwhile it is out of hand.
+const _: () = assert!(LOOK_AGAIN.as_secs() > drive::PATIENCE.as_secs());
 
 pub(super) async fn gates(engine: &Engine, run: &Run, release: &ReleaseRun) -> Done {
     match state(engine, run, release, Timestamp::now()).await {
@@ -40,6 +42,9 @@ async fn state(engine: &Engine, run: &Run, release: &ReleaseRun, now: Timestamp)
     let own = run.id.child("gates");
     match engine.run(own).await? {
         Some(gates) if gates.finished.is_some() => Ok(not_judged(own, wanted, &known)),
+        Some(Run { given_up: Some((cause, _)), .. }) => {
+            Ok(GatesState::Failed { run: own, because: format!("its run was set aside: {cause}") })
+        }
         Some(_) => Ok(GatesState::Running { run: own, look_at: now + LOOK_AGAIN }),
         None => {
             let spec = spec(run, &valid.release.tag, &valid.release.commit, wanted);

@@ -14,7 +14,7 @@ use gatewright_core::run::{Refusal, ReleaseEvent, ReleaseRun, Run, Valid};
 
 use super::done;
 use crate::Engine;
-use crate::perform::{Done, again_or_final, read};
+use crate::perform::{Done, again_or_final, not_configured, read};
 
 /// So many problems of a repository file are named.
 const PROBLEMS_MAX: usize = 3;
@@ -51,7 +51,7 @@ pub(super) async fn validate(engine: &Engine, run: &Run, release: &ReleaseRun) -
 }
 
 pub(super) async fn look_at_tag(engine: &Engine, run: &Run, release: &ReleaseRun) -> Done {
-    let Some(forge) = engine.forge(run.repo.forge) else { return Done::GivenUp };
+    let Some(forge) = engine.forge(run.repo.forge) else { return not_configured(run) };
     let told = release.tag_told;
     match forge.tag(&run.repo, &release.spec.tag).await {
         Ok(tag) => done(ReleaseEvent::TagSeen { commit: tag.map(|tag| tag.commit), told }),

@@ -16,15 +16,17 @@ use gatewright_core::{RunId, Timestamp};
 use jiff::SignedDuration;
 
 use super::{EnvironmentOrders, acceptance, again, done, place, service, site};
-use crate::Engine;
 use crate::commands::may::Rules;
 use crate::perform::{Done, again_or_final};
+use crate::{Engine, drive};
 
 /// Who waits is told when something has changed. Should that get lost, it is looked again after so long.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Another rollout in the same environment is asked after so often.
 const LOOK_AGAIN_BUSY: SignedDuration = SignedDuration::from_secs(30);
+// Meanwhile it is out of hand.
+const _: () = assert!(LOOK_AGAIN_BUSY.as_secs() > drive::PATIENCE.as_secs());
 
 /// Why looking stopped short.
 enum Short {

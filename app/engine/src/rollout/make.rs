@@ -19,6 +19,9 @@ use crate::perform::Done;
 /// Between two looks whether instances are ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// What was to be cut is gone at once. Where it is not for so long, that is said, and tried again later.
+const CUT_MAX: Duration = Duration::from_secs(60);
+
 /// An instance that was found dead so often in a row will not live.
 const DEATHS_MAX: u32 = 3;
 
@@ -233,6 +236,10 @@ impl Context<'_> {
             let cut = if started.elapsed() < patience { Cut::Nothing } else { Cut::InFlight };
             match self.site.router.detach(&self.place, instances, cut).await? {
                 Detached::Done => break,
+                Detached::Draining { in_flight } if started.elapsed() > patience + CUT_MAX => {
+                    let cause = format!("the router still has {in_flight} requests in flight that were to be cut");
+                    return Err(Short::Again(soon(cause)));
+                }
                 Detached::Draining { .. } => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 use super::{CONNECTIONS_MAX, HEAD_MAX, Rules, WHOLE_MAX, is_same, tunnel};
 
 /// The body of an answer. It fails where the server's own does.
+/// Between two tries to take a connection where that fails.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Serves until it is dropped, and all of its connections with it.
@@ -26,7 +30,11 @@ pub(super) async fn serve(listener: TcpListener, rules: Arc<Rules>) {
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, peer)) = listener.accept().await else { continue };
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Out of handles it would fail again at once.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         if !rules.is_inside(peer.ip()) {
             continue;
         }

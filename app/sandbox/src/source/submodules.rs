@@ -31,15 +31,16 @@ pub(super) async fn all(mirrors: &Mirrors, forge: ForgeKind, top: &Pin) -> Resul
     let mut found: Vec<Submodule> = Vec::new();
     let mut level = direct(mirrors, forge, top, "").await?;
     for _ in 0..DEPTH_MAX {
+        // Before any of them is fetched.
+        if found.len() + level.len() > COUNT_MAX {
+            return Err(unusable(format!("it has more than {COUNT_MAX} submodules")));
+        }
         let mut next = Vec::new();
         for module in &level {
             mirrors.ensure_pin(&module.pin).await?;
             next.extend(direct(mirrors, forge, &module.pin, &module.folder).await?);
         }
         found.append(&mut level);
-        if found.len() + next.len() > COUNT_MAX {
-            return Err(unusable(format!("it has more than {COUNT_MAX} submodules")));
-        }
         if next.is_empty() {
             return Ok(found);
         }
