@@ -204,9 +204,8 @@ pub(crate) struct InitArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// The file
-    #[arg(default_value = gatewright_core::config::PATH)]
-    pub(crate) file: PathBuf,
+    /// The file [default: .gatewright.yml here, or else in the uppermost folder of the working tree]
+    pub(crate) file: Option<PathBuf>,
     /// Ask a running service instead whether it is well, at its `/healthz` or `/readyz`
     #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with_all = ["file", "json"])]
     pub(crate) health: Option<Url>,

@@ -116,7 +116,7 @@ async fn an_agent_that_never_ends_stops_within_its_turns(scene: Scene) {
 
 async fn an_agent_that_never_ends_stops_within_its_money(scene: Scene) {
     let said = fixed(&scene).await;
-    assert!(said.contains("Stopped: the budget of money is used up."), "{said}");
+    assert!(said.contains("Stopped: what is left of the budget of money is less than the next question may cost."), "{said}");
     let mut spent = 0;
     for record in scene.service.runs().await {
         let (_, journal) = scene.service.store.journal(record.id).await.expect("it is there");

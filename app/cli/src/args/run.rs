@@ -18,9 +18,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = SandboxKind::Docker)]
     pub(crate) sandbox: SandboxKind,
     /// Run every gate in this image instead of its own
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub(crate) image: Option<String>,
-    /// A variable of every gate's environment: `NAME=VALUE`, or `NAME` for the value that it has here
+    /// A variable of every gate's environment, over the file's own: `NAME=VALUE`, or `NAME` for the value that it has here
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
     /// So many gates run at once [default: up to 4; 1 in place]
@@ -53,7 +53,7 @@ pub(crate) struct TreeArgs {
     /// The repository file [default: .gatewright.yml in the uppermost folder of the working tree]
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Take the commit that is checked out, without what has changed since
+    /// Take the commit that is checked out, without what has changed since; not in place, where that lies beside it
     #[arg(long)]
     pub(crate) committed: bool,
     /// Whether a missing image is fetched
@@ -111,6 +111,14 @@ pub(crate) enum ReportFormat {
     Markdown,
     /// The same as one page
     Html,
+}
+
+/// An image's name. What else is wrong with it the engine tells.
+fn image(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("the name of an image is not empty and has no spaces".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// `NAME=VALUE`, or `NAME` with the value from here.

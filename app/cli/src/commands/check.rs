@@ -1,6 +1,6 @@
 //! `gatewright check [FILE]`: validates a repository file, or a server file together with the environment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,8 +58,11 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(url) = &args.health {
         return super::wait_for(health(url));
     }
-    let file = args.file.display().to_string();
-    let Looked { problems, note } = match looked(&args.file) {
+    let path = args.file.clone().unwrap_or_else(found);
+    let file = path.display().to_string();
+    let there = args.file.is_some() || path.exists();
+    let missing = || Failure::Wrong(format!("there is no {file}; `gatewright init` writes a first one"));
+    let Looked { problems, note } = match if there { looked(&path) } else { Err(missing()) } {
         Err(failure) if args.json => {
             let fault = Fault { line: None, column: None, variable: None, message: failure.to_string() };
             print::json(&Answer { file, valid: false, note: None, problems: vec![fault] })?;
@@ -78,6 +81,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         print::line(&lines.join("\n"))?;
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(Failure::WRONG) })
+}
+
+/// The repository file: here, or else in the uppermost folder of the working tree that this is in.
+fn found() -> PathBuf {
+    let here = PathBuf::from(config::PATH);
+    let above = || super::init::root().ok().map(|root| root.join(config::PATH)).filter(|path| path.exists());
+    if here.exists() { here } else { above().unwrap_or(here) }
 }
 
 /// 0 where the service says that it is well, 1 where it says that it is not, 3 where it says nothing.

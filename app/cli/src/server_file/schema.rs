@@ -11,7 +11,8 @@ pub(crate) fn schema() -> Value {
     if let Value::Object(object) = &mut schema {
         object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         object.insert("title".to_owned(), json!("Gatewright's server file"));
-        object.insert("required".to_owned(), json!(["forge"]));
+        // With models alone it is enough for `gatewright agent run`.
+        object.insert("anyOf".to_owned(), json!([{ "required": ["forge"] }, { "required": ["model"] }]));
     }
     schema
 }

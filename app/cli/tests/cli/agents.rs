@@ -212,7 +212,11 @@ fn a_budget_that_ends_says_so_and_what_was_not_proven_is_not_handed_over() {
     assert!(done.stdout.contains("build: stopped early: the budget of turns is used up; nothing was changed"), "{}", done.stdout);
     let done = agents(&bench, &["--budget", "0.01", "--json"]);
     let answer = json_of(&done);
-    assert_eq!((done.code, answer["stopped"].as_str()), (Some(1), Some("the budget of money is used up")), "{answer}");
+    assert_eq!(
+        (done.code, answer["stopped"].as_str()),
+        (Some(1), Some("what is left of the budget of money is less than the next question may cost")),
+        "{answer}"
+    );
     assert_eq!((&answer["files"], &answer["budget"]["micro_usd"]), (&json!([]), &json!(10_000)));
 }
 

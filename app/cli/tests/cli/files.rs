@@ -46,8 +46,19 @@ fn a_file_that_is_not_there_is_a_wrong_call() {
     let done = Bench::new().run(&["check"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
     assert_snapshot!(done.stderr, @r"
-    gatewright: .gatewright.yml cannot be read: No such file or directory (os error 2)
+    gatewright: there is no .gatewright.yml; `gatewright init` writes a first one
     ");
+}
+
+#[test]
+fn the_file_is_found_from_every_folder_of_the_working_tree() {
+    let bench = Bench::new();
+    bench.write(".gatewright.yml", "image: none\ngates:\n  one: { run: 'true' }\n");
+    for folder in [".git", "src/deep"] {
+        std::fs::create_dir_all(bench.path(folder)).expect("a folder can be made");
+    }
+    let done = bench.command(&["check"]).current_dir(bench.path("src/deep")).output().expect("the binary can be run");
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn without_an_engine_or_an_image_it_ends_with_3() {
 
 #[test]
 fn the_machine_itself_runs_gates_where_it_is_asked_to() {
-    let bench = tree("image: none\ngates:\n  one: { run: 'cat a.txt > made.txt; env' }\n")
+    let bench = tree("image: none\ngates:\n  one: { run: 'cat a.txt > made.txt; env', env: { OWN: the-files } }\n")
         .env("SECRET_TOKEN", "CANARY")
         .env("PASSED", "on");
     let done = bench.run(&["run", "--sandbox", "host", "--json", "--env", "PASSED", "--env", "OWN=x"]);
@@ -203,6 +203,32 @@ fn the_machine_itself_runs_gates_where_it_is_asked_to() {
     assert!(log.contains("PASSED=on\n") && log.contains("OWN=x\n") && !log.contains("CANARY"), "{log}");
     assert_eq!(bench.run(&["run", "--sandbox", "in-place"]).code, Some(0));
     assert_eq!(fs::read_to_string(bench.path("made.txt")).expect("it ran in the tree itself"), "1\n");
+}
+
+#[test]
+fn a_call_that_makes_no_sense_is_refused_before_anything_runs() {
+    let bench = tree("image: none\ngates:\n  one: { run: 'touch ran' }\n");
+    for (call, cause) in [
+        (&["--committed", "--sandbox", "in-place"][..], "--committed does not go with --sandbox in-place"),
+        (&["--output", "x"][..], "--output does not say what is to be written"),
+        (&["--json", "--output", "nowhere/x"][..], "--output: nowhere/x cannot be written"),
+        (&["--json", "--output", "."][..], "--output: . cannot be written"),
+        (&["--logs", "a.txt"][..], "--logs: a.txt cannot be written into"),
+        (&["--image", ""][..], "the name of an image is not empty"),
+    ] {
+        let done = bench.run(&[&["run"], call].concat());
+        assert_eq!(done.code, Some(2), "{call:?}: {}{}", done.stdout, done.stderr);
+        assert!(done.stderr.contains(cause), "{call:?}: {}", done.stderr);
+        assert!(!bench.path("ran").exists(), "{call:?}");
+    }
+}
+
+#[test]
+fn a_required_gate_that_an_advisory_one_keeps_from_running_does_not_pass() {
+    let bench = tree("image: none\ngates:\n  a: { run: 'false', required: false }\n  b: { run: 'true', needs: [a] }\n");
+    let done = bench.run(&["run", "--sandbox", "host"]);
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("it needs `a`, which did not pass"), "{}", done.stdout);
 }
 
 /// An LCOV report of a file of ten lines, so many of which are run.

@@ -134,12 +134,14 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     write(&path, &text, args.force)?;
     let names: Vec<&str> = found.gates.iter().map(|gate| gate.name.as_str()).collect();
     print::line(&format!("wrote {} with {}", print::printable(&path.display().to_string()), names.join(", ")))?;
-    print::line("try it with `gatewright run`")?;
+    let next =
+        if root.join(".git").exists() { "try it with `gatewright run`" } else { "try it with `git init` and `gatewright run`" };
+    print::line(next)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The uppermost folder of the working tree that this is in, or this folder where it is in none.
-fn root() -> Result<PathBuf, Failure> {
+pub(super) fn root() -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
     let root = here.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
     Ok(root.unwrap_or(here))

@@ -25,6 +25,7 @@ use crate::print;
 pub(in crate::commands) mod cache;
 pub(in crate::commands) mod file;
 mod json;
+pub(in crate::commands) mod places;
 pub(in crate::commands) mod progress;
 pub(in crate::commands) mod remains;
 mod report;
@@ -57,6 +58,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
 
 async fn checked(args: RunArgs) -> Result<ExitCode, Failure> {
     let started = Instant::now();
+    check(&args)?;
     let scratch = tempfile::Builder::new().prefix(remains::SCRATCH_PREFIX).tempdir();
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
     let stop = stopped_by_the_user();
@@ -87,6 +89,21 @@ async fn checked(args: RunArgs) -> Result<ExitCode, Failure> {
     })
 }
 
+/// What is wrong with a call, before anything runs: what comes of minutes of work is not lost at its end.
+fn check(args: &RunArgs) -> Result<(), Failure> {
+    if args.tree.committed && args.sandbox == SandboxKind::InPlace {
+        let cause = "in place gates see what is not committed, too";
+        return Err(Failure::Wrong(format!(
+            "--committed does not go with --sandbox in-place: {cause}; with --sandbox host they see a copy"
+        )));
+    }
+    if args.output.is_some() && !args.json && args.report.is_none() {
+        return Err(Failure::Wrong("--output does not say what is to be written: add --json or --report".to_owned()));
+    }
+    args.output.iter().try_for_each(|file| places::file("--output", file))?;
+    args.logs.iter().try_for_each(|folder| places::folder("--logs", folder))
+}
+
 /// The working tree and its file, both as they are now.
 async fn found(args: &RunArgs, scratch: &Path, progress: &Progress) -> Result<(Tree, PathBuf, RepoConfig), Failure> {
     let here = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
@@ -94,8 +111,11 @@ async fn found(args: &RunArgs, scratch: &Path, progress: &Progress) -> Result<(T
     let path = args.tree.file_in(&working_tree);
     let mut config = file::read(&path, &here)?;
     file::know(&config, &args.gates)?;
-    if let Some(image) = &args.image {
-        config.gates.iter_mut().for_each(|gate| gate.image.clone_from(image));
+    for gate in &mut config.gates {
+        if let Some(image) = &args.image {
+            gate.image.clone_from(image);
+        }
+        gate.env.extend(args.env.iter().cloned());
     }
     progress.say("taking up the working tree");
     let RunArgs { tree: of, gates, measure_base, .. } = args;

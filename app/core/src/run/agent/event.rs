@@ -284,9 +284,9 @@ impl Scarce {
     /// For people: "the budget of turns is used up".
     pub fn words(self) -> &'static str {
         match self {
-            Scarce::Money => "the budget of money is used up",
+            Scarce::Money => "what is left of the budget of money is less than the next question may cost",
             Scarce::Day => "what the repository may spend on a day is used up, or set aside for agents at work",
-            Scarce::Tokens => "the budget of tokens is used up",
+            Scarce::Tokens => "what is left of the budget of tokens is less than the next question may take",
             Scarce::Turns => "the budget of turns is used up",
             Scarce::Time => "the time is up",
         }

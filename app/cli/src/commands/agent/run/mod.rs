@@ -28,7 +28,7 @@ use crate::args::{AgentRunArgs, AgentSandbox};
 use crate::commands::run::cache::Cache;
 use crate::commands::run::remains::Here;
 use crate::commands::run::tree::{self, Tree, Wanted};
-use crate::commands::run::{file, limits, stopped_by_the_user};
+use crate::commands::run::{file, limits, places, stopped_by_the_user};
 use crate::failure::Failure;
 use crate::load;
 
@@ -66,6 +66,8 @@ struct Done<'a> {
 
 pub(super) async fn run(args: AgentRunArgs) -> Result<ExitCode, Failure> {
     let started = Instant::now();
+    args.patch.iter().try_for_each(|file| places::file("--patch", file))?;
+    args.logs.iter().try_for_each(|folder| places::folder("--logs", folder))?;
     let task = task(&args)?;
     let folder = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
     let working_tree = tree::find(&folder).await?;
