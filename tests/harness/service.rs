@@ -73,6 +73,8 @@ pub struct Setting {
     pub agents_day_tokens: Option<u64>,
     /// Rollouts are looked at so often.
     pub measure_secs: u64,
+    /// A rollout whose move fails so often goes back.
+    pub move_failures_max: u32,
     /// Before a rollout shares out anything it is measured for so long what is usual.
     pub baseline_secs: u64,
     /// What runs is compared with what was released so often, beside what targets tell.
@@ -219,6 +221,7 @@ impl Setting {
             models: Arc::new(NoModels),
             agents_day_tokens: None,
             measure_secs: 1,
+            move_failures_max: 60,
             baseline_secs: 1,
             drift_secs: 3600,
         }
@@ -285,6 +288,7 @@ impl Setting {
             sweep_secs: 1,
             grace_secs: self.grace_secs,
             measure_secs: self.measure_secs,
+            move_failures_max: self.move_failures_max,
             baseline_secs: self.baseline_secs,
             drain_secs: 5,
             drift_secs: self.drift_secs,

@@ -112,6 +112,8 @@ pub struct Options {
     pub baseline_secs: u64,
     /// What an instance that is taken away has in flight is waited for so long.
     pub drain_secs: u64,
+    /// A rollout whose move on the way forth fails so often goes back. Tries come once a minute in the end.
+    pub move_failures_max: u32,
     /// What runs is compared with what was released so often, where nothing tells of a change.
     pub drift_secs: u64,
     /// Where a rollout waits for somebody or for a time, people are reminded after each of these, in seconds since it began to wait.
@@ -147,6 +149,7 @@ impl Default for Options {
             measure_secs: 10,
             baseline_secs: 60,
             drain_secs: 30,
+            move_failures_max: 60,
             drift_secs: 30,
             remind_after_secs: REMIND_AFTER_SECS.to_vec(),
             agents_max: 10,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use gatewright_core::target::{Place, Site, Sites, TargetError};
+use async_trait::async_trait;
+use gatewright_core::target::{Instance, Observed, Place, Planned, Pool, Site, Sites, Target, TargetError};
 use gatewright_tests::service::until;
 use gatewright_tests::site::engine::Engine;
 use gatewright_tests::site::load::{Load, People};
@@ -100,6 +101,64 @@ async fn while_router_and_counters_are_gone_a_version_neither_gets_more_nor_goes
     world.say(pull, "max", "/gw promote production").await;
     world.idle().await;
     assert_eq!(world.steps("production").last().map(String::as_str), Some("v1.1.0 is live"));
+    world.end().await;
+}
+
+/// A place where a version cannot be had: its image went away, or the registry is down.
+struct Without {
+    version: &'static str,
+    inner: Arc<dyn Target>,
+}
+
+#[async_trait]
+impl Target for Without {
+    async fn plan(&self, place: &Place, pool: &Pool) -> Result<Planned, TargetError> {
+        self.inner.plan(place, pool).await
+    }
+
+    async fn deploy(&self, place: &Place, pool: &Pool, replicas: u32) -> Result<Vec<Instance>, TargetError> {
+        if pool.id.to_string().contains(self.version) {
+            return Err(TargetError::Unavailable { what: "the image".to_owned(), cause: "nobody has it".to_owned() });
+        }
+        self.inner.deploy(place, pool, replicas).await
+    }
+
+    async fn observe(&self, place: &Place) -> Result<Observed, TargetError> {
+        self.inner.observe(place).await
+    }
+
+    async fn remove(&self, place: &Place, instances: &[String]) -> Result<(), TargetError> {
+        self.inner.remove(place, instances).await
+    }
+
+    async fn changed(&self) -> Result<(), TargetError> {
+        self.inner.changed().await
+    }
+}
+
+struct SitesWithout {
+    version: &'static str,
+    inner: Arc<dyn Sites>,
+}
+
+impl Sites for SitesWithout {
+    fn site(&self, place: &Place) -> Result<Site, TargetError> {
+        let site = self.inner.site(place)?;
+        Ok(Site { target: Arc::new(Without { version: self.version, inner: site.target }), ..site })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_cannot_be_had_is_given_up_after_some_tries_and_the_next_one_may_come() {
+    let world = World::start_with(|setting| {
+        setting.move_failures_max = 3;
+        setting.sites = Arc::new(SitesWithout { version: "1.1.0", inner: Arc::clone(&setting.sites) });
+    })
+    .await;
+    world.tag("v1.0.0", &world.file(&canary("100", NOTHING), ""));
+    world.idle().await;
+    let end = goes_back(&world, &world.file(&canary("50, 100", NOTHING), "")).await;
+    assert!(end.contains("rolled back") && end.contains("it was tried 3 times") && end.contains("nobody has it"), "{end}");
     world.end().await;
 }
 

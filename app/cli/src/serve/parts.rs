@@ -286,6 +286,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         measure_secs: config.rollout.measure_secs,
         baseline_secs: config.rollout.baseline_secs,
         drain_secs: config.rollout.drain_secs,
+        move_failures_max: Options::default().move_failures_max,
         drift_secs: config.rollout.drift_secs,
         remind_after_secs: config.rollout.remind_after_secs.clone(),
         agents_max: config.agents.concurrent,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use gatewright_core::agent::inputs::Inputs;
 use gatewright_core::config::{self, Pipeline};
 use gatewright_core::event::{IssueChange, IssueEvent, LabelledEvent, PullEvent, User};
-use gatewright_core::forge::Forge;
+use gatewright_core::forge::{Forge, ForgeError};
 use gatewright_core::report::Conclusion;
 use gatewright_core::run::{AgentSpec, Preparation, Run, RunSpec, Trigger, Work};
 use gatewright_core::{CommitId, RepoRef, Subject, Timestamp};
@@ -22,6 +22,10 @@ const LABELS_MAX: usize = 5;
 
 /// The repository file of the default branch is looked at so often for times. A new one counts from then on.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// A forge that does not answer for so many repositories one after the other is left alone until the next sweep: each time it is waited for, and
+/// so is the rest of the sweep.
+const SILENT_MAX: u32 = 3;
 
 /// A time that was missed for longer is not made up for.
 const MISSED: SignedDuration = SignedDuration::from_mins(30);
@@ -129,17 +133,24 @@ impl Engine {
                     continue;
                 }
             };
+            let mut silent = 0;
             for repo in repositories {
-                if let Err(cause) = self.start_scheduled_of(forge.as_ref(), &repo, now).await {
-                    tracing::warn!(repo = %repo, cause, "times of agents could not be looked for");
+                let started = self.start_scheduled_of(forge.as_ref(), &repo, now).await;
+                let is_silent = matches!(started, Err(ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }));
+                silent = if is_silent { silent + 1 } else { 0 };
+                if let Err(error) = started {
+                    tracing::warn!(repo = %repo, %error, "times of agents could not be looked for");
                     complete = false;
+                }
+                if silent == SILENT_MAX {
+                    break;
                 }
             }
         }
         complete
     }
 
-    async fn start_scheduled_of(&self, forge: &dyn Forge, repo: &RepoRef, now: Timestamp) -> Result<(), String> {
+    async fn start_scheduled_of(&self, forge: &dyn Forge, repo: &RepoRef, now: Timestamp) -> Result<(), ForgeError> {
         let Timetable { branch, pipelines, since, .. } = match self.timetables.known(repo, now) {
             Some(known) => known,
             None => self.timetables.learn(forge, repo, now).await?,
@@ -151,7 +162,10 @@ impl Engine {
             let trigger = Trigger::Scheduled { pipeline: pipeline.name.clone() };
             let spec = spec(repo, &about, trigger, None, None, time);
             let words = format!("agents-time/{}/{}/{time}", repo.key(), pipeline.name);
-            self.accept(take::internal(&words, spec, now)).await.map_err(|error| error.to_string())?;
+            if let Err(error) = self.accept(take::internal(&words, spec, now)).await {
+                tracing::warn!(repo = %repo, %error, "a pipeline whose time has come could not be started");
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -178,10 +192,10 @@ impl Timetables {
         of.get(&repo.key()).filter(|known| now.duration_since(known.looked_at) < LOOK_AGAIN).cloned()
     }
 
-    async fn learn(&self, forge: &dyn Forge, repo: &RepoRef, now: Timestamp) -> Result<Timetable, String> {
-        let branch = forge.default_branch(repo).await.map_err(|error| error.to_string())?;
-        let commit = forge.branch(repo, &branch).await.map_err(|error| error.to_string())?;
-        let text = forge.file(repo, &commit, config::PATH).await.map_err(|error| error.to_string())?;
+    async fn learn(&self, forge: &dyn Forge, repo: &RepoRef, now: Timestamp) -> Result<Timetable, ForgeError> {
+        let branch = forge.default_branch(repo).await?;
+        let commit = forge.branch(repo, &branch).await?;
+        let text = forge.file(repo, &commit, config::PATH).await?;
         let config = text.and_then(|text| read(&text).ok());
         let pipelines = config.into_iter().flat_map(|config| config.agents).filter(|pipeline| pipeline.on.schedule.is_some());
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);

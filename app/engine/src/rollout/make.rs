@@ -77,9 +77,35 @@ pub(super) async fn make(
     what: &Move,
     stop: &CancellationToken,
 ) -> Done {
-    if let Move::Hook { hook } = what {
-        return hook::run(engine, run, rollout, way, n, hook, stop).await;
+    let made = match what {
+        Move::Hook { hook } => hook::run(engine, run, rollout, way, n, hook, stop).await,
+        Move::Deploy { .. }
+        | Move::Baseline { .. }
+        | Move::Hold { .. }
+        | Move::Share { .. }
+        | Move::Shrink { .. }
+        | Move::Settle
+        | Move::Keep { .. }
+        | Move::Clean => moved(engine, run, rollout, way, n, what, stop).await,
+    };
+    match made {
+        // Others wait for the environment meanwhile, and nobody may be looking.
+        Done::Again { cause, .. }
+            if way == Way::Forth && !rollout.settled && tries(engine, run) >= engine.options.move_failures_max =>
+        {
+            let because = format!("it was tried {} times: {cause}", engine.options.move_failures_max);
+            done(RolloutEvent::Failed { way, n, because, hook: None })
+        }
+        made => made,
     }
+}
+
+/// How often it has been tried to do what is to be done now, as far as this process knows.
+fn tries(engine: &Engine, run: &Run) -> u32 {
+    engine.waits_of(run.id).iter().map(|wait| wait.failures).max().unwrap_or(0) + 1
+}
+
+async fn moved(engine: &Engine, run: &Run, rollout: &Rollout, way: Way, n: usize, what: &Move, stop: &CancellationToken) -> Done {
     let place = place(run, rollout);
     let site = match site(engine, &place) {
         Ok(site) => site,

@@ -17,6 +17,9 @@ use crate::route::route;
 /// arrived, or is too old to be sent again.
 const PAGES_MAX: usize = 100;
 
+/// GitHub that does not answer so often one after the other is not asked for the rest: each time it is waited for.
+const SILENT_MAX: u32 = 3;
+
 /// One attempt to deliver.
 #[derive(Deserialize)]
 struct Attempt {
@@ -44,15 +47,22 @@ impl GitHub {
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
     ) -> Result<u64, ForgeError> {
         let mut sent = 0;
-        let mut failed = None;
+        let (mut failed, mut silent) = (None, 0);
         for missed in self.missed_since(since).await?.iter().filter(|missed| wanted(missed)) {
             match self.send_again(missed).await {
-                Ok(()) => sent += 1,
+                Ok(()) => (sent, silent) = (sent + 1, 0),
                 // Too old, or of a hook that is gone: the others are not held up by it.
                 Err(error) if is_missing(&error) || matches!(error, ForgeError::Refused { .. }) => {
                     tracing::warn!(forge = "github", delivery.id = missed.guid, %error, "a missed delivery cannot be sent again");
                 }
-                Err(error) if may_pass(&error) => failed = Some(error),
+                Err(error) if may_pass(&error) => {
+                    silent += 1;
+                    // The rest is sent at the next sweep.
+                    if silent == SILENT_MAX {
+                        return Err(error);
+                    }
+                    failed = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
