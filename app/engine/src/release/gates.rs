@@ -42,8 +42,9 @@ async fn state(engine: &Engine, run: &Run, release: &ReleaseRun, now: Timestamp)
     let own = run.id.child("gates");
     match engine.run(own).await? {
         Some(gates) if gates.finished.is_some() => Ok(not_judged(own, wanted, &known)),
-        Some(Run { given_up: Some((cause, _)), .. }) => {
-            Ok(GatesState::Failed { run: own, because: format!("its run was set aside: {cause}") })
+        // Why is on that run's page: the words are an error's, and these here are shown on the forge.
+        Some(gates) if gates.given_up.is_some() => {
+            Ok(GatesState::Failed { run: own, because: "the run of its gates was set aside".to_owned() })
         }
         Some(_) => Ok(GatesState::Running { run: own, look_at: now + LOOK_AGAIN }),
         None => {

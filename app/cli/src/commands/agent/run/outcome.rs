@@ -48,7 +48,9 @@ impl Outcome {
         kept: PathBuf,
     ) -> Result<Outcome, Failure> {
         let Some(of) = end.run.agent() else { return Err(Failure::Outside("the run has no agents".to_owned())) };
-        clear(&kept);
+        // An earlier run's patch in the same folder is not this one's. Other files there may be anybody's, and stay. What cannot be removed cannot be
+        // written over either, which is said then.
+        let _ = fs::remove_file(kept.join(PATCH));
         keep(bench, end, of, &kept).await?;
         for (gate, log) in &before.logs {
             write(&kept.join(format!("before-{gate}.log")), log)?;
@@ -91,21 +93,6 @@ async fn apply(tree: &Tree, changes: &[FileChange], patch: &Path) -> Result<Resu
     // It is taken from where the user stands, and git looks from the root.
     let patch = std::path::absolute(patch).unwrap_or_else(|_| patch.to_owned());
     Ok(tree.working_tree.apply(&patch).await.map_err(|error| format!("the files have changed since: {error}")))
-}
-
-/// Removes what an earlier run has left in the same folder: its patch is not this one's.
-fn clear(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let of_stage = name.split_once('-').is_some_and(|(n, _)| n == "before" || n.parse::<u16>().is_ok());
-        let kept = of_stage && (name.ends_with(".json") || name.ends_with(".log"));
-        if kept || [PATCH, JOURNAL, SAID].contains(&name) {
-            // What cannot be removed cannot be written either, which is said then.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// Keeps what was said in each stage, and what gates and programs wrote.
