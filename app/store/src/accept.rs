@@ -93,7 +93,7 @@ impl Prepared {
             return Ok(Accepted::Duplicate);
         }
         if let Some(run) = &run
-            && tx.get(&keys::row(run.id))?.is_some()
+            && tx.knows(run.id)?
         {
             return Err(StoreError::Damaged(format!("run {} exists already", run.id)));
         }
@@ -158,11 +158,7 @@ fn place_delivery(key: Key, record: &DeliveryRecord, body: Value) -> Changes {
 }
 
 fn insert(tx: &mut Tx<'_>, row: Row, run: &NewRun, journal: Value) {
-    tx.put(keys::row(run.id), row::write(&row));
-    tx.put(keys::unfinished(run.id), Vec::new());
-    for key in row.index_keys() {
-        tx.put(key, Vec::new());
-    }
+    tx.put(keys::unfinished(run.id), row::write(&row));
     tx.change(journal.place(keys::page(run.id, 0)));
     tx.open.insert(OpenRun { row, holder: None, signals: Vec::new() });
 }
@@ -207,7 +203,7 @@ fn tell_run(tx: &mut Tx<'_>, id: RunId, signal: &Signal, now: Timestamp) -> bool
     });
     if let Some(row) = row {
         tx.put(keys::signal(id, row.signals), row::write(signal));
-        tx.put(keys::row(id), row::write(&row));
+        tx.put(keys::unfinished(id), row::write(&row));
     }
     heard
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub(crate) type Key = Vec<u8>;
 
 /// The version of the layout that these keys make up. A store of another version is not opened.
-pub(crate) const LAYOUT: &[u8] = b"1";
+pub(crate) const LAYOUT: &[u8] = b"2";
 
 /// Where [`LAYOUT`] is kept.
 pub(crate) const LAYOUT_KEY: &[u8] = b"Mlayout";
@@ -26,7 +26,7 @@ pub(crate) struct Range {
 }
 
 /// By what runs can be looked up, beside their ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Index {
     Repo,
     Subject,
@@ -51,18 +51,7 @@ pub(crate) fn under(prefix: Key) -> Range {
     Range { from: prefix, to }
 }
 
-/// A run's row.
-pub(crate) fn row(id: RunId) -> Key {
-    id_key(b'r', id)
-}
-
-/// All rows of runs older than `before`.
-pub(crate) fn rows(before: Option<RunId>) -> Range {
-    let all = under(vec![b'r']);
-    Range { to: before.map_or(all.to, row), from: all.from }
-}
-
-/// Says that a run is not finished.
+/// The row of a run that is not finished. No index leads to it: all of them are in memory.
 pub(crate) fn unfinished(id: RunId) -> Key {
     id_key(b'o', id)
 }
@@ -70,6 +59,17 @@ pub(crate) fn unfinished(id: RunId) -> Key {
 /// All of those.
 pub(crate) fn all_unfinished() -> Range {
     under(vec![b'o'])
+}
+
+/// The row of a finished run.
+pub(crate) fn row(id: RunId) -> Key {
+    id_key(b'r', id)
+}
+
+/// All rows of finished runs older than `before`.
+pub(crate) fn rows(before: Option<RunId>) -> Range {
+    let all = under(vec![b'r']);
+    Range { to: before.map_or(all.to, row), from: all.from }
 }
 
 /// What one append added to a journal, the first of it numbered `seq`.

@@ -15,9 +15,18 @@ use crate::writer::Tx;
 /// So many characters of a failure's cause are kept, from its beginning.
 const CAUSE_CHARS_MAX: usize = 2000;
 
-/// Writes a run's row.
+/// Writes an unfinished run's row.
 fn put_row(tx: &mut Tx<'_>, row: &Row) {
+    tx.put(keys::unfinished(row.id()), row::write(row));
+}
+
+/// Moves the row of a run that has finished to where it stays, and leads to it: it changes no more.
+fn put_finished(tx: &mut Tx<'_>, row: &Row, now: Timestamp) {
+    tx.remove(keys::unfinished(row.id()));
     tx.put(keys::row(row.id()), row::write(row));
+    tx.put(keys::finished(now, row.id()), Vec::new());
+    row.indexed().for_each(|(key, value)| tx.put(key, value));
+    tx.open.finish(row.id());
 }
 
 fn until(now: Timestamp, secs: u32) -> Timestamp {
@@ -74,7 +83,7 @@ fn held<'a>(tx: &'a Tx<'_>, lease: &Lease) -> Result<&'a OpenRun, StoreError> {
     match tx.open.get(lease.run) {
         Some(run) if run.holder.is_some() && run.row.token == lease.token => Ok(run),
         Some(_) => Err(StoreError::LeaseLost(lease.run)),
-        None if tx.get(&keys::row(lease.run))?.is_some() => Err(StoreError::LeaseLost(lease.run)),
+        None if tx.knows(lease.run)? => Err(StoreError::LeaseLost(lease.run)),
         None => Err(StoreError::NoRun(lease.run)),
     }
 }
@@ -245,14 +254,10 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
             }
         }
     });
-    let Some(row) = row else { return Ok(()) };
-    put_row(tx, &row);
-    if row.finished_at.is_some() {
-        tx.remove(keys::unfinished(lease.run));
-        tx.put(keys::finished(now, lease.run), Vec::new());
-        // It changes no more, so what a subject's list shows can lie where that list is read: together.
-        tx.put(row.subject_key(), row::write(&row));
-        tx.open.remove(lease.run);
+    match row {
+        Some(row) if row.finished_at.is_some() => put_finished(tx, &row, now),
+        Some(row) => put_row(tx, &row),
+        None => {}
     }
     Ok(())
 }
@@ -260,7 +265,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &Lease, how: Release, now: Timesta
 /// Makes a set-aside run ready again.
 pub(crate) fn retry(tx: &mut Tx<'_>, id: RunId, now: Timestamp) -> Result<bool, StoreError> {
     let Some(run) = tx.open.get(id) else {
-        return if tx.get(&keys::row(id))?.is_some() { Ok(false) } else { Err(StoreError::NoRun(id)) };
+        return if tx.knows(id)? { Ok(false) } else { Err(StoreError::NoRun(id)) };
     };
     match run.row.record.state {
         RunState::SetAside { .. } => {}

@@ -14,8 +14,8 @@ const LAST_DELIVERIES_MAX: usize = 100;
 /// Reads the unfinished runs. Leases are void: whoever held them has ended with its process. The attempts stay counted.
 pub(crate) fn load(kv: &dyn Kv) -> Result<Open, StoreError> {
     let mut open = Open::default();
-    for key in kv::keys(kv, &keys::all_unfinished(), Order::Up, usize::MAX)? {
-        open.insert(load_run(kv, &key)?);
+    for (key, row) in kv::pairs(kv, &keys::all_unfinished(), Order::Up, usize::MAX)? {
+        open.insert(load_run(kv, &key, &row)?);
     }
     for (_, value) in kv::pairs(kv, &keys::deliveries(), Order::Down, LAST_DELIVERIES_MAX)? {
         let (record, _) = row::read_delivery(&value)?;
@@ -27,10 +27,9 @@ pub(crate) fn load(kv: &dyn Kv) -> Result<Open, StoreError> {
     Ok(open)
 }
 
-fn load_run(kv: &dyn Kv, key: &[u8]) -> Result<OpenRun, StoreError> {
+fn load_run(kv: &dyn Kv, key: &[u8], row: &[u8]) -> Result<OpenRun, StoreError> {
     let id = keys::run_at_end(key).ok_or_else(|| StoreError::Damaged("the key of an unfinished run is cut off".to_owned()))?;
-    let stored = kv.get(&keys::row(id))?.ok_or_else(|| StoreError::Damaged(format!("run {id} has no row")))?;
-    let mut row: Row = row::read(&stored)?;
+    let mut row: Row = row::read(row)?;
     let record = &mut row.record;
     if let RunState::Leased { .. } = record.state {
         // When it was leased is in the past, so it is ready at once.

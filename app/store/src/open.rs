@@ -7,6 +7,7 @@ use gatewright_core::run::Signal;
 use gatewright_core::store::{RunState, StoreStats};
 use gatewright_core::{ForgeKind, RunId, Timestamp};
 
+use crate::keys::Index;
 use crate::row::Row;
 
 /// An unfinished run.
@@ -35,8 +36,11 @@ pub(crate) struct Open {
     /// The leased runs, by the lease's end.
     leases: BTreeSet<Turn>,
     leased_per_repo: HashMap<Arc<str>, u32>,
-    subjects: HashMap<String, BTreeSet<RunId>>,
+    /// By what they are looked up, as the indexes of the finished ones have it.
+    named: HashMap<(Index, Box<str>), BTreeSet<RunId>>,
     set_aside: u64,
+    /// Those that have finished, until whoever reads the map finds them there.
+    finished: BTreeMap<RunId, Row>,
     /// When the last delivery of each forge was taken.
     pub(crate) last_delivery_at: BTreeMap<ForgeKind, Timestamp>,
     /// The number of the next line of the audit log.
@@ -55,14 +59,22 @@ impl Open {
         self.runs.range((std::ops::Bound::Unbounded, end)).rev().map(|(_, run)| run)
     }
 
+    /// The runs that an index leads to under a name, oldest first.
+    pub(crate) fn named(&self, index: Index, name: &str) -> impl DoubleEndedIterator<Item = &OpenRun> {
+        let runs = self.named.get(&(index, name.into()));
+        runs.into_iter().flatten().filter_map(|run| self.get(*run))
+    }
+
     /// The runs about a subject.
     pub(crate) fn about(&self, subject: &str) -> Vec<RunId> {
-        self.subjects.get(subject).map(|runs| runs.iter().copied().collect()).unwrap_or_default()
+        self.named(Index::Subject, subject).map(|run| run.row.id()).collect()
     }
 
     /// Takes a run in.
     pub(crate) fn insert(&mut self, run: OpenRun) {
-        self.subjects.entry(run.row.record.subject.clone()).or_default().insert(run.row.id());
+        for (index, name) in run.row.names() {
+            self.named.entry((index, name.into())).or_default().insert(run.row.id());
+        }
         self.enter(&run);
         self.runs.insert(run.row.id(), run);
     }
@@ -78,17 +90,30 @@ impl Open {
         Some(row)
     }
 
-    /// Gives a run out of hand, since it is finished.
-    pub(crate) fn remove(&mut self, id: RunId) -> Option<OpenRun> {
-        let run = self.runs.remove(&id)?;
+    /// Gives a run out of hand, since it is finished. Lists have it until [`Self::forget_finished`].
+    pub(crate) fn finish(&mut self, id: RunId) {
+        let Some(run) = self.runs.remove(&id) else { return };
         self.leave(&run);
-        if let Some(runs) = self.subjects.get_mut(&run.row.record.subject) {
-            runs.remove(&id);
-            if runs.is_empty() {
-                self.subjects.remove(&run.row.record.subject);
+        for (index, name) in run.row.names() {
+            let name = (index, name.into());
+            if let Some(runs) = self.named.get_mut(&name) {
+                runs.remove(&id);
+                if runs.is_empty() {
+                    self.named.remove(&name);
+                }
             }
         }
-        Some(run)
+        self.finished.insert(id, run.row);
+    }
+
+    /// Those that have finished, and may not be where everybody finds them yet.
+    pub(crate) fn just_finished(&self) -> impl Iterator<Item = &Row> {
+        self.finished.values()
+    }
+
+    /// The finished ones are where everybody finds them.
+    pub(crate) fn forget_finished(&mut self) {
+        self.finished.clear();
     }
 
     /// Runs whose lease is over are ready again.

@@ -73,7 +73,7 @@ fn doomed_run(reader: &Reader, mark: Key, id: RunId) -> Result<Doomed, StoreErro
         }
     }
     it.remove(keys::row(id));
-    row.index_keys().into_iter().for_each(|key| it.remove(key));
+    row.indexed().for_each(|(key, _)| it.remove(key));
     for key in kv::keys(&*reader.kv, &keys::signals(id), Order::Up, usize::MAX)? {
         it.remove(key);
     }

@@ -1,5 +1,7 @@
 //! Reading, beside the writer.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +13,7 @@ use gatewright_core::{DeliveryId, RunId, Timestamp};
 use crate::blobs::BlobShelves;
 use crate::keys::{self, Index};
 use crate::kv::{self, Kv, Order};
-use crate::open::{Open, OpenRun};
+use crate::open::Open;
 use crate::row::{self, Row};
 use crate::value;
 
@@ -32,10 +34,14 @@ impl Reader {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A run's row, as it is durable or about to be.
+    /// A run's row.
     fn row(&self, id: RunId) -> Result<Row, StoreError> {
-        let row = self.kv.get(&keys::row(id))?.ok_or(StoreError::NoRun(id))?;
-        row::read(&row)
+        // In this order: a run that finishes meanwhile is found, too.
+        let row = match self.kv.get(&keys::unfinished(id))? {
+            Some(row) => Some(row),
+            None => self.kv.get(&keys::row(id))?,
+        };
+        row::read(&row.ok_or(StoreError::NoRun(id))?)
     }
 
     /// The record of a run, with what is known in memory only: a prolonged lease, or one that ended with its process.
@@ -72,26 +78,32 @@ impl Reader {
 
     /// The newest runs that a filter lets through.
     pub(crate) fn list(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
-        match filter.phase {
-            // So few that they are in memory.
-            Some(Phase::Open | Phase::SetAside) => Ok(self.list_unfinished(filter, limit)),
-            Some(Phase::Finished) | None => self.list_stored(filter, limit),
-        }
+        // First what is in memory: a run that finishes meanwhile is in both then, and in none the other way round.
+        let in_memory = self.list_in_memory(filter, limit);
+        let stored = match filter.phase {
+            Some(Phase::Open | Phase::SetAside) => Vec::new(),
+            Some(Phase::Finished) | None => self.list_stored(filter, limit)?,
+        };
+        let newest_first = in_memory.into_iter().chain(stored).map(|record| (Reverse(record.id), record));
+        let listed: BTreeMap<_, _> = newest_first.collect();
+        Ok(listed.into_values().take(limit).collect())
     }
 
-    fn list_unfinished(&self, filter: &RunFilter, limit: usize) -> Vec<RunRecord> {
+    fn list_in_memory(&self, filter: &RunFilter, limit: usize) -> Vec<RunRecord> {
         let open = self.open();
-        let wanted = |run: &&OpenRun| passes(filter, &run.row.record);
-        open.newest_first(filter.before).filter(wanted).take(limit).map(|run| run.row.record.clone()).collect()
+        let rows: Box<dyn Iterator<Item = &Row>> = match named(filter) {
+            Some((index, name)) => Box::new(open.named(index, name).rev().map(|run| &run.row)),
+            None => Box::new(open.newest_first(filter.before).map(|run| &run.row)),
+        };
+        let unfinished = rows.map(|row| &row.record).filter(|record| passes(filter, record)).take(limit);
+        let finished = open.just_finished().map(|row| &row.record).filter(|record| passes(filter, record));
+        unfinished.chain(finished).cloned().collect()
     }
 
     fn list_stored(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
-        // The one that lets the fewest through comes first.
-        let range = match filter {
-            RunFilter { subject: Some(subject), before, .. } => keys::named(Index::Subject, subject, *before),
-            RunFilter { commit: Some(commit), before, .. } => keys::named(Index::Commit, commit.as_str(), *before),
-            RunFilter { repo: Some(repo), before, .. } => keys::named(Index::Repo, repo, *before),
-            RunFilter { before, .. } => keys::rows(*before),
+        let range = match named(filter) {
+            Some((index, name)) => keys::named(index, name, filter.before),
+            None => keys::rows(filter.before),
         };
         let mut found = Vec::new();
         let mut looked_at = 0;
@@ -151,13 +163,24 @@ impl Reader {
     }
 }
 
+/// By what to look up what a filter lets through: the index that leads to the fewest.
+fn named(filter: &RunFilter) -> Option<(Index, &str)> {
+    match filter {
+        RunFilter { subject: Some(subject), .. } => Some((Index::Subject, subject)),
+        RunFilter { commit: Some(commit), .. } => Some((Index::Commit, commit.as_str())),
+        RunFilter { repo: Some(repo), .. } => Some((Index::Repo, repo)),
+        RunFilter { .. } => None,
+    }
+}
+
 fn passes(filter: &RunFilter, record: &RunRecord) -> bool {
     let phase = match record.state {
         RunState::Ready { .. } | RunState::Leased { .. } => Phase::Open,
         RunState::Finished { .. } => Phase::Finished,
         RunState::SetAside { .. } => Phase::SetAside,
     };
-    filter.phase.is_none_or(|wanted| wanted == phase)
+    filter.before.is_none_or(|before| record.id < before)
+        && filter.phase.is_none_or(|wanted| wanted == phase)
         && filter.repo.as_ref().is_none_or(|repo| *repo == record.repo.key())
         && filter.subject.as_ref().is_none_or(|subject| *subject == record.subject)
         && (filter.commit.is_none() || filter.commit == record.commit)

@@ -74,17 +74,23 @@ impl Row {
         self.record.id
     }
 
-    /// Where the list of its subject leads to it. Once it is finished, the row itself lies there too.
-    pub(crate) fn subject_key(&self) -> Key {
-        indexed(Index::Subject, &self.record.subject, self.record.id)
+    /// By what it is looked up.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (Index, String)> {
+        let RunRecord { repo, subject, commit, .. } = &self.record;
+        let commit = commit.as_ref().map(|commit| (Index::Commit, commit.to_string()));
+        [(Index::Repo, repo.key()), (Index::Subject, subject.clone())].into_iter().chain(commit)
     }
 
-    /// Where indexes lead to it.
-    pub(crate) fn index_keys(&self) -> Vec<Key> {
-        let RunRecord { id, repo, commit, .. } = &self.record;
-        let mut keys = vec![indexed(Index::Repo, &repo.key(), *id), self.subject_key()];
-        keys.extend(commit.as_ref().map(|commit| indexed(Index::Commit, commit.as_str(), *id)));
-        keys
+    /// Where indexes lead to it once it is finished, and what lies there.
+    pub(crate) fn indexed(&self) -> impl Iterator<Item = (Key, Vec<u8>)> {
+        self.names().map(|(index, name)| {
+            let value = match index {
+                // What a subject's list shows lies where that list is read: together.
+                Index::Subject => write(self),
+                Index::Repo | Index::Commit => Vec::new(),
+            };
+            (indexed(index, &name, self.id()), value)
+        })
     }
 }
 

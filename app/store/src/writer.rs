@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use gatewright_core::RunId;
 use gatewright_core::store::{AuditEntry, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +46,11 @@ impl Tx<'_> {
             Some(value) => Ok(value.clone()),
             None => self.kv.get(key),
         }
+    }
+
+    /// Whether there is such a run, finished or not.
+    pub(crate) fn knows(&self, run: RunId) -> Result<bool, StoreError> {
+        Ok(self.open.get(run).is_some() || self.get(&keys::row(run))?.is_some())
     }
 
     /// The pairs of a range, with the changes of this batch.
@@ -198,6 +204,9 @@ impl Work {
             next = if full { None } else { self.queue.try_recv().ok() };
         }
         let outcome = if changes.is_empty() { Ok(()) } else { self.kv.apply(changes) };
+        if outcome.is_ok() {
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).forget_finished();
+        }
         let mut answer = Ok(());
         if let Err(error) = &outcome {
             // Known before the answers go out: whoever asks again is to hear the cause.
