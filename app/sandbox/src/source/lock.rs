@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gatewright_core::sandbox::SandboxError;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -62,6 +62,8 @@ fn lock_file(path: PathBuf, kind: Kind) -> Result<File, SandboxError> {
         Kind::Alone => file.lock(),
     };
     locked.map_err(|e| of_disk("locking", &path, &e))?;
+    // When the mirror was used last. Where that cannot be written down, it may go a little early.
+    let _ = file.set_modified(SystemTime::now());
     Ok(file)
 }
 

@@ -335,7 +335,7 @@ pub(super) fn does_not_fit(mib: u64) -> SandboxError {
 }
 
 /// The bytes of the files below a folder. One that vanishes meanwhile counts nothing.
-fn bytes_in(folder: &Path) -> u64 {
+pub(super) fn bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let bytes = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.ok()?;

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use gatewright_core::forge::CloneCredential;
 use gatewright_core::sandbox::{SandboxError, Source};
@@ -28,6 +29,7 @@ mod lock;
 mod mirror;
 mod overlay;
 mod own;
+mod room;
 mod sources;
 mod submodules;
 mod survey;
@@ -52,10 +54,15 @@ const SURVEY_TRIES: usize = 3;
 /// meet within the last, not all commits are known, and that is said.
 const HISTORY_DEPTHS: [usize; 3] = [50, 250, Commits::MAX];
 
+/// When there are so many locks, those that nobody holds or waits for are forgotten.
+const LOCKS_MAX: usize = 1_000;
+
 /// The mirrors of all repositories, in one folder.
 pub(crate) struct Mirrors {
     root: PathBuf,
     locks: Mutex<HashMap<String, Arc<RwLock<()>>>>,
+    /// When it was last looked how much room all of them take.
+    measured_at: Mutex<Option<Instant>>,
 }
 
 /// Why a workspace was not filled.
@@ -122,7 +129,7 @@ pub(crate) fn committed(commit: &CommitId) -> String {
 impl Mirrors {
     /// Creates nothing yet.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Mirrors { root, locks: Mutex::default() }
+        Mirrors { root, locks: Mutex::default(), measured_at: Mutex::default() }
     }
 
     /// Makes sure that the mirror has the commit, other mirrors its submodules, and each what it is to have of Git LFS, which is asked for only
@@ -285,7 +292,23 @@ impl Mirrors {
         if mirror.has(&pin.commit).await? {
             return Ok(());
         }
-        fetch_or_remake(&mirror, pin).await
+        fetch_or_remake(&mirror, pin).await?;
+        self.make_room().await;
+        Ok(())
+    }
+
+    /// Now and then: has those mirrors go that nobody has used for longest, where all of them have grown too large.
+    async fn make_room(&self) {
+        {
+            let mut measured_at = self.measured_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if measured_at.is_some_and(|at| at.elapsed() < room::MEASURED_EVERY) {
+                return;
+            }
+            *measured_at = Some(Instant::now());
+        }
+        let root = self.root.clone();
+        // What it did is in the log. Whoever waits for a commit does not wait for room.
+        drop(tokio::task::spawn_blocking(move || room::make(&root, room::MIRRORS_BYTES_MAX)));
     }
 
     /// What of a commit is kept in Git LFS. A mirror that cannot tell is made anew, once.
@@ -353,6 +376,9 @@ impl Mirrors {
 
     fn lock_of(&self, name: &str) -> Arc<RwLock<()>> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.len() >= LOCKS_MAX {
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        }
         locks.entry(name.to_owned()).or_default().clone()
     }
 }
