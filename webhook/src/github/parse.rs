@@ -2,12 +2,13 @@
 
 use gatewright_core::event::{
     ButtonEvent, CommentEvent, CommentPlace, CommentRef, Event, IssueChange, IssueEvent, LabelledEvent, MergeGroupEvent,
-    ProtectionRuleEvent, PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent, User,
+    PULLS_OF_CHECK_MAX, ProtectionRuleEvent, PullChange, PullEvent, PullOfCheck, PushEvent, Rerequested, RerequestedEvent,
+    TagEvent, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP};
 use gatewright_core::{ForgeKind, RepoRef};
 
-use super::payload::{App, Comment, OnlyAction, Payload};
+use super::payload::{App, Comment, OnlyAction, Payload, PullRequest};
 use crate::lenient::{
     BRANCH_PREFIX, EDITED, Reason, action_unused, author, commanding, commit, cut, is_path_part, push_commit, pushed_branch,
     pushed_tag, read, text, time, unused, utf8, written_at,
@@ -214,10 +215,11 @@ fn check_run(payload: Payload, app_id: u64) -> Result<Event, Reason> {
     own(run.app, app_id)?;
     let head = commit("check_run.head_sha", run.head_sha)?;
     let external_id = text("check_run.external_id", run.external_id)?;
+    let pulls = pulls(run.pull_requests);
     let pressed = payload.requested_action.and_then(|action| action.identifier);
     match (payload.action.as_deref(), pressed) {
         (Some("rerequested"), _) => {
-            Ok(Event::Rerequested(RerequestedEvent { repo, head, sender, what: Rerequested::Check { external_id } }))
+            Ok(Event::Rerequested(RerequestedEvent { repo, head, pulls, sender, what: Rerequested::Check { external_id } }))
         }
         (Some("requested_action"), Some(button)) if BUTTONS.contains(&button.as_str()) => {
             Ok(Event::Button(ButtonEvent { repo, head, by: sender, external_id, button }))
@@ -237,7 +239,14 @@ fn check_suite(payload: Payload, app_id: u64) -> Result<Event, Reason> {
     let suite = payload.check_suite.ok_or("the payload has no check_suite")?;
     own(suite.app, app_id)?;
     let head = commit("check_suite.head_sha", suite.head_sha)?;
-    Ok(Event::Rerequested(RerequestedEvent { repo, head, sender, what: Rerequested::All }))
+    let pulls = pulls(suite.pull_requests);
+    Ok(Event::Rerequested(RerequestedEvent { repo, head, pulls, sender, what: Rerequested::All }))
+}
+
+/// The pull requests that a check is said to be about, the first ones. GitHub names none of forks.
+fn pulls(pulls: Option<Vec<PullRequest>>) -> Vec<PullOfCheck> {
+    let named = |pull: PullRequest| Some(PullOfCheck { number: pull.number?, base_ref: pull.base?.git_ref? });
+    pulls.unwrap_or_default().into_iter().filter_map(named).take(PULLS_OF_CHECK_MAX).collect()
 }
 
 /// Everybody sees everybody's checks; only our own are ours to run again.

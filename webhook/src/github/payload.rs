@@ -125,12 +125,16 @@ pub(super) struct CheckRun {
     pub(super) head_sha: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) app: Option<App>,
+    #[serde(default)]
+    pub(super) pull_requests: Option<Vec<PullRequest>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct CheckSuite {
     pub(super) head_sha: Option<String>,
     pub(super) app: Option<App>,
+    #[serde(default)]
+    pub(super) pull_requests: Option<Vec<PullRequest>>,
 }
 
 #[derive(Deserialize)]

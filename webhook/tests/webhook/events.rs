@@ -316,7 +316,7 @@ fn check_run(action: &str, app: u64) -> Value {
 }
 
 fn rerequested(what: Rerequested) -> Event {
-    Event::Rerequested(RerequestedEvent { repo: repo(), head: commit(HEAD), sender: mona(), what })
+    Event::Rerequested(RerequestedEvent { repo: repo(), head: commit(HEAD), pulls: Vec::new(), sender: mona(), what })
 }
 
 #[test]
@@ -327,6 +327,23 @@ fn the_forges_buttons_ask_for_checks_to_run_again() {
 
     let suite = payload(json!({ "action": "rerequested", "check_suite": { "head_sha": HEAD, "app": { "id": APP_ID } } }));
     assert_eq!(event("check_suite", &suite), rerequested(Rerequested::All));
+}
+
+#[test]
+fn a_button_brings_the_pull_requests_that_the_check_is_about() {
+    let numbered = |number: u64| json!({ "number": number, "head": { "sha": HEAD, "ref": "topic" }, "base": { "ref": "main" } });
+    let mut pulls: Vec<Value> = (1..=20).map(numbered).collect();
+    pulls[1]["base"] = Value::Null;
+    let mut one = check_run("rerequested", APP_ID);
+    one["check_run"]["pull_requests"] = json!(pulls);
+    let suite = json!({ "head_sha": HEAD, "app": { "id": APP_ID }, "pull_requests": pulls });
+    let suite = payload(json!({ "action": "rerequested", "check_suite": suite }));
+    for (name, body) in [("check_run", &one), ("check_suite", &suite)] {
+        let Event::Rerequested(event) = event(name, body) else { panic!("{name} is a wish to run again") };
+        let numbers: Vec<u64> = event.pulls.iter().map(|pull| pull.number).collect();
+        assert_eq!(numbers, [1, 3, 4, 5, 6, 7, 8, 9, 10, 11], "{name}");
+        assert!(event.pulls.iter().all(|pull| pull.base_ref == "main"));
+    }
 }
 
 #[test]
