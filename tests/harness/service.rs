@@ -61,6 +61,9 @@ pub struct Setting {
     pub wall_secs: u64,
     /// Steps have so long to end after a stop.
     pub grace_secs: u64,
+    /// After a write of which nobody knows whether it was done, the forge is asked after so long. Fakes show at once what was written,
+    /// unless told otherwise.
+    pub uncertain_ms: u64,
     /// Where releases go.
     pub sites: Arc<dyn Sites>,
     /// What people are told through.
@@ -215,6 +218,7 @@ impl Setting {
             sandboxes: 4,
             wall_secs: 60,
             grace_secs: 10,
+            uncertain_ms: 200,
             sites: Arc::new(NoSites),
             channels: Arc::new(NoChannels),
             remind_after_secs: Vec::new(),
@@ -286,6 +290,7 @@ impl Setting {
             limits,
             public_url: Some("https://ci.example.com".to_owned()),
             sweep_secs: 1,
+            uncertain_ms: self.uncertain_ms,
             grace_secs: self.grace_secs,
             measure_secs: self.measure_secs,
             move_failures_max: self.move_failures_max,

@@ -282,6 +282,16 @@ impl Scene {
         Scene { forge, service, setting, _dir }
     }
 
+    /// Stops the service, and starts it on an empty store.
+    ///
+    /// # Panics
+    /// Where the store cannot be removed.
+    #[must_use]
+    pub async fn forgetful(self) -> Scene {
+        let dir = self.setting.dir.clone();
+        self.restarted(async |_| std::fs::remove_dir_all(dir.join("store")).expect("the store can be removed")).await
+    }
+
     /// The sticky comment, which is the only one.
     ///
     /// # Panics

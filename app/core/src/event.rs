@@ -198,10 +198,25 @@ pub struct RerequestedEvent {
     pub repo: RepoRef,
     /// The commit that the checks are on.
     pub head: CommitId,
+    /// The pull requests that it is the head of, as far as the delivery names them: [`PULLS_OF_CHECK_MAX`] at most.
+    #[serde(default)]
+    pub pulls: Vec<PullOfCheck>,
     /// Who asked.
     pub sender: User,
     /// What is to be run again.
     pub what: Rerequested,
+}
+
+/// So many pull requests of a check are read from a delivery.
+pub const PULLS_OF_CHECK_MAX: usize = 10;
+
+/// A pull request that a check is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullOfCheck {
+    /// Its number.
+    pub number: u64,
+    /// The branch that it is to be merged into.
+    pub base_ref: String,
 }
 
 /// What is to be run again.

@@ -145,6 +145,17 @@ pub struct MissedDelivery {
     pub at: Timestamp,
     /// The event's name.
     pub event: String,
+    /// So many attempts have failed, as far as is known.
+    pub failures: u32,
+}
+
+/// What came of asking for missed deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Redelivered {
+    /// So many are sent again.
+    pub sent: u64,
+    /// There are more, for which it is better to ask again soon.
+    pub more: bool,
 }
 
 /// What a failed call to a forge means for what comes next.
@@ -166,6 +177,15 @@ pub enum ForgeError {
         /// What happened, without any secret.
         cause: String,
     },
+    /// It does not let us in: credentials that it does not accept, an installation that was suspended. Nothing was done, and nothing will
+    /// be until somebody has mended that.
+    #[error("{forge} does not let Gatewright in: {cause}")]
+    LockedOut {
+        /// Which forge.
+        forge: ForgeKind,
+        /// Its words, and what to look at.
+        cause: String,
+    },
     /// It is not there, or we may not see it.
     #[error("{what} does not exist on {forge}, or Gatewright may not see it")]
     Missing {
@@ -182,6 +202,17 @@ pub enum ForgeError {
         /// Its words.
         cause: String,
     },
+}
+
+impl ForgeError {
+    /// Whether asking again later may help.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::LockedOut { .. } => true,
+            ForgeError::Missing { .. } | ForgeError::Refused { .. } => false,
+        }
+    }
 }
 
 /// A forge that Gatewright serves.
@@ -228,12 +259,13 @@ pub trait Reviews: Send + Sync {
 /// What a forge offers to find out what was missed.
 #[async_trait]
 pub trait CatchUp: Send + Sync {
-    /// Asks for deliveries that failed since `since`, and has those that `wanted` picks sent again. Returns how many were.
+    /// Asks for deliveries that failed since `since`, and has those that `wanted` picks sent again. Those that it does not pick, or that
+    /// could not be sent, are remembered, and picked from the next time too.
     async fn redeliver(
         &self,
         since: Timestamp,
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
-    ) -> Result<u64, ForgeError>;
+    ) -> Result<Redelivered, ForgeError>;
 
     /// The repositories that Gatewright is installed on, or a member of; archived ones left out.
     async fn repositories(&self) -> Result<Vec<RepoRef>, ForgeError>;

@@ -22,6 +22,8 @@ pub struct Acceptance {
     pub id: DeliveryId,
     /// The delivery to record. None where the service itself accepts something.
     pub delivery: Option<Delivery>,
+    /// A run that was accepted before, under an id of its own, and that the delivery is said to have led to.
+    pub led_to: Option<RunId>,
     /// The run that it starts.
     pub run: Option<NewRun>,
     /// When that run starts.
@@ -42,6 +44,7 @@ impl Acceptance {
         Acceptance {
             id: DeliveryId::internal(words),
             delivery: None,
+            led_to: None,
             run: None,
             start: Start::Always,
             signals: Vec::new(),
@@ -358,6 +361,9 @@ pub trait StoreUpkeep: Send + Sync {
 
     /// Writes a probe durably: whether deliveries could be taken now.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Why nothing can be written any more until the store is opened again, if that is so.
+    fn broken(&self) -> Option<StoreError>;
 }
 
 /// What runs where, of all repositories.

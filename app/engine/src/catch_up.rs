@@ -4,6 +4,9 @@
 //! for a while, and every hour anyway (hooks can be one a repository), what is open on the forge is compared with the
 //! journal. Missed comments are not looked for: a command is given anew by who misses its answer.
 
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
 use gatewright_core::forge::{Forge, ForgeError, OpenPull};
 use gatewright_core::run::{CancelReason, Cause, Gates, GatesSpec, Preparation, Run, RunSpec, Work};
 use gatewright_core::store::{RunFilter, StoreError};
@@ -33,7 +36,23 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const RUNS_MAX: u64 = 200;
 
 /// When each forge was asked last.
-pub(crate) type LastAsked = std::collections::BTreeMap<ForgeKind, Asked>;
+pub(crate) struct LastAsked {
+    /// When the last delivery of each had been taken before this process began: what came later says nothing of the time in between.
+    began: BTreeMap<ForgeKind, Timestamp>,
+    asked: BTreeMap<ForgeKind, Asked>,
+}
+
+impl LastAsked {
+    pub(crate) fn since(began: BTreeMap<ForgeKind, Timestamp>) -> LastAsked {
+        LastAsked { began, asked: BTreeMap::new() }
+    }
+
+    /// Since when a forge is to be asked. A service that has never had a delivery has just been set up: what is open was opened without
+    /// it.
+    fn from(&self, forge: ForgeKind, now: Timestamp) -> Timestamp {
+        self.asked.get(&forge).map(|asked| asked.at).or(self.began.get(&forge).copied()).unwrap_or(now)
+    }
+}
 
 /// When a forge was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +83,30 @@ pub struct CaughtUp {
 }
 
 impl Engine {
+    /// Remembers when the last delivery of each forge was taken. To be called before any is taken: after a stop, what is open on the
+    /// forges is compared with the journal from then on.
+    pub async fn note_last_deliveries(&self) {
+        let last = self.deps.upkeep.stats(Timestamp::now()).await.map(|stats| stats.last_delivery_at).unwrap_or_default();
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
+    /// When the last delivery of each forge had been taken when the process began.
+    pub(crate) async fn last_deliveries(&self) -> BTreeMap<ForgeKind, Timestamp> {
+        let noted = || self.began.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if noted().is_none() {
+            self.note_last_deliveries().await;
+        }
+        noted().unwrap_or_default()
+    }
+
     /// Asks the forges whose turn it is. Returns how many runs were started; false where a forge did not answer.
     pub(crate) async fn catch_up_due(&self, now: Timestamp, asked: &mut LastAsked) -> (u64, bool) {
         let last = self.deps.upkeep.stats(now).await.map(|stats| stats.last_delivery_at).unwrap_or_default();
         let (mut started, mut complete) = (0, true);
         for kind in self.deps.forges.keys() {
             let last_delivery = last.get(kind).copied();
-            // A service that has never had a delivery has just been set up: what is open was opened without it.
-            let before = asked.get(kind).copied();
-            let since = before.map(|before| before.at).or(last_delivery).unwrap_or(now);
+            let before = asked.asked.get(kind).copied();
+            let since = asked.from(*kind, now);
             let quiet = last_delivery.is_none_or(|at| now.duration_since(at) >= SILENT_FOR);
             if before.is_some_and(|before| !before.is_due(now, quiet)) {
                 continue;
@@ -83,7 +117,7 @@ impl Engine {
                     if caught_up.started < RUNS_MAX {
                         // One more look settles what is unsettled now; what is unsettled then has its turn the usual time.
                         let unsettled = caught_up.unsettled > 0 && before.is_none_or(|before| !before.unsettled);
-                        asked.insert(*kind, Asked { at: now, unsettled });
+                        asked.asked.insert(*kind, Asked { at: now, unsettled });
                     }
                 }
                 Err(error) => {
@@ -125,7 +159,7 @@ impl Engine {
         let pulls = match forge.open_pulls(repo, since).await {
             Ok(pulls) => pulls,
             // One repository that is gone or closed to us does not keep the others from being looked at.
-            Err(error @ (ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
+            Err(error @ (ForgeError::LockedOut { .. } | ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
                 tracing::debug!(repo = %repo, %error, "its pull requests cannot be listed");
                 return Ok(CaughtUp::default());
             }
@@ -196,5 +230,14 @@ mod tests {
         assert_eq!([due(false, false, 59), due(false, false, 60)], [false, true]);
         assert_eq!([due(false, true, 14), due(false, true, 15)], [false, true]);
         assert_eq!([due(true, false, 0), due(true, false, 1)], [false, true]);
+    }
+
+    #[test]
+    fn until_it_was_asked_a_forge_is_asked_for_what_came_since_the_process_before() {
+        let at = |mins: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(mins);
+        let mut asked = LastAsked::since(BTreeMap::from([(ForgeKind::Github, at(5))]));
+        assert_eq!([ForgeKind::Github, ForgeKind::Gitlab].map(|forge| asked.from(forge, at(90))), [at(5), at(90)]);
+        asked.asked.insert(ForgeKind::Github, Asked { at: at(90), unsettled: true });
+        assert_eq!(asked.from(ForgeKind::Github, at(91)), at(90));
     }
 }

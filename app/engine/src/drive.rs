@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agents;
 use crate::perform::{self, Done};
 use crate::slots::Slot;
+use crate::step::Kept;
 use crate::worker::Stopping;
 use crate::{Engine, Point, statistics};
 
@@ -49,10 +50,14 @@ pub(crate) async fn drive(engine: Arc<Engine>, leased: Leased, stopping: Stoppin
     let notify = Arc::new(Notify::new());
     engine.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(run, Arc::clone(&notify));
     // Whatever ends this function, a panic in it too, the run is no longer driven here.
-    let _driven = Driven { engine: Arc::clone(&engine), run };
+    let mut driven = Driven { engine: Arc::clone(&engine), run, waits: false };
     let lease = leased.lease.clone();
     let ended = match Driver::start(Arc::clone(&engine), leased, notify, stopping).await {
-        Ok(mut driver) => driver.go_on().await,
+        Ok(mut driver) => {
+            let ended = driver.go_on().await;
+            driven.waits = driver.waits;
+            ended
+        }
         Err(error) => Err(error),
     };
     if let Err(failure) = ended {
@@ -73,12 +78,16 @@ pub(crate) async fn drive(engine: Arc<Engine>, leased: Leased, stopping: Stoppin
 struct Driven {
     engine: Arc<Engine>,
     run: RunId,
+    /// It was given out of hand because something is to be tried again later: people are still told so.
+    waits: bool,
 }
 
 impl Drop for Driven {
     fn drop(&mut self) {
         self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
-        self.engine.waits.forget(self.run);
+        if !self.waits {
+            self.engine.waits.forget(self.run);
+        }
     }
 }
 
@@ -120,6 +129,8 @@ struct Driver {
     /// The slots of the steps that run.
     slots: HashMap<GateName, Slot>,
     renew_at: Instant,
+    /// It is given out of hand because something is to be tried again later.
+    waits: bool,
 }
 
 impl Driver {
@@ -138,7 +149,13 @@ impl Driver {
             flights: HashMap::new(),
             pauses: HashMap::new(),
             slots: HashMap::new(),
+            waits: false,
         };
+        // Whoever drove it before may have ended in the middle of that, just now.
+        let until = Instant::now() + Duration::from_millis(driver.engine.options.uncertain_ms);
+        for key in driver.run.uncertain() {
+            driver.pauses.insert(ActionKey::Publish(key), Pause { until, failures: 0 });
+        }
         if driver.run.finished.is_none() {
             let attempt = leased.attempt;
             let mut events = vec![RunEvent::Resumed { attempt, worker }];
@@ -177,6 +194,10 @@ impl Driver {
             if let Some(wake_at) = wake_at.filter(|at| at.duration_since(now) > PATIENCE && self.is_idle(&actions)) {
                 return Ok(self.engine.deps.store.release(&self.lease, Release::WaitUntil(wake_at), now).await?);
             }
+            if let Some(wake_at) = self.waits_for_forge(&actions, wake_at, now) {
+                self.waits = true;
+                return Ok(self.engine.deps.store.release(&self.lease, Release::WaitUntil(wake_at), now).await?);
+            }
             if self.stopping.kill.is_cancelled() || (self.stopping.drain.is_cancelled() && self.tasks.is_empty()) {
                 return self.hand_back().await;
             }
@@ -189,6 +210,39 @@ impl Driver {
     /// Whether nothing is wanted and nothing is under way.
     fn is_idle(&self, actions: &[Action]) -> bool {
         actions.is_empty() && self.tasks.is_empty() && self.pauses.is_empty()
+    }
+
+    /// When the first is to be tried again of what a forge has not done, where nothing else is wanted and that is not soon: other runs,
+    /// of another forge perhaps, get their turn meanwhile.
+    fn waits_for_forge(&self, actions: &[Action], wake_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        // What a run that is given up still has to say is tried a few times in a row.
+        if actions.is_empty() || !self.tasks.is_empty() || self.run.given_up.is_some() {
+            return None;
+        }
+        let mut first = wake_at;
+        for action in actions {
+            let asks = match action {
+                Action::Prepare
+                | Action::Rule
+                | Action::Obey
+                | Action::Release(_)
+                | Action::Permit(_)
+                | Action::Publish { .. } => true,
+                Action::Claim { .. }
+                | Action::Execute { .. }
+                | Action::Stop { .. }
+                | Action::Rollout(_)
+                | Action::Agent(_)
+                | Action::Notice(_)
+                | Action::SetAside { .. }
+                | Action::Finish { .. } => false,
+            };
+            let pause = self.pauses.get(&action.key()).filter(|pause| asks && pause.failures > 0)?;
+            let away = pause.until.saturating_duration_since(Instant::now());
+            let until = now + SignedDuration::try_from(away).ok()?;
+            first = Some(first.map_or(until, |first| first.min(until)));
+        }
+        first.filter(|at| at.duration_since(now) > PATIENCE)
     }
 
     /// Starts what is wanted and not under way, and gives up what is no longer wanted. True if the journal has grown, so
@@ -297,7 +351,7 @@ impl Driver {
             match self.flights.values().find(|flight| flight.key == key) {
                 Some(flight) => flight.stop.cancel(),
                 None => {
-                    stopped.push(perform::cancelled_step(gate, &self.why_stopped()));
+                    stopped.push(perform::cancelled_step(gate, &self.why_stopped(), Kept::default()));
                     self.slots.remove(gate);
                 }
             }
@@ -352,8 +406,8 @@ impl Driver {
                 self.slots.insert(gate.clone(), slot);
                 self.append(vec![RunEvent::StepStarted { gate, attempt }]).await?;
             }
-            Done::Stopped { gate } => {
-                self.append(vec![perform::cancelled_step(&gate, &self.why_stopped())]).await?;
+            Done::Stopped { gate, kept } => {
+                self.append(vec![perform::cancelled_step(&gate, &self.why_stopped(), kept)]).await?;
                 self.slots.remove(&gate);
             }
             Done::Again { after, cause } => match self.farewell_failed(&key, &cause) {

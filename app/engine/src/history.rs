@@ -3,7 +3,7 @@
 use gatewright_core::run::{Cause, Gates, GatesSpec, Run, RunSpec, Step, StepState, Work};
 use gatewright_core::store::{RunFilter, StoreError};
 use gatewright_core::verdict::VerdictStatus;
-use gatewright_core::{GateName, RunId};
+use gatewright_core::{GateName, RepoRef, RunId};
 
 use crate::Engine;
 
@@ -30,13 +30,14 @@ impl Engine {
     }
 }
 
-/// A run that checks the commit of another one again: all of it, or only these gates.
-pub(crate) fn again(run: &Run, gates: &Gates, cause: Cause, only: Option<Vec<GateName>>) -> RunSpec {
+/// A run that checks the commit of another one again: all of it, or only these gates. `repo` is the repository as it is called now: it may
+/// have been renamed since, or given to somebody else.
+pub(crate) fn again(repo: &RepoRef, run: &Run, gates: &Gates, cause: Cause, only: Option<Vec<GateName>>) -> RunSpec {
     // Without a list every gate runs again, so nothing of the earlier run stands.
     let rerun_of = only.as_ref().map(|_| run.id);
     // Since when the commit is the head, this time, is for the caller to say: it can have been another one in between.
     let spec = GatesSpec { cause, only, rerun_of, changed_at: None, ..gates.spec.clone() };
-    RunSpec { repo: run.repo.clone(), subject: run.subject.clone(), work: Work::Gates(spec) }
+    RunSpec { repo: repo.clone(), subject: run.subject.clone(), work: Work::Gates(spec) }
 }
 
 /// The gates that did not pass, or were skipped for those.

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use gatewright_core::forge::Forge;
 use gatewright_core::model::Model;
 use gatewright_core::notice::Channels;
-use gatewright_core::sandbox::{Limits, Workshop};
+use gatewright_core::sandbox::{Limits, SandboxKey, Workshop};
 use gatewright_core::store::{Acceptance, Accepted, Blobs, Environments, Store, StoreError, StoreUpkeep};
 use gatewright_core::target::Sites;
-use gatewright_core::{ForgeKind, RunId, Timestamp};
+use gatewright_core::{ForgeKind, GateName, RunId, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
@@ -28,6 +29,7 @@ mod drive;
 mod flood;
 pub mod gates;
 mod history;
+mod live;
 pub mod local;
 pub mod log;
 mod notices;
@@ -102,6 +104,9 @@ pub struct Options {
     pub retention_secs: u64,
     /// Missed deliveries and leftovers are looked for so often.
     pub sweep_secs: u64,
+    /// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a little behind its
+    /// writes, and what is not yet listed would be made twice.
+    pub uncertain_ms: u64,
     /// After SIGTERM, steps have so long to end before they are handed back.
     pub grace_secs: u64,
     /// What must never be in a log.
@@ -144,6 +149,7 @@ impl Default for Options {
             public_url: None,
             retention_secs: 30 * 24 * 3600,
             sweep_secs: 180,
+            uncertain_ms: 3_000,
             grace_secs: 20,
             secrets: Vec::new(),
             measure_secs: 10,
@@ -190,6 +196,9 @@ pub struct Engine {
     comments: slots::KeyedLocks,
     floods: flood::Floods,
     waits: waits::Waits,
+    live_logs: live::LiveLogs,
+    /// When the last delivery of each forge had been taken when the process began, once that was looked up.
+    began: Mutex<Option<BTreeMap<ForgeKind, Timestamp>>>,
     /// Tags that were seen on a forge while nothing is known of a delivery, for catching up.
     tags_seen: Mutex<BTreeSet<String>>,
     sessions: agents::session::Sessions,
@@ -215,6 +224,8 @@ impl Engine {
             comments: slots::KeyedLocks::default(),
             floods: flood::Floods::default(),
             waits: waits::Waits::default(),
+            live_logs: live::LiveLogs::default(),
+            began: Mutex::default(),
             tags_seen: Mutex::default(),
             sessions,
             timetables: agents::start::Timetables::default(),
@@ -232,6 +243,11 @@ impl Engine {
     /// What a run waits for that this process drives: what failed and is to be tried again.
     pub fn waits_of(&self, run: RunId) -> Vec<Wait> {
         self.waits.of(run)
+    }
+
+    /// What a gate that runs in this process has written so far.
+    pub fn log_so_far(&self, run: RunId, gate: &GateName) -> Option<Bytes> {
+        self.live_logs.so_far(&SandboxKey { run, gate: gate.clone() })
     }
 
     /// Makes a set-aside run ready again. False where it was not set aside.

@@ -49,13 +49,22 @@ impl StepLog {
         StepLog { state: Mutex::new(State { redactor, clean: Vec::new(), head, tail, dropped_bytes: 0 }) }
     }
 
-    /// The log is complete.
-    pub fn finish(self) -> FinishedLog {
-        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// The log is complete. What is written after that is not kept.
+    pub fn finish(&self) -> FinishedLog {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
         state.clean.clear();
         state.redactor.finish(&mut state.clean);
         state.keep();
-        state.finished()
+        let bytes = state.bytes();
+        (state.head, state.tail) = (Vec::new(), VecDeque::new());
+        FinishedLog { tail: last_lines(&bytes), bytes: Bytes::from(bytes), dropped_bytes: state.dropped_bytes }
+    }
+
+    /// What it says so far, in whole lines.
+    pub fn so_far(&self) -> Bytes {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Bytes::from([state.bytes(), state.redactor.peek()].concat())
     }
 }
 
@@ -85,16 +94,13 @@ impl State {
         self.dropped_bytes += over as u64;
     }
 
-    fn finished(self) -> FinishedLog {
-        let State { mut head, tail, dropped_bytes, .. } = self;
-        if dropped_bytes > 0 {
-            head.extend_from_slice(format!("\n[... {dropped_bytes} bytes were left out here ...]\n").as_bytes());
-        }
-        let (front, back) = tail.as_slices();
-        head.extend_from_slice(front);
-        head.extend_from_slice(back);
-        let tail = last_lines(&head);
-        FinishedLog { bytes: Bytes::from(head), dropped_bytes, tail }
+    fn bytes(&self) -> Vec<u8> {
+        let (front, back) = self.tail.as_slices();
+        let left_out = match self.dropped_bytes {
+            0 => String::new(),
+            bytes => format!("\n[... {bytes} bytes were left out here ...]\n"),
+        };
+        [self.head.as_slice(), left_out.as_bytes(), front, back].concat()
     }
 }
 

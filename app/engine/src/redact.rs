@@ -39,10 +39,18 @@ const HOLD_BYTES_MIN: usize = 512;
 /// A stretch of bytes that is to be masked.
 type Interval = (usize, usize);
 
+fn first_lines(secret: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = secret.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    ends.filter(|end| *end < secret.len()).map(|end| &secret[..end])
+}
+
 /// Takes secrets out of a stream.
+#[derive(Clone)]
 pub struct Redactor {
     /// None where there is no secret to look for.
     secrets: Option<AhoCorasick>,
+    /// What secrets of several lines begin with, up to the end of each of their lines but the last.
+    first_lines: Vec<Vec<u8>>,
     /// A match that begins before the last `hold` bytes has its end, or the least that its shape must have, in sight.
     hold: usize,
     /// Bytes that were taken and not yet given out. At most twice `hold`.
@@ -70,6 +78,7 @@ impl Redactor {
             add_forms(&mut forms, secret.expose_secret().trim_end());
         }
         let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
+        let first_lines = forms.iter().flat_map(|form| first_lines(form)).map(<[u8]>::to_vec).collect();
         let secrets = (!forms.is_empty()).then(|| {
             // It fails for patterns of gigabytes in all only.
             AhoCorasick::builder()
@@ -78,7 +87,7 @@ impl Redactor {
                 .expect("the secrets of a service fit into an automaton")
         });
         let hold = longest.max(HOLD_BYTES_MIN);
-        Redactor { secrets, hold, held: Vec::with_capacity(2 * hold), masked: 0, going_on: Vec::new() }
+        Redactor { secrets, first_lines, hold, held: Vec::with_capacity(2 * hold), masked: 0, going_on: Vec::new() }
     }
 
     /// Takes the next bytes and gives out what is certain by now.
@@ -100,6 +109,20 @@ impl Redactor {
         self.give_out(self.held.len(), out);
         self.masked = 0;
         self.going_on.clear();
+    }
+
+    /// The whole lines of what is held back, for somebody who does not wait for the end: tokens lie within a line.
+    pub fn peek(&self) -> Vec<u8> {
+        let mut peeked = self.clone();
+        let mut end = self.held.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        // Of a secret of several lines the rest may still come.
+        while let Some(lines) = self.first_lines.iter().find(|lines| self.held[..end].ends_with(lines)) {
+            end -= lines.len();
+        }
+        peeked.held.truncate(end);
+        let mut out = Vec::new();
+        peeked.finish(&mut out);
+        out
     }
 
     /// A whole text, such as a title, without its secrets.

@@ -187,6 +187,15 @@ impl From<SandboxError> for Failure {
     }
 }
 
+/// What is kept of a step that was stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// What it had written.
+    pub(crate) log: Option<LogRef>,
+    /// How long it had run.
+    pub(crate) duration_ms: u64,
+}
+
 impl StepRunner<'_> {
     /// An empty log for a step.
     pub fn log(&self) -> StepLog {
@@ -319,6 +328,12 @@ impl StepRunner<'_> {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (verdict, outputs) = (self.redacted(verdict), outputs.kept);
         StepOutcome { exit, verdict, log: stored, duration_ms, facts, scan, coverage, outputs }
+    }
+
+    /// What is kept of a step that was stopped.
+    pub(crate) async fn keep(&self, log: FinishedLog, started: Instant) -> Kept {
+        let log = if log.bytes.is_empty() { None } else { self.store_log(&log).await };
+        Kept { log, duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) }
     }
 
     /// Reports are written by the step's program like its output, and are as likely to repeat what it should not have.

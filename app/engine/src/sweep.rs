@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use gatewright_core::forge::{MissedDelivery, Redelivered};
 use gatewright_core::{ForgeKind, Timestamp};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,15 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 
 /// An attempt that failed so recently may still be under way as another one.
 const SETTLE: SignedDuration = SignedDuration::from_secs(2);
+
+/// A delivery that was sent again and failed again is sent after this long, doubled each time up to [`AGAIN_MAX`].
+const AGAIN: SignedDuration = SignedDuration::from_mins(3);
+
+/// See [`AGAIN`].
+const AGAIN_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Where there is more than fits into one sweep, the next comes after this long.
+const MORE_SECS: u64 = 60;
 
 /// So many runs and deliveries are pruned in one go, so that others get their turn at the store.
 const PRUNE_BATCH: usize = 200;
@@ -39,12 +49,14 @@ pub struct SweepReport {
     pub pruned: u64,
     /// Whether every part of it worked.
     pub complete: bool,
+    /// There is more to send again than fits into one sweep.
+    pub more: bool,
 }
 
 impl Engine {
     pub(crate) async fn sweep_until(self: Arc<Self>, stop: CancellationToken) {
         let mut since = Timestamp::now() - LOOK_BACK;
-        let mut asked = LastAsked::default();
+        let mut asked = LastAsked::since(self.last_deliveries().await);
         while !stop.is_cancelled() {
             let now = Timestamp::now();
             let report = tokio::select! {
@@ -57,8 +69,9 @@ impl Engine {
             if report.redelivered + report.caught_up + report.sandboxes_removed + report.pruned > 0 {
                 tracing::info!(report.redelivered, report.caught_up, report.sandboxes_removed, report.pruned, "swept");
             }
+            let pause = if report.more { MORE_SECS.min(self.options.sweep_secs) } else { self.options.sweep_secs };
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(self.options.sweep_secs)) => {}
+                () = tokio::time::sleep(Duration::from_secs(pause)) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -76,11 +89,12 @@ impl Engine {
         let mut report = SweepReport { complete: true, ..SweepReport::default() };
         for (kind, forge) in &self.deps.forges {
             // A delivery that was taken though its sender never learned of it may be sent again too: it is a duplicate.
-            let settled = move |missed: &gatewright_core::forge::MissedDelivery| missed.at < now - SETTLE;
-            match forge.redeliver(since, &settled).await {
-                Ok(count) => {
-                    report.redelivered += count;
-                    count_redelivered(*kind, count);
+            let due = move |missed: &MissedDelivery| missed.at < now - pause(missed.failures);
+            match forge.redeliver(since, &due).await {
+                Ok(Redelivered { sent, more }) => {
+                    report.redelivered += sent;
+                    report.more |= more;
+                    count_redelivered(*kind, sent);
                 }
                 Err(error) => {
                     report.complete = false;
@@ -139,6 +153,26 @@ impl Engine {
     }
 }
 
+/// How long after its last attempt a delivery of which so many have failed is sent again.
+fn pause(failures: u32) -> SignedDuration {
+    match failures.checked_sub(2) {
+        None => SETTLE,
+        Some(again) => AGAIN.saturating_mul(1 << again.min(10)).min(AGAIN_MAX),
+    }
+}
+
 fn count_redelivered(forge: ForgeKind, count: u64) {
     metrics::counter!("gatewright_redeliveries_total", "forge" => forge.as_str()).increment(count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_sent_again_ever_more_seldom_and_at_least_each_hour() {
+        let mins = |failures| pause(failures).as_mins();
+        assert_eq!([1, 2, 3, 4, 5, 6, 7, 90].map(mins), [0, 3, 6, 12, 24, 48, 60, 60]);
+        assert_eq!(pause(1), SETTLE);
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gatewright_core::command::CommandName;
 use gatewright_core::event::{
     ButtonEvent, CommentEvent, CommentRef, Delivery, Event, Intake, IntakeError, MergeGroupEvent, ProtectionRuleEvent,
-    PullChange, PullEvent, PushEvent, Rerequested, RerequestedEvent, TagEvent, Taken, User,
+    PullChange, PullEvent, PullOfCheck, PushEvent, Rerequested, RerequestedEvent, TagEvent, Taken, User,
 };
 use gatewright_core::report::{EXPLAIN, RERUN_FAILED, SKIP, parse_external_id};
 use gatewright_core::run::{
@@ -12,10 +12,11 @@ use gatewright_core::run::{
     SignalTarget, Start, Work,
 };
 use gatewright_core::store::{Acceptance, Accepted, RunFilter, StoreError};
-use gatewright_core::{GateName, RepoRef, RunId, Subject, Timestamp};
+use gatewright_core::{DeliveryId, GateName, RepoRef, RunId, Subject, Timestamp};
 
 use crate::agents::start;
 use crate::commands::parse::{self, Said};
+use crate::flood::Commands;
 use crate::history;
 use crate::{Engine, Point};
 
@@ -47,11 +48,16 @@ impl Intake for Engine {
 impl Engine {
     async fn take_delivery(&self, delivery: Delivery) -> Result<Taken, StoreError> {
         let now = delivery.received_at;
-        let mut intent = self.intent(&delivery.event, now).await?;
+        let mut intent = self.intent(&delivery.id, &delivery.event, now).await?;
+        let mut led_to = None;
         if let Some(once) = intent.once.take()
             && let Some(spec) = intent.runs.pop()
         {
-            self.accept(internal(&once, spec, now)).await?;
+            let acceptance = internal(&once, spec, now);
+            let run = acceptance.run.as_ref().map(|run| run.id);
+            if let Accepted::New { .. } = self.accept(acceptance).await? {
+                led_to = run;
+            }
         }
         let own = intent.runs.pop();
         // Further runs go first, under ids that follow from the delivery's: should the process die in between, the
@@ -64,6 +70,7 @@ impl Engine {
         let acceptance = Acceptance {
             id,
             delivery: Some(delivery),
+            led_to,
             run,
             start: Start::Always,
             signals: intent.signals,
@@ -79,7 +86,7 @@ impl Engine {
         })
     }
 
-    async fn intent(&self, event: &Event, now: Timestamp) -> Result<Intent, StoreError> {
+    async fn intent(&self, id: &DeliveryId, event: &Event, now: Timestamp) -> Result<Intent, StoreError> {
         Ok(match event {
             Event::Pull(event) => {
                 let mut intent = pull(event);
@@ -91,11 +98,11 @@ impl Engine {
             Event::Push(event) => Intent { runs: vec![push(event)], ..Intent::default() },
             Event::Rerequested(event) => Intent { runs: self.rerequested(event).await?, ..Intent::default() },
             Event::Comment(event) => {
-                let CommentRef { number, id, place } = &event.comment;
-                let once = format!("said/{}/{number}/{place:?}/{id}", event.repo.key());
-                Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once), ..Intent::default() }
+                Intent { runs: self.said(event, now).into_iter().collect(), once: Some(once(event)), ..Intent::default() }
             }
-            Event::Button(event) => Intent { runs: self.pressed(event, now).await?.into_iter().collect(), ..Intent::default() },
+            Event::Button(event) => {
+                Intent { runs: self.pressed(id, event, now).await?.into_iter().collect(), ..Intent::default() }
+            }
             Event::Tag(event) => tag(event),
             Event::Labelled(event) => Intent { runs: start::labelled(event, now), ..Intent::default() },
             Event::Issue(event) => Intent { runs: start::issue(event, now), ..Intent::default() },
@@ -110,12 +117,13 @@ impl Engine {
         if calls.is_empty() {
             return None;
         }
+        let commands = Commands { id: once(event), count: calls.len(), said_at: event.written_at };
         let spec = CommandSpec {
             origin: Origin::Comment { comment: event.comment.clone() },
             by: event.by.clone(),
             said_at: event.written_at,
             head: event.head.clone(),
-            flood: self.floods.count(&event.repo.key(), event.by.id, calls.len(), now),
+            flood: self.floods.count(&event.repo.key(), event.by.id, &commands, now),
             calls,
             unread,
         };
@@ -124,24 +132,39 @@ impl Engine {
 
     /// The run that obeys a button, which is a command by another hand. None where the check is not one that this store
     /// knows.
-    async fn pressed(&self, event: &ButtonEvent, now: Timestamp) -> Result<Option<RunSpec>, StoreError> {
+    async fn pressed(&self, delivery: &DeliveryId, event: &ButtonEvent, now: Timestamp) -> Result<Option<RunSpec>, StoreError> {
         let Some((id, gate)) = parse_external_id(&event.external_id) else { return Ok(None) };
         let Some(run) = self.run(id).await?.filter(|run| run.repo.key() == event.repo.key()) else { return Ok(None) };
         let Some(call) = call_of(&event.button, gate, &event.by) else { return Ok(None) };
+        let commands = Commands { id: delivery.to_string(), count: 1, said_at: now };
         let spec = CommandSpec {
             origin: Origin::Button { run: id },
             by: event.by.clone(),
             said_at: now,
             head: Some(event.head.clone()),
-            flood: self.floods.count(&event.repo.key(), event.by.id, 1, now),
+            flood: self.floods.count(&event.repo.key(), event.by.id, &commands, now),
             calls: vec![call],
             unread: 0,
         };
         Ok(Some(command(event.repo.clone(), run.subject, spec)))
     }
 
-    /// The runs that answer a wish to run checks again. None where the check is not one that this store knows.
+    /// The runs that answer a wish to run checks again. Where the store knows none of their runs any more, the pull requests that the
+    /// forge names are looked at anew.
     async fn rerequested(&self, event: &RerequestedEvent) -> Result<Vec<RunSpec>, StoreError> {
+        let again = self.known_again(event).await?;
+        if !again.is_empty() {
+            return Ok(again);
+        }
+        let anew = |pull: &PullOfCheck| {
+            let cause = Cause::Rerequested { by: event.sender.clone() };
+            let spec = GatesSpec::of(event.head.clone(), pull.base_ref.clone(), cause);
+            RunSpec { repo: event.repo.clone(), subject: Subject::Pull { number: pull.number }, work: Work::Gates(spec) }
+        };
+        Ok(event.pulls.iter().map(anew).collect())
+    }
+
+    async fn known_again(&self, event: &RerequestedEvent) -> Result<Vec<RunSpec>, StoreError> {
         match &event.what {
             Rerequested::All => self.rerun_commit(event).await,
             Rerequested::Check { external_id } => {
@@ -154,7 +177,7 @@ impl Engine {
                 let newest = self.runs(&of_head, 1).await?.pop();
                 let newest = newest.as_ref().and_then(|run| Some((run, run.gates()?))).unwrap_or((run, gates));
                 let cause = Cause::Rerequested { by: event.sender.clone() };
-                Ok(vec![history::again(newest.0, newest.1, cause, gate.map(|gate| vec![gate]))])
+                Ok(vec![history::again(&event.repo, newest.0, newest.1, cause, gate.map(|gate| vec![gate]))])
             }
         }
     }
@@ -165,11 +188,17 @@ impl Engine {
         let mut specs = Vec::new();
         for run in self.runs(&filter, RUNS_OF_A_COMMIT_MAX).await? {
             let Some(gates) = run.gates().filter(|_| !subjects.contains(&run.subject)) else { continue };
-            specs.push(history::again(&run, gates, Cause::Rerequested { by: event.sender.clone() }, None));
+            specs.push(history::again(&event.repo, &run, gates, Cause::Rerequested { by: event.sender.clone() }, None));
             subjects.push(run.subject);
         }
         Ok(specs)
     }
+}
+
+/// Two webhooks can tell of one comment, each by deliveries of its own.
+fn once(event: &CommentEvent) -> String {
+    let CommentRef { number, id, place } = &event.comment;
+    format!("said/{}/{number}/{place:?}/{id}", event.repo.key())
 }
 
 /// What a button says.
@@ -216,7 +245,8 @@ fn merge_group(event: &MergeGroupEvent) -> Intent {
         return stop(subject.key(&event.repo));
     }
     let spec = GatesSpec {
-        base: Some(event.base.clone()),
+        // By GitHub's words the group's parent, which can be the head of the group before it: nobody has merged that file yet, so what runs
+        // goes by the base branch's.
         compare_from: Some(event.base.clone()),
         ..GatesSpec::of(event.head.clone(), event.base_ref.clone(), Cause::MergeQueue)
     };

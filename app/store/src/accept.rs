@@ -88,7 +88,7 @@ impl Prepared {
     /// Takes it in.
     pub(crate) fn accept(self, tx: &mut Tx<'_>) -> Result<Accepted, StoreError> {
         let Prepared { acceptance, delivery, journal } = self;
-        let Acceptance { id, run, start, signals, orders, audit, now, .. } = acceptance;
+        let Acceptance { id, run, led_to, start, signals, orders, audit, now, .. } = acceptance;
         if tx.get(&keys::accepted(&id))?.is_some() {
             return Ok(Accepted::Duplicate);
         }
@@ -111,7 +111,7 @@ impl Prepared {
             tx.put(keys::runless(received_at.unwrap_or(now), &id), row::write(&id));
         }
         if let Some((key, mut record, body)) = delivery {
-            record.run = run.as_ref().map(|run| run.id);
+            record.run = run.as_ref().map(|run| run.id).or(led_to);
             let last = tx.open.last_delivery_at.entry(record.forge).or_insert(record.received_at);
             *last = record.received_at.max(*last);
             tx.change(place_delivery(key, &record, body));

@@ -253,6 +253,10 @@ impl StoreUpkeep for EmbeddedStore {
         };
         self.writer.call(Purpose::Intake, 64, request).await
     }
+
+    fn broken(&self) -> Option<StoreError> {
+        self.writer.broken()
+    }
 }
 
 #[async_trait]

@@ -147,6 +147,12 @@ impl Writer {
         }
     }
 
+    /// Why the writer has ended, if it has.
+    pub(crate) fn broken(&self) -> Option<StoreError> {
+        let ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        ended.then(|| self.cause_of_death())
+    }
+
     fn cause_of_death(&self) -> StoreError {
         let died_of = self.died_of.lock().unwrap_or_else(PoisonError::into_inner);
         match &*died_of {
@@ -260,6 +266,9 @@ mod tests {
         for outcome in [first, second, put(&writer, b"later").await] {
             assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
         }
+        while writer.broken().is_none() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
@@ -286,6 +295,7 @@ mod tests {
         };
         let (first, second) = tokio::join!(taken(1), taken(2));
         assert_eq!([first, second], [Ok(true), Ok(false)]);
+        assert_eq!(writer.broken(), None);
         drop(writer);
         assert_eq!(kv.get(b"key"), Ok(Some(vec![2])));
     }

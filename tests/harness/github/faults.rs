@@ -57,6 +57,8 @@ pub enum Effect {
     },
     /// 401, as for a token that has expired.
     Unauthorized,
+    /// 422: GitHub does not like what it was sent.
+    Invalid,
 }
 
 /// One fault of the API or of git over HTTP.

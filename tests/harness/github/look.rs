@@ -262,7 +262,14 @@ impl FakeGitHub {
     /// Puts a pull request into the merge queue: a group with its own branch, which asks for checks.
     pub fn enqueue(&self, repo: &str, number: u64, user: &str) -> MergeGroup {
         self.with_pull(repo, number, user, |world, repo, user| {
-            world.make_merge_group(repo, number, user).expect("the pull request has no conflicts")
+            world.make_merge_group(repo, number, None, user).expect("the pull request has no conflicts")
+        })
+    }
+
+    /// Puts a pull request into the merge queue behind a group that is in it already.
+    pub fn enqueue_behind(&self, repo: &str, number: u64, group: &MergeGroup, user: &str) -> MergeGroup {
+        self.with_pull(repo, number, user, |world, repo, user| {
+            world.make_merge_group(repo, number, Some(group), user).expect("the pull request has no conflicts")
         })
     }
 

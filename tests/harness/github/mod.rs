@@ -357,6 +357,11 @@ impl FakeGitHub {
         self.world().token_life = life;
     }
 
+    /// Has lists show comments and checks only so long after they were made.
+    pub fn set_lists_lag(&self, lag: std::time::Duration) {
+        self.world().lists_lag = lag;
+    }
+
     /// Sets GitHub's clock ahead by so many seconds more, as if they had passed: of what happens from now on, not of
     /// credentials, limits and deliveries. GitHub's times are whole seconds, so this is how a comment is later than a push.
     pub fn advance(&self, secs: u64) {
@@ -427,6 +432,8 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         last_id: 1000,
         ticks: watch::Sender::new(0),
         token_life: SignedDuration::from_hours(1),
+        lists_lag: std::time::Duration::ZERO,
+        made: std::collections::HashMap::new(),
         ahead: SignedDuration::ZERO,
         stopped: None,
     };

@@ -348,10 +348,19 @@ impl World {
         Some(commit)
     }
 
-    /// Puts a pull request into a merge queue's group. None where they conflict.
-    pub(crate) fn make_merge_group(&mut self, repo: u64, number: u64, sender: u64) -> Option<MergeGroup> {
+    /// Puts a pull request into a merge queue's group, on its base branch or on the group before it. None where they conflict.
+    pub(crate) fn make_merge_group(
+        &mut self,
+        repo: u64,
+        number: u64,
+        behind: Option<&MergeGroup>,
+        sender: u64,
+    ) -> Option<MergeGroup> {
         let (found, pull) = (self.repo(repo), self.pull(repo, number).clone());
-        let base = found.branch(&pull.base_branch)?.clone();
+        let base = match behind {
+            Some(group) => group.head.clone(),
+            None => found.branch(&pull.base_branch)?.clone(),
+        };
         let message = format!("Merge pull request #{number} from {}", pull.head_branch);
         let head = found.git.merge(&base, &pull.head, &self.signature(sender), &message)?;
         let head_ref = format!("refs/heads/gh-readonly-queue/{}/pr-{number}-{base}", pull.base_branch);

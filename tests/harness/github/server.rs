@@ -374,6 +374,7 @@ pub(crate) async fn before(fault: Option<Effect>) -> Result<Option<Faulty>, Cut>
         Effect::ServerError => Faulty::of(Reply::error(500, "Server Error")),
         Effect::Unavailable => Faulty::of(Reply::empty(503)),
         Effect::Unauthorized => Faulty::of(Reply::error(401, "Bad credentials")),
+        Effect::Invalid => Faulty::of(Reply::error(422, "Validation Failed")),
         Effect::SecondaryLimit { retry_after_secs } => Faulty::of(secondary(retry_after_secs)),
         Effect::PrimaryLimit { status, reset_in_secs } => {
             let reset = u64::try_from(Timestamp::now().as_second()).expect("it is after 1970") + reset_in_secs;
@@ -429,7 +430,8 @@ pub(crate) async fn after(fault: Option<Effect>, response: Response<Body>) -> Re
             | Effect::Cut
             | Effect::SecondaryLimit { .. }
             | Effect::PrimaryLimit { .. }
-            | Effect::Unauthorized,
+            | Effect::Unauthorized
+            | Effect::Invalid,
         )
         | None => Ok(response),
     }

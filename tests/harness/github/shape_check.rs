@@ -77,6 +77,18 @@ impl World {
         ("completed", Some(WORST_FIRST.iter().find(has).copied().unwrap_or("success")))
     }
 
+    /// A comment or check was made just now.
+    pub(crate) fn made(&mut self, id: u64) {
+        if !self.lists_lag.is_zero() {
+            self.made.insert(id, std::time::Instant::now());
+        }
+    }
+
+    /// Whether lists do not show it yet.
+    pub(crate) fn lags(&self, id: u64) -> bool {
+        self.made.get(&id).is_some_and(|made| made.elapsed() < self.lists_lag)
+    }
+
     /// The newest check of each name on a commit, oldest first.
     pub(crate) fn latest_checks(&self, repo: u64, head: &str) -> Vec<&Check> {
         let on = |c: &&Check| c.repo == repo && c.head == head;

@@ -233,6 +233,7 @@ async fn before(fault: Option<Effect>) -> Result<Option<Reply>, Cut> {
         Effect::ServerError => Reply::message(500, "500 Internal Server Error"),
         Effect::Unavailable => Reply::empty(503),
         Effect::Unauthorized => Reply::message(401, "401 Unauthorized"),
+        Effect::Invalid => Reply::message(400, "400 Bad Request"),
         Effect::SecondaryLimit { retry_after_secs: secs } | Effect::PrimaryLimit { reset_in_secs: secs, .. } => {
             let secs = i64::try_from(secs).expect("nobody waits that long");
             Reply { text: Some("Retry later\n".into()), ..Reply::empty(429) }.retry_after(secs)

@@ -5,13 +5,13 @@ use gatewright_tests::on_every_forge;
 use gatewright_tests::stage::{Scene, Told};
 
 /// How many pull requests are open at once.
-const PULLS: usize = 60;
+const PULLS: usize = 200;
 
-on_every_forge!(sixty_pull_requests_with_duplicates_and_faults_end_right(
+on_every_forge!(two_hundred_pull_requests_with_duplicates_and_faults_end_right(
     "image: gatewright-sandbox:local\ngates:\n  docs:\n    when: { changed: ['docs/**'] }\n    run: 'true'\n"
 ));
 
-async fn sixty_pull_requests_with_duplicates_and_faults_end_right(scene: Scene) {
+async fn two_hundred_pull_requests_with_duplicates_and_faults_end_right(scene: Scene) {
     // Deliveries come several times at once; some of the API's answers are errors, before or after the deed.
     scene.forge.hook_fault(Told::OfPull, HookEffect::Duplicate(5), When::Chance { percent: 20, seed: 1 });
     scene.forge.fault_now_and_then();

@@ -162,7 +162,7 @@ fn does(event: &Event) -> String {
             let commit = after.short();
             format!("starts a run for {repo}, branch `{branch}` at {commit}, by the repository file of `{default_branch}`")
         }
-        Event::Rerequested(RerequestedEvent { repo, head, sender, what }) => {
+        Event::Rerequested(RerequestedEvent { repo, head, pulls: _, sender, what }) => {
             let what = match what {
                 Rerequested::All => format!("every gate of {}", head.short()),
                 Rerequested::Check { external_id } => format!("the check {external_id}"),

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatewright_core::store::{StoreError, StoreUpkeep};
 use gatewright_engine::{Engine, Hook};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 mod channels;
@@ -35,6 +36,9 @@ use parts::Parts;
 /// From the signal to the end of everything but the last second: together the 30 s that users are promised. What is not
 /// done by then is taken up by the next start.
 const STOP_WITHIN: Duration = Duration::from_secs(29);
+
+/// Whether the store can still be written to is looked at so often.
+const STORE_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(args: &ServeArgs, hook: Hook) -> Result<ExitCode, Failure> {
@@ -110,7 +114,9 @@ async fn serve(
     };
     let ready = ready::Readiness::new(desk.upkeep.clone(), deps.sandbox.clone(), forges, deps.models.clone());
     let engine = Engine::new(deps, engine_options, hook);
+    engine.note_last_deliveries().await;
     let desk = Desk { engine: Some(engine.clone()), ..desk };
+    let upkeep_of_store = desk.upkeep.clone();
 
     let stop = stop::on_signal()?;
     let control = control(config, desk.clone(), stop.clone())?;
@@ -123,23 +129,53 @@ async fn serve(
         stop: stop.clone(),
     });
     let address = listener.local_addr().map_err(|error| Failure::Outside(format!("the listener has no address: {error}")))?;
-    let server = tokio::spawn(http::serve(listener, app, http::Bounds::of(&config.server), stop.clone()));
+    let mut server = tokio::spawn(http::serve(listener, app, http::Bounds::of(&config.server), stop.clone()));
     let upkeep = tokio::spawn(metrics.upkeep_until(stop.clone()));
-    let work = tokio::spawn({
+    let mut work = tokio::spawn({
         let stop = stop.clone();
         async move { engine.work(stop).await }
     });
     let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%address, duration_ms = start_ms, "ready");
 
-    stop.cancelled().await;
-    finish([Some(server), Some(upkeep), Some(work), control]).await;
+    let broken = tokio::select! {
+        () = stop.cancelled() => None,
+        // Neither ends by itself before `stop`.
+        ended = &mut server => Some(format!("the server has ended{}", how(ended))),
+        ended = &mut work => Some(format!("the engine has ended{}", how(ended))),
+        error = broken_store(&*upkeep_of_store) => Some(format!("the store must be opened again: {error}")),
+    };
+    if let Some(cause) = &broken {
+        // Deliveries would be refused, or taken and never worked on: whoever starts the service is to start it again.
+        tracing::error!(cause, "gatewright cannot go on");
+        stop.cancel();
+    }
+    let unfinished = |task: JoinHandle<()>| Some(task).filter(|task| !task.is_finished());
+    finish([unfinished(server), Some(upkeep), unfinished(work), control]).await;
     if let Some(folder) = scratch {
         // What stays is in the folder for temporary files.
         let _ = std::fs::remove_dir_all(folder);
     }
+    if let Some(cause) = broken {
+        return Err(Failure::Outside(format!("{cause}; start the service again, and see what its log says before this")));
+    }
     tracing::info!("gatewright has stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a part of the service ended that should not have.
+fn how(ended: Result<(), JoinError>) -> String {
+    ended.err().map(|error| format!(": {error}")).unwrap_or_default()
+}
+
+/// Ends once the store can take nothing more.
+async fn broken_store(store: &dyn StoreUpkeep) -> StoreError {
+    loop {
+        if let Some(error) = store.broken() {
+            return error;
+        }
+        tokio::time::sleep(STORE_LOOKED_AT_EVERY).await;
+    }
 }
 
 async fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {

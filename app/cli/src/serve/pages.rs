@@ -77,10 +77,12 @@ async fn run(State(desk): Shared, Path(id): Path<String>) -> Response {
     let run = page.replayed();
     let mut logs = Vec::new();
     for step in run.iter().filter_map(Run::gates).flat_map(|gates| &gates.steps) {
-        if page.log_of(&step.gate.name).is_some()
+        let runs = matches!(step.state, StepState::Running { .. });
+        if (runs || page.log_of(&step.gate.name).is_some())
             && let Ok(log) = desk.log(id, &step.gate.name).await
         {
-            logs.push((step.gate.name.clone(), String::from_utf8_lossy(tail(&log)).into_owned()));
+            let title = if runs { format!("{}, so far", step.gate.name) } else { step.gate.name.to_string() };
+            logs.push((step.gate.name.clone(), title, String::from_utf8_lossy(tail(&log)).into_owned()));
         }
     }
     let trends = match &run {
@@ -241,7 +243,7 @@ fn render(
     page: &RunPage,
     run: Option<&Run>,
     trends: &[(GateName, String)],
-    logs: &[(GateName, String)],
+    logs: &[(GateName, String, String)],
     now: Timestamp,
 ) -> String {
     let (record, mut out) = (&page.run, String::new());
@@ -282,11 +284,11 @@ fn render(
     for (gate, table) in trends {
         let _ = write!(out, "<h2>Benchmarks of {gate}</h2>{table}");
     }
-    for (gate, text) in logs {
+    for (gate, title, text) in logs {
         let link = format!("/runs/{}/logs/{gate}", record.id);
         let _ = write!(
             out,
-            "<h2>Log of {gate}</h2><pre><code>{}</code></pre><p><a href=\"{link}\">The whole log</a></p>",
+            "<h2>Log of {title}</h2><pre><code>{}</code></pre><p><a href=\"{link}\">The whole log</a></p>",
             Text(text)
         );
     }
@@ -457,7 +459,13 @@ mod tests {
     fn nothing_from_outside_is_markup_on_the_page() {
         let page = page();
         let gate: GateName = "tests".parse().expect("this is a gate's name");
-        let html = render(&page, page.replayed().as_ref(), &[], &[(gate, HOSTILE.to_owned())], Timestamp::UNIX_EPOCH);
+        let html = render(
+            &page,
+            page.replayed().as_ref(),
+            &[],
+            &[(gate.clone(), gate.to_string(), HOSTILE.to_owned())],
+            Timestamp::UNIX_EPOCH,
+        );
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("</title>").count(), 1);
         // The title twice with path and branch, the log, and the journal's one line with path, branch and login.

@@ -281,6 +281,7 @@ fn engine_options(config: &ServerConfig, secrets: &Secrets) -> Options {
         public_url: config.server.public_url.clone(),
         retention_secs: config.store.retention_days * 24 * 3600,
         sweep_secs: config.engine.sweep_secs,
+        uncertain_ms: Options::default().uncertain_ms,
         grace_secs: config.engine.grace_secs,
         secrets: secrets.all.clone(),
         measure_secs: config.rollout.measure_secs,

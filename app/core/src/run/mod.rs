@@ -322,6 +322,12 @@ impl Run {
     }
 
     /// What is known of a report before it is published.
+    /// What the forge was asked to show for the first time, and nobody knows whether it does.
+    pub fn uncertain(&self) -> Vec<ReportKey> {
+        let unknown = |state: &PublishState| state.shown.is_none() && state.refused.is_none();
+        self.published.iter().filter(|(_, state)| unknown(state)).map(|(key, _)| key.clone()).collect()
+    }
+
     fn known(&self, key: &ReportKey) -> Known {
         if let ReportKey::Resolved(run) = key {
             return self.command().and_then(|command| command.outdated_reply(*run)).map_or(Known::Never, Known::Id);

@@ -153,7 +153,9 @@ pub(super) async fn source_of(
     let credential = forge.credential(&run.repo).await.map_err(|error| {
         let cause = format!("no access to the source: {error}");
         match error {
-            ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. } => NoSession::Later(cause),
+            ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. } | ForgeError::LockedOut { .. } => {
+                NoSession::Later(cause)
+            }
             ForgeError::Missing { .. } | ForgeError::Refused { .. } => NoSession::Never(cause),
         }
     })?;

@@ -34,7 +34,7 @@ impl Engine {
         }
         let tags = match forge.tags(repo).await {
             Ok(tags) => tags.tags,
-            Err(error @ (ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
+            Err(error @ (ForgeError::LockedOut { .. } | ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
                 tracing::debug!(repo = %repo, %error, "its tags cannot be listed");
                 return Ok(CaughtUp::default());
             }

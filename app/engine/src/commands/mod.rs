@@ -271,7 +271,7 @@ impl Case<'_> {
         let cause = self.cause(name);
         let spec = match (self.latest_gates(), self.pull) {
             (Some((run, gates)), _) => {
-                let mut spec = history::again(run, gates, cause, only);
+                let mut spec = history::again(self.repo, run, gates, cause, only);
                 if let Work::Gates(gates) = &mut spec.work {
                     gates.changed_at = self.head_since;
                 }

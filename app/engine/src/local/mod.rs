@@ -336,7 +336,9 @@ impl Job<'_> {
         if let Err(error) = self.runner.sandbox.close(&key).await {
             tracing::warn!(step.key = %gate.name, %error, "a sandbox could not be removed");
         }
-        let Some(ended) = ended else { return cancelled_step(&gate.name, "stopped by you") };
+        let Some(ended) = ended else {
+            return cancelled_step(&gate.name, "stopped by you", self.runner.keep(log.finish(), started).await);
+        };
         let ended = ended.unwrap_or_else(|failure| Ended::not_started(failure.cause));
         let outcome = self.runner.judge(&gate, past, ended, log.finish(), started).await;
         self.keep(&gate, &outcome).await;

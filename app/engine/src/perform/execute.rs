@@ -43,16 +43,18 @@ pub(super) async fn execute(
         Ok(past) => past,
         Err(error) => return Done::Again { after: None, cause: error.to_string() },
     };
-    let log = runner.log();
+    let log = engine.live_logs.show(&key, runner.log());
     let ended = tokio::select! {
-        ended = tried(engine, run, gates, gate, &past, &key, &log) => Some(ended),
+        ended = tried(engine, run, gates, gate, &past, &key, log.log()) => Some(ended),
         () = stop.cancelled() => None,
     };
     // Also after a failure: a sandbox that could not be removed is found by the sweep.
     if let Err(error) = engine.deps.sandbox.close(&key).await {
         tracing::warn!(run.id = %run.id, step.key = %gate, %error, "a sandbox could not be removed");
     }
-    let Some(ended) = ended else { return Done::Stopped { gate: gate.clone() } };
+    let Some(ended) = ended else {
+        return Done::Stopped { gate: gate.clone(), kept: runner.keep(log.finish(), started).await };
+    };
     let outcome = runner.judge(&step.gate, past, ended, log.finish(), started).await;
     observe(run, gate, attempt, &outcome);
     Done::Events(vec![RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }])
@@ -160,10 +162,7 @@ async fn approvals(forge: &dyn Forge, run: &Run, pull: &PullState, gate: &GateCo
 }
 
 fn of_forge(what: &str, error: &ForgeError) -> Failure {
-    Failure {
-        cause: format!("{what} could not be asked: {error}"),
-        may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
-    }
+    Failure { cause: format!("{what} could not be asked: {error}"), may_pass: error.may_pass() }
 }
 
 /// A branch's cache is written by what runs on that branch alone, and read by what is going to it. A pull request has one of its own
@@ -191,10 +190,10 @@ async fn source(engine: &Engine, run: &Run, head: &CommitId, gate: &GateConfig) 
     let forge = engine
         .forge(run.repo.forge)
         .ok_or_else(|| Failure { cause: format!("{} is not configured", run.repo.forge), may_pass: false })?;
-    let credential = forge.credential(&run.repo).await.map_err(|error| Failure {
-        cause: format!("no access to the source: {error}"),
-        may_pass: matches!(error, ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }),
-    })?;
+    let credential = forge
+        .credential(&run.repo)
+        .await
+        .map_err(|error| Failure { cause: format!("no access to the source: {error}"), may_pass: error.may_pass() })?;
     Ok(Source {
         repo: run.repo.clone(),
         commit: head.clone(),

@@ -10,6 +10,7 @@ use gatewright_core::verdict::{Exit, StepOutcome, Verdict, VerdictStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slot;
+use crate::step::Kept;
 use crate::{Engine, agents, notices, permit, release, rollout};
 
 mod comment;
@@ -22,6 +23,9 @@ mod rule;
 pub(crate) use execute::runner;
 pub(crate) use prepare::{read, read_with};
 pub(crate) use rule::environments;
+
+/// A forge that does not let us in is asked again after so long: whoever has mended that does not wait longer.
+const LOCKED_OUT: Duration = Duration::from_secs(60);
 
 /// What came of an action.
 pub(crate) enum Done {
@@ -47,6 +51,8 @@ pub(crate) enum Done {
     Stopped {
         /// The step's gate.
         gate: GateName,
+        /// What is kept of it.
+        kept: Kept,
     },
     /// It was told to stop before it did anything.
     GivenUp,
@@ -113,9 +119,10 @@ async fn claim(engine: &Engine, run: &Run, gate: GateName, attempt: u32, stop: &
 }
 
 /// A step that ended because nobody wants its result any more.
-pub(crate) fn cancelled_step(gate: &GateName, because: &str) -> RunEvent {
+pub(crate) fn cancelled_step(gate: &GateName, because: &str, kept: Kept) -> RunEvent {
     let verdict = Verdict::plain(VerdictStatus::Cancelled, "cancelled", format!("Cancelled: {because}."));
-    let outcome = StepOutcome::of(Exit::Cancelled, verdict);
+    let Kept { log, duration_ms } = kept;
+    let outcome = StepOutcome { log, duration_ms, ..StepOutcome::of(Exit::Cancelled, verdict) };
     RunEvent::StepFinished { gate: gate.clone(), outcome: Box::new(outcome) }
 }
 
@@ -132,6 +139,7 @@ pub(crate) fn again_or_final(error: ForgeError) -> Result<Done, String> {
             Ok(Done::Again { after, cause: error.to_string() })
         }
         ForgeError::Unavailable { .. } => Ok(Done::Again { after: None, cause: error.to_string() }),
+        ForgeError::LockedOut { .. } => Ok(Done::Again { after: Some(LOCKED_OUT), cause: error.to_string() }),
         ForgeError::Missing { .. } | ForgeError::Refused { .. } => Err(error.to_string()),
     }
 }

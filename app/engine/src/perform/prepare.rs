@@ -208,7 +208,7 @@ async fn redraw_at(engine: &Engine, run: &Run, gates: &Gates, head: &CommitId) -
     let newest = engine.runs(&of_head, 1).await?.into_iter().next();
     // Where no run of that commit is known, its delivery is still to come, and its run reads what stands.
     let Some((newest, of_newest)) = newest.as_ref().and_then(|run| Some((run, run.gates()?))) else { return Ok(()) };
-    let spec = history::again(newest, of_newest, gates.spec.cause.clone(), Some(Vec::new()));
+    let spec = history::again(&run.repo, newest, of_newest, gates.spec.cause.clone(), Some(Vec::new()));
     engine.accept(take::internal(&format!("redraw/{}", run.id), spec, Timestamp::now())).await?;
     Ok(())
 }

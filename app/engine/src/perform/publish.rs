@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use gatewright_core::report::{AssetName, AssetReport, Holds, Known, Report, ReportKey, ScanReport};
+use gatewright_core::forge::ForgeError;
+use gatewright_core::report::{AssetName, AssetReport, CheckReport, Holds, Known, Report, ReportKey, ScanReport};
 use gatewright_core::run::{RolloutState, Run, RunEvent, Step};
 use gatewright_core::{GateName, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, again_or_final, comment, not_configured};
 use crate::{Engine, agents, release, render, rollout};
-
-/// After a write of which nobody knows whether it was done, the forge is asked only after so long: its lists lag a
-/// little behind its writes, and what is not yet listed would be made twice.
-const UNCERTAIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn publish(
     engine: &Engine,
@@ -78,12 +75,19 @@ pub(super) async fn publish(
         Ok(report) => report,
         Err(cause) => return Done::Events(vec![RunEvent::PublishRefused { key, digest, cause }]),
     };
-    let published = forge.publish(&run.repo, &report, known).await;
+    let mut published = forge.publish(&run.repo, &report, known).await;
+    if let (Err(ForgeError::Refused { cause, .. }), Some(plain)) = (&published, plainer(&report)) {
+        // Whoever waits for the check is to learn how it ended, whatever it was that the forge did not like about the details.
+        tracing::warn!(run.id = %run.id, repo = %run.repo, report = ?key, cause, "the forge will not show a check in full");
+        published = forge.publish(&run.repo, &plain, known).await;
+    }
     drop(lock);
     match published {
         Ok(published) => Done::Events(vec![RunEvent::Published { key, digest, id: published.id }]),
         Err(error) => match again_or_final(error) {
-            Ok(Done::Again { after: None, cause }) => Done::Again { after: Some(UNCERTAIN), cause },
+            Ok(Done::Again { after: None, cause }) => {
+                Done::Again { after: Some(Duration::from_millis(engine.options.uncertain_ms)), cause }
+            }
             Ok(done) => done,
             Err(cause) => {
                 tracing::warn!(run.id = %run.id, repo = %run.repo, report = ?key, cause, "the forge will not show a report");
@@ -91,6 +95,18 @@ pub(super) async fn publish(
             }
         },
     }
+}
+
+/// A check with its outcome, and a word in the place of the rest.
+fn plainer(report: &Report) -> Option<Report> {
+    let Report::Check(check) = report else { return None };
+    let page = match &check.details_url {
+        Some(_) => "They are on the page that this check leads to.",
+        None => "They are in the service's log and in `gatewright runs show`.",
+    };
+    let summary = format!("The forge refused to show this check with its details. {page}");
+    let plain = CheckReport { summary, text: None, annotations: Vec::new(), suggestions: Vec::new(), ..(**check).clone() };
+    Some(Report::Check(Box::new(plain)))
 }
 
 /// The reply to an earlier command, which no longer holds.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::error::{foreign_words, missing, refused, unavailable};
+use crate::error::{foreign_words, locked_out, missing, refused, unavailable};
 
 /// An answer of a status below 500 that is no rate limit. Each caller says which of those it can use.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Answer {
         match self.status {
             200..=299 => Ok(self),
             404 | 410 => Err(missing(what())),
-            401 => Err(refused(format!(
+            401 => Err(locked_out(format!(
                 "it does not accept these credentials ({}); check app_id, private_key and this machine's clock, or the token",
                 self.words
             ))),

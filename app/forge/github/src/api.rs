@@ -16,7 +16,7 @@ use crate::answer::Answer;
 use crate::budget::Account;
 use crate::call::{Call, Repeat};
 use crate::config::{Clock, ConfigError, GitHubConfig, TokenConfig, Ways, api_base};
-use crate::error::{missing, refused};
+use crate::error::{locked_out, missing, refused};
 use crate::route::{repo_route, route};
 use crate::tokens::{AppKey, Scope, Token, TokenKey, Tokens};
 use crate::transport::Transport;
@@ -305,6 +305,10 @@ impl Api {
         if answer.status == 422 {
             let advice = self.advice(key.installation, &body.permissions).await;
             return Err(refused(format!("no token for {}: {} ({advice})", whose(), answer.words)));
+        }
+        if answer.status == 403 {
+            let advice = "the installation may be suspended, or this machine's address not allowed";
+            return Err(locked_out(format!("no token for {}: {} ({advice})", whose(), answer.words)));
         }
         let answer: TokenAnswer = answer.ok(|| format!("the App's installation for {}", whose()))?.json("mint_token")?;
         Ok(Token::ending_at(SecretString::from(answer.token), answer.expires_at))

@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::error::is_missing;
 use crate::github::GitHub;
 use crate::read::{GHOST, PER_PAGE};
 use crate::route::{repo_route, route};
@@ -79,7 +78,7 @@ impl GitHub {
             match self.repositories_of(installation).await {
                 Ok(repos) => found.extend(repos),
                 // It was suspended or taken away since the list was read.
-                Err(error) if is_missing(&error) || matches!(error, ForgeError::Refused { .. }) => {
+                Err(error @ (ForgeError::LockedOut { .. } | ForgeError::Missing { .. } | ForgeError::Refused { .. })) => {
                     tracing::warn!(forge = "github", installation, %error, "the repositories of an installation cannot be listed");
                 }
                 Err(error) => return Err(error),

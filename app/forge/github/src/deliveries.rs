@@ -1,9 +1,12 @@
 //! Deliveries that never arrived: GitHub does not send them again by itself, but does when asked, for three days.
+//!
+//! What is found missing is remembered from one call to the next until an attempt arrives, since the next call looks only at newer
+//! attempts: a delivery that could not be sent again just now, or that failed once more, is not lost from sight.
 
 use std::collections::HashMap;
 
 use gatewright_core::Timestamp;
-use gatewright_core::forge::{ForgeError, MissedDelivery};
+use gatewright_core::forge::{ForgeError, MissedDelivery, Redelivered};
 use gatewright_forge_shared::address::with_query;
 use serde::Deserialize;
 
@@ -13,9 +16,14 @@ use crate::github::GitHub;
 use crate::read::PER_PAGE;
 use crate::route::route;
 
-/// So many pages of 100 attempts are looked through, newest first. What lies behind them waits until newer ones have
-/// arrived, or is too old to be sent again.
+/// So many pages of 100 attempts are looked through in one go, newest first. The next call goes on behind them.
 const PAGES_MAX: usize = 100;
+
+/// So many deliveries are sent again in one go: each counts as five calls in GitHub's limit a minute, which tokens are made under too.
+const SENT_MAX: usize = 100;
+
+/// So many missed deliveries are remembered. Beyond that those that were sent again, and of which nothing was heard since, are forgotten.
+const REMEMBERED_MAX: usize = 20_000;
 
 /// GitHub that does not answer so often one after the other is not asked for the rest: each time it is waited for.
 const SILENT_MAX: u32 = 3;
@@ -34,10 +42,22 @@ struct Attempt {
     event: String,
 }
 
-/// What is known of one delivery from its attempts.
-enum Fate {
-    Arrived,
-    Missed(MissedDelivery),
+/// What is known of deliveries that have not arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    open: HashMap<String, Open>,
+    /// Whether GitHub was asked before. What failed before this process began is no reason to wait.
+    asked: bool,
+    /// Where the last call stopped at its limit, and back to when it was to read.
+    behind: Option<(String, Timestamp)>,
+}
+
+/// A delivery of which no attempt has arrived.
+#[derive(Debug)]
+struct Open {
+    missed: MissedDelivery,
+    /// It was sent again, and nothing is known of that yet.
+    sent: bool,
 }
 
 impl GitHub {
@@ -45,19 +65,27 @@ impl GitHub {
         &self,
         since: Timestamp,
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
-    ) -> Result<u64, ForgeError> {
-        let mut sent = 0;
+    ) -> Result<Redelivered, ForgeError> {
+        let mut missed = self.missed.lock().await;
+        self.look(&mut missed, since).await?;
+        missed.asked = true;
+        let due = missed.due(wanted);
+        let mut done = Redelivered { sent: 0, more: due.len() > SENT_MAX || missed.behind.is_some() };
         let (mut failed, mut silent) = (None, 0);
-        for missed in self.missed_since(since).await?.iter().filter(|missed| wanted(missed)) {
-            match self.send_again(missed).await {
-                Ok(()) => (sent, silent) = (sent + 1, 0),
+        for one in due.into_iter().take(SENT_MAX) {
+            match self.send_again(&one).await {
+                Ok(()) => {
+                    missed.sent(&one.guid);
+                    (done.sent, silent) = (done.sent + 1, 0);
+                }
                 // Too old, or of a hook that is gone: the others are not held up by it.
                 Err(error) if is_missing(&error) || matches!(error, ForgeError::Refused { .. }) => {
-                    tracing::warn!(forge = "github", delivery.id = missed.guid, %error, "a missed delivery cannot be sent again");
+                    tracing::warn!(forge = "github", delivery.id = one.guid, %error, "a missed delivery cannot be sent again");
+                    missed.open.remove(&one.guid);
                 }
                 Err(error) if may_pass(&error) => {
                     silent += 1;
-                    // The rest is sent at the next sweep.
+                    // The rest is sent the next time.
                     if silent == SILENT_MAX {
                         return Err(error);
                     }
@@ -67,30 +95,48 @@ impl GitHub {
             }
         }
         match failed {
-            Some(error) if sent == 0 => Err(error),
-            Some(_) | None => Ok(sent),
+            Some(error) if done.sent == 0 => Err(error),
+            Some(_) => Ok(Redelivered { more: true, ..done }),
+            None => Ok(done),
         }
     }
 
-    /// Deliveries of which no attempt arrived, oldest first, as they happened.
-    async fn missed_since(&self, since: Timestamp) -> Result<Vec<MissedDelivery>, ForgeError> {
-        let mut fates: HashMap<String, Fate> = HashMap::new();
-        let mut next = Some(with_query(route(&["app", "hook", "deliveries"])?, &[PER_PAGE]));
+    /// Reads what was attempted since then, and goes on where the last call stopped.
+    async fn look(&self, missed: &mut Missed, since: Timestamp) -> Result<(), ForgeError> {
+        let newest = with_query(route(&["app", "hook", "deliveries"])?, &[PER_PAGE]);
+        let behind = missed.behind.take();
+        let left = self.look_from(missed, newest, since).await.inspect_err(|_| missed.behind.clone_from(&behind))?;
+        missed.behind = match (left, behind) {
+            // What is behind the one limit covers what was behind the other.
+            (Some(target), Some((_, back_to))) => Some((target, since.min(back_to))),
+            (Some(target), None) => Some((target, since)),
+            (None, Some((target, back_to))) => {
+                let left = self.look_from(missed, target.clone(), back_to).await;
+                let left = left.inspect_err(|_| missed.behind = Some((target, back_to)))?;
+                left.map(|target| (target, back_to))
+            }
+            (None, None) => None,
+        };
+        if missed.behind.is_some() {
+            tracing::warn!(forge = "github", pages = PAGES_MAX, "more deliveries than are looked through at once; going on soon");
+        }
+        Ok(())
+    }
+
+    /// Reads attempts from this page on. Returns the page that would have been next at the limit.
+    async fn look_from(&self, missed: &mut Missed, first: String, since: Timestamp) -> Result<Option<String>, ForgeError> {
+        let (mut next, mut attempts) = (Some(first), Vec::new());
         for _ in 0..PAGES_MAX {
             let Some(target) = next else { break };
             let answer = self.api.as_app(&Call::get("deliveries", target)).await?;
             let answer = answer.ok(|| "the App's deliveries".to_owned())?;
             let page: Vec<Attempt> = answer.json("deliveries")?;
             let reached = page.iter().any(|attempt| attempt.delivered_at < since);
-            page.into_iter().filter(|attempt| attempt.delivered_at >= since).for_each(|attempt| note(&mut fates, attempt));
+            attempts.extend(page.into_iter().filter(|attempt| attempt.delivered_at >= since));
             next = answer.next.filter(|_| !reached);
         }
-        if next.is_some() {
-            tracing::warn!(forge = "github", pages = PAGES_MAX, "more deliveries than are looked through at once");
-        }
-        let mut missed: Vec<MissedDelivery> = fates.into_values().filter_map(Fate::missed).collect();
-        missed.sort_by_key(|missed| (missed.at, missed.attempt));
-        Ok(missed)
+        missed.note(attempts);
+        Ok(next)
     }
 
     async fn send_again(&self, missed: &MissedDelivery) -> Result<(), ForgeError> {
@@ -100,25 +146,48 @@ impl GitHub {
     }
 }
 
-impl Fate {
-    fn missed(self) -> Option<MissedDelivery> {
-        match self {
-            Fate::Arrived => None,
-            Fate::Missed(missed) => Some(missed),
+impl Missed {
+    /// Takes note of attempts, which come newest first. Where one has arrived, the delivery has.
+    fn note(&mut self, attempts: Vec<Attempt>) {
+        let arrived: Vec<String> = attempts.iter().filter(|one| one.has_arrived()).map(|one| one.guid.clone()).collect();
+        for attempt in attempts.into_iter().rev() {
+            let Attempt { id, guid, delivered_at: at, event, .. } = attempt;
+            let known = self.open.get(&guid).map(|open| &open.missed);
+            // What was read before is listed again.
+            if known.is_some_and(|known| (known.at, known.attempt) >= (at, id)) {
+                continue;
+            }
+            let failures = if self.asked { known.map_or(0, |known| known.failures) + 1 } else { 1 };
+            let missed = MissedDelivery { attempt: id, guid: guid.clone(), at, event, failures };
+            self.open.insert(guid, Open { missed, sent: false });
+        }
+        for guid in arrived {
+            self.open.remove(&guid);
+        }
+        if self.open.len() > REMEMBERED_MAX {
+            self.open.retain(|_, open| !open.sent);
+        }
+    }
+
+    /// Those that the caller picks, oldest first, as they happened.
+    fn due(&self, wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync)) -> Vec<MissedDelivery> {
+        let mut due: Vec<&MissedDelivery> = self.open.values().filter(|open| !open.sent).map(|open| &open.missed).collect();
+        due.sort_by_key(|missed| (missed.at, missed.attempt));
+        due.into_iter().filter(|missed| wanted(missed)).cloned().collect()
+    }
+
+    fn sent(&mut self, guid: &str) {
+        if let Some(open) = self.open.get_mut(guid) {
+            open.sent = true;
         }
     }
 }
 
-/// Attempts come newest first; the newest is the one that is sent again.
-fn note(fates: &mut HashMap<String, Fate>, attempt: Attempt) {
-    let arrived = match attempt.status_code {
-        0 => attempt.status == "OK",
-        code => (200..=299).contains(&code),
-    };
-    if arrived {
-        fates.insert(attempt.guid, Fate::Arrived);
-        return;
+impl Attempt {
+    fn has_arrived(&self) -> bool {
+        match self.status_code {
+            0 => self.status == "OK",
+            code => (200..=299).contains(&code),
+        }
     }
-    let Attempt { id, guid, delivered_at, event, .. } = attempt;
-    fates.entry(guid.clone()).or_insert(Fate::Missed(MissedDelivery { attempt: id, guid, at: delivered_at, event }));
 }

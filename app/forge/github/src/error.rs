@@ -22,17 +22,27 @@ pub(crate) fn refused(cause: impl Into<String>) -> ForgeError {
     ForgeError::Refused { forge: ForgeKind::Github, cause: cause.into() }
 }
 
+pub(crate) fn locked_out(cause: impl Into<String>) -> ForgeError {
+    ForgeError::LockedOut { forge: ForgeKind::Github, cause: cause.into() }
+}
+
 pub(crate) fn is_missing(error: &ForgeError) -> bool {
     match error {
         ForgeError::Missing { .. } => true,
-        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::Refused { .. } => false,
+        ForgeError::RateLimited { .. }
+        | ForgeError::Unavailable { .. }
+        | ForgeError::LockedOut { .. }
+        | ForgeError::Refused { .. } => false,
     }
 }
 
 pub(crate) fn may_pass(error: &ForgeError) -> bool {
     match error {
         ForgeError::Unavailable { .. } => true,
-        ForgeError::RateLimited { .. } | ForgeError::Missing { .. } | ForgeError::Refused { .. } => false,
+        ForgeError::RateLimited { .. }
+        | ForgeError::LockedOut { .. }
+        | ForgeError::Missing { .. }
+        | ForgeError::Refused { .. } => false,
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, Item, Items, MissedDelivery, OpenPull,
-    Protection, PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
+    Protection, PullState, Redelivered, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::{CommitId, ItemRef, RepoRef, Timestamp};
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::call::Call;
 use crate::config::{ConfigError, GitHubConfig, Timeouts, TokenConfig, api_base, clone_base};
+use crate::deliveries::Missed;
 use crate::error::unavailable;
 use crate::route::route;
 
@@ -46,6 +47,8 @@ pub struct GitHub {
     pub(crate) members_hidden: Cache<i64>,
     /// The name under which the bearer of a token comments; asked for when it first matters.
     pub(crate) viewer: OnceCell<String>,
+    /// Deliveries that have not arrived.
+    pub(crate) missed: tokio::sync::Mutex<Missed>,
     clone_base: String,
     pub(crate) timeouts: Timeouts,
 }
@@ -94,6 +97,7 @@ impl GitHub {
             publishing: Locks::default(),
             bot: OnceCell::new(),
             members_hidden: Cache::new(HIDDEN_MAX, HIDDEN_BYTES_MAX),
+            missed: tokio::sync::Mutex::default(),
             clone_base,
             timeouts,
             viewer: OnceCell::new(),
@@ -230,7 +234,7 @@ impl CatchUp for GitHub {
         &self,
         since: Timestamp,
         wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
-    ) -> Result<u64, ForgeError> {
+    ) -> Result<Redelivered, ForgeError> {
         self.send_missed_again(since, wanted).await
     }
 

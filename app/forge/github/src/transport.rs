@@ -287,6 +287,7 @@ fn observe(operation: &'static str, result: &Result<Answer, ForgeError>, started
         },
         Err(ForgeError::RateLimited { .. }) => "rate_limited",
         Err(ForgeError::Unavailable { .. }) => "unavailable",
+        Err(ForgeError::LockedOut { .. }) => "unauthorized",
         Err(ForgeError::Missing { .. }) => "missing",
         Err(ForgeError::Refused { .. }) => "refused",
     };

@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::commit::FileFields;
-use crate::error::{foreign_words, missing, refused, unavailable};
+use crate::error::{foreign_words, locked_out, missing, refused, unavailable};
 
 /// An answer of a status below 500 that is no rate limit. Each caller says which of those it can use.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Answer {
         match self.status {
             200..=299 => Ok(self),
             404 | 410 => Err(missing(what())),
-            401 => Err(refused(format!("it does not accept the token ({}); it may have expired or been revoked", self.words))),
+            401 => Err(locked_out(format!("it does not accept the token ({}); it may have expired or been revoked", self.words))),
             403 => Err(refused(format!(
                 "{} (for {}); the token needs the scope `api`, and its account the role Developer, for a protected branch \
                  Maintainer",

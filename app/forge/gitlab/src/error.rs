@@ -22,10 +22,17 @@ pub(crate) fn refused(cause: impl Into<String>) -> ForgeError {
     ForgeError::Refused { forge: ForgeKind::Gitlab, cause: cause.into() }
 }
 
+pub(crate) fn locked_out(cause: impl Into<String>) -> ForgeError {
+    ForgeError::LockedOut { forge: ForgeKind::Gitlab, cause: cause.into() }
+}
+
 pub(crate) fn is_missing(error: &ForgeError) -> bool {
     match error {
         ForgeError::Missing { .. } => true,
-        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::Refused { .. } => false,
+        ForgeError::RateLimited { .. }
+        | ForgeError::Unavailable { .. }
+        | ForgeError::LockedOut { .. }
+        | ForgeError::Refused { .. } => false,
     }
 }
 
@@ -33,14 +40,17 @@ pub(crate) fn is_missing(error: &ForgeError) -> bool {
 pub(crate) fn is_final(error: &ForgeError) -> bool {
     match error {
         ForgeError::Missing { .. } | ForgeError::Refused { .. } => true,
-        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } => false,
+        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::LockedOut { .. } => false,
     }
 }
 
 pub(crate) fn may_pass(error: &ForgeError) -> bool {
     match error {
         ForgeError::Unavailable { .. } => true,
-        ForgeError::RateLimited { .. } | ForgeError::Missing { .. } | ForgeError::Refused { .. } => false,
+        ForgeError::RateLimited { .. }
+        | ForgeError::LockedOut { .. }
+        | ForgeError::Missing { .. }
+        | ForgeError::Refused { .. } => false,
     }
 }
 

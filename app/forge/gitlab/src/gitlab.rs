@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, Item, Items, MissedDelivery, OpenPull,
-    Protection, PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
+    Protection, PullState, Redelivered, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::secret::SecretString;
@@ -244,8 +244,8 @@ impl CatchUp for GitLab {
         &self,
         _since: Timestamp,
         _wanted: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
-    ) -> Result<u64, ForgeError> {
-        Ok(0)
+    ) -> Result<Redelivered, ForgeError> {
+        Ok(Redelivered::default())
     }
 
     async fn repositories(&self) -> Result<Vec<RepoRef>, ForgeError> {

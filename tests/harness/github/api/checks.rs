@@ -79,6 +79,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let shape = world.check_json(&check);
     let (id, sender) = (check.id, actor(world, call));
     world.checks.push(check);
+    world.made(id);
     world.tell_check(id, "created", sender, json!({}));
     completed(world, id, None, sender);
     Ok(Reply::json(201, shape))
@@ -170,7 +171,7 @@ fn filtered<'w>(world: &'w World, call: &Call, of: impl Fn(&Check) -> bool) -> V
         let name = call.query("check_name").is_none_or(|name| name == c.name);
         let status = call.query("status").is_none_or(|status| status == c.status);
         let app = call.query("app_id").is_none_or(|app| app == world.app.id.to_string());
-        of(c) && name && status && app
+        of(c) && name && status && app && !world.lags(c.id)
     };
     let all = call.query("filter") == Some("all");
     let latest = |c: &&Check| all || world.latest_checks(c.repo, &c.head).iter().any(|l| l.id == c.id);

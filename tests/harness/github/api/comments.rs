@@ -60,7 +60,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let (repo, number) = thread(world, call, Access::Read)?;
     let since = call.query("since").and_then(|since| since.parse().ok());
     let wanted = |c: &&Comment| {
-        c.repo == repo && c.number == number && c.place == Place::Conversation && since.is_none_or(|since| c.updated_at >= since)
+        let listed = since.is_none_or(|since| c.updated_at >= since) && !world.lags(c.id);
+        c.repo == repo && c.number == number && c.place == Place::Conversation && listed
     };
     let found: Vec<&Comment> = world.comments.iter().filter(wanted).collect();
     Ok(call.list(found, |comment| world.comment_json(comment)))
@@ -72,6 +73,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Reply, Reply> {
     let author = actor(world, call);
     let via = if is_bot(world, author) { Via::App } else { Via::Page };
     let id = world.add_comment(repo, number, author, via, Place::Conversation, &body);
+    world.made(id);
     let comment = world.comment(id).expect("it was just made");
     Ok(Reply::json(201, world.comment_json(comment)))
 }

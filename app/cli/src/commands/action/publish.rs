@@ -195,7 +195,7 @@ fn failed(error: &ForgeError, permission: &str) -> Failure {
         ForgeError::Refused { .. } | ForgeError::Missing { .. } => {
             format!("; has the job `permissions` with `{permission}`?")
         }
-        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } => String::new(),
+        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::LockedOut { .. } => String::new(),
     };
     Failure::Outside(format!("{error}{hint}"))
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gatewright_core::event::{CommentRef, User};
 use gatewright_core::forge::{
     CatchUp, Change, ChangedFiles, CloneCredential, CommentState, Forge, ForgeError, Item, ItemRef, Items, MissedDelivery,
-    OpenPull, Permission, Protection, PullState, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
+    OpenPull, Permission, Protection, PullState, Redelivered, ReleasedCommits, Releases, Reviews, Standing, TagState, Tags,
 };
 use gatewright_core::report::{Known, Published, Report};
 use gatewright_core::tree::FileChange;
@@ -122,8 +122,8 @@ impl CatchUp for LocalForge {
         &self,
         _: Timestamp,
         _: &(dyn for<'a> Fn(&'a MissedDelivery) -> bool + Send + Sync),
-    ) -> Result<u64, ForgeError> {
-        Ok(0)
+    ) -> Result<Redelivered, ForgeError> {
+        Ok(Redelivered::default())
     }
 
     async fn repositories(&self) -> Result<Vec<RepoRef>, ForgeError> {

@@ -85,8 +85,16 @@ async fn a_refused_token_is_minted_again_once_and_the_call_goes_through() {
 async fn credentials_that_stay_refused_end_the_call() {
     let stub = Stub::start(|seen| (seen.method == "GET").then(|| Reply::status(401))).await;
     let result = stub.github().branch(&repo(), "main").await;
-    assert!(is_refused(&result), "{result:?}");
+    assert!(matches!(result, Err(ForgeError::LockedOut { .. })), "{result:?}");
     assert_eq!(stub.count("GET", "/repos/"), 2);
+}
+
+#[tokio::test]
+async fn an_installation_that_was_suspended_lets_us_in_again_some_day() {
+    let words = json!({"message": "This installation has been suspended"});
+    let stub = Stub::start(move |seen| seen.target.ends_with("/access_tokens").then(|| Reply::json(403, &words))).await;
+    let result = stub.github().branch(&repo(), "main").await;
+    assert!(matches!(&result, Err(ForgeError::LockedOut { cause, .. }) if cause.contains("has been suspended")), "{result:?}");
 }
 
 #[tokio::test]

@@ -54,6 +54,6 @@ async fn open_merge_requests_are_asked_for_by_when_they_were_changed() {
 #[tokio::test]
 async fn deliveries_are_not_sent_again_and_nothing_is_asked_for_that() {
     let stub = Stub::start(|_| None).await;
-    assert_eq!(stub.gitlab().redeliver(at(0), &|_| true).await, Ok(0));
+    assert_eq!(stub.gitlab().redeliver(at(0), &|_| true).await, Ok(gatewright_core::forge::Redelivered::default()));
     assert!(stub.lines().is_empty());
 }

@@ -129,7 +129,7 @@ async fn each_status_means_what_the_caller_can_do_about_it() {
         stub.gitlab().branch(&repo(), "main").await.unwrap_err()
     };
     assert!(matches!(of(Reply::says(404, "404 Project Not Found")).await, ForgeError::Missing { .. }));
-    assert!(matches!(of(Reply::says(401, "401 Unauthorized")).await, ForgeError::Refused { .. }));
+    assert!(matches!(of(Reply::says(401, "401 Unauthorized")).await, ForgeError::LockedOut { .. }));
     assert!(matches!(of(Reply::says(403, "403 Forbidden")).await, ForgeError::Refused { .. }));
     assert!(matches!(of(Reply::says(409, "Another update is in progress")).await, ForgeError::Unavailable { .. }));
     assert!(matches!(of(Reply::text(200, "<html>")).await, ForgeError::Unavailable { .. }));
