@@ -31,7 +31,8 @@ pub(crate) struct EnvironmentsQuery {
 /// Environments of a repository.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Environments {
-    pub(crate) repo: RepoRef,
+    /// None where nothing is known of any repository yet.
+    pub(crate) repo: Option<RepoRef>,
     pub(crate) environments: Vec<EnvironmentOverview>,
 }
 
@@ -145,9 +146,18 @@ impl From<OperationError> for DeskError {
     }
 }
 
+fn nothing_known() -> DeskError {
+    DeskError::Missing("no run of any repository is known yet".to_owned())
+}
+
 impl Desk {
     pub(crate) async fn environments(&self, query: &EnvironmentsQuery, now: Timestamp) -> Result<Environments, DeskError> {
-        let repo = self.repo(query.repo.as_deref()).await?;
+        let Some(repo) = self.repo_if_any(query.repo.as_deref()).await? else {
+            return match query.environment {
+                Some(_) => Err(nothing_known()),
+                None => Ok(Environments { repo: None, environments: Vec::new() }),
+            };
+        };
         let names = match &query.environment {
             Some(word) => vec![self.environment_of(&repo, word, now).await?],
             None => overview::environment_names(self.store.as_ref(), &repo).await?,
@@ -156,11 +166,13 @@ impl Desk {
         for name in &names {
             environments.push(overview::environment(self.store.as_ref(), &repo, name, now).await?);
         }
-        Ok(Environments { repo, environments })
+        Ok(Environments { repo: Some(repo), environments })
     }
 
     pub(crate) async fn releases(&self, query: &ReleasesQuery) -> Result<Vec<ReleaseView>, DeskError> {
-        let repo = self.repo(query.repo.as_deref()).await?;
+        let Some(repo) = self.repo_if_any(query.repo.as_deref()).await? else {
+            return query.tag.as_ref().map_or_else(|| Ok(Vec::new()), |_| Err(nothing_known()));
+        };
         let found = overview::releases(self.store.as_ref(), &repo, query.tag.as_deref(), query.limit as usize).await?;
         let view = |(_, run): &(_, Run)| run.release().map(|release| ReleaseView::of(run, release));
         let views: Vec<ReleaseView> = found.iter().filter_map(view).collect();
@@ -177,8 +189,10 @@ impl Desk {
     }
 
     pub(crate) async fn deployments(&self, query: &DeploymentsQuery) -> Result<Vec<Deployment>, DeskError> {
-        let repo = self.repo(query.repo.as_deref()).await?;
-        self.deployments_of(&repo, query.days, query.now).await
+        match self.repo_if_any(query.repo.as_deref()).await? {
+            Some(repo) => self.deployments_of(&repo, query.days, query.now).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn deployments_of(&self, repo: &RepoRef, days: u32, now: Timestamp) -> Result<Vec<Deployment>, DeskError> {
@@ -199,8 +213,8 @@ impl Desk {
     }
 
     pub(crate) async fn plan(&self, query: &ReleasesQuery, now: Timestamp) -> Result<ReleasePlan, DeskError> {
-        let repo = self.repo(query.repo.as_deref()).await?;
         let engine = self.engine.as_ref().ok_or_else(needs_service)?;
+        let repo = self.repo(query.repo.as_deref()).await?;
         Ok(engine.plan_release(&repo, query.tag.as_deref().unwrap_or_default(), now).await?)
     }
 
@@ -288,18 +302,23 @@ impl Desk {
 
     /// The repository that is named, or the only one that there is.
     async fn repo(&self, name: Option<&str>) -> Result<RepoRef, DeskError> {
+        self.repo_if_any(name).await?.ok_or_else(nothing_known)
+    }
+
+    /// The same. None where none is named and there is none.
+    async fn repo_if_any(&self, name: Option<&str>) -> Result<Option<RepoRef>, DeskError> {
         let known = self.known_repos().await?;
         if let Some(name) = name {
             let is_it = |repo: &&RepoRef| repo.path.eq_ignore_ascii_case(name) || repo.key() == name;
             let names: Vec<&str> = known.iter().map(|(repo, _)| repo.path.as_str()).collect();
             let found = known.iter().map(|(repo, _)| repo).find(is_it);
-            return found.cloned().ok_or_else(|| unknown_repo(name, &names));
+            return found.cloned().map(Some).ok_or_else(|| unknown_repo(name, &names));
         }
         let releasing: Vec<&RepoRef> = known.iter().filter(|(_, releases)| *releases).map(|(repo, _)| repo).collect();
         let all: Vec<&RepoRef> = known.iter().map(|(repo, _)| repo).collect();
         match (releasing.as_slice(), all.as_slice()) {
-            ([only], _) | ([], [only]) => Ok((*only).clone()),
-            ([], []) => Err(DeskError::Missing("no run of any repository is known yet".to_owned())),
+            ([only], _) | ([], [only]) => Ok(Some((*only).clone())),
+            ([], []) => Ok(None),
             (several, _) => {
                 let several = if several.is_empty() { &all } else { &releasing };
                 let names: Vec<&str> = several.iter().take(NAMED_MAX).map(|repo| repo.path.as_str()).collect();

@@ -25,9 +25,9 @@ pub(super) async fn run(of: RepoArgs, environment: Option<String>) -> Result<Exi
         print::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    match found.environments.as_slice() {
-        [one] if alone => show(&found.repo.path, one)?,
-        all => list(all)?,
+    match (found.environments.as_slice(), &found.repo) {
+        ([one], Some(repo)) if alone => show(&repo.path, one)?,
+        (all, _) => list(all)?,
     }
     Ok(ExitCode::SUCCESS)
 }
