@@ -107,6 +107,14 @@ pub fn github_repository(variables: &Variables) -> Result<RepoRef, JobError> {
     Ok(RepoRef { forge: ForgeKind::Github, id, path: path.to_owned(), installation: None })
 }
 
+/// The page of the run that a job on GitHub is a part of: that of this attempt, where the job says which.
+pub fn github_run_page(variables: &Variables) -> Option<String> {
+    let of = |name: &str| variable(variables, name);
+    let (server, path, run) = (of("GITHUB_SERVER_URL")?, of("GITHUB_REPOSITORY")?, of("GITHUB_RUN_ID")?);
+    let attempt = of("GITHUB_RUN_ATTEMPT").map(|attempt| format!("/attempts/{attempt}")).unwrap_or_default();
+    Some(format!("{}/{path}/actions/runs/{run}{attempt}", server.trim_end_matches('/')))
+}
+
 /// What a job on GitHub is about.
 pub fn github(variables: &Variables, event: &Event) -> Job {
     // For a pull request that is the merge that GitHub made; its head is what people look at.

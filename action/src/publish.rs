@@ -23,7 +23,10 @@ pub const PULLS_MAX: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// This job.
-    Own,
+    Own {
+        /// The page of its run, where logs and files can be had; None where nobody knows it.
+        page: Option<String>,
+    },
     /// The job of a pull request, which another workflow publishes for.
     Claimed {
         /// Whether GitHub says that it ended well.
@@ -79,13 +82,18 @@ fn conclusion(checked: &Checked, origin: &Origin) -> Conclusion {
 fn title(checked: &Checked, origin: &Origin) -> String {
     match origin {
         Origin::Claimed { succeeded: false, .. } if !is_bad(checked.status()) => "the job did not end well".to_owned(),
-        Origin::Own | Origin::Claimed { .. } => checked.headline(),
+        Origin::Own { .. } | Origin::Claimed { .. } => checked.headline(),
     }
 }
 
 fn body(checked: &Checked, origin: &Origin, bytes_max: usize) -> String {
     match origin {
-        Origin::Own => summary::markdown(checked, Details::Ours, 0, bytes_max),
+        Origin::Own { .. } => {
+            let link = |page| format!("\n<sub>Logs and reports: [the run's page]({page})</sub>\n");
+            let said = page(origin).map(link).unwrap_or_default();
+            let text = summary::markdown(checked, Details::Ours, 0, bytes_max.saturating_sub(said.len()));
+            format!("{text}{said}")
+        }
         Origin::Claimed { succeeded, .. } => {
             let link = page(origin).map_or_else(|| "the job's page".to_owned(), |page| format!("[the job's page]({page})"));
             let doubt = if *succeeded || is_bad(checked.status()) {
@@ -103,14 +111,13 @@ fn body(checked: &Checked, origin: &Origin, bytes_max: usize) -> String {
 
 /// Its address, if that is one that a link can hold.
 fn page(origin: &Origin) -> Option<String> {
-    match origin {
-        Origin::Claimed { page, .. } => {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
-            let usable = page.starts_with("https://") && page.len() <= 1_000 && page.chars().all(plain);
-            usable.then(|| page.clone())
-        }
-        Origin::Own => None,
-    }
+    let page = match origin {
+        Origin::Claimed { page, .. } => page,
+        Origin::Own { page } => page.as_ref()?,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+    let usable = page.starts_with("https://") && page.len() <= 1_000 && page.chars().all(plain);
+    usable.then(|| page.clone())
 }
 
 #[cfg(test)]
@@ -125,6 +132,10 @@ mod tests {
         Origin::Claimed { succeeded, page: "https://github.com/octo/app/actions/runs/7".to_owned() }
     }
 
+    fn own() -> Origin {
+        Origin::Own { page: Some("https://github.com/octo/app/actions/runs/7/attempts/2".to_owned()) }
+    }
+
     fn head() -> CommitId {
         "a".repeat(40).parse().expect("a commit")
     }
@@ -135,7 +146,7 @@ mod tests {
         assert_eq!(of(Passed, &claimed(true)), Conclusion::Success);
         assert_eq!(of(Passed, &claimed(false)), Conclusion::Failure);
         assert_eq!(of(Failed, &claimed(true)), Conclusion::Failure);
-        assert_eq!(of(Skipped, &Origin::Own), Conclusion::Neutral);
+        assert_eq!(of(Skipped, &own()), Conclusion::Neutral);
         assert_eq!(of(Skipped, &claimed(false)), Conclusion::Failure);
     }
 
@@ -156,9 +167,22 @@ mod tests {
 
         <sub>As the pull request's own job says, in which its code runs. Details: [the job's page](https://github.com/octo/app/actions/runs/7)</sub>
         ");
-        let own = comment(&all, &Origin::Own, &"n".parse().expect("a name"), 7);
+        let own = comment(&all, &own(), &"n".parse().expect("a name"), 7);
         assert!(own.body.contains("![x]"), "what this job's gates say is theirs to escape");
         assert_eq!(own.marker, "<!-- gatewright:action n -->");
+    }
+
+    #[test]
+    fn what_this_job_has_found_links_to_the_page_of_its_run() {
+        let all = checked(vec![gate("tests", true, Passed)]);
+        let name: GateName = "n".parse().expect("a name");
+        let page = "https://github.com/octo/app/actions/runs/7/attempts/2";
+        let check = check(&all, &own(), &name, &head(), Timestamp::UNIX_EPOCH);
+        assert_eq!(check.details_url.as_deref(), Some(page));
+        let body = comment(&all, &own(), &name, 7).body;
+        assert!(body.ends_with(&format!("<sub>Logs and reports: [the run's page]({page})</sub>\n")), "{body}");
+        let unknown = comment(&all, &Origin::Own { page: None }, &name, 7).body;
+        assert!(!unknown.contains("page"), "{unknown}");
     }
 
     #[test]
@@ -178,7 +202,7 @@ mod tests {
             gate
         });
         let all = checked(gates.collect());
-        for origin in [Origin::Own, claimed(true)] {
+        for origin in [own(), claimed(true)] {
             let name: GateName = "gatewright-action".parse().expect("a name");
             assert!(check(&all, &origin, &name, &head(), Timestamp::UNIX_EPOCH).summary.len() <= 65_535);
             assert!(comment(&all, &origin, &name, 7).body.len() <= 65_400);

@@ -204,6 +204,37 @@ fn reports_go_nowhere_through_a_link_of_the_checkout() {
 }
 
 #[test]
+fn the_folder_of_reports_has_nothing_in_it_that_this_job_has_not_written() {
+    let runner = pull_request("  tests: { run: 'true' }\n");
+    let folder = runner.checkout().join("gatewright-reports");
+    assert_eq!(runner.step(&[]).code, 0);
+    // As a machine that is not cleaned between jobs has it, and with a link that somebody has put there.
+    std::fs::write(folder.join("logs/old.log"), "old").expect("it can be written");
+    std::fs::remove_dir_all(folder.join("outputs")).unwrap_or_default();
+    std::os::unix::fs::symlink(runner.path("home"), folder.join("outputs")).expect("a link can be made");
+    std::fs::write(runner.path("home/kept"), "mine").expect("it can be written");
+    assert_eq!(runner.step(&[]).code, 0, "what an earlier run made is made anew");
+    assert!(!folder.join("logs/old.log").exists() && !folder.join("outputs").exists());
+    assert!(runner.path("home/kept").exists(), "nothing is removed through a link");
+    assert_eq!(super::runner::git(&runner.checkout(), &["status", "--porcelain"]), "", "it is no part of a later commit");
+}
+
+#[test]
+fn a_folder_of_reports_with_files_of_others_is_refused_and_stays_as_it_is() {
+    for named in ["gatewright-reports/result.json", "src/a.c"] {
+        let mut runner = pull_request("  tests: { run: 'true' }\n");
+        let file = runner.checkout().join(named);
+        std::fs::create_dir_all(file.parent().expect("it has one")).expect("it can be made");
+        std::fs::write(&file, "mine").expect("it can be written");
+        let folder = named.split('/').next().expect("it has one");
+        let step = runner.set("INPUT_OUTPUT", folder).step(&[]);
+        assert_eq!((step.code, step.output("seal")), (2, ""), "{step:#?}");
+        assert!(step.stderr.contains("name a folder that is for its reports alone"), "{}", step.stderr);
+        assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some("mine"));
+    }
+}
+
+#[test]
 fn gates_run_in_containers_where_that_is_asked_for() {
     let mut runner = pull_request("  tests:\n    run: pwd && test ! -e /sys/class/net/eth0 && echo text > left.txt\n");
     let step = runner.set("INPUT_SANDBOX", "docker").step(&[]);

@@ -102,6 +102,14 @@ fn every_input_reaches_the_program_under_its_own_name() {
 }
 
 #[test]
+fn the_step_with_the_token_runs_on_what_the_step_before_it_has_written_and_else_not_at_all() {
+    let action = read("action.yml");
+    let publish = action.split_once("- name: Publish").expect("it is there").1;
+    assert!(publish.contains("&& (inputs.publish-result != '' || steps.gates.outputs.seal != '') }}"), "{publish}");
+    assert!(publish.contains("GATEWRIGHT_SEAL: ${{ steps.gates.outputs.seal }}"), "{publish}");
+}
+
+#[test]
 fn the_step_that_runs_the_gates_does_not_get_the_token() {
     let action = read("action.yml");
     let run =

@@ -56,6 +56,7 @@ impl Scene {
         scene.pull_request();
         let step = scene.runner.step(&[]);
         assert_eq!(step.code, 1, "{step:#?}");
+        scene.runner.set("GATEWRIGHT_SEAL", step.output("seal"));
         let (api, token) = (scene.github.url(), scene.github.installation_token(REPO));
         scene
             .runner
@@ -110,8 +111,10 @@ async fn a_pull_request_of_the_repository_gets_a_check_and_one_comment_however_o
     let checks = scene.github.check_runs(REPO, &scene.head);
     let check = &checks["gatewright-action"];
     assert_eq!((check.state(), check.title.as_str()), ("failure", "1 of 2 gates did not pass"));
+    assert_eq!(check.details_url.as_deref(), Some("https://github.com/octo/app/actions/runs/99/attempts/1"));
     let bodies = scene.bodies();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
+    assert!(bodies[0].contains("[the run's page](https://github.com/octo/app/actions/runs/99/attempts/1)"), "{}", bodies[0]);
     assert!(
         bodies[0].starts_with("<!-- gatewright:action gatewright-action -->\n### Gatewright: 1 of 2 gates did not pass"),
         "{}",
@@ -239,6 +242,60 @@ async fn findings_go_to_code_scanning_from_the_job_itself_and_never_from_a_claim
     forked.publishing("failure", "gatewright-reports/result.json");
     assert_eq!(forked.publish().await.code, 0);
     assert!(forked.github.scans(REPO).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_lie_in_the_checkout_are_not_published_where_the_gates_came_to_none() {
+    let mut scene = Scene::own().await;
+    // The pull request breaks the repository file, and brings results of its own.
+    scene.pull_request();
+    fs::write(scene.runner.checkout().join(FILE), "gates: { tests: { rnu: x } }\n").expect("it can be written");
+    forge(&scene, |result| result["gates"][0]["summary"] = json!("![x](https://evil.example/x.png)"));
+    let step = scene.runner.step(&[]);
+    let told: Vec<&String> = step.outputs.keys().collect();
+    assert_eq!((step.code, told), (2, Vec::new()), "{step:#?}");
+    let folder = scene.runner.checkout().join("gatewright-reports");
+    assert!(!folder.join("result.json").exists(), "an earlier run's results are gone");
+    fs::write(folder.join("result.json"), "{}").expect("it can be written");
+    scene.runner.unset("GATEWRIGHT_SEAL");
+    let step = scene.publish().await;
+    assert_eq!(step.code, 2, "{step:#?}");
+    assert!(step.stderr.contains("came to no result in this job"), "{}", step.stderr);
+    assert!(scene.bodies().is_empty() && scene.github.check_runs(REPO, &scene.head).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_were_changed_behind_the_gates_or_are_of_another_commit_are_not_published() {
+    let mut scene = Scene::own().await;
+    forge(&scene, |result| result["gates"][0]["summary"] = json!("all is well"));
+    let step = scene.publish().await;
+    assert_eq!(step.code, 2, "{step:#?}");
+    assert!(step.stderr.contains("something in this job has changed it since"), "{}", step.stderr);
+    let mut other = Scene::own().await;
+    other.head = other.runner.base.clone();
+    other.pull_request();
+    let step = other.publish().await;
+    assert_eq!(step.code, 2, "{step:#?}");
+    assert!(step.stderr.contains("the results are not those of"), "{}", step.stderr);
+    scene.runner.set("GATEWRIGHT_SEAL", "result.json");
+    assert_eq!(scene.publish().await.code, 2, "that is no seal");
+    for scene in [scene, other] {
+        assert!(scene.bodies().is_empty() && scene.github.check_runs(REPO, &scene.head).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_that_no_gate_of_this_job_has_left_are_not_given_to_code_scanning() {
+    let mut scene = Scene::own().await;
+    scene.runner.set("INPUT_CODE_SCANNING", "true");
+    let folder = scene.runner.checkout().join("gatewright-reports/code-scanning");
+    fs::copy(folder.join("lint.sarif.gz"), folder.join("tests.sarif.gz")).expect("it can be copied");
+    let step = scene.publish().await;
+    assert_eq!((step.code, scene.github.scans(REPO).len()), (0, 1), "only the gate that has left any: {step:#?}");
+    fs::write(folder.join("lint.sarif.gz"), "other findings").expect("it can be written");
+    let step = scene.publish().await;
+    assert_eq!((step.code, scene.github.scans(REPO).len()), (2, 1), "{step:#?}");
+    assert!(step.stderr.contains("lint.sarif.gz is not as the step"), "{}", step.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,6 +159,7 @@ impl Runner {
             ("GITHUB_REPOSITORY", "octo/app"),
             ("GITHUB_REPOSITORY_ID", "1"),
             ("GITHUB_RUN_ID", "99"),
+            ("GITHUB_RUN_ATTEMPT", "1"),
             ("GITHUB_JOB", "gates"),
             ("GITHUB_WORKFLOW", "gates"),
             ("GITHUB_SERVER_URL", "https://github.com"),

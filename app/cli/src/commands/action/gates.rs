@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatewright_action::checked::{Checked, CheckedGate};
 use gatewright_action::inputs::{Inputs, SandboxKind};
 use gatewright_action::job::{self, Change, Job, Runner};
-use gatewright_action::{Variables, summary};
+use gatewright_action::{Variables, result, summary};
 use gatewright_core::config::{self, GateEvent, RepoConfig};
 use gatewright_core::forge::{ChangedFiles, CloneCredential};
 use gatewright_core::plan::Applies;
@@ -21,7 +21,9 @@ use gatewright_sandbox::local::{Base, Content, WorkingTree};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 use tokio_util::sync::CancellationToken;
 
+use super::folder::Folder;
 use super::keep::Kept;
+use super::seal::Seal;
 use super::show::{self, Output};
 use super::{base, event, write, wrong};
 use crate::commands::run::file;
@@ -43,7 +45,7 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let job = job(variables)?;
     let here = std::env::current_dir().map_err(|e| Failure::Outside(format!("the current folder cannot be found: {e}")))?;
     // Before anything runs: what is wrong with it is the workflow's, and better known early.
-    let folder = write::Folder::make(&here, &inputs.output)?;
+    let folder = Folder::make(&here, &inputs.output)?;
     let config = repository_file(&job, &inputs, &here)?;
     let scratch = tempfile::Builder::new().prefix("gatewright-").tempdir();
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
@@ -57,9 +59,10 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let coverage = folder.reports(&left, &report)?;
     let left_out = show::end(job.runner, &checked, coverage.as_deref())?;
     let text = summary::markdown(&checked, summary::Details::Ours, left_out, summary::SUMMARY_BYTES_MAX);
-    folder.results(&checked, &text)?;
+    let result = result::write(&checked);
+    folder.results(&result, &text)?;
     if job.runner == Runner::Github {
-        write::tell_runner(variables, &checked, &folder, &text)?;
+        write::tell_runner(variables, &checked, &folder, &text, &Seal::of(&result, &report))?;
     }
     Ok(if checked.fails(inputs.fail_on) { ExitCode::from(Failure::NOT_PASSED) } else { ExitCode::SUCCESS })
 }

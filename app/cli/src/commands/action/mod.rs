@@ -1,8 +1,8 @@
 //! `gatewright action`: the gates as a step of a CI job, and what the job's runner and forge are told of them.
 //!
 //! What can be known without doing anything is in the crate `gatewright-action`; here is what is done: `base.rs` finds what to
-//! compare with, `gates.rs` runs, `keep.rs` keeps the reports, `show.rs` is the step's output, `write.rs` writes files, and
-//! `publish.rs` is the step with the token.
+//! compare with, `gates.rs` runs, `keep.rs` keeps the reports, `show.rs` is the step's output, `write.rs` writes files into the
+//! folder of `folder.rs`, `publish.rs` is the step with the token, and `seal.rs` what that one believes of the folder.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,11 @@ use crate::failure::Failure;
 
 mod base;
 mod event;
+mod folder;
 mod gates;
 mod keep;
 mod publish;
+mod seal;
 mod show;
 mod write;
 

@@ -22,6 +22,7 @@ use gatewright_core::secret::SecretString;
 use gatewright_core::{CommitId, GateName, RepoRef, Timestamp};
 use gatewright_forge_github::{GitHub, TokenConfig};
 
+use super::seal::{Seal, scan_file};
 use super::{event, show, wrong};
 use crate::failure::Failure;
 use crate::print;
@@ -36,7 +37,7 @@ const RETRY_WAIT: Duration = Duration::from_secs(2);
 /// A longer wait that GitHub asks for is not waited for: the job costs money meanwhile.
 const LIMIT_WAIT_SECS_MAX: u64 = 120;
 
-/// What is published, and about what.
+/// What it is published about.
 struct Subject {
     origin: Origin,
     /// By the event, never by the file.
@@ -62,12 +63,15 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let claim = text("INPUT_PUBLISH_RESULT").map(PathBuf::from);
     let event = event::read(variables)?;
     let Some(subject) = subject(variables, &event, claim.is_some())? else { return Ok(ExitCode::SUCCESS) };
-    let file = claim.unwrap_or_else(|| Path::new(&inputs.output).join(result::FILE_NAME));
-    let checked = result::read(&read_file(&file, result::FILE_BYTES_MAX)?).map_err(wrong)?;
+    let sealed = Sealed::of(variables, &inputs)?;
+    let checked = match claim {
+        Some(file) => result::read(&read_file(&file, result::FILE_BYTES_MAX)?).map_err(wrong)?,
+        None => sealed.result(&subject.head)?,
+    };
     let repo = job::github_repository(variables).map_err(wrong)?;
     let config = TokenConfig::new(text("GITHUB_API_URL").unwrap_or(API_DEFAULT), SecretString::from(token));
     let forge = GitHub::with_token(config).map_err(|error| Failure::Wrong(error.to_string()))?;
-    let publisher = Publisher { forge, repo, subject, name, checked };
+    let publisher = Publisher { forge, repo, subject, name, checked, sealed };
     if inputs.check {
         publisher.check().await?;
     }
@@ -75,7 +79,7 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
         publisher.comments().await?;
     }
     if inputs.code_scanning {
-        publisher.scans(&Path::new(&inputs.output).join("code-scanning")).await?;
+        publisher.scans().await?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,8 +108,46 @@ fn subject(variables: &Variables, event: &Event, claimed: bool) -> Result<Option
             let change = job::github(variables, event).change;
             let Some(head) = change.head else { return Err(wrong(job::JobError::Missing("GITHUB_SHA"))) };
             let pull = change.pull.map(|pull| pull.number);
-            Ok(Some(Subject { origin: Origin::Own, head, pull, branch: change.branch }))
+            let origin = Origin::Own { page: job::github_run_page(variables) };
+            Ok(Some(Subject { origin, head, pull, branch: change.branch }))
         }
+    }
+}
+
+/// The folder of reports, of which only that is believed which the step before has written: the checkout, and whatever else
+/// ran in this job, may have put more there.
+struct Sealed {
+    folder: PathBuf,
+    /// None where that step has come to no result.
+    seal: Option<Seal>,
+}
+
+impl Sealed {
+    fn of(variables: &Variables, inputs: &Inputs) -> Result<Sealed, Failure> {
+        Ok(Sealed { folder: PathBuf::from(&inputs.output), seal: Seal::told(variables)? })
+    }
+
+    /// What this job's gates came to.
+    fn result(&self, head: &CommitId) -> Result<Checked, Failure> {
+        let none = "nothing is published: the step that runs the gates came to no result in this job; what it says is the cause";
+        let text = self.file(result::FILE_NAME, result::FILE_BYTES_MAX)?.ok_or_else(|| Failure::Wrong(none.to_owned()))?;
+        let checked = result::read(&text).map_err(wrong)?;
+        if checked.head.as_ref() != Some(head) {
+            return Err(Failure::Wrong(format!("nothing is published: the results are not those of {}", head.short())));
+        }
+        Ok(checked)
+    }
+
+    /// A file as the step before has written it; None where it has written none.
+    fn file(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(seal) = self.seal.as_ref().filter(|seal| seal.names(name)) else { return Ok(None) };
+        let path = self.folder.join(name);
+        let content = read_file(&path, bytes_max)?;
+        if seal.holds(name, &content) {
+            return Ok(Some(content));
+        }
+        let words = "is not as the step that runs the gates has written it: something in this job has changed it since";
+        Err(Failure::Wrong(format!("nothing of it is published: {} {words}", path.display())))
     }
 }
 
@@ -115,6 +157,7 @@ struct Publisher {
     subject: Subject,
     name: GateName,
     checked: Checked,
+    sealed: Sealed,
 }
 
 impl Publisher {
@@ -137,7 +180,7 @@ impl Publisher {
     /// The pull request that the event names, or those that have this head now: a claim names none.
     async fn pulls(&self) -> Result<Vec<u64>, Failure> {
         match (&self.subject.origin, self.subject.pull) {
-            (Origin::Own, pull) => Ok(pull.into_iter().collect()),
+            (Origin::Own { .. }, pull) => Ok(pull.into_iter().collect()),
             (Origin::Claimed { .. }, _) => {
                 let open = self.forge.open_pulls(&self.repo, Timestamp::UNIX_EPOCH).await;
                 let open = open.map_err(|error| failed(&error, "pull-requests: read"))?;
@@ -151,21 +194,17 @@ impl Publisher {
     }
 
     /// What gates gave for code scanning. Of a claim nothing is: alerts last.
-    async fn scans(&self, folder: &Path) -> Result<(), Failure> {
+    async fn scans(&self) -> Result<(), Failure> {
         let of = match (&self.subject.origin, self.subject.pull, &self.subject.branch) {
             (Origin::Claimed { .. }, _, _) => {
                 return show::note(Runner::Github, "findings of another workflow's job are not given to code scanning");
             }
-            (Origin::Own, Some(pull), _) => ScanOf::Pull(pull),
-            (Origin::Own, None, Some(branch)) => ScanOf::Branch(branch.clone()),
-            (Origin::Own, None, None) => return Ok(()),
+            (Origin::Own { .. }, Some(pull), _) => ScanOf::Pull(pull),
+            (Origin::Own { .. }, None, Some(branch)) => ScanOf::Branch(branch.clone()),
+            (Origin::Own { .. }, None, None) => return Ok(()),
         };
         for gate in &self.checked.gates {
-            let file = folder.join(format!("{}.sarif.gz", gate.name));
-            if file.symlink_metadata().is_err() {
-                continue;
-            }
-            let sarif = Bytes::from(read_file(&file, SCAN_BYTES_MAX)?);
+            let Some(sarif) = self.sealed.file(&scan_file(&gate.name), SCAN_BYTES_MAX)?.map(Bytes::from) else { continue };
             let report = ScanReport { head: self.subject.head.clone(), of: of.clone(), sarif };
             self.publish(Report::Scan(Box::new(report)), "security-events: write").await?;
             print::line(&format!("gave the findings of {} to code scanning", gate.name))?;

@@ -1,6 +1,4 @@
 //! The files that the step leaves: reports in its folder, and what the runner is told.
-//!
-//! Nothing is written through a symbolic link that the checkout brings: a pull request could have it point anywhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +22,9 @@ use gatewright_reports::findings::{self, Merger};
 use gatewright_reports::{Mapping, RepositoryFiles, SNIFF_BYTES};
 use uuid::Uuid;
 
+use super::folder::{Folder, cannot};
 use super::keep::Kept;
+use super::seal::{Seal, scan_file};
 use crate::failure::Failure;
 use crate::print::{self, printable};
 
@@ -33,13 +33,6 @@ const SUMMARY_FILE: &str = "summary.md";
 const WORKSPACE: &str = "/workspace";
 /// A file of the repository is read for the text of a finding's line if it has at most so many bytes.
 const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// The folder of reports.
-pub(super) struct Folder {
-    /// As the input has it.
-    name: String,
-    path: PathBuf,
-}
 
 /// What gates left.
 pub(super) struct Left<'a> {
@@ -74,33 +67,9 @@ impl Left<'_> {
 }
 
 impl Folder {
-    /// Makes it, below the current folder.
-    pub(super) fn make(here: &Path, name: &str) -> Result<Folder, Failure> {
-        let refused = |why: &str| Failure::Wrong(format!("the input `output` is {name:?}, which {why}"));
-        let mut path = here.to_owned();
-        for part in Path::new(name).components() {
-            match part {
-                Component::Normal(part) => path.push(part),
-                Component::CurDir => continue,
-                Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                    return Err(refused("is no folder below the working directory"));
-                }
-            }
-            match fs::symlink_metadata(&path) {
-                Ok(found) if !found.is_dir() => return Err(refused("is a link or a file in this checkout")),
-                Ok(_) => {}
-                Err(_) => fs::create_dir(&path).map_err(|error| cannot(&path, &error))?,
-            }
-        }
-        if path == here {
-            return Err(refused("is the working directory itself"));
-        }
-        Ok(Folder { name: name.trim_end_matches('/').to_owned(), path })
-    }
-
     /// The result that another step or workflow reads, and the summary.
-    pub(super) fn results(&self, checked: &Checked, summary: &str) -> Result<(), Failure> {
-        self.write(result::FILE_NAME, result::write(checked).as_bytes())?;
+    pub(super) fn results(&self, result: &str, summary: &str) -> Result<(), Failure> {
+        self.write(result::FILE_NAME, result.as_bytes())?;
         self.write(SUMMARY_FILE, summary.as_bytes())
     }
 
@@ -125,7 +94,7 @@ impl Folder {
                 self.copy(&report.blobs.file(&log.blob), &format!("logs/{name}.log"))?;
             }
             if let Some(scan) = &outcome.scan {
-                self.copy(&report.blobs.file(scan), &format!("code-scanning/{name}.sarif.gz"))?;
+                self.copy(&report.blobs.file(scan), &scan_file(name))?;
             }
             for output in &outcome.outputs {
                 // They were read as paths within the workspace; nothing else is written to.
@@ -195,34 +164,6 @@ impl Folder {
         all.identify(|path, line| source.line(path, line));
         self.write("gl-code-quality-report.json", code_quality::write(&all).as_bytes())
     }
-
-    /// Puts a file in its place whole, whatever is there.
-    fn write(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
-        let target = self.path.join(name);
-        let (draft, mut file) = self.draft(&target)?;
-        let written = file.write_all(content).and_then(|()| fs::rename(&draft, &target));
-        written.map_err(|error| cannot(&target, &error))
-    }
-
-    fn copy(&self, from: &Path, name: &str) -> Result<(), Failure> {
-        let target = self.path.join(name);
-        let (draft, mut file) = self.draft(&target)?;
-        let copied = fs::File::open(from).and_then(|mut from| io::copy(&mut from, &mut file));
-        copied.and_then(|_| fs::rename(&draft, &target)).map_err(|error| cannot(&target, &error))
-    }
-
-    fn draft(&self, target: &Path) -> Result<(PathBuf, fs::File), Failure> {
-        let folder = target.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
-        let draft = folder.join(format!(".{}", Uuid::new_v4().simple()));
-        let file = fs::File::options().write(true).create_new(true).open(&draft);
-        Ok((draft.clone(), file.map_err(|error| cannot(&draft, &error))?))
-    }
-
-    /// A file of it, from the working directory.
-    fn name_of(&self, file: &str) -> String {
-        format!("{}/{file}", self.name)
-    }
 }
 
 /// Reads a report in whatever format it is in.
@@ -262,15 +203,23 @@ impl Lines<'_> {
 }
 
 /// Tells GitHub's runner: outputs, and the summary of the job.
-pub(super) fn tell_runner(variables: &Variables, checked: &Checked, folder: &Folder, summary: &str) -> Result<(), Failure> {
+pub(super) fn tell_runner(
+    variables: &Variables,
+    checked: &Checked,
+    folder: &Folder,
+    summary: &str,
+    seal: &Seal,
+) -> Result<(), Failure> {
     let counts = serde_json::to_string(&checked.counts()).map_err(|error| Failure::Outside(error.to_string()))?;
     let (report, markdown) = (folder.name_of(result::FILE_NAME), folder.name_of(SUMMARY_FILE));
+    let seal = seal.to_text();
     let values = [
         ("verdict", word(checked.status())),
         ("counts", counts.as_str()),
         ("report", report.as_str()),
         ("summary", markdown.as_str()),
         ("reports", folder.name.as_str()),
+        ("seal", seal.as_str()),
     ];
     let random = Uuid::new_v4().simple().to_string();
     let outputs = files::outputs(&values, &random).map_err(|error| Failure::Outside(error.to_string()))?;
@@ -286,8 +235,4 @@ fn append(variables: &Variables, name: &'static str, text: &str) -> Result<(), F
     let opened = fs::File::options().append(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Failure::Outside(format!("{path}, which {name} names, cannot be written: {error}")))
-}
-
-fn cannot(path: &Path, error: &io::Error) -> Failure {
-    Failure::Outside(format!("{} cannot be written: {error}", path.display()))
 }
