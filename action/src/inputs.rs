@@ -6,7 +6,7 @@ use gatewright_core::config;
 use crate::{Variables, variable};
 
 /// The variables that are read, and what each is for. Others that begin with `INPUT_` belong to somebody else.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "INPUT_CONFIG",
     "INPUT_GATES",
     "INPUT_BASE",
@@ -14,6 +14,7 @@ pub const NAMES: [&str; 10] = [
     "INPUT_SANDBOX",
     "INPUT_OUTPUT",
     "INPUT_HISTORY",
+    "INPUT_CACHE",
     "INPUT_CHECK",
     "INPUT_COMMENT",
     "INPUT_CODE_SCANNING",
@@ -36,6 +37,8 @@ pub struct Inputs {
     pub output: String,
     /// The folder of what gates said of earlier commits, from the working folder. None: nothing is known of them, nor kept.
     pub history: Option<String>,
+    /// The folder of what gates in containers bring from one run to the next, from the working folder. None: it lasts as long as the job.
+    pub cache: Option<String>,
     /// Whether a check run is published.
     pub check: bool,
     /// Whether the sticky comment is published.
@@ -82,14 +85,16 @@ impl Inputs {
     /// Reads them. What is not set, or empty, is as `action.yml` documents it.
     pub fn read(variables: &Variables) -> Result<Inputs, InputError> {
         let text = |name: &str| variable(variables, name).map(|value| value.trim().to_owned());
+        let sandbox = sandbox(text("INPUT_SANDBOX").as_deref().unwrap_or("runner"))?;
         Ok(Inputs {
             config: text("INPUT_CONFIG").unwrap_or_else(|| config::PATH.to_owned()),
             gates: gates(&text("INPUT_GATES").unwrap_or_default())?,
             base: base(text("INPUT_BASE"))?,
             fail_on: fail_on(text("INPUT_FAIL_ON").as_deref().unwrap_or("failed"))?,
-            sandbox: sandbox(text("INPUT_SANDBOX").as_deref().unwrap_or("runner"))?,
+            sandbox,
             output: text("INPUT_OUTPUT").unwrap_or_else(|| "gatewright-reports".to_owned()),
             history: text("INPUT_HISTORY"),
+            cache: cache(text("INPUT_CACHE"), sandbox)?,
             check: flag("check", text("INPUT_CHECK"), false)?,
             comment: flag("comment", text("INPUT_COMMENT"), false)?,
             code_scanning: flag("code-scanning", text("INPUT_CODE_SCANNING"), false)?,
@@ -129,6 +134,18 @@ fn sandbox(text: &str) -> Result<SandboxKind, InputError> {
         "runner" => Ok(SandboxKind::Runner),
         "docker" => Ok(SandboxKind::Docker),
         other => Err(wrong("sandbox", other, "`runner` or `docker`")),
+    }
+}
+
+/// On the runner itself gates use its own folders, of which nothing is brought anywhere.
+fn cache(text: Option<String>, sandbox: SandboxKind) -> Result<Option<String>, InputError> {
+    match (text, sandbox) {
+        (Some(text), SandboxKind::Runner) => Err(wrong(
+            "cache",
+            &text,
+            "of use without `sandbox: docker`; on the runner itself actions/cache keeps the folders that gates use",
+        )),
+        (text, SandboxKind::Runner | SandboxKind::Docker) => Ok(text),
     }
 }
 
@@ -173,6 +190,14 @@ mod tests {
             assert_eq!(names(text), Ok(vec!["tests".to_owned(), "lint".to_owned()]), "{text:?}");
         }
         assert!(names("tests $(reboot)").is_err());
+    }
+
+    #[test]
+    fn a_folder_of_caches_is_for_containers() {
+        let of = |sandbox: &str| read(&[("INPUT_CACHE", "caches"), ("INPUT_SANDBOX", sandbox)]).map(|inputs| inputs.cache);
+        assert_eq!(of("docker"), Ok(Some("caches".to_owned())));
+        let refused = of("runner").expect_err("nothing would be kept there").to_string();
+        assert!(refused.contains("actions/cache keeps the folders"), "{refused}");
     }
 
     #[test]

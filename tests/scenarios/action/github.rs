@@ -242,3 +242,17 @@ fn gates_run_in_containers_where_that_is_asked_for() {
     assert!(step.stdout.contains("/workspace"), "{}", step.stdout);
     assert!(!runner.checkout().join("left.txt").exists(), "a container changes nothing in the checkout");
 }
+
+#[test]
+fn what_a_gate_in_a_container_keeps_is_there_for_the_next_job_in_the_folder_that_the_workflow_names() {
+    let text = "  tests:\n    run: cat kept/text || true; mkdir -p kept; echo brought along > kept/text\n    cache: { paths: [kept], key: ['src/a.c'] }\n";
+    let mut runner = pull_request(text);
+    let caches = runner.path("caches").display().to_string();
+    runner.set("INPUT_SANDBOX", "docker").set("INPUT_CACHE", &caches);
+    let first = runner.step(&[]);
+    assert_eq!(first.code, 0, "{first:#?}");
+    assert!(!first.stdout.contains("brought along"), "{}", first.stdout);
+    let second = runner.step(&[]);
+    assert_eq!(second.code, 0, "{second:#?}");
+    assert!(second.stdout.contains("brought along"), "{}", second.stdout);
+}

@@ -145,7 +145,11 @@ fn sandbox(inputs: &Inputs, source: &Checkout, scratch: &Path) -> Arc<dyn Sandbo
     let instance = format!("action-{}", RunId::new());
     let (mirrors, local) = (scratch.join("mirrors"), Some(source.repository.clone()));
     match inputs.sandbox {
-        SandboxKind::Docker => Arc::new(DockerSandbox::new(DockerConfig { local, ..DockerConfig::new(instance, mirrors) })),
+        SandboxKind::Docker => {
+            let usual = DockerConfig::new(instance, mirrors);
+            let caches = inputs.cache.as_ref().map_or_else(|| usual.caches.clone(), PathBuf::from);
+            Arc::new(DockerSandbox::new(DockerConfig { local, caches, ..usual }))
+        }
         SandboxKind::Runner => {
             let workspace = HostWorkspace::InPlace(source.root.clone());
             Arc::new(HostSandbox::new(HostConfig { workspace, instance, mirrors, local, env: Default::default() }))
