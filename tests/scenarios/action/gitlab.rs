@@ -56,13 +56,6 @@ fn a_merge_request_gets_the_reports_that_gitlabs_widgets_show() {
 }
 
 #[test]
-fn the_line_of_the_coverage_is_what_the_components_expression_finds() {
-    let template =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../templates/gates/template.yml")).expect("it is there");
-    assert!(template.contains(r"coverage: '/^Gatewright coverage: (\d+(?:\.\d+)?)%/'"), "{template}");
-}
-
-#[test]
 fn a_job_token_is_in_no_gates_environment() {
     let gates = "image: none\ngates:\n  look: { run: env }\n";
     let step = Runner::merge_request(&[(".gatewright.yml", gates)], &[("a", "b")]).step(&[]);

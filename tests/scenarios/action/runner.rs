@@ -113,25 +113,48 @@ impl Runner {
     /// A job of GitLab CI for the merge request 12.
     pub(crate) fn merge_request(main: &[(&str, &str)], change: &[(&str, &str)]) -> Runner {
         let mut runner = Runner::new(main, change);
-        runner.check_out(&runner.head.clone());
+        let head = runner.head.clone();
+        runner.gitlab(&head);
         for (name, value) in [
-            ("GITLAB_CI", "true"),
             ("CI_PIPELINE_SOURCE", "merge_request_event"),
             ("CI_MERGE_REQUEST_IID", "12"),
             ("CI_MERGE_REQUEST_PROJECT_ID", "5"),
             ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "5"),
             ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
             ("CI_MERGE_REQUEST_EVENT_TYPE", "detached"),
-            ("CI_DEFAULT_BRANCH", "main"),
             ("CI_COMMIT_BEFORE_SHA", "0000000000000000000000000000000000000000"),
-            ("CI_JOB_TOKEN", "CANARY-JOB-TOKEN"),
         ] {
             runner.set(name, value);
         }
-        runner.set("CI_COMMIT_SHA", &runner.head.clone());
         runner.set("CI_MERGE_REQUEST_DIFF_BASE_SHA", &runner.base.clone());
-        runner.set("CI_PROJECT_DIR", &runner.checkout().display().to_string());
         runner
+    }
+
+    /// A job of GitLab CI for a push of `main`, before the change.
+    pub(crate) fn default_branch(main: &[(&str, &str)], change: &[(&str, &str)]) -> Runner {
+        let mut runner = Runner::new(main, change);
+        let base = runner.base.clone();
+        runner.gitlab(&base);
+        let before = git(&runner.path("origin"), &["rev-parse", "main~"]);
+        runner.set("CI_PIPELINE_SOURCE", "push").set("CI_COMMIT_BRANCH", "main").set("CI_COMMIT_BEFORE_SHA", &before);
+        runner
+    }
+
+    /// What every job of GitLab CI has ("Predefined CI/CD variables reference"), with this commit checked out.
+    fn gitlab(&mut self, commit: &str) {
+        self.check_out(commit);
+        self.set("CI_COMMIT_SHA", commit);
+        self.set("CI_PROJECT_DIR", &self.checkout().display().to_string());
+        for (name, value) in [
+            ("GITLAB_CI", "true"),
+            ("CI_API_V4_URL", "https://gitlab.invalid/api/v4"),
+            ("CI_PROJECT_ID", "5"),
+            ("CI_DEFAULT_BRANCH", "main"),
+            ("CI_JOB_NAME", "gates"),
+            ("CI_JOB_TOKEN", "CANARY-JOB-TOKEN"),
+        ] {
+            self.set(name, value);
+        }
     }
 
     fn check_out(&self, commit: &str) {
@@ -201,14 +224,15 @@ impl Runner {
 
     /// Runs `gatewright action`, or a subcommand of it, as a step.
     pub(crate) fn step(&self, more: &[&str]) -> Step {
-        let output = Command::new(env!("CARGO_BIN_EXE_service-under-test"))
-            .arg("action")
-            .args(more)
-            .current_dir(self.checkout())
-            .env_clear()
-            .envs(&self.variables)
-            .output()
-            .expect("the program runs");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_service-under-test"));
+        program.arg("action").args(more);
+        self.runs(program)
+    }
+
+    /// Runs a program as a step.
+    pub(crate) fn runs(&self, mut program: Command) -> Step {
+        program.current_dir(self.checkout()).env_clear().envs(&self.variables);
+        let output = program.output().expect("the program runs");
         let read = |name: &str| {
             let path = self.variables.get(name);
             path.map(|path| fs::read_to_string(path).unwrap_or_default()).unwrap_or_default()

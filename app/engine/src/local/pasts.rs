@@ -49,6 +49,14 @@ struct Kept {
     facts: Facts,
 }
 
+/// The same with what it is of, where it is handed from one machine to another.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    commit: CommitId,
+    gate: GateName,
+    kept: Kept,
+}
+
 impl Pasts {
     /// The facts in this folder, which belongs to one repository. It is made when something is kept.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -74,35 +82,88 @@ impl Pasts {
     }
 
     fn read(&self, commit: &CommitId, gate: &GateName) -> Option<Past> {
+        let Kept { run, at, facts } = self.kept(commit, gate)?;
+        Some(Past { run, commit: commit.clone(), at, exact: false, facts })
+    }
+
+    fn kept(&self, commit: &CommitId, gate: &GateName) -> Option<Kept> {
         let file = self.file(commit, gate);
         let length = fs::metadata(&file).ok()?.len();
         // Facts are never larger; something else is no use, and may be endless.
         let text = (length <= 2 * Facts::BYTES_MAX as u64).then(|| fs::read(&file)).and_then(Result::ok)?;
         // What another version wrote and this one cannot read is as good as nothing.
-        let Kept { run, at, facts } = serde_json::from_slice(&text).ok()?;
-        Some(Past { run, commit: commit.clone(), at, exact: false, facts })
+        serde_json::from_slice(&text).ok()
     }
 
     /// Keeps what a gate said of a commit: its facts as JSON.
     pub(super) fn keep(&self, commit: &CommitId, gate: &GateName, run: RunId, facts: &[u8]) {
         let kept = || {
             let kept = Kept { run, at: Timestamp::now(), facts: serde_json::from_slice(facts)? };
-            self.write(&self.file(commit, gate), &serde_json::to_vec(&kept)?)
+            Self::write(&self.file(commit, gate), &serde_json::to_vec(&kept)?)
         };
         if let Err(error) = kept() {
             tracing::warn!(%error, folder = %self.folder.display(), "what later runs would compare with could not be kept");
         }
+        self.prune();
     }
 
-    fn write(&self, file: &Path, text: &[u8]) -> io::Result<()> {
-        let folder = file.parent().unwrap_or(&self.folder);
+    /// All of it as a text of at most so many bytes, a line for each commit and gate, newest first: what is too much is left out from the
+    /// oldest on.
+    pub fn hand_over(&self, bytes_max: usize) -> String {
+        let mut all: Vec<Line> = self.lines();
+        all.sort_by_key(|line| std::cmp::Reverse(line.kept.at));
+        let mut text = String::new();
+        for line in all {
+            let Ok(line) = serde_json::to_string(&line) else { continue };
+            if text.len() + line.len() >= bytes_max {
+                break;
+            }
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Takes over what was handed over elsewhere. Lines that cannot be read, another version's, are passed over; of what is known here
+    /// already nothing is changed.
+    pub fn take_over(&self, text: &str) {
+        let mut lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        // By the times of the folders it is seen what may go: the newest is written last.
+        lines.sort_by_key(|line| line.kept.at);
+        for Line { commit, gate, kept } in lines {
+            let file = self.file(&commit, &gate);
+            if file.exists() {
+                continue;
+            }
+            if let Err(error) = serde_json::to_vec(&kept).map_err(io::Error::from).and_then(|text| Self::write(&file, &text)) {
+                tracing::warn!(%error, folder = %self.folder.display(), "what was said of earlier commits could not be taken over");
+                break;
+            }
+        }
+        self.prune();
+    }
+
+    /// Everything that is kept and can be read.
+    fn lines(&self) -> Vec<Line> {
+        let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let of_gate = |commit: &CommitId, file: fs::DirEntry| {
+            let gate = file.file_name().to_str()?.strip_suffix(".json")?.parse().ok()?;
+            Some(Line { commit: commit.clone(), kept: self.kept(commit, &gate)?, gate })
+        };
+        let of_commit = |folder: fs::DirEntry| {
+            let commit: CommitId = folder.file_name().to_str()?.parse().ok()?;
+            Some(entries(&folder.path()).filter_map(|file| of_gate(&commit, file)).collect::<Vec<Line>>())
+        };
+        entries(&self.folder).filter_map(of_commit).flatten().collect()
+    }
+
+    fn write(file: &Path, text: &[u8]) -> io::Result<()> {
+        let folder = file.parent().unwrap_or(file);
         fs::create_dir_all(folder)?;
         // Written elsewhere first, so that a run beside this one never reads half of it.
         let draft = folder.join(format!(".{}", RunId::new()));
         fs::write(&draft, text)?;
-        fs::rename(&draft, file)?;
-        self.prune();
-        Ok(())
+        fs::rename(&draft, file)
     }
 
     fn prune(&self) {

@@ -215,6 +215,29 @@ async fn what_could_not_be_run_at_all_is_told_from_what_failed() {
 }
 
 #[test]
+fn what_was_said_of_commits_goes_from_one_machine_to_another_the_newest_of_it_first() {
+    let at = |name: &str| std::env::temp_dir().join(format!("gatewright-{name}-{}", RunId::new()));
+    let folders = [at("here"), at("there")];
+    let [here, there] = folders.clone().map(Pasts::new);
+    let gate: GateName = "tests".parse().expect("a name");
+    let commits: Vec<CommitId> = ["a", "b", "c"].iter().map(|digit| digit.repeat(40).parse().expect("a commit")).collect();
+    for commit in &commits {
+        here.keep(commit, &gate, RunId::new(), b"{}");
+    }
+    let text = here.hand_over(usize::MAX);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].contains(commits[2].as_str()) && lines[2].contains(commits[0].as_str()), "{text}");
+    assert_eq!(here.hand_over(text.len() - 1).lines().count(), 2, "what is too much goes from the oldest on");
+    there.take_over(&format!("{}\nno JSON\n{{\"commit\": \"../x\", \"gate\": \"tests\"}}\n{}\n", lines[0], lines[1]));
+    let has: Vec<bool> = commits.iter().map(|commit| there.has(commit, &gate)).collect();
+    assert_eq!(has, [false, true, true]);
+    for folder in folders {
+        std::fs::remove_dir_all(folder).expect("it can be removed");
+    }
+}
+
+#[test]
 fn what_was_said_of_a_commit_is_found_again_and_nothing_else_is() {
     let folder = std::env::temp_dir().join(format!("gatewright-pasts-{}", RunId::new()));
     let pasts = Pasts::new(&folder);

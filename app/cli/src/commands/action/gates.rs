@@ -16,7 +16,7 @@ use gatewright_core::sandbox::{Limits, Sandbox, Source};
 use gatewright_core::survey::{Survey, SurveyWanted};
 use gatewright_core::verdict::{Evidence, Verdict, VerdictStatus};
 use gatewright_core::{ForgeKind, GateName, RepoRef, RunId};
-use gatewright_engine::local::{LocalChange, LocalReport, LocalRun, Pasts};
+use gatewright_engine::local::{LocalChange, LocalReport, LocalRun};
 use gatewright_sandbox::local::{Base, Content, WorkingTree};
 use gatewright_sandbox::{DockerConfig, DockerSandbox, HostConfig, HostSandbox, HostWorkspace};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::folder::Folder;
 use super::keep::Kept;
 use super::seal::Seal;
 use super::show::{self, Output};
-use super::{base, event, write, wrong};
+use super::{base, event, history, write, wrong};
 use crate::commands::run::file;
 use crate::failure::Failure;
 use crate::load;
@@ -51,7 +51,8 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let scratch = scratch.map_err(|error| Failure::Outside(format!("no temporary folder can be made: {error}")))?;
     let source = Checkout::of(&job, &inputs, &here, scratch.path()).await?;
     let sandbox = sandbox(&inputs, &source, scratch.path());
-    let local = local_run(&job, &inputs, config, &source, (sandbox, scratch.path()));
+    let pasts = history::known(variables, &job, &inputs, scratch.path()).await?;
+    let local = LocalRun { pasts, ..local_run(&job, &inputs, config, &source, (sandbox, scratch.path())) };
     let (report, kept) = driven(&job, &inputs, &local).await?;
     let checked = checked(&job, &source, &report);
     let survey = survey(&local, &source).await;
@@ -61,6 +62,7 @@ pub(super) async fn run(variables: &Variables) -> Result<ExitCode, Failure> {
     let text = summary::markdown(&checked, summary::Details::Ours, left_out, summary::SUMMARY_BYTES_MAX);
     let result = result::write(&checked);
     folder.results(&result, &text)?;
+    history::leave(variables, &job, local.pasts.as_ref(), &folder)?;
     if job.runner == Runner::Github {
         write::tell_runner(variables, &checked, &folder, &text, &Seal::of(&result, &report))?;
     }
@@ -187,7 +189,7 @@ fn local_run(
         limits: Limits { cpus, ..LIMITS },
         secrets: Vec::new(),
         scratch: scratch.join("blobs"),
-        pasts: inputs.history.as_ref().map(Pasts::new),
+        pasts: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `gatewright action`: the gates as a step of a CI job, and what the job's runner and forge are told of them.
 //!
 //! What can be known without doing anything is in the crate `gatewright-action`; here is what is done: `base.rs` finds what to
-//! compare with, `gates.rs` runs, `keep.rs` keeps the reports, `show.rs` is the step's output, `write.rs` writes files into the
+//! compare with, `history.rs` what GitLab has of earlier commits, `gates.rs` runs, `keep.rs` keeps the reports, `show.rs` is the step's output, `write.rs` writes files into the
 //! folder of `folder.rs`, `publish.rs` is the step with the token, and `seal.rs` what that one believes of the folder.
 
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ mod base;
 mod event;
 mod folder;
 mod gates;
+mod history;
 mod keep;
 mod publish;
 mod seal;
