@@ -73,7 +73,7 @@ if [ $# -gt 0 ]; then
 fi
 cd "$ROOT"
 lint_action action.yml
-lint_workflow templates/ci/github-*.yml
+lint_workflow .github/workflows/*.yml templates/ci/github-*.yml
 lint_pipeline templates/ci/gitlab-*.yml
 lint_component templates/*/template.yml
 lint_shell action/*.sh tests/lint/*.sh tests/setup/*.sh tests/benches/*.sh app/reports/benches/*/*.sh

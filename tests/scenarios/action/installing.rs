@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../action/install.sh");
+const RELEASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../action/release.sh");
+const WORKFLOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/workflows/release.yml");
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 
 /// A release in a folder, and a runner's folders.
@@ -74,6 +76,15 @@ impl Machine {
     }
 }
 
+/// What release.sh makes of the digests in a folder of binaries, as the workflow of a release calls it; or what it says.
+fn listed(folder: &Path, version: &str, from: &str) -> Result<String, String> {
+    let sums = "sha256sum gatewright-* > SHA256SUMS && exec bash \"$@\" SHA256SUMS";
+    let args = ["-ec", sums, "release", RELEASE, version, from];
+    let output = Command::new("bash").args(args).current_dir(folder).output().expect("bash runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
 fn says(program: &Path) -> String {
     let output = Command::new(program).output().expect("it runs");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -130,6 +141,39 @@ fn a_binary_that_is_there_is_taken_as_it_is() {
     assert_eq!(machine.install().code, 3, "it must be a program");
     fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("it can be set");
     assert_eq!(machine.install().path.map(|path| says(&path)).as_deref(), Some("own"));
+}
+
+#[test]
+fn the_list_that_a_release_writes_is_what_its_binaries_are_installed_by() {
+    let machine = Machine::new("hello");
+    let list = listed(&machine.path("mirror"), "2.0.0-rc.1", "https://example.invalid/v2.0.0-rc.1").expect("all are there");
+    fs::write(machine.path("release.txt"), &list).expect("it can be written");
+    let path = machine.install().path.unwrap_or_else(|| panic!("{list}"));
+    assert_eq!(says(&path), "hello");
+    assert!(path.starts_with(machine.path("tools/gatewright/2.0.0-rc.1")), "{}", path.display());
+}
+
+#[test]
+fn no_list_is_written_of_a_release_that_lacks_a_binary_or_is_none() {
+    let machine = Machine::new("hello");
+    let folder = machine.path("mirror");
+    let from = "https://example.invalid/v2.0.0";
+    assert!(listed(&folder, "v2.0.0", from).is_err_and(|words| words.contains("is no version")));
+    assert!(listed(&folder, "2.0.0", "http://example.invalid").is_err_and(|words| words.contains("reached by https")));
+    fs::remove_file(folder.join(format!("gatewright-{}", TARGETS[1]))).expect("it is there");
+    let words = listed(&folder, "2.0.0", from).expect_err("one is missing");
+    assert!(words.contains(&format!("no digest, or more than one, of gatewright-{}", TARGETS[1])), "{words}");
+}
+
+#[test]
+fn the_workflow_of_a_release_builds_every_binary_that_is_installed() {
+    let workflow = fs::read_to_string(WORKFLOW).expect("it is there");
+    let script = fs::read_to_string(SCRIPT).expect("it is there");
+    let known: Vec<&str> = script.lines().filter_map(|line| line.split_once(") echo ")?.1.strip_suffix(" ;;")).collect();
+    assert_eq!(known, TARGETS);
+    for target in known {
+        assert!(workflow.contains(&format!("target: {target},")), "{target}");
+    }
 }
 
 #[test]
