@@ -7,6 +7,7 @@ mod agent_tls;
 mod agents;
 mod configuration;
 mod files;
+mod gate_pages;
 mod init;
 mod journal;
 mod pages;
