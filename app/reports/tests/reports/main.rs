@@ -7,4 +7,5 @@ mod coverage;
 mod findings;
 mod fixtures;
 mod lockfiles;
+mod memory;
 mod testing;
