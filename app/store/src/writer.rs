@@ -282,6 +282,55 @@ mod tests {
         assert_everybody_is_told(start(Arc::new(Broken(|| panic!("a bug in the driver"))))).await;
     }
 
+    /// A driver whose first write takes until it is let go.
+    struct Slow {
+        kv: MemoryKv,
+        let_go: Mutex<std::sync::mpsc::Receiver<()>>,
+        writes: std::sync::atomic::AtomicUsize,
+    }
+
+    impl Kv for Slow {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            self.kv.get(key)
+        }
+        fn scan(&self, range: &Range, order: Order, visit: Visit<'_>) -> Result<(), StoreError> {
+            self.kv.scan(range, order, visit)
+        }
+        fn apply(&self, changes: Changes) -> Result<(), StoreError> {
+            if self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                self.let_go.lock().expect("nobody panicked").recv().expect("it is let go");
+            }
+            self.kv.apply(changes)
+        }
+        fn free_bytes(&self) -> Result<u64, StoreError> {
+            Ok(u64::MAX)
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_that_wait_at_the_same_time_share_a_flush() {
+        let (go, let_go) = std::sync::mpsc::channel();
+        let kv = Arc::new(Slow { kv: MemoryKv::default(), let_go: Mutex::new(let_go), writes: 0.into() });
+        let writer = Arc::new(start(kv.clone()));
+        let call = |n: u8| {
+            let writer = Arc::clone(&writer);
+            tokio::spawn(async move { put(&writer, &[n]).await })
+        };
+        let calls: Vec<_> = (0..100).map(call).collect();
+        // All have asked before the first write ends.
+        tokio::task::yield_now().await;
+        go.send(()).expect("the writer waits");
+        for call in calls {
+            assert_eq!(call.await.expect("it ends"), Ok(()));
+        }
+        let writes = kv.writes.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(writes <= 2, "{writes} flushes of 100 callers");
+        assert_eq!(
+            crate::kv::keys(&kv.kv, &Range { from: vec![0], to: vec![200] }, Order::Up, 1_000).map(|keys| keys.len()),
+            Ok(100)
+        );
+    }
+
     #[tokio::test]
     async fn a_request_sees_what_those_before_it_change() {
         let kv = Arc::new(MemoryKv::default());

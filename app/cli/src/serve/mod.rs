@@ -139,8 +139,9 @@ async fn serve(
     tracing::info!(%address, duration_ms = start_ms, "ready");
 
     let broken = tokio::select! {
+        // First: after `stop` the others end, too.
+        biased;
         () = stop.cancelled() => None,
-        // Neither ends by itself before `stop`.
         ended = &mut server => Some(format!("the server has ended{}", how(ended))),
         ended = &mut work => Some(format!("the engine has ended{}", how(ended))),
         error = broken_store(&*upkeep_of_store) => Some(format!("the store must be opened again: {error}")),
