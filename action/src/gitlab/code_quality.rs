@@ -70,7 +70,7 @@ fn entry(finding: &Finding) -> Option<Entry> {
 
 /// By how bad it is for security where the tool says that, else by the level.
 fn severity(finding: &Finding) -> &'static str {
-    match (finding.rule.severity(), finding.level) {
+    match (finding.severity, finding.level) {
         (Some(Severity::Critical), _) => "blocker",
         (Some(Severity::High), _) => "critical",
         (Some(Severity::Medium), _) | (None, Level::Error) => "major",

@@ -11,6 +11,9 @@ pub struct FindingFacts {
     /// How many of them are only counted, and not recognised again.
     #[serde(default)]
     pub left_out: [u64; 4],
+    /// How many of these are critical, high, medium and low.
+    #[serde(default)]
+    pub left_out_severities: [u64; 4],
     /// The fingerprints of all others, sorted, as 16 hexadecimal digits each, one behind the other.
     #[serde(default)]
     fingerprints: String,

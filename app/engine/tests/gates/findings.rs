@@ -225,7 +225,8 @@ fn what_cannot_be_judged_is_no_pass() {
         ("hello", "in no format that is known"),
         ("{\"version\":\"2.1.0\",\"runs\":[{\"results\":[", "cannot be read"),
         ("{\"version\":\"1.0.0\",\"runs\":[]}", "where 2.1.0 is read"),
-        ("", "in no format that is known"),
+        ("", "a tool that failed leaves the same"),
+        ("[1]", "in no format that is known"),
     ] {
         let verdict = judge(&gate(""), &with(report, left_behind(&[], TEN, None)));
         assert_eq!(verdict.status, VerdictStatus::Errored, "{report}");
@@ -236,6 +237,18 @@ fn what_cannot_be_judged_is_no_pass() {
     let verdict = judge(&gate(""), &with(&broken_off.to_string(), left_behind(&[], TEN, None)));
     assert_snapshot!(said(&verdict), @"Errored: the tool did not run to its end");
     assert!(verdict.summary.contains("### What the tool could not do\n\n- `` out of `memory` ``"), "{}", verdict.summary);
+}
+
+#[test]
+fn a_tool_that_found_nothing_passes_whatever_its_format_writes_then() {
+    let judged = |name: &str, report: &str| {
+        let files = vec![ReportFile::new(name, report.as_bytes().to_vec())];
+        let reports = [(ReportKind::Findings, Reports { files, errors: Vec::new() })].into();
+        said(&judge(&gate(""), &Evidence { reports, ..left_behind(&[], TEN, None) }))
+    };
+    assert_snapshot!(judged("leaks.json", "[]\n"), @"Passed: no findings");
+    assert_snapshot!(judged("lint.rdjsonl", ""), @"Passed: no findings");
+    assert_snapshot!(judged("lint.json", ""), @"Errored: a report of findings cannot be read");
 }
 
 #[test]
@@ -285,7 +298,7 @@ fn hostile_findings_have_no_effect() {
     | errors | 1 | 2 | new at most 0 | ❌ |
     | critical | 1 | 1 |  |  |
 
-    Findings on lines that the change adds count as new, and no others. Nothing is known of the base yet, so this was not compared. A gate that compares also runs for pushes to the default branch, unless its `when` says otherwise; from the next such push on there is something to compare with.
+    Findings on lines that the change adds count as new, and those without a line in files that it touches; no others. Nothing is known of the base yet, so this was not compared. A gate that compares also runs for pushes to the default branch, unless its `when` says otherwise; from the next such push on there is something to compare with.
 
     1 finding is in files that are none of the commit's, for example `` ../../etc/passwd|` ``.
 
@@ -358,4 +371,55 @@ fn code_scanning_is_given_what_stands_where_the_gate_asks_for_it() {
     let written: Value = serde_json::from_slice(&scan.json).unwrap();
     assert_eq!(written["runs"][0]["automationDetails"]["id"], "gatewright/lint/");
     assert_eq!(written["runs"][0]["results"][0]["ruleId"], "sql");
+}
+
+#[test]
+fn a_finding_without_a_line_is_new_where_the_change_touches_its_file() {
+    let mut whole = result("CVE-1", "error", 1, "vulnerable");
+    whole["locations"][0]["physicalLocation"].as_object_mut().unwrap().remove("region");
+    let judged = |results: &[Value], added| said(&judge(&gate(""), &left_behind(results, TEN, Some(added))));
+    assert_snapshot!(judged(&[whole.clone()], (7, 1)), @"Failed: 1 new error, none allowed");
+    whole["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = "Cargo.lock".into();
+    assert_snapshot!(judged(&[whole], (7, 1)), @"Passed: no new findings, 1 known");
+}
+
+#[test]
+fn what_somebody_has_to_look_at_has_no_level_so_only_limits_of_severities_count_it() {
+    let review = |rule: &str| {
+        let mut found = result(rule, "none", 3, "look");
+        found["kind"] = "review".into();
+        found
+    };
+    let judged = |results: &[Value], require: &str| {
+        said(&judge(&gate(&format!(", require: {{ {require} }}")), &left_behind(results, TEN, None)))
+    };
+    assert_snapshot!(judged(&[review("x")], "total: { error: 0, warning: 0, note: 0 }"), @"Passed: 1 without a level");
+    assert_snapshot!(judged(&[review("sql")], "total: { critical: 0 }"), @"Failed: 1 critical, none allowed");
+}
+
+#[test]
+fn a_limit_of_severities_says_so_where_no_finding_has_one() {
+    let summary = |results: &[Value]| judge(&gate(", require: { total: { high: 0 } }"), &left_behind(results, TEN, None)).summary;
+    let note = "No finding says how bad it is for security";
+    assert!(summary(&[result("x", "error", 2, "m")]).contains(note));
+    assert!(!summary(&[result("x", "error", 2, "m"), result("sql", "error", 3, "m")]).contains(note));
+    assert!(!summary(&[]).contains(note));
+}
+
+#[test]
+fn findings_beyond_those_that_are_kept_count_by_severity_and_as_new_where_nothing_tells() {
+    let mut many: Vec<Value> =
+        (0..100_000).map(|n| json!({"ruleId": "x", "level": "note", "message": {"text": n.to_string()}})).collect();
+    many.push(json!({"ruleId": "sql", "level": "error", "message": {"text": "m"}}));
+    let beyond = left_behind(&many, TEN, Some((1, 1)));
+    let config = gate(", require: { new: { error: 0 }, total: { critical: 0 } }");
+    let judgement = gates::judge(&config, &beyond);
+    assert_snapshot!(said(&judgement.verdict), @"Failed: 1 new error, none allowed, and 1 more");
+    let told = "1 finding is only counted, being beyond the first 100000. That counts as new";
+    assert!(judgement.verdict.summary.contains(told), "{}", judgement.verdict.summary);
+    // On a base that has as many of them, none is new.
+    let past = Past { facts: judgement.facts, ..base(&[], true).unwrap() };
+    let config = gate(", require: { new: { error: 0, critical: 0 } }");
+    let verdict = judge(&config, &Evidence { base: Some(past), ..beyond });
+    assert_snapshot!(said(&verdict), @"Passed: no new findings, 100001 known [0 new]");
 }

@@ -6,7 +6,7 @@
 use gatewright_reports::findings::{FindingsFormat, read};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [FindingsFormat; 10] = [
+const FORMATS: [FindingsFormat; 11] = [
     FindingsFormat::Sarif,
     FindingsFormat::Checkstyle,
     FindingsFormat::RdJson,
@@ -17,6 +17,7 @@ const FORMATS: [FindingsFormat; 10] = [
     FindingsFormat::Trivy,
     FindingsFormat::Gitleaks,
     FindingsFormat::CargoAudit,
+    FindingsFormat::EmptyArray,
 ];
 
 fuzz_target!(|input: (u8, &[u8])| {

@@ -5,7 +5,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::collect::{Collector, cut};
-use super::{Finding, Findings, Level, Location};
+use super::{Finding, Findings, Level, Location, cvss};
 use crate::error::{Fault, ReportError};
 use crate::json::{Json, Kind};
 
@@ -34,6 +34,8 @@ struct Advisory {
     url: Option<String>,
     #[serde(default)]
     aliases: Vec<String>,
+    #[serde(default)]
+    cvss: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +100,7 @@ fn entry<R: Read>(json: &mut Json<R>, level: Level, collector: &mut Collector) -
         rule.summary = Some(cut(&advisory.title, 1024));
         let own = || advisory.id.starts_with("RUSTSEC-").then(|| format!("https://rustsec.org/advisories/{}", advisory.id));
         rule.help_url = advisory.url.clone().or_else(own).map(|url| cut(&url, 1024));
+        rule.security_severity = advisory.cvss.as_deref().and_then(cvss::score);
         rule.tags = advisory.aliases.iter().take(20).map(|alias| cut(alias, 200)).collect();
     });
     let mut finding = Finding::new(rule, level, &message);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Finding, Findings, Fix, Location, Rule};
+use super::{Finding, Findings, Fix, Level, Location, Rule, Severity};
 
 /// So many findings of a report are kept. Those beyond are counted.
 const KEPT_MAX: usize = 100_000;
@@ -91,7 +91,7 @@ impl Collector {
             self.text_bytes += bytes;
             self.findings.list.push(finding);
         } else if finding.stands() {
-            *self.findings.left_out.entry(finding.level).or_default() += 1;
+            self.count(finding.level, finding.severity, 1);
         }
         kept
     }
@@ -170,9 +170,9 @@ impl Collector {
         &mut self.findings.list
     }
 
-    /// Counts a finding that is not kept.
-    pub(super) fn count(&mut self, level: super::Level, amount: u64) {
-        *self.findings.left_out.entry(level).or_default() += amount;
+    /// Counts findings that are not kept.
+    pub(super) fn count(&mut self, level: Level, severity: Option<Severity>, amount: u64) {
+        *self.findings.left_out.entry((level, severity)).or_default() += amount;
     }
 
     pub(super) fn finish(self) -> Findings {

@@ -23,8 +23,8 @@ impl Merger {
         for finding in list {
             self.add_one(finding);
         }
-        for (level, count) in left_out {
-            *self.all.left_out.entry(level).or_default() += count;
+        for (how_bad, count) in left_out {
+            *self.all.left_out.entry(how_bad).or_default() += count;
         }
         self.all.problems.extend(problems);
         self.all.problems.truncate(PROBLEMS_MAX);
@@ -43,7 +43,7 @@ impl Merger {
             alike.push(u32::try_from(list.len()).unwrap_or(u32::MAX));
             list.push(finding);
         } else if finding.stands() {
-            *self.all.left_out.entry(finding.level).or_default() += 1;
+            *self.all.left_out.entry((finding.level, finding.severity)).or_default() += 1;
         }
     }
 
@@ -55,7 +55,7 @@ impl Merger {
 
 /// Whether findings say the same of the same place, as the reports of several jobs do.
 fn say_the_same(one: &Finding, other: &Finding) -> bool {
-    let of = |finding: &Finding| (finding.level, finding.kind, finding.fingerprint, finding.baseline);
+    let of = |finding: &Finding| (finding.level, finding.severity, finding.kind, finding.fingerprint, finding.baseline);
     (&one.rule.tool, &one.rule.id) == (&other.rule.tool, &other.rule.id)
         && (&one.location, &one.elsewhere, &one.message) == (&other.location, &other.elsewhere, &other.message)
         && of(one) == of(other)

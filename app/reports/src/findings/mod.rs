@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::error::ReportError;
+use crate::error::{Fault, ReportError};
+use crate::json::Json;
 use crate::paths::{Mapping, RepositoryFiles};
 
 mod cargo;
 mod cargo_audit;
 mod checkstyle;
 mod collect;
+mod cvss;
 mod eslint;
 mod fingerprint;
 mod gitleaks;
@@ -54,6 +56,8 @@ pub enum FindingsFormat {
     Gitleaks,
     /// `cargo audit --json`.
     CargoAudit,
+    /// `[]`: what gitleaks and ESLint write where there is nothing. Which of them has, it does not say.
+    EmptyArray,
 }
 
 /// Reads a report as a stream. One without any finding is no error: there may be nothing wrong.
@@ -72,6 +76,7 @@ pub fn read(format: FindingsFormat, source: impl Read) -> Result<Findings, Repor
         FindingsFormat::Trivy => trivy::read(source),
         FindingsFormat::Gitleaks => gitleaks::read(source),
         FindingsFormat::CargoAudit => cargo_audit::read(source),
+        FindingsFormat::EmptyArray => read_nothing(source),
     }?;
     findings.tools.extend(tools(format).iter().map(|tool| (*tool).to_owned()));
     Ok(findings)
@@ -80,7 +85,7 @@ pub fn read(format: FindingsFormat, source: impl Read) -> Result<Findings, Repor
 /// Who writes a format. Those that many write name their tool.
 fn tools(format: FindingsFormat) -> &'static [&'static str] {
     match format {
-        FindingsFormat::Sarif | FindingsFormat::RdJson | FindingsFormat::RdJsonLines => &[],
+        FindingsFormat::Sarif | FindingsFormat::RdJson | FindingsFormat::RdJsonLines | FindingsFormat::EmptyArray => &[],
         FindingsFormat::Checkstyle => &["checkstyle"],
         FindingsFormat::Eslint => &["ESLint"],
         FindingsFormat::Cargo => &["Clippy", "rustc"],
@@ -89,6 +94,14 @@ fn tools(format: FindingsFormat) -> &'static [&'static str] {
         FindingsFormat::Gitleaks => &["gitleaks"],
         FindingsFormat::CargoAudit => &["cargo-audit"],
     }
+}
+
+/// Reads an array that is empty.
+fn read_nothing(source: impl Read) -> Result<Findings, ReportError> {
+    let mut json = Json::new(source);
+    json.array(|json| Err(json.error(Fault::broken("an array in no format that is known here"))))?;
+    json.end()?;
+    Ok(Findings::default())
 }
 
 /// How bad a finding is, the worst first.
@@ -179,17 +192,8 @@ pub struct Rule {
     pub help: Option<String>,
     /// Where it stands in catalogues, such as `CWE 79`.
     pub taxa: Vec<String>,
-    /// How bad it is for security, from 0 to 10, as CVSS has it.
+    /// How bad what it finds is for security, from 0 to 10, as CVSS has it. What counts is [`Finding::severity`].
     pub security_severity: Option<f32>,
-    /// The same in a word, where the tool has no number.
-    pub severity: Option<Severity>,
-}
-
-impl Rule {
-    /// How bad what it finds is for security, where the tool says that.
-    pub fn severity(&self) -> Option<Severity> {
-        self.security_severity.map_or(self.severity, Severity::of_score)
-    }
 }
 
 /// A part of a text file.
@@ -257,6 +261,8 @@ pub struct Finding {
     pub rule: Arc<Rule>,
     /// How bad it is.
     pub level: Level,
+    /// How bad it is for security, where the tool says that. One rule may find what is bad in one place and harmless in another.
+    pub severity: Option<Severity>,
     /// Whether it is a problem at all.
     pub kind: FindingKind,
     /// What is wrong. Untrusted text.
@@ -283,6 +289,7 @@ impl Finding {
     fn new(rule: Arc<Rule>, level: Level, message: &str) -> Finding {
         let message = collect::cut(message, collect::MESSAGE_BYTES_MAX);
         Finding {
+            severity: rule.security_severity.and_then(Severity::of_score),
             rule,
             level,
             message,
@@ -323,8 +330,8 @@ impl Finding {
 pub struct Findings {
     /// In the order of the report. No more than the first 100,000 of a report: see `left_out`.
     pub list: Vec<Finding>,
-    /// How many more findings that stand there are, by level, which are only counted.
-    pub left_out: BTreeMap<Level, u64>,
+    /// How many more findings that stand there are, by level and by how bad they are for security, which are only counted.
+    pub left_out: BTreeMap<(Level, Option<Severity>), u64>,
     /// What the tool says it could not do. Then that nothing was found means little.
     pub problems: Vec<String>,
     /// Whether it says that it did not run to its end. Then that nothing was found means nothing.
@@ -336,7 +343,10 @@ pub struct Findings {
 impl Findings {
     /// How many findings stand, by level, those that are left out included.
     pub fn counts(&self) -> BTreeMap<Level, u64> {
-        let mut counts = self.left_out.clone();
+        let mut counts = BTreeMap::new();
+        for ((level, _), count) in &self.left_out {
+            *counts.entry(*level).or_default() += count;
+        }
         for finding in self.list.iter().filter(|finding| finding.stands()) {
             *counts.entry(finding.level).or_default() += 1;
         }

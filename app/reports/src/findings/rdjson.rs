@@ -115,7 +115,7 @@ struct Common {
     severity: Option<Severity>,
 }
 
-/// Reads `rdjson`. Where source and severity of all stand behind the diagnostics, they are not theirs: such a file is refused.
+/// Reads `rdjson`. Source and severity of all may stand behind the diagnostics: they are put in at the end.
 pub(super) fn read(source: impl Read) -> Result<Findings, ReportError> {
     let mut json = Json::new(source);
     let mut collector = Collector::default();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::collect::{Collector, RELATED_MAX, cut, small};
-use super::{Edit, Finding, Findings, Fix, Level, Location, Suppression, TextRange};
+use super::{Edit, Finding, Findings, Fix, Level, Location, Severity, Suppression, TextRange};
 use crate::error::{Fault, ReportError, one_line};
 use crate::json::Json;
 
@@ -91,6 +91,14 @@ fn take(found: Match, collector: &mut Collector) -> Result<(), Fault> {
         "INFO" | "LOW" | "INVENTORY" | "EXPERIMENT" => Level::Note,
         other => return Err(Fault::Broken(format!("the severity {:?}", one_line(other, 40)))),
     };
+    // `ERROR`, `WARNING` and `INFO` are said of any rule; these words only of what matters for security.
+    let severity = match found.extra.severity.as_str() {
+        "CRITICAL" => Some(Severity::Critical),
+        "HIGH" => Some(Severity::High),
+        "MEDIUM" => Some(Severity::Medium),
+        "LOW" => Some(Severity::Low),
+        _ => None,
+    };
     if found.start.line == 0 || found.end.line < found.start.line {
         return Err(Fault::Broken(format!("a match from line {} to line {}", found.start.line, found.end.line)));
     }
@@ -106,6 +114,7 @@ fn take(found: Match, collector: &mut Collector) -> Result<(), Fault> {
     };
     let path = collector.shared(&found.path);
     let mut finding = Finding::new(rule, level, &found.extra.message);
+    finding.severity = severity;
     finding.taxa = match &metadata.cwe {
         Some(Value::String(cwe)) => vec![cut(cwe, 200)],
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).take(RELATED_MAX).map(|cwe| cut(cwe, 200)).collect(),

@@ -148,7 +148,7 @@ fn each<R: Read, T: serde::de::DeserializeOwned>(
 
 fn vulnerability(found: Vulnerability, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref(), &found.severity));
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref()));
     let fixed = match found.fixed_version.as_str() {
         "" => "no version fixes it".to_owned(),
         version => format!("fixed in {version}"),
@@ -156,27 +156,28 @@ fn vulnerability(found: Vulnerability, collector: &mut Collector) -> Result<(), 
     let message = format!("{} {}: {} ({fixed})", found.pkg_name, found.installed_version, found.title);
     let mut finding = Finding::new(rule, level, &message);
     finding.taxa = found.cwes.unwrap_or_default().iter().take(20).map(|cwe| cut(cwe, 200)).collect();
-    push(finding, None, collector);
+    push(finding, &found.severity, None, collector);
     Ok(())
 }
 
 fn misconfiguration(found: Misconfiguration, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref(), &found.severity));
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, found.url.as_deref()));
     let mut finding = Finding::new(rule, level, if found.message.is_empty() { &found.title } else { &found.message });
     finding.kind = match found.status.as_str() {
         "PASS" => FindingKind::Pass,
         "EXCEPTION" => FindingKind::NotApplicable,
         _ => FindingKind::Fail,
     };
-    push(finding, range(&found.cause_metadata.unwrap_or_default())?, collector);
+    push(finding, &found.severity, range(&found.cause_metadata.unwrap_or_default())?, collector);
     Ok(())
 }
 
 fn secret(found: Secret, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
-    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, None, &found.severity));
-    push(Finding::new(rule, level, &format!("A secret: {}", found.title)), range(&found.lines)?, collector);
+    let rule = collector.rule_with(TOOL, &found.id, |rule| describe(rule, &found.title, None));
+    let finding = Finding::new(rule, level, &format!("A secret: {}", found.title));
+    push(finding, &found.severity, range(&found.lines)?, collector);
     Ok(())
 }
 
@@ -184,18 +185,19 @@ fn license(found: License, collector: &mut Collector) -> Result<(), Fault> {
     let level = level(&found.severity)?;
     let rule = collector.rule(TOOL, &found.name);
     let of = if found.pkg_name.is_empty() { &found.file_path } else { &found.pkg_name };
-    push(Finding::new(rule, level, &format!("{of} has the licence {}", found.name)), None, collector);
+    let finding = Finding::new(rule, level, &format!("{of} has the licence {}", found.name));
+    push(finding, &found.severity, None, collector);
     Ok(())
 }
 
-/// Keeps a finding; its path is put in at the end of its target.
-fn push(mut finding: Finding, range: Option<TextRange>, collector: &mut Collector) {
+/// Keeps a finding; its path is put in at the end of its target. Of one vulnerability it says in each package how bad it is there.
+fn push(mut finding: Finding, word: &str, range: Option<TextRange>, collector: &mut Collector) {
+    finding.severity = severity(word);
     finding.location = Some(Location { path: collector.shared(""), range });
     collector.push(finding);
 }
 
-fn describe(rule: &mut Rule, title: &str, url: Option<&str>, word: &str) {
-    rule.severity = severity(word);
+fn describe(rule: &mut Rule, title: &str, url: Option<&str>) {
     rule.summary = (!title.is_empty()).then(|| cut(title, 1024));
     rule.help_url = url.filter(|url| !url.is_empty()).map(|url| cut(url, 1024));
 }

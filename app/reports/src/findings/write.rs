@@ -1,7 +1,6 @@
 //! Findings as SARIF 2.1.0, for those who show it: GitHub's code scanning above all, whose limits it keeps.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -43,7 +42,7 @@ pub fn write_sarif(findings: &Findings, category: &str) -> SarifLog {
     let mut standing: Vec<&Finding> = findings.list.iter().filter(|finding| finding.stands()).collect();
     let all = standing.len();
     standing.retain(|finding| finding.location.is_some());
-    standing.sort_by_key(|finding| (finding.rule.severity().map_or(4, |severity| severity as u8), finding.level));
+    standing.sort_by_key(|finding| (finding.severity.map_or(4, |severity| severity as u8), finding.level));
     // Of a tool that found nothing there is a run too: so it is known that what it found earlier is gone.
     let asked = findings.tools.iter().take(RUNS_MAX).map(|tool| (tool.as_str(), Run::of(tool, category)));
     let mut runs: BTreeMap<&str, Run<'_>> = asked.collect();
@@ -56,13 +55,13 @@ pub fn write_sarif(findings: &Findings, category: &str) -> SarifLog {
         }
         let run = runs.entry(tool).or_insert_with(|| Run::of(tool, category));
         let Some(result) = Result::of(finding) else { continue };
-        let takes = size_of(&result) + run.rule_takes(&finding.rule);
+        let takes = size_of(&result) + run.rule_takes(finding);
         if run.results.len() >= RESULTS_MAX || bytes + takes > BYTES_MAX {
             continue;
         }
         bytes += takes;
         results += 1;
-        run.push(result, &finding.rule);
+        run.push(result, finding);
     }
     let log = Log { schema: SCHEMA, version: "2.1.0", runs: runs.into_values().collect() };
     let json = serde_json::to_vec(&log).expect("maps with names as keys, texts and numbers are JSON");
@@ -191,14 +190,15 @@ impl<'f> Run<'f> {
     }
 
     /// How many bytes a rule takes that is not there yet.
-    fn rule_takes(&self, rule: &'f Rule) -> usize {
-        if self.known.contains_key(rule_id(rule)) { 0 } else { size_of(&Descriptor::of(rule)) }
+    fn rule_takes(&self, finding: &'f Finding) -> usize {
+        if self.known.contains_key(rule_id(&finding.rule)) { 0 } else { size_of(&Descriptor::of(finding)) }
     }
 
-    fn push(&mut self, mut result: Result<'f>, rule: &'f Arc<Rule>) {
+    /// Code scanning knows how bad a rule is, not a result. The worst finding comes first, so it is what the rule is taken for.
+    fn push(&mut self, mut result: Result<'f>, finding: &'f Finding) {
         let rules = &mut self.tool.driver.rules;
-        result.rule_index = *self.known.entry(rule_id(rule)).or_insert_with(|| {
-            rules.push(Descriptor::of(rule));
+        result.rule_index = *self.known.entry(rule_id(&finding.rule)).or_insert_with(|| {
+            rules.push(Descriptor::of(finding));
             rules.len() - 1
         });
         self.results.push(result);
@@ -206,7 +206,9 @@ impl<'f> Run<'f> {
 }
 
 impl<'f> Descriptor<'f> {
-    fn of(rule: &'f Rule) -> Descriptor<'f> {
+    /// Of the rule of a finding.
+    fn of(finding: &'f Finding) -> Descriptor<'f> {
+        let rule: &Rule = &finding.rule;
         let id = rule_id(rule);
         let tags = rule.tags.iter().chain(&rule.taxa).take(TAGS_MAX).map(String::as_str).collect();
         Descriptor {
@@ -215,7 +217,7 @@ impl<'f> Descriptor<'f> {
             short_description: Text { text: rule.summary.as_deref().or(rule.name.as_deref()).unwrap_or(id) },
             help: rule.help.as_deref().map(|text| Text { text }),
             help_uri: rule.help_url.as_deref().filter(|url| url.starts_with("https://")),
-            properties: Properties { tags, security_severity: score(rule) },
+            properties: Properties { tags, security_severity: score(finding) },
         }
     }
 }
@@ -265,14 +267,15 @@ fn rule_id(rule: &Rule) -> &str {
 }
 
 /// The number that code scanning sorts by; where the tool has only a word, the middle of what the word stands for.
-fn score(rule: &Rule) -> Option<String> {
+fn score(finding: &Finding) -> Option<String> {
     let of_word = |severity| match severity {
         Severity::Critical => 9.5,
         Severity::High => 8.0,
         Severity::Medium => 5.5,
         Severity::Low => 2.0,
     };
-    rule.security_severity.or_else(|| rule.severity.map(of_word)).map(|score| format!("{score:.1}"))
+    let of_rule = finding.rule.security_severity.filter(|score| Severity::of_score(*score) == finding.severity);
+    of_rule.or_else(|| finding.severity.map(of_word)).map(|score| format!("{score:.1}"))
 }
 
 /// A path as a relative URI.

@@ -20,7 +20,7 @@ const COVERAGE: [CoverageFormat; 8] = [
     CoverageFormat::CoveragePy,
     CoverageFormat::Llvm,
 ];
-const FINDINGS: [FindingsFormat; 10] = [
+const FINDINGS: [FindingsFormat; 11] = [
     FindingsFormat::Sarif,
     FindingsFormat::Checkstyle,
     FindingsFormat::RdJson,
@@ -31,8 +31,9 @@ const FINDINGS: [FindingsFormat; 10] = [
     FindingsFormat::Trivy,
     FindingsFormat::Gitleaks,
     FindingsFormat::CargoAudit,
+    FindingsFormat::EmptyArray,
 ];
-const TESTS: [TestFormat; 4] = [TestFormat::Junit, TestFormat::GoTest, TestFormat::Libtest, TestFormat::Tap];
+const TESTS: [TestFormat; 5] = [TestFormat::Junit, TestFormat::GoTest, TestFormat::Libtest, TestFormat::Tap, TestFormat::Trx];
 const BENCHMARKS: [BenchmarkFormat; 7] = [
     BenchmarkFormat::Hyperfine,
     BenchmarkFormat::Go,

@@ -147,7 +147,7 @@ impl Folder {
         let (files, mapping) = (left.files(), left.mapping());
         let (mut merger, mut any) = (Merger::default(), false);
         for kept in left.of(ReportKind::Findings) {
-            match read(kept, |_, head| findings::sniff(head), findings::read) {
+            match read(kept, findings::sniff, findings::read) {
                 Ok(mut report) => {
                     any = true;
                     report.map(&files, &mapping);

@@ -6,15 +6,15 @@ use gatewright_core::facts::Past;
 use gatewright_reports::Diff;
 use gatewright_reports::findings::{BaselineState, Finding, Findings, Fingerprint};
 
-use super::tally::{Tally, left_out};
+use super::tally::Tally;
 
 /// Findings against what they are compared with.
 pub(super) struct Compared<'a> {
     pub(super) against: Against<'a>,
     /// The worst first.
     pub(super) new: Vec<&'a Finding>,
-    /// Findings that are only counted and that the base has fewer of, by level.
-    more: [u64; 4],
+    /// Findings that are only counted and taken for new.
+    pub(super) more: Tally,
     /// How many the base has and this has not. None where that cannot be told.
     pub(super) fixed: Option<u64>,
 }
@@ -33,7 +33,7 @@ impl Compared<'_> {
     /// How many are new.
     pub(super) fn tally(&self) -> Tally {
         let mut tally = Tally::of(self.new.iter().copied());
-        tally.add(self.more);
+        tally.add(&self.more);
         tally
     }
 }
@@ -52,19 +52,21 @@ pub(super) fn compare<'a>(findings: &'a Findings, base: Option<&'a Past>, diff: 
     let mut compared = match (known, diff) {
         (Some((past, facts, known)), diff) => {
             let mut left = known;
-            let whole = facts.left_out == [0; 4];
+            let left_out = Tally { levels: facts.left_out, severities: facts.left_out_severities };
+            let whole = left_out.total() == 0;
             let new = standing.filter(|finding| !take(&mut left, finding) && may_be_new(finding, past.exact, whole, diff));
             let new = new.collect();
             let fixed = (whole && findings.left_out.is_empty()).then(|| left.values().map(|count| u64::from(*count)).sum());
-            let here = left_out(findings);
-            let more = [0, 1, 2, 3].map(|at| here[at].saturating_sub(facts.left_out[at]));
+            let more = Tally::of_left_out(findings).above(&left_out);
             Compared { against: Against::Base(past), new, more, fixed }
         }
         (None, Some(diff)) => {
             let new = standing.filter(|finding| looks_new(finding, diff)).collect();
-            Compared { against: Against::AddedLines, new, more: [0; 4], fixed: None }
+            // Where they are is not known, so any of them may be on an added line.
+            let more = Tally::of_left_out(findings);
+            Compared { against: Against::AddedLines, new, more, fixed: None }
         }
-        (None, None) => Compared { against: Against::Nothing, new: Vec::new(), more: [0; 4], fixed: None },
+        (None, None) => Compared { against: Against::Nothing, new: Vec::new(), more: Tally::default(), fixed: None },
     };
     compared.new.sort_by_key(|finding| worst_first(finding));
     compared
@@ -72,7 +74,7 @@ pub(super) fn compare<'a>(findings: &'a Findings, base: Option<&'a Past>, diff: 
 
 /// The order in which findings are shown.
 pub(super) fn worst_first(finding: &Finding) -> impl Ord + use<> {
-    let severity = finding.rule.severity().map_or(4, |severity| severity as u8);
+    let severity = finding.severity.map_or(4, |severity| severity as u8);
     let location = finding.location.as_ref();
     // A compiler's error without a number for security is no less than a weakness that has a low one.
     let rank = (finding.level as u8).min(severity);
@@ -109,9 +111,12 @@ fn looks_new(finding: &Finding, diff: &Diff) -> bool {
     }
 }
 
-/// Whether it is on a line that the change adds. What is about a whole file is where its first line is.
+/// Whether it is on a line that the change adds. What is about a whole file, such as a package that a lock file names, may have come
+/// with any line of it.
 fn is_added(finding: &Finding, diff: &Diff) -> bool {
     let Some(location) = &finding.location else { return false };
-    let (first, last) = location.range.map_or((1, 1), |range| (range.start_line, range.end_line));
-    diff.adds_any(&location.path, first, last)
+    match location.range {
+        Some(range) => diff.adds_any(&location.path, range.start_line, range.end_line),
+        None => diff.touches(&location.path),
+    }
 }

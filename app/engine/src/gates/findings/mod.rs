@@ -101,7 +101,8 @@ fn kept(findings: &Findings) -> FindingFacts {
     let fingerprints = findings.list.iter().filter(|finding| finding.stands()).filter_map(|finding| finding.fingerprint);
     let mut facts = FindingFacts::of(fingerprints.map(|fingerprint| compare::short(&fingerprint)));
     facts.counts = Tally::of_all(findings).levels;
-    facts.left_out = tally::left_out(findings);
+    let left_out = Tally::of_left_out(findings);
+    (facts.left_out, facts.left_out_severities) = (left_out.levels, left_out.severities);
     facts
 }
 

@@ -67,9 +67,20 @@ pub(super) fn read<'a>(reports: &Reports, evidence: &'a Evidence) -> Result<Foun
 fn read_one(report: &ReportFile) -> Result<Findings, String> {
     let path = code(&report.path, PATH_CHARS_MAX);
     let (head, content) = opened(report)?;
-    let format = findings::sniff(&head).ok_or_else(|| format!("The report {path} is in no format that is known here."))?;
+    let format = findings::sniff(&report.path, &head).ok_or_else(|| unknown(&path, &head))?;
     findings::read(format, content)
         .map_err(|error| format!("The report {path} cannot be read: {}", code(&error.to_string(), PATH_CHARS_MAX)))
+}
+
+/// Of an empty file nobody knows whether its tool has found nothing, or has written nothing.
+fn unknown(path: &str, head: &[u8]) -> String {
+    match head.trim_ascii().is_empty() {
+        true => format!(
+            "The report {path} is empty: a tool that failed leaves the same. One that writes nothing where it finds nothing is believed \
+             where its report is called `*.rdjsonl`."
+        ),
+        false => format!("The report {path} is in no format that is known here."),
+    }
 }
 
 /// The lines of the repository's files.

@@ -144,7 +144,9 @@ fn against(compared: &Compared<'_>) -> String {
             format!("Compared with {}: {} new{fixed}.{stands_in}", compared_with(base), compared.tally().total())
         }
         Against::AddedLines => {
-            format!("Findings on lines that the change adds count as new, and no others. {NO_BASE}")
+            format!(
+                "Findings on lines that the change adds count as new, and those without a line in files that it touches; no others. {NO_BASE}"
+            )
         }
         Against::Nothing => NO_BASE.to_owned(),
     }
@@ -167,22 +169,39 @@ fn notes(seen: &Seen<'_>, exit: ExitNote) -> String {
     }
     let left_out: u64 = seen.findings.left_out.values().sum();
     if left_out > 0 {
-        notes.push(format!("{left_out} findings beyond the first {} are only counted.", seen.findings.list.len()));
+        let taken = match (&seen.compared.against, seen.compared.more.total()) {
+            (_, 0) | (Against::Nothing, _) => "",
+            (Against::Base(_), _) => " What is more than on the base counts as new.",
+            (Against::AddedLines, _) => " That counts as new, since nobody knows where it is.",
+        };
+        notes.push(format!("{} only counted, being beyond the first {}.{taken}", several(left_out), seen.findings.list.len()));
+    }
+    let all = Tally::of_all(seen.findings);
+    let asks_severity = seen.demands.iter().any(|demand| matches!(demand.row, Row::Security(_)));
+    if asks_severity && all.total() > 0 && !all.has_severities() {
+        notes.push(
+            "No finding says how bad it is for security, so limits of `critical`, `high`, `medium` and `low` count none of them. \
+             Limits of `error`, `warning` and `note` do."
+                .to_owned(),
+        );
     }
     let standing = || seen.findings.list.iter().filter(|finding| finding.stands());
     let elsewhere: Vec<&str> = standing().filter_map(|finding| finding.elsewhere.as_deref()).collect();
     if let Some(example) = elsewhere.first() {
         let example = code(example, PATH_CHARS_MAX);
-        notes.push(format!("{} in files that are none of the commit's, for example {example}.", several(elsewhere.len())));
+        notes.push(format!("{} in files that are none of the commit's, for example {example}.", several(elsewhere.len() as u64)));
     }
     let unreasoned = standing().filter(|finding| finding.suppressed.is_some()).count();
     if unreasoned > 0 {
-        notes.push(format!("{} suppressed without a reason. That suppresses nothing: it has to say why.", several(unreasoned)));
+        notes.push(format!(
+            "{} suppressed without a reason. That suppresses nothing: it has to say why.",
+            several(unreasoned as u64)
+        ));
     }
     notes.join("\n\n")
 }
 
-fn several(count: usize) -> String {
+fn several(count: u64) -> String {
     if count == 1 { "1 finding is".to_owned() } else { format!("{count} findings are") }
 }
 
@@ -199,7 +218,7 @@ fn new_ones(compared: &Compared<'_>) -> String {
 
 fn line(finding: &Finding) -> String {
     let place = place(finding).map(|place| format!("{} ", code(&place, PATH_CHARS_MAX))).unwrap_or_default();
-    let severity = finding.rule.severity().map(|severity| format!(", {}", word(severity))).unwrap_or_default();
+    let severity = finding.severity.map(|severity| format!(", {}", word(severity))).unwrap_or_default();
     let level = level_word(finding.level);
     let rule = code(&rule_name(finding), ID_CHARS_MAX);
     format!("- {place}{level}{severity}, {rule}: {}", code(&finding.message, MESSAGE_CHARS_MAX))
@@ -260,7 +279,7 @@ fn by_rule(seen: &Seen<'_>) -> String {
     let row = |line: &Line<'_>| {
         let rule = &line.example.rule;
         let tool = if rule.id.is_empty() { String::new() } else { code(&rule.tool, ID_CHARS_MAX) };
-        let severity = rule.severity().map_or("", word);
+        let severity = line.example.severity.map_or("", word);
         let about =
             rule.summary.as_deref().or(rule.name.as_deref()).map(|text| cell(text, MESSAGE_CHARS_MAX)).unwrap_or_default();
         // Shown as text: where it leads to is the report's word.
@@ -348,7 +367,7 @@ fn annotation(finding: &Finding) -> Option<Annotation> {
         Level::Warning => AnnotationLevel::Warning,
         Level::Note | Level::None => AnnotationLevel::Notice,
     };
-    let severity = finding.rule.severity().map(|severity| format!(" ({})", word(severity))).unwrap_or_default();
+    let severity = finding.severity.map(|severity| format!(" ({})", word(severity))).unwrap_or_default();
     let tool = Some(&finding.rule.tool).filter(|tool| !tool.is_empty() && !finding.rule.id.is_empty());
     let tool = tool.map(|tool| format!("{tool}: ")).unwrap_or_default();
     let title = one_line(&format!("{tool}{}{severity}", rule_name(finding)), TITLE_CHARS_MAX);

@@ -3,16 +3,13 @@
 use gatewright_core::config::FindingLimits;
 use gatewright_reports::findings::{Finding, Findings, Level, Severity};
 
-/// The levels, in the order of counts.
-const LEVELS: [Level; 4] = [Level::Error, Level::Warning, Level::Note, Level::None];
-
 /// How many findings there are of each level, and of each severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Errors, warnings, notes and others.
     pub(super) levels: [u64; 4],
     /// Critical, high, medium and low.
-    severities: [u64; 4],
+    pub(super) severities: [u64; 4],
 }
 
 /// A level or a severity.
@@ -28,7 +25,7 @@ impl Tally {
         let mut tally = Tally::default();
         for finding in findings {
             tally.levels[finding.level as usize] += 1;
-            if let Some(severity) = finding.rule.severity() {
+            if let Some(severity) = finding.severity {
                 tally.severities[severity as usize] += 1;
             }
         }
@@ -38,15 +35,43 @@ impl Tally {
     /// Of all findings that stand, those that are only counted included.
     pub(super) fn of_all(findings: &Findings) -> Tally {
         let mut tally = Tally::of(findings.list.iter().filter(|finding| finding.stands()));
-        tally.add(left_out(findings));
+        tally.add(&Tally::of_left_out(findings));
         tally
     }
 
-    /// Adds findings of which only the level is known.
-    pub(super) fn add(&mut self, levels: [u64; 4]) {
-        for (count, more) in self.levels.iter_mut().zip(levels) {
+    /// Of those that are only counted.
+    pub(super) fn of_left_out(findings: &Findings) -> Tally {
+        let mut tally = Tally::default();
+        for ((level, severity), count) in &findings.left_out {
+            tally.levels[*level as usize] += count;
+            if let Some(severity) = severity {
+                tally.severities[*severity as usize] += count;
+            }
+        }
+        tally
+    }
+
+    pub(super) fn add(&mut self, other: &Tally) {
+        for (count, more) in self.all_mut().zip(other.levels.iter().chain(&other.severities)) {
             *count += more;
         }
+    }
+
+    /// By how much each count is above the other's.
+    pub(super) fn above(mut self, other: &Tally) -> Tally {
+        for (count, less) in self.all_mut().zip(other.levels.iter().chain(&other.severities)) {
+            *count = count.saturating_sub(*less);
+        }
+        self
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.levels.iter_mut().chain(&mut self.severities)
+    }
+
+    /// Whether any finding has a word for how bad it is for security.
+    pub(super) fn has_severities(&self) -> bool {
+        self.severities.iter().any(|count| *count > 0)
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -59,11 +84,6 @@ impl Tally {
             Row::Security(severity) => self.severities[severity as usize],
         }
     }
-}
-
-/// Findings that are only counted, by level.
-pub(super) fn left_out(findings: &Findings) -> [u64; 4] {
-    LEVELS.map(|level| findings.left_out.get(&level).copied().unwrap_or_default())
 }
 
 impl Row {

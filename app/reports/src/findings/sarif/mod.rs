@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::collect::{Collector, RELATED_MAX, cut, small};
 use super::{
-    BaselineState, Edit, Finding, FindingKind, Findings, Fingerprint, Fix, Level, Location, Related, Rule, Suppression, TextRange,
+    BaselineState, Edit, Finding, FindingKind, Findings, Fingerprint, Fix, Level, Location, Related, Rule, Severity, Suppression,
+    TextRange,
 };
 use crate::error::{Fault, ReportError, one_line};
 use crate::json::{Json, Kind};
@@ -28,6 +29,9 @@ const ARGUMENT_BYTES_MAX: usize = 1024;
 /// Results of so many different rules, levels and kinds are counted beyond those that are kept. Beyond, the report is refused.
 const COUNTED_MAX: usize = 100_000;
 
+/// The invocations of a run may configure so many rules. Beyond, the report is refused.
+const OVERRIDES_MAX: usize = 50_000;
+
 /// A run may name so many catalogues. Those beyond are not looked at.
 const TAXONOMIES_MAX: usize = 20;
 
@@ -36,6 +40,8 @@ const TAXONOMIES_MAX: usize = 20;
 struct Pending {
     rule: RuleReference,
     level: Option<Level>,
+    /// Of the run's invocations, the one that it comes from.
+    invocation: Option<usize>,
     /// Of the message: its id and arguments.
     message: Option<String>,
     arguments: Vec<String>,
@@ -96,8 +102,11 @@ struct Run {
     /// The first of its findings, and what each of them still refers to.
     begin: usize,
     pending: Vec<Pending>,
-    /// Results that are not kept.
-    counted: BTreeMap<(RuleReference, Option<Level>), u64>,
+    /// Results that are not kept: of which rule, level and invocation.
+    counted: BTreeMap<(RuleReference, Option<Level>, Option<usize>), u64>,
+    /// How many invocations there are, and what level each gives to which rules.
+    invocations: usize,
+    overrides: Vec<(usize, RuleReference, Level)>,
 }
 
 /// Reads a report.
@@ -156,8 +165,8 @@ fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), Rep
             Ok(())
         }),
         ("invocations", _) => json.array(|json| {
-            invocation(&json.small_item()?, collector);
-            Ok(())
+            let invocation: model::Invocation = json.small_item()?;
+            run.invocation(&invocation, collector).map_err(|fault| json.error(fault))
         }),
         ("results", _) => json.array(|json| {
             let result: model::ResultObject = json.item()?;
@@ -169,19 +178,28 @@ fn run<R: Read>(json: &mut Json<R>, collector: &mut Collector) -> Result<(), Rep
     Ok(())
 }
 
-/// What the tool says it could not do.
-fn invocation(invocation: &model::Invocation, collector: &mut Collector) {
-    if invocation.execution_successful == Some(false) {
-        let why = invocation.exit_code_description.as_deref().unwrap_or("the tool says that it did not run to its end");
-        collector.unfinished(why);
-    }
-    let notifications = invocation.tool_execution_notifications.iter().chain(&invocation.tool_configuration_notifications);
-    for notification in notifications.filter(|notification| notification.level.as_deref() == Some("error")) {
-        collector.problem(notification.message.text.as_deref().unwrap_or("the tool reports an error"));
-    }
-}
-
 impl Run {
+    /// What the tool says it could not do, and how it was configured.
+    fn invocation(&mut self, invocation: &model::Invocation, collector: &mut Collector) -> Result<(), Fault> {
+        if invocation.execution_successful == Some(false) {
+            let why = invocation.exit_code_description.as_deref().unwrap_or("the tool says that it did not run to its end");
+            collector.unfinished(why);
+        }
+        let notifications = invocation.tool_execution_notifications.iter().chain(&invocation.tool_configuration_notifications);
+        for notification in notifications.filter(|notification| notification.level.as_deref() == Some("error")) {
+            collector.problem(notification.message.text.as_deref().unwrap_or("the tool reports an error"));
+        }
+        for one in &invocation.rule_configuration_overrides {
+            let Some(word) = one.configuration.level.as_deref() else { continue };
+            self.overrides.push((self.invocations, RuleReference::of(&one.descriptor), level(word)?));
+        }
+        self.invocations += 1;
+        match self.overrides.len() > OVERRIDES_MAX {
+            true => Err(Fault::TooMuch(format!("more than {OVERRIDES_MAX} rules that are configured for invocations"))),
+            false => Ok(()),
+        }
+    }
+
     fn artifact(&mut self, artifact: model::Artifact) -> Result<(), Fault> {
         let location = artifact.location.unwrap_or_default();
         let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -198,9 +216,10 @@ impl Run {
         let rule = rule_reference(&result);
         let kind = result.kind.as_deref().map_or(Ok(FindingKind::Fail), kind)?;
         let level = result.level.as_deref().map(level).transpose()?;
-        // 3.27.10: nothing but a failure has a level.
+        // 3.27.10: nothing but a failure has a level. So limits of levels do not count what somebody has to look at first.
         let level = if kind == FindingKind::Fail { level } else { level.or(Some(Level::None)) };
-        let mut pending = Pending { rule, level, ..Pending::default() };
+        let invocation = result.provenance.as_ref().and_then(|provenance| usize::try_from(provenance.invocation_index?).ok());
+        let mut pending = Pending { rule, level, invocation, ..Pending::default() };
         pending.message = result.message.id.map(|id| cut(&id, ARGUMENT_BYTES_MAX));
         let arguments = result.message.arguments.iter().take(ARGUMENTS_MAX);
         pending.arguments = arguments.map(|argument| cut(argument, ARGUMENT_BYTES_MAX)).collect();
@@ -239,7 +258,7 @@ impl Run {
 
     /// Counts a result of which the level may only be known at the end.
     fn count(&mut self, pending: &Pending) -> Result<(), Fault> {
-        let key = (pending.rule.clone(), pending.level);
+        let key = (pending.rule.clone(), pending.level, pending.invocation);
         if self.counted.len() >= COUNTED_MAX && !self.counted.contains_key(&key) {
             return Err(Fault::TooMuch(format!("results of more than {COUNTED_MAX} rules")));
         }
@@ -304,13 +323,26 @@ impl Pending {
     }
 }
 
+fn number(index: Option<i64>) -> Option<usize> {
+    index.and_then(|index| usize::try_from(index).ok())
+}
+
 fn rule_reference(result: &model::ResultObject) -> RuleReference {
-    let index = |index: Option<i64>| index.and_then(|index| usize::try_from(index).ok());
-    let rule = result.rule.as_ref();
+    let rule = result.rule.as_ref().map(RuleReference::of).unwrap_or_default();
     RuleReference {
-        id: result.rule_id.clone().or_else(|| rule?.id.clone()).map(|id| cut(&id, 1024)),
-        index: index(result.rule_index).or_else(|| index(rule?.index)),
-        extension: rule.and_then(|rule| index(rule.tool_component.as_ref()?.index)),
+        id: result.rule_id.as_deref().map(|id| cut(id, 1024)).or(rule.id),
+        index: number(result.rule_index).or(rule.index),
+        extension: rule.extension,
+    }
+}
+
+impl RuleReference {
+    fn of(reference: &model::Reference) -> RuleReference {
+        RuleReference {
+            id: reference.id.as_deref().map(|id| cut(id, 1024)),
+            index: number(reference.index),
+            extension: reference.tool_component.as_ref().and_then(|component| number(component.index)),
+        }
     }
 }
 
@@ -383,9 +415,8 @@ fn taxon(reference: &model::Reference) -> Option<String> {
 
 impl TaxonReference {
     fn of(reference: &model::Reference) -> TaxonReference {
-        let index = |index: Option<i64>| index.and_then(|index| usize::try_from(index).ok());
-        let taxonomy = reference.tool_component.as_ref().and_then(|component| index(component.index));
-        TaxonReference { id: reference.id.as_deref().map(|id| cut(id, 200)), index: index(reference.index), taxonomy }
+        let taxonomy = reference.tool_component.as_ref().and_then(|component| number(component.index));
+        TaxonReference { id: reference.id.as_deref().map(|id| cut(id, 200)), index: number(reference.index), taxonomy }
     }
 }
 

@@ -140,6 +140,12 @@ objects! {
         partial_fingerprints: BTreeMap<String, String> = "entries",
         fixes: Vec<Fix> = "first",
         taxa: Vec<Reference> = "first",
+        provenance: Option<Provenance> = "or_default",
+    }
+
+    /// 3.48
+    Provenance {
+        invocation_index: Option<i64> = "or_default",
     }
 
     /// 3.52: of a rule, a taxon or a notification.
@@ -281,6 +287,13 @@ objects! {
         exit_code_description: Option<String> = "or_default",
         tool_execution_notifications: Vec<Notification> = "first",
         tool_configuration_notifications: Vec<Notification> = "first",
+        rule_configuration_overrides: Vec<Override> = "whole",
+    }
+
+    /// 3.51: how a rule was configured for this invocation.
+    Override {
+        descriptor: Reference = "or_default",
+        configuration: Configuration = "or_default",
     }
 
     /// 3.58

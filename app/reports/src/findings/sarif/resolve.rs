@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::model::{self, Descriptor, Driver};
 use super::{
-    Collector, FindingKind, Fingerprint, Level, Location, Own, Pending, PlaceReference, Rule, RuleReference, Run, TaxonReference,
-    cut, level, taxon,
+    Collector, FindingKind, Fingerprint, Level, Location, Own, Pending, PlaceReference, Rule, RuleReference, Run, Severity,
+    TaxonReference, cut, level, taxon,
 };
 
 /// Bases may lie in each other so deep.
@@ -26,9 +26,11 @@ impl Run {
     pub(super) fn finish(self, collector: &mut Collector) {
         collector.tool(self.tool.driver.name.as_deref().unwrap_or_default());
         let lookup = Lookup::of(&self.tool);
-        for ((reference, level), amount) in &self.counted {
-            let level = level.unwrap_or_else(|| lookup.descriptor(reference).map_or(Level::Warning, default_level));
-            collector.count(level, *amount);
+        let levels = Levels::of(&self, &lookup);
+        for ((reference, level, invocation), amount) in &self.counted {
+            let descriptor = lookup.descriptor(reference);
+            let level = level.unwrap_or_else(|| levels.level(descriptor, *invocation));
+            collector.count(level, descriptor.and_then(security_severity).and_then(Severity::of_score), *amount);
         }
         let mut rules: HashMap<RuleReference, Arc<Rule>> = HashMap::new();
         let mut paths: HashMap<InBase, Arc<str>> = HashMap::new();
@@ -37,8 +39,10 @@ impl Run {
             let rule = rules.entry(pending.rule.clone()).or_insert_with(|| lookup.rule(&pending.rule, collector)).clone();
             let Some(finding) = collector.list().get_mut(self.begin + nth) else { break };
             if pending.level.is_none() && finding.kind == FindingKind::Fail {
-                finding.level = descriptor.map_or(Level::Warning, default_level);
+                finding.level = levels.level(descriptor, pending.invocation);
             }
+            // Not the rule's, which it shares with other runs of its tool.
+            finding.severity = descriptor.and_then(security_severity).and_then(Severity::of_score);
             if finding.message.is_empty() {
                 finding.message = lookup.message(pending, descriptor).unwrap_or_default();
             }
@@ -170,8 +174,8 @@ impl<'t> Lookup<'t> {
             rule.taxa = targets.filter_map(taxon).take(TAGS_MAX).collect();
             if let Some(properties) = &descriptor.properties {
                 rule.tags = properties.tags.iter().take(TAGS_MAX).map(|tag| cut(tag, 200)).collect();
-                rule.security_severity = properties.security_severity.as_ref().and_then(severity);
             }
+            rule.security_severity = security_severity(descriptor);
         })
     }
 
@@ -189,9 +193,34 @@ fn default_level(descriptor: &Descriptor) -> Level {
     word.and_then(|word| level(word).ok()).unwrap_or(Level::Warning)
 }
 
-/// A number, or a text that is one, from 0 to 10.
-fn severity(value: &serde_json::Value) -> Option<f32> {
-    let number = match value {
+/// What results have a level that say none (3.27.10).
+struct Levels {
+    invocations: usize,
+    /// What an invocation gives to a rule. Rules are told apart by where they are: an id may be none, or another component's too.
+    overrides: HashMap<(usize, *const Descriptor), Level>,
+}
+
+impl Levels {
+    fn of(run: &Run, lookup: &Lookup<'_>) -> Levels {
+        let one = |(invocation, rule, level): &(usize, RuleReference, Level)| {
+            Some(((*invocation, std::ptr::from_ref(lookup.descriptor(rule)?)), *level))
+        };
+        Levels { invocations: run.invocations, overrides: run.overrides.iter().filter_map(one).collect() }
+    }
+
+    /// That of the invocation that a result comes from, where that gives one; else what the rule has by itself. Where there is one
+    /// invocation, it is meant by results that name none.
+    fn level(&self, descriptor: Option<&Descriptor>, invocation: Option<usize>) -> Level {
+        let Some(descriptor) = descriptor else { return Level::Warning };
+        let invocation = invocation.or((self.invocations == 1).then_some(0));
+        let own = invocation.and_then(|invocation| self.overrides.get(&(invocation, std::ptr::from_ref(descriptor))));
+        own.copied().unwrap_or_else(|| default_level(descriptor))
+    }
+}
+
+/// How bad what a rule finds is for security: a number, or a text that is one, from 0 to 10.
+fn security_severity(descriptor: &Descriptor) -> Option<f32> {
+    let number = match descriptor.properties.as_ref()?.security_severity.as_ref()? {
         serde_json::Value::String(text) => text.trim().parse().ok()?,
         other => other.as_f64()?,
     };

@@ -1,6 +1,6 @@
 //! The formats beside SARIF.
 
-use gatewright_reports::findings::{FindingsFormat, read, sniff};
+use gatewright_reports::findings::{FindingsFormat, Severity, read, sniff, write_sarif};
 
 use super::{all, counts, good, refused};
 use crate::fixtures::report;
@@ -15,7 +15,7 @@ fn checkstyle_of_real_tools_is_read() {
         ("analysis-model/eslint__eslint-checkstyle.xml", [1, 1, 0, 0]),
     ] {
         let Some(bytes) = report(&format!("checkstyle/{name}")) else { return };
-        assert_eq!(sniff(&bytes), Some(FindingsFormat::Checkstyle));
+        assert_eq!(sniff("", &bytes), Some(FindingsFormat::Checkstyle));
         let findings = good(FindingsFormat::Checkstyle, &bytes);
         assert_eq!(counts(&findings), expected, "{name}");
     }
@@ -33,7 +33,7 @@ fn rdjson_of_real_tools_is_read() {
         [("generated/biome/probot.rdjson", [16, 192, 11, 0]), ("rdjson/reviewdog/_testdata__custom_rdjson.json", [3, 11, 1, 0])]
     {
         let Some(bytes) = report(name) else { return };
-        assert_eq!(sniff(&bytes), Some(FindingsFormat::RdJson), "{name}");
+        assert_eq!(sniff("", &bytes), Some(FindingsFormat::RdJson), "{name}");
         assert_eq!(counts(&good(FindingsFormat::RdJson, &bytes)), expected, "{name}");
     }
     let Some(bytes) = report("generated/biome/probot.rdjson") else { return };
@@ -60,7 +60,7 @@ fn source_and_severity_of_all_diagnostics_may_stand_behind_them() {
     assert_eq!(all(&good(FindingsFormat::RdJson, text)), ["a Error lint/: m", "a:1-1 Note own/: n"]);
     let lines = "{\"message\":\"m\",\"location\":{\"path\":\"a\"}}\n\n{\"message\":\"n\",\"location\":{\"path\":\"b\"},\"severity\":\"INFO\"}\n";
     assert_eq!(all(&good(FindingsFormat::RdJsonLines, lines)), ["a Warning /: m", "b Note /: n"]);
-    assert_eq!(sniff(lines.as_bytes()), Some(FindingsFormat::RdJsonLines));
+    assert_eq!(sniff("", lines.as_bytes()), Some(FindingsFormat::RdJsonLines));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn eslint_is_read_with_its_fixes_in_lines_and_columns() {
         ("eslint/analysis-model/eslint__eslint-with-metadata.json", FindingsFormat::Eslint, [2, 5, 0, 0]),
     ] {
         let Some(bytes) = report(name) else { return };
-        assert_eq!(sniff(&bytes), Some(format), "{name}");
+        assert_eq!(sniff("", &bytes), Some(format), "{name}");
         assert_eq!(counts(&good(format, &bytes)), expected, "{name}");
     }
     let Some(bytes) = report("generated/eslint/probot-lib.json-with-metadata") else { return };
@@ -109,7 +109,7 @@ fn messages_of_cargo_are_read_once_each() {
         ("ok.test-ansi.jsonl", [0, 0, 0, 0]),
     ] {
         let Some(bytes) = report(&format!("generated/cargo/{name}")) else { return };
-        assert_eq!(sniff(&bytes), Some(FindingsFormat::Cargo), "{name}");
+        assert_eq!(sniff("", &bytes), Some(FindingsFormat::Cargo), "{name}");
         let findings = good(FindingsFormat::Cargo, &bytes);
         assert_eq!(counts(&findings), expected, "{name}");
         let twice = [bytes.clone(), bytes].concat();
@@ -144,7 +144,7 @@ fn semgrep_is_read() {
         "metadata":{"cwe":["CWE-95: Eval"],"source":"https://semgrep.dev/r/python.eval"},"is_ignored":false,"fix":"safe()"}},
         {"check_id":"x","path":"b.py","start":{"line":1,"col":1},"end":{"line":1,"col":2},"extra":{"message":"n","severity":"INFO","is_ignored":true}}],
         "errors":[{"level":"warn","message":"skipped"},{"level":"error","message":"timeout in a.py"}],"paths":{"scanned":[]}}"#;
-    assert_eq!(sniff(text.as_bytes()), Some(FindingsFormat::Semgrep));
+    assert_eq!(sniff("", text.as_bytes()), Some(FindingsFormat::Semgrep));
     let findings = good(FindingsFormat::Semgrep, text);
     assert_eq!(all(&findings), ["a.py:3:5-3:12 Error Semgrep/python.eval: eval", "b.py:1:1-1:2 Note Semgrep/x: n"]);
     // `nosemgrep` says no reason, so it suppresses nothing.
@@ -183,7 +183,7 @@ fn trivy_is_read_and_no_secret_is_kept() {
         {"Target":"key.pem","Class":"secret","Secrets":[{"RuleID":"private-key","Severity":"CRITICAL","Title":"Private key","StartLine":1,"EndLine":2,
           "Match":"hunter2","Code":{"Lines":[{"Content":"hunter2"}]}}]},
         {"Target":"x","Class":"license","Licenses":[{"Severity":"LOW","PkgName":"gpl-thing","FilePath":"","Name":"GPL-3.0"}]}]}"#;
-    assert_eq!(sniff(text.as_bytes()), Some(FindingsFormat::Trivy));
+    assert_eq!(sniff("", text.as_bytes()), Some(FindingsFormat::Trivy));
     let findings = good(FindingsFormat::Trivy, text);
     assert_eq!(
         all(&findings),
@@ -206,7 +206,7 @@ fn gitleaks_is_read_and_no_secret_is_kept() {
     let text = r#"[{"RuleID":"aws-access-token","Description":"AWS","StartLine":5,"EndLine":5,"StartColumn":7,"EndColumn":26,"Match":"hunter2",
         "Secret":"hunter2","File":"a.env","SymlinkFile":"","Commit":"c0ffee","Entropy":3.1,"Author":"a","Email":"e","Date":"d","Message":"m",
         "Tags":null,"Fingerprint":"c0ffee:a.env:aws-access-token:5"}]"#;
-    assert_eq!(sniff(text.as_bytes()), Some(FindingsFormat::Gitleaks));
+    assert_eq!(sniff("", text.as_bytes()), Some(FindingsFormat::Gitleaks));
     let findings = good(FindingsFormat::Gitleaks, text);
     assert_eq!(all(&findings), ["a.env:5:7-5:26 Error gitleaks/aws-access-token: AWS (commit c0ffee)"]);
     assert!(!format!("{findings:?}").contains("hunter2"));
@@ -220,7 +220,7 @@ fn cargo_audit_is_read_in_its_shapes() {
         "package":{"name":"time","version":"0.1.43"}}]},"warnings":{"unmaintained":[{"kind":"unmaintained","package":{"name":"fxhash","version":"0.2.1"},
         "advisory":{"id":"RUSTSEC-2025-0057","package":"fxhash","title":"no longer maintained"},"versions":{"patched":[]}}],
         "yanked":[{"kind":"yanked","package":{"name":"a","version":"1.0.0"},"advisory":null}]}}"#;
-    assert_eq!(sniff(text.as_bytes()), Some(FindingsFormat::CargoAudit));
+    assert_eq!(sniff("", text.as_bytes()), Some(FindingsFormat::CargoAudit));
     let findings = good(FindingsFormat::CargoAudit, text);
     assert_eq!(
         all(&findings),
@@ -232,7 +232,7 @@ fn cargo_audit_is_read_in_its_shapes() {
     );
     assert_eq!(findings.list[0].rule.help_url.as_deref(), Some("https://rustsec.org/advisories/RUSTSEC-2020-0071"));
     let Some(bytes) = report("cargo-json/analysis-model/cargo-audit.json") else { return };
-    assert_eq!(sniff(&bytes), Some(FindingsFormat::CargoAudit));
+    assert_eq!(sniff("", &bytes), Some(FindingsFormat::CargoAudit));
     assert_eq!(counts(&good(FindingsFormat::CargoAudit, bytes)), [3, 0, 0, 0]);
 }
 
@@ -286,4 +286,72 @@ fn what_is_broken_is_refused_where_it_stands() {
             assert!(!(broken && read.is_ok()) || blank && format == FindingsFormat::RdJsonLines, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn a_report_is_told_by_its_structure_and_not_by_words_in_it() {
+    let semgrep =
+        r#"{"version":"1.0","results":[{"check_id":"x","path":"src/findings/sarif/\"runs\":/mod.rs","extra":{"diagnostics":1}}]"#;
+    assert_eq!(sniff("", semgrep.as_bytes()), Some(FindingsFormat::Semgrep));
+    let trivy = r#"{"SchemaVersion":2,"ArtifactName":"sarif","Results":[{"Target":"a","Vulnerabilities":[{"message":"m","location":"runs"#;
+    assert_eq!(sniff("", trivy.as_bytes()), Some(FindingsFormat::Trivy));
+    let rdjson = r#"{"source":{"name":"sarif","runs":[]},"diagnostics":[{"message":"m","location":{"path":"sarif.rs"}}]}"#;
+    assert_eq!(sniff("", rdjson.as_bytes()), Some(FindingsFormat::RdJson));
+    let sarif = r#"{ "$schema" : "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "properties": {"results": [{"check"#;
+    assert_eq!(sniff("", sarif.as_bytes()), Some(FindingsFormat::Sarif));
+    for other in ["{\"sarif\": {}}", "{\"a\": {\"runs\": []}}", "{\"name\": \"runs\"", "[1]", "[[]]", "{\"\\", "{"] {
+        assert_eq!(sniff("", other.as_bytes()), None, "{other}");
+    }
+}
+
+#[test]
+fn an_empty_array_is_nothing_found_and_an_empty_file_only_where_its_name_says_so() {
+    for none in ["[]", " [\n]\n", "\u{feff}[ ]"] {
+        assert_eq!(sniff("out.json", none.as_bytes()), Some(FindingsFormat::EmptyArray), "{none:?}");
+        assert!(good(FindingsFormat::EmptyArray, none).list.is_empty());
+    }
+    for cut in ["[", "[]x", "[],[]", "[1]"] {
+        assert!(refused(FindingsFormat::EmptyArray, cut).starts_with("line 1"), "{cut}");
+    }
+    assert_eq!(sniff("reports/lint.rdjsonl", b"\n"), Some(FindingsFormat::RdJsonLines));
+    assert!(good(FindingsFormat::RdJsonLines, "\n").list.is_empty());
+    assert_eq!((sniff("lint.json", b""), sniff("", b"")), (None, None));
+}
+
+/// The severities of all findings, in order.
+fn severities(format: FindingsFormat, report: &[u8]) -> Vec<Option<Severity>> {
+    good(format, report).list.iter().map(|finding| finding.severity).collect()
+}
+
+#[test]
+fn one_vulnerability_is_as_bad_as_it_is_said_to_be_in_each_package() {
+    let found = |package: &str, word: &str| {
+        format!("{{\"VulnerabilityID\":\"CVE-1\",\"PkgName\":\"{package}\",\"Severity\":\"{word}\"}}")
+    };
+    let found = [found("a", "LOW"), found("b", "CRITICAL"), found("c", "UNKNOWN")].join(",");
+    let licence = "{\"Name\":\"AGPL-3.0\",\"PkgName\":\"d\",\"Severity\":\"HIGH\"}";
+    let text = format!(
+        "{{\"SchemaVersion\":2,\"Results\":[{{\"Target\":\"x\",\"Vulnerabilities\":[{found}],\"Licenses\":[{licence}]}}]}}"
+    );
+    let [critical, high, low] = [Severity::Critical, Severity::High, Severity::Low].map(Some);
+    assert_eq!(severities(FindingsFormat::Trivy, text.as_bytes()), [low, critical, None, high]);
+    // Code scanning knows one number of a rule: that of the worst it finds.
+    let written = write_sarif(&good(FindingsFormat::Trivy, text), "c").json;
+    let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    let rules = written["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    let of_cve = rules.iter().find(|rule| rule["id"] == "CVE-1").unwrap();
+    assert_eq!(of_cve["properties"]["security-severity"], "9.5");
+}
+
+#[test]
+fn semgrep_s_words_for_security_and_the_scores_of_advisories_are_severities() {
+    let [critical, high, medium, low] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low].map(Some);
+    let words = include_bytes!("../../data/findings/semgrep/words.json");
+    assert_eq!(severities(FindingsFormat::Semgrep, words), [high, medium, critical, critical, low]);
+    let old = r#"{"results":[{"check_id":"x","path":"b.py","start":{"line":1,"col":1},"end":{"line":1,"col":2},"extra":{"message":"n","severity":"ERROR"}}]}"#;
+    assert_eq!(severities(FindingsFormat::Semgrep, old.as_bytes()), [None]);
+    // Two of four advisories have a vector.
+    let advisories = include_bytes!("../../data/findings/cargo-audit/all.json");
+    let found = severities(FindingsFormat::CargoAudit, advisories);
+    assert_eq!((found.len(), found[0], found.iter().flatten().count()), (4, critical, 2));
 }

@@ -1,6 +1,6 @@
 //! SARIF of real tools, of the standard's own examples, and hostile SARIF.
 
-use gatewright_reports::findings::{BaselineState, FindingKind, FindingsFormat, Level, read, sniff};
+use gatewright_reports::findings::{BaselineState, FindingKind, FindingsFormat, Level, Severity, read, sniff};
 
 use super::{all, counts, good, refused, shown};
 use crate::fixtures::{files, report};
@@ -34,7 +34,7 @@ fn levels_are_those_of_another_count() {
     ] {
         let path = if name.contains("/") { name.to_owned() } else { format!("{SDK}{name}") };
         let Some(bytes) = report(&path) else { return };
-        assert_eq!(sniff(&bytes), Some(FindingsFormat::Sarif), "{name}");
+        assert_eq!(sniff("", &bytes), Some(FindingsFormat::Sarif), "{name}");
         // The standard takes a suppression without a reason for one.
         let mut findings = good(FindingsFormat::Sarif, bytes);
         findings.list.retain(|finding| finding.suppressed.is_none());
@@ -256,8 +256,11 @@ fn findings_beyond_those_that_are_kept_are_counted() {
     let findings =
         good(FindingsFormat::Sarif, log(&results, ",\"rules\":[{\"id\":\"R\",\"defaultConfiguration\":{\"level\":\"error\"}}]"));
     assert_eq!(findings.list.len(), 100_000);
-    assert_eq!(findings.left_out.get(&Level::Error), Some(&500));
+    assert_eq!(findings.left_out.get(&(Level::Error, None)), Some(&500));
     assert_eq!(counts(&findings), [100_500, 0, 0, 0]);
+    let rules = ",\"rules\":[{\"id\":\"R\",\"properties\":{\"security-severity\":\"9.5\"}}]";
+    let findings = good(FindingsFormat::Sarif, log(&results, rules));
+    assert_eq!(findings.left_out.get(&(Level::Warning, Some(Severity::Critical))), Some(&500));
 }
 
 #[test]
@@ -288,4 +291,48 @@ fn the_text_of_all_findings_together_is_bounded() {
     let kept: usize = findings.list.iter().map(|finding| finding.message.len()).sum();
     assert!((60_000_000..=64 * 1024 * 1024).contains(&kept), "{kept}");
     assert_eq!(counts(&findings)[2], 20_000);
+}
+
+/// 3.27.10: how a rule is configured for an invocation goes before what it is by default, and a result's own level before both.
+#[test]
+fn a_rule_has_the_level_that_its_invocation_gives_it() {
+    let rules = ",\"rules\":[{\"id\":\"a\",\"defaultConfiguration\":{\"level\":\"note\"}},{\"id\":\"b\"}]";
+    let result = |rule: &str, more: &str| format!("{{\"ruleId\":\"{rule}\",\"message\":{{\"text\":\"m\"}}{more}}}");
+    let from = |invocation: u8| format!(",\"provenance\":{{\"invocationIndex\":{invocation}}}");
+    let overrides = |rule: &str, level: &str| {
+        format!(
+            "{{\"executionSuccessful\":true,\"ruleConfigurationOverrides\":[{{\"descriptor\":{rule},\"configuration\":{{\"level\":\"{level}\"}}}},\
+             {{\"descriptor\":{{\"id\":\"gone\"}},\"configuration\":{{\"enabled\":false}}}}]}}"
+        )
+    };
+    let levels = |results: &[String], invocations: &[String]| {
+        let text = log(&results.join(","), rules).replacen(
+            "\"results\"",
+            &format!("\"invocations\":[{}],\"results\"", invocations.join(",")),
+            1,
+        );
+        good(FindingsFormat::Sarif, text).list.iter().map(|finding| finding.level).collect::<Vec<_>>()
+    };
+    let of_a = overrides("{\"id\":\"a\",\"index\":0}", "error");
+    let results = [result("a", ""), result("a/1", ""), result("b", ""), result("a", ",\"level\":\"warning\"")];
+    assert_eq!(levels(&results, std::slice::from_ref(&of_a)), [Level::Error, Level::Error, Level::Warning, Level::Warning]);
+    let two = [of_a, overrides("{\"index\":1}", "error")];
+    let results = [result("a", &from(0)), result("a", &from(1)), result("b", &from(1)), result("a", "")];
+    assert_eq!(levels(&results, &two), [Level::Error, Level::Note, Level::Error, Level::Note]);
+    let wrong = log("", rules).replacen("\"results\"", &format!("\"invocations\":[{}],\"results\"", overrides("{}", "bad")), 1);
+    assert!(refused(FindingsFormat::Sarif, wrong).contains("the level \"bad\""));
+}
+
+#[test]
+fn a_result_is_as_bad_as_its_own_run_says_of_the_rule() {
+    let run = |properties: &str| {
+        format!(
+            "{{\"results\":[{{\"ruleId\":\"x\",\"message\":{{\"text\":\"m\"}}}}],\
+             \"tool\":{{\"driver\":{{\"name\":\"t\",\"rules\":[{{\"id\":\"x\",\"properties\":{{{properties}}}}}]}}}}}}"
+        )
+    };
+    let runs = ["\"security-severity\":\"3.0\"", "\"security-severity\":9.1", ""].map(run).join(",");
+    let findings = good(FindingsFormat::Sarif, format!("{{\"version\":\"2.1.0\",\"runs\":[{runs}]}}"));
+    let severities: Vec<Option<Severity>> = findings.list.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities, [Some(Severity::Low), Some(Severity::Critical), None]);
 }
