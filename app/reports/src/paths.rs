@@ -11,14 +11,15 @@ use std::collections::HashSet;
 const PARTS_MAX: usize = 128;
 
 /// Folders of what others wrote: what lies in them is not the repository's, though it may be called the same.
-const OTHERS: [&str; 7] = ["node_modules", "site-packages", "dist-packages", ".venv", ".cargo", ".m2", "vendor"];
+pub(crate) const OTHERS: [&str; 7] = ["node_modules", "site-packages", "dist-packages", ".venv", ".cargo", ".m2", "vendor"];
 
 /// What is known of the paths in a report.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
     /// Folders that the repository lay in, `/workspace` say. The longest that fits is taken away.
     pub roots: Vec<String>,
-    /// The module's path in `go.mod`, and the folder of that file in the repository (empty: its root).
+    /// The module's path in `go.mod`, and the folder of that file in the repository (empty: its root): see
+    /// [`go_modules`](crate::go_modules).
     pub go_modules: Vec<(String, String)>,
 }
 
@@ -44,7 +45,7 @@ pub struct Unmapped {
 pub enum WhyUnmapped {
     /// No file of the repository fits.
     Unknown,
-    /// The path leaves the repository with `..`, and no file fits.
+    /// The path leads out of where the repository lay, by `..` or to a known other place, and no file fits.
     Outside,
     /// Several files of the repository fit; two of them.
     Ambiguous([String; 2]),
@@ -94,8 +95,13 @@ pub(crate) fn fit(path: &str, folders: &[String], repository: &RepositoryFiles, 
     let mut in_root = None;
     let mut candidates: Vec<String> = joined.chain(own.clone().ok()).collect();
     for candidate in &candidates {
-        if let Some(known) = bare(candidate, mapping).into_iter().find(|path| repository.paths.contains(path)) {
-            return Fit::Is(known);
+        let mut known = bare(candidate, mapping).into_iter().filter(|(_, path)| repository.paths.contains(path));
+        if let Some((length, path)) = known.next() {
+            // Two modules of one name: whose file it is, the report does not say.
+            return match known.next().filter(|(other, two)| *other == length && *two != path) {
+                Some((_, two)) => Fit::Not(WhyUnmapped::Ambiguous([path, two])),
+                None => Fit::Is(path),
+            };
         }
     }
     // What lies where the repository does, and is not of it, was made or fetched there.
@@ -114,14 +120,25 @@ pub(crate) fn fit(path: &str, folders: &[String], repository: &RepositoryFiles, 
             [Some(one), Some(two)] => return Fit::Not(WhyUnmapped::Ambiguous([reverse(one), reverse(two)])),
             [None, _] => {}
         },
-        Ok(_) => {}
-        Err(()) => return in_root.unwrap_or(Fit::Not(WhyUnmapped::Outside)),
+        Ok(_) | Err(()) => {}
     }
-    in_root.unwrap_or(Fit::Not(WhyUnmapped::Unknown))
+    in_root.unwrap_or_else(|| Fit::Not(mapping.why_not(path)))
 }
 
-/// The path without what is known to stand before it, the most first.
-fn bare(path: &str, mapping: &Mapping) -> Vec<String> {
+impl Mapping {
+    /// Why a path is no file of the repository, where none fits.
+    pub(crate) fn why_not(&self, path: &str) -> WhyUnmapped {
+        let Ok(path) = plain(path) else { return WhyUnmapped::Outside };
+        let lies_below = |root: &String| plain(root).is_ok_and(|root| below(&path, &root).is_some());
+        match is_absolute(&path) && !self.roots.is_empty() && !self.roots.iter().any(lies_below) {
+            true => WhyUnmapped::Outside,
+            false => WhyUnmapped::Unknown,
+        }
+    }
+}
+
+/// The path without what is known to stand before it, the most first, with how much that is.
+fn bare(path: &str, mapping: &Mapping) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for root in &mapping.roots {
         let Ok(root) = plain(root) else { continue };
@@ -136,7 +153,8 @@ fn bare(path: &str, mapping: &Mapping) -> Vec<String> {
         }
     }
     found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
-    found.into_iter().map(|(_, path)| path).chain([path.to_owned()]).collect()
+    found.push((0, path.to_owned()));
+    found
 }
 
 /// What of a path is below a folder.

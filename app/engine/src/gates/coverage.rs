@@ -1,10 +1,14 @@
 //! Coverage: which lines tests went through, of all files and of the lines that the change adds.
 //!
 //! Reports are read by `gatewright-reports`; this says what they come to. Files of a report that are none of the commit's do
-//! not count; a report of which no file is one makes the gate an error, since nothing would be judged by it. What other gates of
-//! the run have covered counts too where the gate asks for it.
+//! not count, and are named; a report of which no file is one makes the gate an error, since nothing would be judged by it. So does
+//! a demand on lines or branches of which the reports have none. What other gates of the run have covered counts too where the gate
+//! asks for it.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::path::Path;
 
 use gatewright_core::config::{GateConfig, Percent};
 use gatewright_core::facts::{CoverageFacts, Facts, Past, Share};
@@ -12,14 +16,17 @@ use gatewright_core::verdict::{
     Annotation, AnnotationLevel, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
 };
 use gatewright_reports::coverage::{self, ChangedCoverage, Coverage, Ratio, Totals, UncoveredRange};
-use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles};
+use gatewright_reports::{Diff, Mapping, ReportError, RepositoryFiles, Unmapped};
 
 use super::markdown::code;
 use super::{Kind, NO_BASE, Opinion, PATH_CHARS_MAX, compared_with};
+use counted::Others;
+use demands::{CHANGED, Demand};
+use unmatched::Unmatched;
 
 mod counted;
-
-use counted::Others;
+mod demands;
+mod unmatched;
 
 pub(super) const KIND: Kind =
     Kind { about: Some(ReportKind::Coverage), reports: |config| config.looks_at_coverage().then_some(&config.coverage), judge };
@@ -27,15 +34,12 @@ pub(super) const KIND: Kind =
 /// So many problems with reports are shown.
 const PROBLEMS_MAX: usize = 20;
 
-/// So many folders, and so many changed files without a report, are shown.
+/// So many folders, and so many changed files that no report knows, are shown.
 const FOLDERS_MAX: usize = 30;
 const FILES_MAX: usize = 10;
 
 /// Folders are shown down to this depth.
 const DEPTH: usize = 2;
-
-/// What the lines are called that a change adds.
-const CHANGED: &str = "changed lines";
 
 /// What the reports of a gate say together, and what other gates have covered, where it counts that.
 struct Found {
@@ -45,6 +49,7 @@ struct Found {
     own: Option<Totals>,
     /// Of the lines that the change adds. None where nothing says which these are.
     changed: Option<ChangedCoverage>,
+    unmatched: Unmatched,
 }
 
 fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
@@ -72,17 +77,26 @@ fn errored(title: &str, mut problems: Vec<String>) -> Opinion {
 }
 
 fn said(config: &GateConfig, evidence: &Evidence, found: &Found) -> Opinion {
-    let demands = demands(config, found);
+    let demands = demands::demands(config, found);
+    let of_nothing = demands::of_nothing(config, found);
     let short: Vec<&Demand> = demands.iter().filter(|demand| !demand.is_met()).collect();
     let drop = Drop::of(config, found, evidence.base.as_ref());
     let dropped = drop.as_ref().is_some_and(|drop| !drop.is_allowed());
-    let status = if short.is_empty() && !dropped { VerdictStatus::Passed } else { VerdictStatus::Failed };
+    let status = match (of_nothing.is_empty(), short.is_empty() && !dropped) {
+        (false, _) => VerdictStatus::Errored,
+        (true, false) => VerdictStatus::Failed,
+        (true, true) => VerdictStatus::Passed,
+    };
     // Where the gate fails for them they are what has to be mended, else a hint.
     let fails = short.iter().any(|demand| demand.what == CHANGED);
     let level = if fails { AnnotationLevel::Failure } else { AnnotationLevel::Warning };
     let (annotations, annotations_left_out) = annotations(found, level);
-    let notes = notes(config, found, drop.as_ref());
-    let (title, summary) = (title(found, &short, drop.as_ref()), summary(found, &demands, drop.as_ref(), &notes));
+    let notes = [of_nothing.join("\n\n"), notes(config, found, drop.as_ref())];
+    let title = match of_nothing.is_empty() {
+        true => title(found, &short, drop.as_ref()),
+        false => "the reports lack what `require` asks about".to_owned(),
+    };
+    let summary = summary(found, &demands, drop.as_ref(), &notes);
     // A part of what the gate counts is nothing to compare the whole of it with.
     let kept = found.is_whole().then(|| kept(&found.coverage.totals()));
     Opinion {
@@ -102,7 +116,13 @@ fn notes(config: &GateConfig, found: &Found, drop: Option<&Drop<'_>>) -> String 
         (Some(_), None) => "So it was not compared with the base.",
         (None, _) | (Some(_), Some(_)) => "",
     };
-    let notes = [found.others.left_out(), not_compared.to_owned()];
+    let no_diff = match (config.require.changed_lines, &found.changed) {
+        (Some(_), None) => {
+            "There is no commit that this one is compared with, so nothing says which lines are changed: `changed-lines` is not judged."
+        }
+        (Some(_), Some(_)) | (None, _) => "",
+    };
+    let notes = [found.others.left_out(), not_compared.to_owned(), no_diff.to_owned()];
     notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -172,13 +192,17 @@ fn read(reports: &Reports, evidence: &Evidence, mut others: Others) -> Result<Fo
     let none = Survey::default();
     let survey = evidence.survey.as_ref().unwrap_or(&none);
     let files = RepositoryFiles::new(survey.files.iter().cloned());
-    let mapping = Mapping { roots: vec![evidence.workspace.clone()], go_modules: Vec::new() };
+    let mapping = super::mapping(evidence);
+    let mut unmatched = Unmatched::default();
     let mut problems: Vec<String> =
         reports.errors.iter().map(|error| format!("A report cannot be read: {}", code(error, PATH_CHARS_MAX))).collect();
     let mut all = Coverage::default();
     for report in &reports.files {
         match read_one(report, &files, &mapping) {
-            Ok(coverage) => all.merge(coverage),
+            Ok((coverage, others)) => {
+                all.merge(coverage);
+                unmatched.add(others);
+            }
             Err(problem) => problems.push(problem),
         }
     }
@@ -190,13 +214,14 @@ fn read(reports: &Reports, evidence: &Evidence, mut others: Others) -> Result<Fo
     });
     match diff {
         Ok(diff) if problems.is_empty() => {
-            Ok(Found { changed: diff.map(|diff| all.changed_lines(&diff)), coverage: all, others, own })
+            Ok(Found { changed: diff.map(|diff| all.changed_lines(&diff)), coverage: all, others, own, unmatched })
         }
         Ok(_) | Err(()) => Err(problems),
     }
 }
 
-fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> Result<Coverage, String> {
+/// What a report says of files of the commit, and those of its files that are none.
+fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> Result<(Coverage, Vec<Unmapped>), String> {
     let broken = |error: &ReportError| {
         format!("The report {} cannot be read: {}", code(&report.path, PATH_CHARS_MAX), code(&error.to_string(), PATH_CHARS_MAX))
     };
@@ -206,37 +231,10 @@ fn read_one(report: &ReportFile, files: &RepositoryFiles, mapping: &Mapping) -> 
     let read = coverage::read(format, content).map_err(|error| broken(&error))?;
     let (coverage, unmapped) = read.map(files, mapping);
     if coverage.files().next().is_none() {
-        let example =
-            unmapped.first().map(|one| format!(", for example {}", code(&one.path, PATH_CHARS_MAX))).unwrap_or_default();
+        let example = unmapped.first().map(|one| format!(", for example {}", unmatched::named(one))).unwrap_or_default();
         return Err(format!("The report {} names no file of this commit{example}.", code(&report.path, PATH_CHARS_MAX)));
     }
-    Ok(coverage)
-}
-
-/// Something that the repository file asks for, and what there is.
-struct Demand {
-    what: &'static str,
-    least: Percent,
-    is: Ratio,
-}
-
-impl Demand {
-    fn is_met(&self) -> bool {
-        self.is.is_at_least(u64::from(self.least.hundredths))
-    }
-}
-
-fn demands(config: &GateConfig, found: &Found) -> Vec<Demand> {
-    let Totals { lines, branches } = found.coverage.totals();
-    let changed = found.changed.as_ref().map(|changed| changed.lines);
-    let demand = |what, least: Option<Percent>, is: Option<Ratio>| Some(Demand { what, least: least?, is: is? });
-    let require = config.require;
-    let demands = [
-        demand("lines", require.lines, Some(lines)),
-        demand("branches", require.branches, Some(branches)),
-        demand(CHANGED, require.changed_lines, changed),
-    ];
-    demands.into_iter().flatten().collect()
+    Ok((coverage, unmapped))
 }
 
 /// `87.5 % (7 of 8) of lines, 50 % (1 of 2) of changed lines`
@@ -255,22 +253,25 @@ fn title(found: &Found, short: &[&Demand], drop: Option<&Drop<'_>>) -> String {
     format!("{} of lines{changed}", found.coverage.totals().lines)
 }
 
-fn summary(found: &Found, demands: &[Demand], drop: Option<&Drop<'_>>, notes: &str) -> String {
+fn summary(found: &Found, demands: &[Demand], drop: Option<&Drop<'_>>, notes: &[String]) -> String {
     let mut text = "| coverage | is | asked for | |\n|---|--:|--:|---|\n".to_owned();
     let Totals { lines, branches } = found.coverage.totals();
     let changed = found.changed.as_ref().map(|changed| changed.lines);
     for (what, is) in [("lines", Some(lines)), ("branches", Some(branches)), (CHANGED, changed)] {
-        let Some(is) = is.filter(|is| is.total > 0) else { continue };
         let demand = demands.iter().find(|demand| demand.what == what);
+        let Some(is) = is.filter(|is| is.total > 0 || demand.is_some()) else { continue };
+        // Of nothing, only a change can have what is asked for.
+        let is_met = |demand: &Demand| demand.is_met() && (is.total > 0 || what == CHANGED);
         let (least, mark) =
-            demand.map_or((String::new(), ""), |demand| (demand.least.to_string(), if demand.is_met() { "✅" } else { "❌" }));
+            demand.map_or((String::new(), ""), |demand| (demand.least.to_string(), if is_met(demand) { "✅" } else { "❌" }));
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {what} | {is} | {least} | {mark} |");
     }
     let against = drop.map(against).unwrap_or_default();
     let by_gate = found.others.table(found.own);
-    let parts = [text, against, notes.to_owned(), by_gate, uncovered(found), folders(&found.coverage)];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    let of_files = [by_gate, uncovered(found), unknown(found), found.unmatched.summary(), folders(&found.coverage)];
+    let parts = [text, against].into_iter().chain(notes.iter().cloned()).chain(of_files);
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
 fn against(drop: &Drop<'_>) -> String {
@@ -291,6 +292,25 @@ fn uncovered(found: &Found) -> String {
         let _ = write!(text, "Added lines that no test runs:\n\n{}{more}", shown.join("\n"));
     }
     text
+}
+
+/// Files that the change adds lines to and that no report knows, where reports know others that are called alike: code that no
+/// test loads, or that is left out of the reports on purpose. Which of the two, only people can tell, so it decides nothing.
+fn unknown(found: &Found) -> String {
+    let Some(changed) = &found.changed else { return String::new() };
+    let kinds: HashSet<&OsStr> = found.coverage.files().filter_map(|(path, _)| Path::new(path).extension()).collect();
+    let is_code = |path: &&String| Path::new(path.as_str()).extension().is_some_and(|kind| kinds.contains(kind));
+    let files: Vec<&String> = changed.files_unknown.iter().filter(is_code).collect();
+    let shown: Vec<String> = files.iter().take(FILES_MAX).map(|path| format!("- {}", code(path, PATH_CHARS_MAX))).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let more = files.len() - shown.len();
+    let more = if more > 0 { format!("\n- and {more} more") } else { String::new() };
+    format!(
+        "Changed files that no report knows, so that they count neither as covered nor as not covered:\n\n{}{more}",
+        shown.join("\n")
+    )
 }
 
 fn place(one: &UncoveredRange) -> String {

@@ -12,8 +12,8 @@ use gatewright_core::facts::{Facts, Past};
 use gatewright_core::suggestion::Suggestion;
 use gatewright_core::survey::SurveyWanted;
 use gatewright_core::verdict::{Annotation, Evidence, Exit, ReportFile, ReportKind, Verdict, VerdictStatus};
-use gatewright_reports::SNIFF_BYTES;
 use gatewright_reports::findings::SarifLog;
+use gatewright_reports::{GO_MOD_BYTES_MAX, Mapping, SNIFF_BYTES, go_modules};
 
 mod benchmarks;
 mod command;
@@ -211,6 +211,15 @@ fn judgement(opinions: Vec<Opinion>, evidence: &Evidence) -> Judgement {
     verdict.annotations_left_out += over as u64;
     cut_messages(&mut verdict.annotations);
     Judgement { verdict, facts, scan, coverage }
+}
+
+/// What stands before the paths of the commit's files where a tool names them.
+fn mapping(evidence: &Evidence) -> Mapping {
+    let modules = evidence.survey.as_ref().and_then(|survey| {
+        let texts = survey.texts.as_ref()?;
+        Some(go_modules(survey.files.iter().map(String::as_str), |path| texts.read(path, GO_MOD_BYTES_MAX)))
+    });
+    Mapping { roots: vec![evidence.workspace.clone()], go_modules: modules.unwrap_or_default() }
 }
 
 /// Opens a report: its first bytes, by which its format is known, and all of it.

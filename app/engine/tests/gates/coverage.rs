@@ -1,10 +1,13 @@
 //! What the coverage gate says of reports, of a change, and of what is asked for.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use gatewright_core::Timestamp;
 use gatewright_core::config::{GateConfig, RepoConfig, parse};
 use gatewright_core::facts::{CoverageFacts, Facts, Past, Share};
 use gatewright_core::verdict::{
-    Counted, CountedWhat, Evidence, Exit, ReportFile, ReportKind, Reports, Survey, Verdict, VerdictStatus,
+    Counted, CountedWhat, Evidence, Exit, ReportFile, ReportKind, Reports, SourceText, Survey, Verdict, VerdictStatus,
 };
 use gatewright_engine::gates;
 use insta::assert_snapshot;
@@ -210,4 +213,141 @@ fn coverage_that_should_be_there_and_is_not_is_an_error_however_much_the_rest_co
 #[test]
 fn coverage_is_handed_on_only_where_a_gate_counts_it() {
     assert!(gates::judge(&gate(""), &left_behind(&[LCOV], None)).coverage.is_none());
+}
+
+/// What a summary says below its table, up to the folders.
+fn below(verdict: &Verdict) -> String {
+    let lines = verdict.summary.lines().skip_while(|line| line.starts_with('|')).take_while(|line| !line.contains("By folder"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[test]
+fn what_is_asked_of_lines_or_branches_that_no_report_has_is_never_a_pass() {
+    let judged_as = |require: &str, report: &str, diff| judge(&gate(require), &left_behind(&[report], diff));
+    let verdict = judged_as("lines: 50, branches: 80", OTHER, None);
+    assert_snapshot!(said(&verdict), @"Errored: the reports lack what `require` asks about");
+    assert!(verdict.summary.contains("| branches | none of none | 80 % | ❌ |"), "{}", verdict.summary);
+    assert_snapshot!(below(&verdict), @"The reports have no branches in them, so `branches` cannot be judged. Have the tool report branches, or take it out of `require`.");
+    let no_lines = "SF:src/a.rs\nend_of_record\n";
+    for require in ["lines: 100", "changed-lines: 100", "drop-at-most: 1"] {
+        let evidence = Evidence { base: base(3, 4, true), ..left_behind(&[no_lines], Some(DIFF)) };
+        let verdict = judge(&gate(require), &evidence);
+        assert_eq!(verdict.status, VerdictStatus::Errored, "{require}: {}", verdict.summary);
+        assert!(verdict.summary.contains("no lines that can be run in them"), "{require}: {}", verdict.summary);
+    }
+    assert_eq!(judged_as("", no_lines, None).status, VerdictStatus::Passed);
+    let elsewhere = "diff --git a/README.md b/README.md\n--- a/README.md\n+++ b/README.md\n@@ -1,0 +2 @@\n+two\n";
+    let verdict = judged_as("changed-lines: 100", LCOV, Some(elsewhere));
+    assert_eq!(verdict.status, VerdictStatus::Passed);
+    assert!(verdict.summary.contains("| changed lines | none of none | 100 % | ✅ |"), "{}", verdict.summary);
+}
+
+#[test]
+fn changed_lines_that_cannot_be_told_are_said_to_be_not_judged() {
+    let verdict = judge(&gate("changed-lines: 90"), &left_behind(&[LCOV], None));
+    assert_snapshot!(said(&verdict), @"Passed: 66.66 % (2 of 3) of lines");
+    assert_snapshot!(below(&verdict), @"There is no commit that this one is compared with, so nothing says which lines are changed: `changed-lines` is not judged.");
+}
+
+#[test]
+fn files_of_a_report_that_are_none_of_the_commit_s_are_named_with_why() {
+    let others: String = (0..12).map(|n| format!("SF:/usr/include/{n}.h\nDA:1,0\nend_of_record\n")).collect();
+    let report = format!("{LCOV}SF:/workspace/gen/c.rs\nDA:1,0\nend_of_record\nSF:../<b>.rs\nDA:1,0\nend_of_record\n{others}");
+    // Two jobs have the same ones.
+    let verdict = judge(&gate("lines: 60"), &left_behind(&[&report, &report], None));
+    assert_snapshot!(said(&verdict), @"Passed: 66.66 % (2 of 3) of lines");
+    assert_snapshot!(below(&verdict), @"
+    <details><summary>14 files of the reports are not counted, being none of this commit's</summary>
+
+    - `/workspace/gen/c.rs`
+    - `../<b>.rs`, outside of the workspace
+    - `/usr/include/0.h`, outside of the workspace
+    - `/usr/include/1.h`, outside of the workspace
+    - `/usr/include/10.h`, outside of the workspace
+    - `/usr/include/11.h`, outside of the workspace
+    - `/usr/include/2.h`, outside of the workspace
+    - `/usr/include/3.h`, outside of the workspace
+    - `/usr/include/4.h`, outside of the workspace
+    - `/usr/include/5.h`, outside of the workspace
+    - and 4 more
+
+    </details>
+    ");
+    let evidence = left_behind(&[&format!("{LCOV}SF:pkg/x.rs\nDA:1,0\nend_of_record\n")], None);
+    let files = ["src/a.rs", "one/pkg/x.rs", "two/pkg/x.rs"].map(str::to_owned).to_vec();
+    let evidence = Evidence { survey: Some(Survey { files, ..Survey::default() }), ..evidence };
+    assert_snapshot!(below(&judge(&gate(""), &evidence)), @"
+    <details><summary>1 file of the reports is not counted, being none of this commit's</summary>
+
+    - `pkg/x.rs`, either `one/pkg/x.rs` or `two/pkg/x.rs`
+
+    </details>
+    ");
+}
+
+#[test]
+fn changed_files_that_no_report_knows_are_named_where_they_are_called_like_code() {
+    let added = |path: &str| format!("diff --git a/{path} b/{path}\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n");
+    let removed = "diff --git a/src/z.rs b/src/z.rs\n--- a/src/z.rs\n+++ b/src/z.rs\n@@ -1 +0,0 @@\n-x\n";
+    let diff = [added("README.md"), added("src/new.rs"), added("LICENSE"), removed.to_owned()].concat();
+    let verdict = judge(&gate("changed-lines: 100"), &left_behind(&[LCOV], Some(&diff)));
+    assert_snapshot!(said(&verdict), @"Passed: 66.66 % (2 of 3) of lines");
+    assert_snapshot!(below(&verdict), @"
+    Changed files that no report knows, so that they count neither as covered nor as not covered:
+
+    - `src/new.rs`
+
+    ");
+}
+
+#[test]
+fn folders_are_shown_to_the_second_level_with_what_of_them_is_run() {
+    let record = |path: &str, run: u8| format!("SF:{path}\nDA:1,{run}\nDA:2,0\nend_of_record\n");
+    let paths = ["main.rs", "app/web/src/deep/a.rs", "app/web/src/b.rs", "app/c|d/e.rs", "lib/f.rs"];
+    let report: String = paths.iter().enumerate().map(|(n, path)| record(path, u8::from(n != 2))).collect();
+    let survey = Some(Survey { files: paths.map(str::to_owned).to_vec(), ..Survey::default() });
+    let verdict = judge(&gate(""), &Evidence { survey, ..left_behind(&[&report], None) });
+    let folders = verdict.summary.lines().skip_while(|line| !line.contains("By folder")).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(folders, @r"
+    <details><summary>By folder</summary>
+
+    | folder | files | lines |
+    |---|--:|--:|
+    | (root) | 1 | 50 % (1 of 2) |
+    | `app/c\|d` | 1 | 50 % (1 of 2) |
+    | `app/web` | 2 | 25 % (1 of 4) |
+    | `lib` | 1 | 50 % (1 of 2) |
+
+    </details>
+    ");
+    let paths: Vec<String> = (0..40).map(|n| format!("m{n:02}/a.rs")).collect();
+    let report: String = paths.iter().map(|path| record(path, 1)).collect();
+    let survey = Some(Survey { files: paths, ..Survey::default() });
+    let verdict = judge(&gate(""), &Evidence { survey, ..left_behind(&[&report], None) });
+    assert!(verdict.summary.contains("| `m29` | 1 |") && verdict.summary.contains("And 10 more folders."), "{}", verdict.summary);
+    assert!(!verdict.summary.contains("m30"), "{}", verdict.summary);
+}
+
+#[derive(Debug)]
+struct GoMod(&'static str);
+
+impl SourceText for GoMod {
+    fn read(&self, path: &str, _: u64) -> Option<Bytes> {
+        (path == self.0).then(|| Bytes::from_static(b"module example.com/api // the service\n\ngo 1.22\n"))
+    }
+}
+
+#[test]
+fn files_of_a_go_module_are_found_by_its_go_mod_and_not_by_their_names() {
+    let profile = "mode: set\nexample.com/api/cart.go:1.1,4.2 2 1\nexample.com/api/pay/pay.go:1.1,4.2 2 0\n";
+    let files = ["services/api/go.mod", "services/api/cart.go", "services/api/pay/pay.go", "pay/pay.go", "other/cart.go"];
+    let survey = Survey {
+        files: files.map(str::to_owned).to_vec(),
+        texts: Some(Arc::new(GoMod("services/api/go.mod"))),
+        ..Survey::default()
+    };
+    let verdict = judge(&gate(""), &Evidence { survey: Some(survey), ..left_behind(&[profile], None) });
+    assert_snapshot!(said(&verdict), @"Passed: 50 % (4 of 8) of lines");
+    let folders = verdict.summary.lines().filter(|line| line.starts_with("| `")).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(folders, @"| `services/api` | 2 | 50 % (4 of 8) |");
 }

@@ -10,7 +10,7 @@ pub struct ChangedCoverage {
     pub lines: Ratio,
     /// Of the branches on them, those that were taken.
     pub branches: Ratio,
-    /// Changed files of which nothing is known: no code, or never loaded by a test.
+    /// Files with added lines of which nothing is known: no code, or never loaded by a test.
     pub files_unknown: Vec<String>,
     /// Added lines that were not run, in order of paths and lines.
     pub uncovered: Vec<UncoveredRange>,
@@ -33,7 +33,7 @@ impl Coverage {
         let mut changed = ChangedCoverage::default();
         for (path, ranges) in diff.added() {
             let Some(file) = self.file(path) else {
-                changed.files_unknown.push(path.to_owned());
+                changed.files_unknown.extend((!ranges.is_empty()).then(|| path.to_owned()));
                 continue;
             };
             for range in ranges {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Coverage, CoverageReport, FileCoverage};
-use crate::paths::{Fit, Mapping, RepositoryFiles, Unmapped, WhyUnmapped, fit, plain};
+use crate::paths::{Fit, Mapping, RepositoryFiles, Unmapped, fit, plain};
 
 impl CoverageReport {
     /// The same in paths of the repository, and the files that are not in it.
@@ -32,7 +32,8 @@ impl CoverageReport {
             if roots.contains_key(&root) || roots.is_empty() && only.as_ref() == Some(&root) {
                 coverage.add(found, file);
             } else {
-                unmapped.push(Unmapped { path, why: WhyUnmapped::Unknown });
+                let why = mapping.why_not(&path);
+                unmapped.push(Unmapped { path, why });
             }
         }
         (coverage, unmapped)

@@ -19,7 +19,7 @@ use gatewright_engine::gates::reports_wanted;
 use gatewright_engine::local::LocalReport;
 use gatewright_reports::coverage::{self, Coverage};
 use gatewright_reports::findings::{self, Merger};
-use gatewright_reports::{Mapping, RepositoryFiles, SNIFF_BYTES};
+use gatewright_reports::{GO_MOD_BYTES_MAX, Mapping, RepositoryFiles, SNIFF_BYTES, go_modules};
 use uuid::Uuid;
 
 use super::folder::{Folder, cannot};
@@ -58,7 +58,12 @@ impl Left<'_> {
 
     fn mapping(&self) -> Mapping {
         let root = self.root.to_string_lossy().into_owned();
-        Mapping { roots: vec![WORKSPACE.to_owned(), root], go_modules: Vec::new() }
+        let modules = self
+            .survey
+            .texts
+            .as_ref()
+            .map(|texts| go_modules(self.survey.files.iter().map(String::as_str), |path| texts.read(path, GO_MOD_BYTES_MAX)));
+        Mapping { roots: vec![WORKSPACE.to_owned(), root], go_modules: modules.unwrap_or_default() }
     }
 
     fn files(&self) -> RepositoryFiles {

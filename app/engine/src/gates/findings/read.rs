@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use gatewright_core::verdict::{Evidence, ReportFile, Reports, SourceText};
 use gatewright_reports::findings::{self, Findings, Merger};
-use gatewright_reports::{Diff, Mapping, RepositoryFiles};
+use gatewright_reports::{Diff, RepositoryFiles};
 
 use crate::gates::markdown::code;
-use crate::gates::{PATH_CHARS_MAX, opened};
+use crate::gates::{PATH_CHARS_MAX, mapping, opened};
 
 /// So many problems with reports are shown.
 const PROBLEMS_MAX: usize = 20;
@@ -34,7 +34,7 @@ pub(super) struct Found<'a> {
 pub(super) fn read<'a>(reports: &Reports, evidence: &'a Evidence) -> Result<Found<'a>, Vec<String>> {
     let survey = evidence.survey.as_ref();
     let files = RepositoryFiles::new(survey.into_iter().flat_map(|survey| survey.files.iter().cloned()));
-    let mapping = Mapping { roots: vec![evidence.workspace.clone()], go_modules: Vec::new() };
+    let mapping = mapping(evidence);
     let mut problems: Vec<String> =
         reports.errors.iter().map(|error| format!("A report cannot be read: {}", code(error, PATH_CHARS_MAX))).collect();
     let mut merger = Merger::default();

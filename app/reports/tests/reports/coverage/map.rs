@@ -113,3 +113,23 @@ fn a_path_may_leave_its_source_folder() {
     let report = report(&["../lib/a.c"], &["/workspace/build"]);
     assert_eq!(mapped(report, &["lib/a.c"], &rooted(&["/workspace"])).0, ["lib/a.c"]);
 }
+
+#[test]
+fn of_two_modules_of_one_name_neither_is_taken() {
+    let module = |folder: &str| ("example".to_owned(), folder.to_owned());
+    let mapping = Mapping { go_modules: vec![module("examples/a"), module("examples/b")], ..Mapping::default() };
+    let repository = RepositoryFiles::new(["examples/a/main.go", "examples/b/main.go", "examples/b/b.go"].map(str::to_owned));
+    let (coverage, unmapped) = report(&["example/main.go", "example/b.go"], &[]).map(&repository, &mapping);
+    assert_eq!(coverage.files().map(|(path, _)| path).collect::<Vec<_>>(), ["examples/b/b.go"]);
+    let WhyUnmapped::Ambiguous(two) = &unmapped[0].why else { panic!("{unmapped:?}") };
+    assert_eq!(two, &["examples/a/main.go", "examples/b/main.go"]);
+}
+
+#[test]
+fn what_lies_in_another_place_than_the_repository_is_told_from_what_it_does_not_have() {
+    let report = report(&["/usr/include/a.h", "/workspace/gen/b.c", "../../c.c", "d.c", "/workspace/../e.c"], &[]);
+    let (_, unmapped) = report.map(&RepositoryFiles::new(["src/x.c".to_owned()]), &rooted(&["/workspace"]));
+    let outside = unmapped.iter().filter(|one| one.why == WhyUnmapped::Outside).map(|one| one.path.as_str());
+    assert_eq!(outside.collect::<Vec<_>>(), ["../../c.c", "/usr/include/a.h", "/workspace/../e.c"]);
+    assert_eq!(unmapped.iter().filter(|one| one.why == WhyUnmapped::Unknown).count(), 2);
+}
