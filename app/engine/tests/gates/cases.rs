@@ -218,6 +218,23 @@ fn several_reports_count_together_and_an_empty_suite_beside_tests_is_well() {
 }
 
 #[test]
+fn a_suite_of_which_all_tests_are_skipped_has_tested_nothing() {
+    let skipped =
+        r#"<testsuite name="s"><testcase name="a"><skipped/></testcase><testcase name="b"><skipped/></testcase></testsuite>"#;
+    assert_snapshot!(both(&judged(skipped)), @"
+    Errored: no test was run; 0 passed, 2 skipped
+
+    All tests of the report were skipped, so none was run. A gate that tests nothing does not pass.
+
+    | tests | passed | failed | errors | skipped | time |
+    |--:|--:|--:|--:|--:|--:|
+    | 2 | 0 | 0 | 0 | 2 | 0.00 s |
+    ");
+    let beside = [("a.xml", GOOD.as_bytes()), ("b.xml", skipped.as_bytes())];
+    assert_snapshot!(shown(&judge(&gate(", junit: \"*.xml\""), &evidence(0, &beside))), @"Passed: 1 passed, 2 skipped");
+}
+
+#[test]
 fn nothing_is_judged_of_a_command_that_was_killed() {
     let evidence = Evidence { exit: Exit::TimedOut { after_secs: 60 }, ..evidence(0, &[("out.xml", GOOD.as_bytes())]) };
     assert_snapshot!(shown(&judge(&gate(", junit: out.xml"), &evidence)), @"Errored: timed out after 1 min");

@@ -206,7 +206,7 @@ fn many_broken_reports_make_a_bounded_summary() {
     assert!(verdict.summary.len() < 20_000 && verdict.summary.contains("And 980 more"), "{}", verdict.summary.len());
 }
 
-/// A valid report with at least one test.
+/// A valid report with at least one test that was run.
 fn a_report() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just(""),
@@ -218,7 +218,10 @@ fn a_report() -> impl Strategy<Value = String> {
     let case =
         ("[a-zäß ]{0,12}", part).prop_map(|(name, part)| format!("<testcase name=\"{name}\" time=\"0.1\">{part}</testcase>\n"));
     proptest::collection::vec(case, 1..8).prop_map(|cases| {
-        format!("<?xml version=\"1.0\"?>\n<testsuites><testsuite name=\"s\">{}</testsuite></testsuites>", cases.concat())
+        format!(
+            "<?xml version=\"1.0\"?>\n<testsuites><testsuite name=\"s\"><testcase/>{}</testsuite></testsuites>",
+            cases.concat()
+        )
     })
 }
 

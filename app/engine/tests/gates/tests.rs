@@ -411,10 +411,16 @@ fn tests_takes_every_format_by_its_beginning_and_junit_only_its_own() {
     Failed: exit code 1; 0 passed, 1 failed
     Failure src/a.rs:3:1 a: a is wrong
     ");
+    let trx = "<TestRun><Results><UnitTestResult testName='Shop.CartTests.Adds' outcome='Failed'><Output><ErrorInfo><Message>3 is not 4</Message>\
+        <StackTrace>at Shop.CartTests.Adds() in /workspace/tests/CartTests.cs:line 9</StackTrace></ErrorInfo></Output></UnitTestResult></Results></TestRun>";
+    assert_snapshot!(judged(&config, trx), @r"
+    Failed: exit code 1; 0 passed, 1 failed
+    Failure tests/CartTests.cs:9 Shop.CartTests.Adds: 3 is not 4
+    ");
     assert_snapshot!(judge(&config, &evidence(1, &[("out/r", b"hello")])).summary, @r"
     The command ended with exit code 1.
 
-    The report `out/r:1:1` cannot be read: `this is no test report: neither JUnit, go test -json, libtest's JSON nor TAP`
+    The report `out/r:1:1` cannot be read: `this is no test report: neither JUnit, TRX, go test -json, libtest's JSON nor TAP`
     ");
     assert_snapshot!(judge(&gate(", junit: \"out/*\""), &evidence(1, &[("out/r", tap.as_bytes())])).summary, @r"
     The command ended with exit code 1.

@@ -6,7 +6,7 @@
 use gatewright_reports::testing::{Outcome, TestFormat, read};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [TestFormat; 4] = [TestFormat::Junit, TestFormat::GoTest, TestFormat::Libtest, TestFormat::Tap];
+const FORMATS: [TestFormat; 5] = [TestFormat::Junit, TestFormat::GoTest, TestFormat::Libtest, TestFormat::Tap, TestFormat::Trx];
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, bytes) = input;

@@ -15,6 +15,7 @@ mod libtest;
 mod place;
 mod tally;
 mod tap;
+mod trx;
 
 pub use place::SourcePlace;
 use tally::{Names, RUNNING_MAX, TEXT_BYTES_MAX, Tally, append, cut, secs};
@@ -30,6 +31,8 @@ pub enum TestFormat {
     Libtest,
     /// The Test Anything Protocol, versions 12 to 14.
     Tap,
+    /// TRX: `dotnet test --logger trx`.
+    Trx,
 }
 
 /// Reads a report as a stream. One without any test is no error here: whether that is one, is the caller's to say.
@@ -42,6 +45,7 @@ pub fn read(format: TestFormat, source: impl Read) -> Result<TestRun, ReportErro
         TestFormat::GoTest => go::read(source),
         TestFormat::Libtest => libtest::read(source),
         TestFormat::Tap => tap::read(source),
+        TestFormat::Trx => trx::read(source),
     }
 }
 
@@ -53,7 +57,7 @@ pub fn read_any(mut source: impl Read) -> Result<TestRun, ReportError> {
     let mut head = Vec::with_capacity(SNIFF_BYTES);
     source.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(ReportError::Unread)?;
     let begin = Place { line: 1, column: 1 };
-    let unknown = || Fault::broken("this is no test report: neither JUnit, go test -json, libtest's JSON nor TAP").at(begin);
+    let unknown = || Fault::broken("this is no test report: neither JUnit, TRX, go test -json, libtest's JSON nor TAP").at(begin);
     let format = sniff(&head).ok_or_else(unknown)?;
     read(format, Cursor::new(head).chain(source))
 }
@@ -63,10 +67,11 @@ pub fn sniff(head: &[u8]) -> Option<TestFormat> {
     let head = input::head(head);
     let text = head.as_str();
     if text.starts_with('<') {
-        return junit::is_junit(text).then_some(TestFormat::Junit);
+        let is_trx = trx::is_trx(text).then_some(TestFormat::Trx);
+        return is_trx.or_else(|| junit::is_junit(text).then_some(TestFormat::Junit));
     }
     let is_tap = |line: &str| tap::is_result(line) || line.starts_with("TAP version ") || line.starts_with("1..");
-    if text.lines().find(|line| !line.starts_with('#')).is_some_and(is_tap) {
+    if text.lines().find(|line| !line.starts_with('#')).is_some_and(is_tap) || tap::begins_below(text) {
         return Some(TestFormat::Tap);
     }
     // Before the first event may stand what the builder says.

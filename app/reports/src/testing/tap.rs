@@ -9,6 +9,9 @@ use crate::lines::Lines;
 /// Subtests may lie so deep in each other. Beyond, the report is refused.
 const DEPTH_MAX: usize = 64;
 
+/// So many lines may stand before a report.
+const BEFORE_LINES_MAX: usize = 50;
+
 /// Tests of one level.
 #[derive(Default)]
 struct Level {
@@ -35,6 +38,16 @@ struct Reading {
 pub(super) fn is_result(line: &str) -> bool {
     let rest = line.strip_prefix("not ok").or_else(|| line.strip_prefix("ok"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// Whether a report begins below what its runner says first, as `npm test` does of the command.
+pub(super) fn begins_below(head: &str) -> bool {
+    let is_plan = |line: &str| {
+        let count = line.strip_prefix("1..").map(|rest| rest.split_once(" #").map_or(rest, |(count, _)| count).trim());
+        count.is_some_and(|count| !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let is_version = |line: &str| matches!(line.trim_end(), "TAP version 12" | "TAP version 13" | "TAP version 14");
+    head.lines().take(BEFORE_LINES_MAX).any(|line| is_version(line) || is_plan(line))
 }
 
 /// Reads a report. What is no TAP in it is what the tests wrote, as the protocol has it.

@@ -45,7 +45,7 @@ const BENCHMARKS: [BenchmarkFormat; 7] = [
 ];
 
 /// A small report of each kind, to be spoiled.
-const SEEDS: [&str; 13] = [
+const SEEDS: [&str; 14] = [
     "SF:a.c\nDA:1,5\nBRDA:1,0,0,-\nend_of_record\n",
     "<?xml version='1.0'?><coverage><sources><source>/x</source></sources><class filename='a'><lines><line number='1' hits='1' condition-coverage='50% (1/2)'/></lines></class></coverage>",
     "<report><package name='p'><sourcefile name='a'><line nr='1' mi='0' ci='1' mb='0' cb='2'/></sourcefile></package></report>",
@@ -56,6 +56,7 @@ const SEEDS: [&str; 13] = [
     "<checkstyle><file name='a'><error line='1' message='m &lt; &#65;'/></file></checkstyle>",
     "{\"Action\":\"run\",\"Package\":\"p\",\"Test\":\"T\"}\n{\"Action\":\"pass\",\"Package\":\"p\",\"Test\":\"T\",\"Elapsed\":0.1}\n",
     "<testsuites><testsuite name='s'><!-- c --><testcase name='a' time='0.1'><system-out><![CDATA[x]]></system-out></testcase><testcase name='b' file='b.c' line='3'><failure message='m'>a &lt; &#65; <![CDATA[<c>]]></failure></testcase></testsuite></testsuites>",
+    "<TestRun><Results><UnitTestResult testId='1' testName='a' outcome='Failed'><Output><ErrorInfo><Message>m</Message></ErrorInfo></Output></UnitTestResult></Results><TestDefinitions><UnitTest id='1'><TestMethod className='C'/></UnitTest></TestDefinitions><ResultSummary outcome='Failed'><Counters failed='1'/></ResultSummary></TestRun>",
     "# Subtest: a\n    ok 1 - b\n      ---\n      duration_ms: 1\n      ...\n    1..1\nok 1 - a\n1..1\n",
     "[{\"name\":\"a\",\"unit\":\"s\",\"value\":1.5}]",
     "--- a/x\n+++ b/x\n@@ -1,2 +1,3 @@\n a\n+b\n+c\n-d\n",

@@ -101,6 +101,10 @@ fn judge(config: &GateConfig, evidence: &Evidence) -> Opinion {
         let text = "The report has no tests in it. A gate that tests nothing does not pass.";
         return errored(&found, "the report has no tests", &[text.to_owned()]);
     }
+    if found.run.counts.run() == 0 {
+        let text = "All tests of the report were skipped, so none was run. A gate that tests nothing does not pass.";
+        return errored(&found, "no test was run", &[text.to_owned()]);
+    }
     judged(config, &evidence.exit, &found)
 }
 

@@ -7,6 +7,7 @@ use gatewright_reports::testing::{Outcome, TestCase, TestFormat, TestRun, read, 
 use crate::fixtures::report;
 
 mod junit;
+mod trx;
 
 const NEXTEST: &str = include_str!("../../data/testing/nextest.json");
 const LIBTEST: &str = include_str!("../../data/testing/libtest.json");
@@ -221,4 +222,18 @@ fn texts_and_lists_are_bounded() {
     assert!(run.bad[0].text.len() <= 8192 && run.bad[0].text.ends_with("end"));
     assert!(run.bad.iter().map(|case| case.text.len()).sum::<usize>() <= 32 * 1024 * 1024);
     assert!(run.bad.iter().all(|case| case.outcome == Outcome::Failed));
+}
+
+#[test]
+fn tap_is_known_below_what_a_runner_says_first() {
+    let npm = "\n> shop@1.0.0 test\n> node --test\n\nTAP version 13\n# Subtest: adds\nok 1 - adds\n1..1\n# tests 1\n";
+    assert_eq!(sniff(npm.as_bytes()), Some(TestFormat::Tap));
+    assert_eq!(read(TestFormat::Tap, npm.as_bytes()).unwrap().counts.passed, 1);
+    let planned = "> prove -v t/\n1..2 # two of them\nok 1\nok 2\n";
+    assert_eq!(sniff(planned.as_bytes()), Some(TestFormat::Tap));
+    for other in
+        ["make: ok then\nok with me\n", "see 1..2\n 1..2\n", "see\nTAP version 99 is old\n", "see\n1..x\n", "{\"a\":1}\n"]
+    {
+        assert_eq!(sniff(other.as_bytes()), None, "{other}");
+    }
 }
