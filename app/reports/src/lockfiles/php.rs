@@ -35,10 +35,21 @@ struct Origin {
 
 pub(super) fn composer(text: &str) -> Result<Vec<Package>, ReportError> {
     let Lock { packages, dev } = super::json(text)?;
-    Ok(packages.into_iter().chain(dev.unwrap_or_default()).map(package).collect())
+    Ok(packages.into_iter().chain(dev.unwrap_or_default()).flat_map(package).collect())
 }
 
-fn package(entry: Entry) -> Package {
+/// Where the packages of Packagist and of registries like it lie: their authors' repositories.
+const HOSTS: [&str; 6] = ["github.com", "api.github.com", "codeload.github.com", "gitlab.com", "bitbucket.org", "packagist.org"];
+
+/// One for each place that it comes from. What a package says of its registry binds nobody: its files are fetched from the addresses
+/// beside that.
+fn package(entry: Entry) -> Vec<Package> {
+    let addresses = [&entry.source, &entry.dist].map(|origin| origin.as_ref().and_then(|origin| origin.url.clone()));
+    let registry = entry.notification.clone();
+    let beside = |url: &String| Source::beside(registry.as_deref()?, &HOSTS, url);
+    let mut others: Vec<Source> = addresses.iter().flatten().filter_map(beside).collect();
+    others.sort();
+    others.dedup();
     let origin = entry.source.or(entry.dist);
     let url = origin.as_ref().and_then(|origin| origin.url.clone()).unwrap_or_default();
     let commit = origin.as_ref().and_then(|origin| origin.reference.as_deref());
@@ -46,13 +57,17 @@ fn package(entry: Entry) -> Package {
         (Some(registry), _) if entry.version.starts_with("dev-") => {
             (Source::registry(registry), at_commit(&entry.version, commit))
         }
-        (Some(registry), _) => (Source::registry(registry), entry.version),
-        (None, Some("path")) => (Source::Local, entry.version),
+        (Some(registry), _) => (Source::registry(registry), entry.version.clone()),
+        (None, Some("path")) => (Source::Local, entry.version.clone()),
         (None, Some("git" | "hg" | "svn")) => (Source::git(&url), at_commit(&entry.version, commit)),
-        (None, Some(_)) => (Source::url(&url), entry.version),
-        (None, None) => (Source::Unsaid, entry.version),
+        (None, Some(_)) => (Source::url(&url), entry.version.clone()),
+        (None, None) => (Source::Unsaid, entry.version.clone()),
     };
     // Of several, one is to be chosen.
     let licence = entry.license.filter(|all| !all.is_empty()).map(|all| all.join(" OR "));
-    Package { ecosystem: Ecosystem::Composer, name: entry.name, version, source, licence }
+    let package = |source| {
+        let (name, version, licence) = (entry.name.clone(), version.clone(), licence.clone());
+        Package { ecosystem: Ecosystem::Composer, name, version, source, licence }
+    };
+    std::iter::once(source).chain(others).map(package).collect()
 }

@@ -8,7 +8,8 @@ use crate::error::{Fault, ReportError};
 #[derive(Default)]
 struct Section<'a> {
     kind: &'a str,
-    remote: Option<&'a str>,
+    /// Where its packages may come from: Bundler writes several registries into one section, and does not say which has what.
+    remotes: Vec<&'a str>,
     revision: Option<&'a str>,
 }
 
@@ -26,10 +27,10 @@ pub(super) fn gemfile(text: &str) -> Result<Vec<Package>, ReportError> {
                 known |= matches!(section.kind, "GEM" | "GIT" | "PATH" | "PLATFORMS" | "DEPENDENCIES");
             }
             2 => {
-                section.remote = bare.strip_prefix("remote: ").or(section.remote);
+                section.remotes.extend(bare.strip_prefix("remote: "));
                 section.revision = bare.strip_prefix("revision: ").or(section.revision);
             }
-            4 => packages.extend(spec(&section, bare)),
+            4 => packages.extend(spec(&section, bare).unwrap_or_default()),
             // What a package needs.
             _ => {}
         }
@@ -40,16 +41,21 @@ pub(super) fn gemfile(text: &str) -> Result<Vec<Package>, ReportError> {
     Ok(packages)
 }
 
-/// `name (1.2.3)`, with the platform behind the version where there are several.
-fn spec(section: &Section<'_>, line: &str) -> Option<Package> {
+/// `name (1.2.3)`, with the platform behind the version where there are several. One for each place that it may come from.
+fn spec(section: &Section<'_>, line: &str) -> Option<Vec<Package>> {
     let (name, version) = line.trim_end().strip_suffix(')')?.split_once(" (")?;
-    let remote = section.remote.unwrap_or_default();
-    let (source, version) = match section.kind {
-        "GEM" => (Source::registry(remote), version.to_owned()),
-        "GIT" => (Source::git(remote), at_commit(version, section.revision)),
-        "PATH" => (Source::Local, version.to_owned()),
+    let last = section.remotes.last().copied().unwrap_or_default();
+    let (sources, version) = match section.kind {
+        "GEM" if section.remotes.is_empty() => (vec![Source::registry("")], version.to_owned()),
+        "GEM" => (section.remotes.iter().map(|remote| Source::registry(remote)).collect(), version.to_owned()),
+        "GIT" => (vec![Source::git(last)], at_commit(version, section.revision)),
+        "PATH" => (vec![Source::Local], version.to_owned()),
         // A plugin's or a checksum's.
         _ => return None,
     };
-    Some(Package { ecosystem: Ecosystem::RubyGems, name: name.to_owned(), version, source, licence: None })
+    let package = |source| {
+        let (name, version) = (name.to_owned(), version.clone());
+        Package { ecosystem: Ecosystem::RubyGems, name, version, source, licence: None }
+    };
+    Some(sources.into_iter().map(package).collect())
 }

@@ -39,6 +39,14 @@ impl Source {
         Source::Registry(known.to_owned())
     }
 
+    /// The server that a file of a package is fetched from, where that is neither its registry's nor one of those that have the
+    /// registry's files.
+    pub(super) fn beside(registry: &str, files: &[&str], url: &str) -> Option<Source> {
+        let host = |url: &str| place(url).split('/').next().unwrap_or_default().to_owned();
+        let found = host(url);
+        (found != host(registry) && !files.contains(&found.as_str())).then_some(Source::Url(found))
+    }
+
     pub(super) fn git(url: &str) -> Source {
         Source::Git(place(url))
     }

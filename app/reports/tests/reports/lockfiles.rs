@@ -205,6 +205,55 @@ fn requirements_are_taken_as_they_are_written() {
 }
 
 #[test]
+fn where_pip_looks_holds_for_all_lines_and_each_place_may_have_a_package() {
+    let text = "a==1\n--extra-index-url https://evil.example/simple\nb==2 --hash=sha256:00\n-f https://wheels.example/list.html\n-ihttps://pypi.example/simple\n";
+    insta::assert_snapshot!(listed(LockFormat::Requirements, text).join("\n"), @r"
+    a 1 (evil.example/simple)
+    a 1 (pypi.example/simple)
+    a 1 (file: wheels.example/list.html)
+    b 2 (evil.example/simple)
+    b 2 (pypi.example/simple)
+    b 2 (file: wheels.example/list.html)
+    ");
+    assert_eq!(listed(LockFormat::Requirements, "--no-index\n--find-links=./wheels\na==1\n"), ["a 1 (this repository)"]);
+    assert_eq!(listed(LockFormat::Requirements, "--find-links ./wheels\na==1\n"), ["a 1 (pypi.org)"]);
+    assert_eq!(listed(LockFormat::Requirements, "--no-index\na==1\n"), ["a 1 (the configured registry)"]);
+    let addresses = "https://evil.example/w/my_tool-1.0-py3-none-any.whl\ngit+https://github.com/octo/lib.git@0123456789\n";
+    insta::assert_snapshot!(listed(LockFormat::Requirements, addresses).join("\n"), @r"
+    lib 0123456789 (git: github.com/octo/lib)
+    my-tool  (file: evil.example/w/my_tool-1.0-py3-none-any.whl)
+    ");
+}
+
+#[test]
+fn files_that_are_fetched_from_elsewhere_than_their_registry_are_told() {
+    let uv = |registry: &str, file: &str| {
+        let text = format!(
+            "[[package]]\nname = \"a\"\nversion = \"1.0\"\nsource = {{ registry = \"{registry}\" }}\n\
+             sdist = {{ url = \"{file}/a.tar.gz\", hash = \"sha256:00\" }}\nwheels = [{{ url = \"{file}/a.whl\", hash = \"sha256:00\" }}]\n"
+        );
+        listed(LockFormat::Uv, &text)
+    };
+    assert_eq!(uv("https://pypi.org/simple", "https://files.pythonhosted.org/packages/0a"), ["a 1.0 (pypi.org)"]);
+    assert_eq!(uv("https://pypi.org/simple", "https://evil.example/x"), ["a 1.0 (pypi.org)", "a 1.0 (file: evil.example)"]);
+    assert_eq!(uv("https://own.example/simple", "https://own.example/files"), ["a 1.0 (own.example/simple)"]);
+    let other = ["a 1.0 (own.example/simple)", "a 1.0 (file: files.pythonhosted.org)"];
+    assert_eq!(uv("https://own.example/simple", "https://files.pythonhosted.org/x"), other);
+    let composer = |dist: &str| {
+        let text = format!(
+            r#"{{"packages": [{{"name": "a/b", "version": "1.0.0", "source": {{"type": "git", "url": "https://github.com/a/b.git", "reference": "0"}},
+            "dist": {{"type": "zip", "url": "{dist}", "reference": "0"}}, "notification-url": "https://packagist.org/downloads/"}}]}}"#
+        );
+        listed(LockFormat::Composer, &text)
+    };
+    assert_eq!(composer("https://api.github.com/repos/a/b/zipball/0"), ["a/b 1.0.0 (packagist.org)"]);
+    assert_eq!(composer("https://evil.example/b.zip"), ["a/b 1.0.0 (packagist.org)", "a/b 1.0.0 (file: evil.example)"]);
+    let gems =
+        "GEM\n  remote: https://evil.example/\n  remote: https://rubygems.org/\n  specs:\n    rack (3.0)\n\nPLATFORMS\n  ruby\n";
+    assert_eq!(listed(LockFormat::Gemfile, gems), ["rack 3.0 (evil.example)", "rack 3.0 (rubygems.org)"]);
+}
+
+#[test]
 fn modules_of_go_are_those_that_are_built() {
     let text = "module example.com/app\n\ngo 1.22\n\nrequire github.com/octo/a v1.2.3\n\nrequire (\n\tgolang.org/x/b v0.1.0 // indirect\n\texample.com/c v1.0.0\n\texample.com/d v1.0.0\n)\n\nreplace example.com/c => ../c\n\nreplace (\n\texample.com/d v1.0.0 => github.com/octo/d v1.0.1\n)\n\nexclude example.com/e v1.0.0\n";
     insta::assert_snapshot!(listed(LockFormat::GoMod, text).join("\n"), @r"

@@ -248,7 +248,12 @@ fn row(entry: &Entry<'_>) -> String {
         (true, true) => "⚠️ ",
         (true, false) => "",
     };
-    let versions = |all: &[Package]| all.iter().take(3).map(|one| word(&one.version)).collect::<Vec<_>>().join(", ");
+    let versions = |all: &[Package]| {
+        let mut versions: Vec<String> = all.iter().take(3).map(|one| word(&one.version)).collect();
+        // One that may come from several places is there once for each.
+        versions.dedup();
+        versions.join(", ")
+    };
     let mut sources: Vec<String> = after.iter().take(3).map(|one| word(&one.source.to_string())).collect();
     sources.dedup();
     let from = match (elsewhere, before.first()) {

@@ -61,9 +61,14 @@ fn check(policy: &Policy, survey: &Survey) -> Found {
             }
         }
     }
-    let left_out: Vec<&String> = survey.contents.left_out.iter().filter(|path| touched.contains(path.as_str())).collect();
+    let left_out: Vec<&String> =
+        survey.contents.left_out.iter().filter(|path| touched.contains(path.as_str()) && rules.matches(path)).collect();
     if broken.is_empty() && !left_out.is_empty() {
-        return Found::not_judged(format!("{} cannot be looked at, being too large or too many", super::named(left_out.iter())));
+        // What nobody has looked at may lead nowhere.
+        return Found::broken(
+            format!("{} cannot be looked at, being too large or too many", super::named(left_out.iter())),
+            "Make the files smaller, or name in `links` only those that are to be looked at.",
+        );
     }
     said(links, &broken)
 }

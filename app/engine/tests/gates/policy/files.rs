@@ -66,6 +66,23 @@ fn links_that_lead_nowhere_are_told_at_their_lines() {
     ");
     let untouched = Change::new().modified("a.rs").content(Side::Head, "README.md", "[x](nothing.md)");
     assert_snapshot!(shown(&untouched.judged("links: true")), @"Passed: the change touches no relative link");
+    let left_out = |path: &str| {
+        let mut change = Change::new().modified(path).content(Side::Head, "docs/a.md", "[x](a.md)");
+        change.0.contents.left_out.push(path.to_owned());
+        change
+    };
+    assert_snapshot!(left_out("docs/big.md").said("links: true"), @r"
+    Failed: `links` is broken
+
+    | rule | | |
+    |---|---|---|
+    | `links` | ❌ | `docs/big.md` cannot be looked at, being too large or too many |
+
+    What to do:
+
+    - `links`: Make the files smaller, or name in `links` only those that are to be looked at.
+    ");
+    assert_snapshot!(shown(&left_out("big.md").judged("links: 'docs/**'")), @"Passed: the change touches no relative link");
     let mut behind_others =
         Change::new().modified("a.md").content(Side::Head, "a.md", "[x](lib/README.md) [y](src/) [z](src/b.rs)");
     behind_others.0.others = vec!["lib".to_owned()];
