@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Debian keeps mkfs and losetup where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
-.PHONY: help demo test crash bench lint fmt setup
+.PHONY: help demo test crash fuzz bench lint fmt setup
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ test: setup lint ## every test: units, contracts, scenarios
 
 crash: setup ## kills the service at every place of its work, where `make test` takes some (half an hour)
 	@GATEWRIGHT_CRASH_EVERYWHERE=1 cargo nextest run --profile crash --package gatewright-tests --no-fail-fast --test-threads $$((2 * $$(nproc))) -E 'test(killed)'
+
+fuzz: ## every fuzz target for a minute (SECONDS_EACH says otherwise); needs cargo-fuzz
+	@tests/fuzz.sh
 
 bench: setup ## the figures of docs/performance.md, against their peers, in one session
 	@tests/benches/run.sh

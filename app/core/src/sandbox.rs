@@ -1,7 +1,7 @@
 //! The sandbox that steps run in: what it is asked for, and the trait that an adapter implements.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,10 @@ use crate::secret::SecretString;
 use crate::survey::{Survey, SurveyWanted};
 use crate::tree::{FileChange, Tree};
 use crate::verdict::ReportFile;
+
+mod captured;
+
+pub use captured::{Captured, Ends};
 
 /// Names one sandbox for ever. Opening the same key again first removes what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -302,19 +306,6 @@ pub trait Sandbox: Send + Sync {
     async fn probe(&self) -> Result<String, SandboxError>;
 }
 
-/// What a command wrote, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Captured {
-    /// How it ended.
-    pub result: ExecResult,
-    /// The beginning of what it wrote.
-    pub head: Bytes,
-    /// The end of it, where not all of it was kept; otherwise empty.
-    pub tail: Bytes,
-    /// How many bytes between the two were dropped.
-    pub dropped_bytes: u64,
-}
-
 /// A sandbox that somebody works in: what was changed there can be taken out of it, and put into another one.
 #[async_trait]
 pub trait Workshop: Sandbox {
@@ -351,50 +342,6 @@ pub trait Workshop: Sandbox {
         let ends = Ends::new(bytes_max);
         let result = self.exec(sandbox, command, &ends).await?;
         Ok(ends.captured(result))
-    }
-}
-
-/// Keeps both ends of an output.
-pub struct Ends {
-    half: usize,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    head: Vec<u8>,
-    tail: VecDeque<u8>,
-    dropped_bytes: u64,
-}
-
-impl Ends {
-    /// Keeps the first and the last half of so many bytes.
-    pub fn new(bytes_max: usize) -> Ends {
-        Ends { half: bytes_max / 2, kept: Mutex::default() }
-    }
-
-    /// What was kept, once the output is over.
-    pub fn captured(self, result: ExecResult) -> Captured {
-        let Kept { mut head, tail, dropped_bytes } = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut tail = Vec::from(tail);
-        if dropped_bytes == 0 {
-            head.append(&mut tail);
-        }
-        Captured { result, head: head.into(), tail: tail.into(), dropped_bytes }
-    }
-}
-
-impl OutputSink for Ends {
-    fn write(&self, bytes: &[u8]) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (first, rest) = bytes.split_at(bytes.len().min(self.half.saturating_sub(kept.head.len())));
-        kept.head.extend_from_slice(first);
-        // Of a piece that is longer than what is kept, only its end can stay.
-        let skipped = rest.len().saturating_sub(self.half);
-        kept.tail.extend(&rest[skipped..]);
-        let over = kept.tail.len().saturating_sub(self.half);
-        kept.tail.drain(..over);
-        kept.dropped_bytes += (skipped + over) as u64;
     }
 }
 
@@ -482,26 +429,4 @@ pub enum Refused {
         /// Why.
         cause: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn captured(bytes_max: usize, pieces: &[&str]) -> (String, String, u64) {
-        let ends = Ends::new(bytes_max);
-        pieces.iter().for_each(|piece| ends.write(piece.as_bytes()));
-        let captured = ends.captured(ExecResult { end: ExecEnd::Exited(0), disk_full: false });
-        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-        (text(&captured.head), text(&captured.tail), captured.dropped_bytes)
-    }
-
-    #[test]
-    fn of_a_long_output_both_ends_are_kept_however_it_comes() {
-        assert_eq!(captured(10, &["12345", "67890"]), ("1234567890".to_owned(), String::new(), 0));
-        let long = ("12345".to_owned(), "vwxyz".to_owned(), 3);
-        assert_eq!(captured(10, &["12345abcvwxyz"]), long);
-        assert_eq!(captured(10, &["1", "2345ab", "cvw", "xyz"]), long);
-        assert_eq!(captured(0, &["abc"]), (String::new(), String::new(), 3));
-    }
 }

@@ -359,7 +359,7 @@ impl FakeGitHub {
 
     /// Has lists show comments and checks only so long after they were made.
     pub fn set_lists_lag(&self, lag: std::time::Duration) {
-        self.world().lists_lag = lag;
+        self.world().lag.of_lists = lag;
     }
 
     /// Sets GitHub's clock ahead by so many seconds more, as if they had passed: of what happens from now on, not of
@@ -432,8 +432,7 @@ fn new_world(options: Options, base: String, dir: PathBuf, queue: hooks::HookQue
         last_id: 1000,
         ticks: watch::Sender::new(0),
         token_life: SignedDuration::from_hours(1),
-        lists_lag: std::time::Duration::ZERO,
-        made: std::collections::HashMap::new(),
+        lag: shape_check::Lag::default(),
         ahead: SignedDuration::ZERO,
         stopped: None,
     };

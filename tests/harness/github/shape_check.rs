@@ -1,9 +1,21 @@
 //! The JSON of check runs, check suites and statuses.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::shape::{merge, node_id};
 use super::world::{Check, Repo, Status, Suite, World, time_text};
+
+/// How late lists are.
+#[derive(Default)]
+pub(crate) struct Lag {
+    /// What was made is listed only after so long.
+    pub(crate) of_lists: Duration,
+    /// When comments and checks were made, where that matters.
+    made: HashMap<u64, Instant>,
+}
 
 impl World {
     pub(crate) fn check_json(&self, check: &Check) -> Value {
@@ -79,14 +91,14 @@ impl World {
 
     /// A comment or check was made just now.
     pub(crate) fn made(&mut self, id: u64) {
-        if !self.lists_lag.is_zero() {
-            self.made.insert(id, std::time::Instant::now());
+        if !self.lag.of_lists.is_zero() {
+            self.lag.made.insert(id, Instant::now());
         }
     }
 
     /// Whether lists do not show it yet.
     pub(crate) fn lags(&self, id: u64) -> bool {
-        self.made.get(&id).is_some_and(|made| made.elapsed() < self.lists_lag)
+        self.lag.made.get(&id).is_some_and(|made| made.elapsed() < self.lag.of_lists)
     }
 
     /// The newest check of each name on a commit, oldest first.

@@ -367,10 +367,7 @@ pub(crate) struct World {
     pub(crate) ticks: watch::Sender<u64>,
     /// How long an installation's token lives.
     pub(crate) token_life: jiff::SignedDuration,
-    /// What was made is listed only after so long.
-    pub(crate) lists_lag: std::time::Duration,
-    /// When comments and checks were made, where lists lag.
-    pub(crate) made: std::collections::HashMap<u64, std::time::Instant>,
+    pub(crate) lag: super::shape_check::Lag,
     /// How far GitHub's clock is ahead of the machine's.
     pub(crate) ahead: jiff::SignedDuration,
     /// Since when GitHub's clock stands still, but for being set ahead.

@@ -52,7 +52,7 @@ async fn the_account_and_the_server_are_who_they_say() {
     assert_eq!(whoami.version.as_deref(), Some("18.5.0-ee"));
     gitlab.block(BOT, true);
     for adapter in [adapter(&gitlab), adapter_with(&gitlab, "glpat-wrong", &Ahead::default())] {
-        assert!(matches!(adapter.probe().await, Err(ForgeError::Refused { .. })));
+        assert!(matches!(adapter.probe().await, Err(ForgeError::LockedOut { .. })));
     }
     gitlab.assert_valid();
 }

@@ -395,7 +395,7 @@ async fn a_projects_and_a_groups_token_do_all_that_is_asked_of_them() {
         assert_eq!(authors, [me.username.clone(), me.username]);
         assert_eq!(adapter.repositories().await, Ok(vec![repo]));
         gitlab.revoke(&token);
-        assert!(matches!(adapter.repositories().await, Err(ForgeError::Refused { .. })));
+        assert!(matches!(adapter.repositories().await, Err(ForgeError::LockedOut { .. })));
         gitlab.assert_valid();
     }
 }

@@ -321,13 +321,15 @@ impl Run {
         own.or_else(|| self.gates()?.prepared.as_ref()?.shown.get(key).copied())
     }
 
-    /// What is known of a report before it is published.
-    /// What the forge was asked to show for the first time, and nobody knows whether it does.
+    /// What the forge was asked to show for the first time, where nobody knows whether it does and twice would be once too often: of a
+    /// reaction there is one, however often it is made.
     pub fn uncertain(&self) -> Vec<ReportKey> {
         let unknown = |state: &PublishState| state.shown.is_none() && state.refused.is_none();
-        self.published.iter().filter(|(_, state)| unknown(state)).map(|(key, _)| key.clone()).collect()
+        let unknown = self.published.iter().filter(|(_, state)| unknown(state)).map(|(key, _)| key.clone());
+        unknown.filter(|key| !matches!(key, ReportKey::Seen | ReportKey::Answered)).collect()
     }
 
+    /// What is known of a report before it is published.
     fn known(&self, key: &ReportKey) -> Known {
         if let ReportKey::Resolved(run) = key {
             return self.command().and_then(|command| command.outdated_reply(*run)).map_or(Known::Never, Known::Id);

@@ -234,7 +234,10 @@ fn failed(error: &ForgeError, permission: &str) -> Failure {
         ForgeError::Refused { .. } | ForgeError::Missing { .. } => {
             format!("; has the job `permissions` with `{permission}`?")
         }
-        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } | ForgeError::LockedOut { .. } => String::new(),
+        ForgeError::LockedOut { .. } => {
+            format!("; is the input `token` the job's own, and has the job `permissions` with `{permission}`?")
+        }
+        ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } => String::new(),
     };
     Failure::Outside(format!("{error}{hint}"))
 }
