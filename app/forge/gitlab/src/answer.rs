@@ -78,6 +78,7 @@ impl Answer {
             200..=299 => Ok(self),
             404 | 410 => Err(missing(what())),
             401 => Err(locked_out(format!("it does not accept the token ({}); it may have expired or been revoked", self.words))),
+            403 if is_of_the_account(&self.words) => Err(locked_out(self.words)),
             403 => Err(refused(format!(
                 "{} (for {}); the token needs the scope `api`, and its account the role Developer, for a protected branch \
                  Maintainer",
@@ -103,6 +104,11 @@ impl Answer {
             unavailable(format!("its answer to {operation} cannot be read (line {}, column {})", e.line(), e.column()))
         })
     }
+}
+
+/// Whether GitLab refuses everything to the account, and not this one thing.
+fn is_of_the_account(words: &str) -> bool {
+    ["has been blocked", "has been deactivated", "is pending approval"].iter().any(|said| words.contains(said))
 }
 
 /// GitLab writes `message` as a text, a list or an object of lists, or `error` in its place.
