@@ -24,6 +24,9 @@ struct Event {
     stdout: String,
     #[serde(default)]
     message: Option<String>,
+    /// Of a suite that has ended, how many of its tests were not run.
+    #[serde(default)]
+    ignored: u64,
 }
 
 #[derive(Default)]
@@ -36,6 +39,8 @@ struct Reading {
     open: bool,
     /// Whether tests are named as nextest does, with their program. Then those of several are told from each other.
     nextest: bool,
+    /// So many tests were not run, by the ends of suites, and by what is said of the tests themselves.
+    ignored: [u64; 2],
 }
 
 /// Reads a report. Lines that are no JSON are of Cargo, or of the tests.
@@ -68,6 +73,7 @@ impl Reading {
             ("suite", _) => {
                 self.unended()?;
                 self.open = false;
+                self.ignored[0] += event.ignored;
             }
             ("test", "started") => {
                 self.nextest |= event.name.contains('$');
@@ -78,7 +84,10 @@ impl Reading {
             }
             ("test", "ok") => self.end(event, Outcome::Passed)?,
             ("test", "failed") => self.end(event, Outcome::Failed)?,
-            ("test", "ignored") => self.end(event, Outcome::Skipped)?,
+            ("test", "ignored") => {
+                self.ignored[1] += 1;
+                self.end(event, Outcome::Skipped)?;
+            }
             // `timeout` only says that a test is slow.
             _ => {}
         }
@@ -129,6 +138,14 @@ impl Reading {
     }
 
     fn finish(mut self) -> Result<TestRun, Fault> {
+        if self.nextest && !self.open {
+            // Of an ignored test that a filter leaves out nextest says that it has begun, and then nothing but its suite's count.
+            let [of_suites, of_tests] = self.ignored;
+            for _ in of_tests..of_suites {
+                let Some((_, name)) = self.running.pop_first() else { break };
+                self.tally.add(self.case(&name, Outcome::Skipped))?;
+            }
+        }
         self.nextest = false;
         let open = self.open;
         let before = self.tally.run.counts.errored;

@@ -9,3 +9,4 @@ mod fixtures;
 mod lockfiles;
 mod memory;
 mod testing;
+mod written;
