@@ -79,6 +79,8 @@ pub(super) async fn publish(
     if let (Err(ForgeError::Refused { cause, .. }), Some(plain)) = (&published, plainer(&report)) {
         // Whoever waits for the check is to learn how it ended, whatever it was that the forge did not like about the details.
         tracing::warn!(run.id = %run.id, repo = %run.repo, report = ?key, cause, "the forge will not show a check in full");
+        // Of a check with many annotations the first part may be there already.
+        let known = if matches!(known, Known::Never) { &Known::Maybe } else { known };
         published = forge.publish(&run.repo, &plain, known).await;
     }
     drop(lock);
@@ -102,7 +104,7 @@ fn plainer(report: &Report) -> Option<Report> {
     let Report::Check(check) = report else { return None };
     let page = match &check.details_url {
         Some(_) => "They are on the page that this check leads to.",
-        None => "They are in the service's log and in `gatewright runs show`.",
+        None => "`gatewright runs show` has what came of it.",
     };
     let summary = format!("The forge refused to show this check with its details. {page}");
     let plain = CheckReport { summary, text: None, annotations: Vec::new(), suggestions: Vec::new(), ..(**check).clone() };
